@@ -1,0 +1,321 @@
+//! A job as the store keeps it: what acceptance fixed ([`Call`]), what moves
+//! ([`Job`]), and the one function by which it moves ([`Job::after`]).
+//!
+//! Every store calls [`Job::after`] and files the job under [`Job::rows`]; nothing else
+//! decides either. Invariant: a job's index rows are a function of its header alone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::state::{Category, End, Event, Exec, Push, State};
+
+/// A short stable name for something a job is sorted by: a server, a client, a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub [u8; 8]);
+
+impl Key {
+    /// The key of `text`: the first eight bytes of its SHA-256.
+    pub fn of(text: &str) -> Self {
+        let mut key = [0; 8];
+        key.copy_from_slice(&Sha256::digest(text)[..8]);
+        Self(key)
+    }
+}
+
+/// What a job does when the process dies while its server call is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnInterruption {
+    /// Ends as [`End::Unknown`]; the tool runs at most once.
+    Fail,
+    /// Runs again.
+    Retry,
+}
+
+/// Who named the receiver, which decides what it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The client, at `initialize`: under `webhook.receivers.fromClients`.
+    Session,
+    /// The route's author: `webhook.receivers.default`.
+    Default,
+}
+
+/// Where the result goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The receiver's URL as it was named.
+    pub url: String,
+    /// Who named it.
+    pub origin: Origin,
+}
+
+impl Target {
+    /// What in-flight limits and the due index know this receiver by.
+    pub fn key(&self) -> Key {
+        Key::of(&self.url)
+    }
+}
+
+/// When failed attempts are repeated; fixed at acceptance. The arithmetic is in `schedule`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// wait n = min(`initial` x 2^(n-1), `max`), give or take `jitter_percent`.
+    Exponential {
+        /// Retries after the first attempt.
+        retries: u32,
+        /// The first wait.
+        initial: Duration,
+        /// The longest wait.
+        max: Duration,
+        /// How far a wait may stray, in percent of itself.
+        jitter_percent: u8,
+    },
+    /// One wait per retry, give or take `jitter_percent`.
+    Schedule {
+        /// The waits, first to last.
+        waits: Vec<Duration>,
+        /// How far a wait may stray, in percent of itself.
+        jitter_percent: u8,
+    },
+}
+
+/// The W3C trace context of the accepting span.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The `traceparent` header; empty when there is no trace.
+    pub parent: String,
+    /// The `tracestate` header; may be empty.
+    pub state: String,
+}
+
+/// What acceptance wrote down and nothing changes: the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The server's name in the route.
+    pub server: String,
+    /// The tool's name on that server.
+    pub tool: String,
+    /// The tool's name as the client sees it.
+    pub shown_as: String,
+    /// The client's JSON-RPC id, raw: `5` is not `"5"`.
+    pub request_id: String,
+    /// Whose call it is: the principal, without auth the session's sid.
+    pub client: String,
+    /// One execution in all, from dispatch to the server.
+    pub timeout: Duration,
+    /// What to do when an execution is cut.
+    pub on_interruption: OnInterruption,
+    /// Where the result goes; `None` for a job that is only polled.
+    pub target: Option<Target>,
+    /// When failed attempts are repeated.
+    pub retry: Retry,
+    /// The accepting span.
+    pub trace: Trace,
+}
+
+/// Why two calls are the same call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dedupe {
+    /// SHA-256 over the scope and the idempotency key, or the sid and the JSON-RPC id.
+    pub key: [u8; 32],
+    /// SHA-256 over the raw text of the arguments.
+    pub fingerprint: [u8; 32],
+}
+
+/// A call about to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id, made from the clock and chance by the caller.
+    pub id: JobId,
+    /// The acceptance's time.
+    pub at: Millis,
+    /// The snapshot.
+    pub call: Call,
+    /// The raw `params` for the server's `tools/call`.
+    pub params: Bytes,
+    /// How to know the same call again.
+    pub dedupe: Dedupe,
+}
+
+/// A job's moving part. Small (a store keeps it in under 400 bytes) because every step rewrites it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its place on both axes.
+    pub state: State,
+    /// The server it runs on.
+    pub server: Key,
+    /// The client it belongs to.
+    pub client: Key,
+    /// The receiver it goes to; `None` for a job that is only polled.
+    pub receiver: Option<Key>,
+    /// What finds it again for the same call.
+    pub dedupe: [u8; 32],
+    /// When it was accepted.
+    pub accepted: Millis,
+    /// When execution began last.
+    pub started: Option<Millis>,
+    /// When the call ended: the result's time, from which `maxAge` counts.
+    pub ended: Option<Millis>,
+    /// When the next attempt is due, or the last attempt began, or the delivery ended.
+    pub turn: Millis,
+    /// Executions begun.
+    pub executions: u8,
+    /// Attempts that count against the budget: begun and not cut by our own end.
+    pub attempts: u32,
+    /// Times an administrator had it replayed.
+    pub replays: u32,
+    /// Why the last attempt failed.
+    pub last: Option<Category>,
+}
+
+/// One step of a job. Several may be applied in one commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Execution begins.
+    Start,
+    /// Execution is given back to the queue.
+    Release,
+    /// The call ended; `body` is the JSON-RPC response that the client is to get.
+    Finish {
+        /// How.
+        end: End,
+        /// What is delivered, byte for byte.
+        body: Bytes,
+    },
+    /// An attempt begins.
+    Claim,
+    /// The attempt failed; the next is due at `at`.
+    Retry {
+        /// When the next attempt is due.
+        at: Millis,
+        /// Why this one failed; `None` when it costs no budget (cut by our own end,
+        /// or a fault of ours).
+        why: Option<Category>,
+    },
+    /// The receiver has it.
+    Deliver,
+    /// No attempt will follow. `why` is the last attempt's category, or `Expired`.
+    Bury {
+        /// Why.
+        why: Category,
+    },
+    /// An administrator stops the delivery.
+    Stop,
+    /// An administrator has it tried again.
+    Replay,
+}
+
+impl Change {
+    /// The change as the state table knows it.
+    fn event(&self, job: &Job) -> Event {
+        match self {
+            Self::Start => Event::Start,
+            Self::Release => Event::Release,
+            Self::Finish { end, .. } => Event::Finish {
+                end: *end,
+                deliver: job.receiver.is_some(),
+            },
+            Self::Claim => Event::Claim,
+            Self::Retry { .. } => Event::Retry,
+            Self::Deliver => Event::Deliver,
+            Self::Bury { why } => Event::Bury(*why),
+            Self::Stop => Event::Stop,
+            Self::Replay => Event::Replay,
+        }
+    }
+}
+
+/// The index rows a job is filed under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// `exec`: queued for this server, under this client.
+    pub queued: Option<(Key, Key)>,
+    /// `inflight`: running or sending; all that recovery reads.
+    pub inflight: bool,
+    /// `due`: for this receiver at this time.
+    pub due: Option<(Key, Millis)>,
+    /// `waiting`: undelivered after a first attempt, by the result's time.
+    pub waiting: Option<Millis>,
+    /// `dead`: a dead letter since then.
+    pub dead: Option<Millis>,
+    /// `settled`: over since then; garbage collection reads it.
+    pub settled: Option<Millis>,
+}
+
+impl Job {
+    /// The header of a job just accepted.
+    pub fn accepted(new: &NewJob) -> Self {
+        Self {
+            id: new.id,
+            state: State::ACCEPTED,
+            server: Key::of(&new.call.server),
+            client: Key::of(&new.call.client),
+            receiver: new.call.target.as_ref().map(Target::key),
+            dedupe: new.dedupe.key,
+            accepted: new.at,
+            started: None,
+            ended: None,
+            turn: new.at,
+            executions: 0,
+            attempts: 0,
+            replays: 0,
+            last: None,
+        }
+    }
+
+    /// The header after `change` at `now`, or `None` where the state table lists no such step.
+    #[must_use]
+    pub fn after(&self, change: &Change, now: Millis) -> Option<Self> {
+        let state = self.state.after(change.event(self))?;
+        let mut job = Self {
+            state,
+            turn: now,
+            ..self.clone()
+        };
+        match change {
+            Change::Start => {
+                job.started = Some(now);
+                job.executions = job.executions.saturating_add(1);
+            }
+            Change::Finish { .. } => job.ended = Some(now),
+            Change::Claim => job.attempts = job.attempts.saturating_add(1),
+            Change::Retry { at, why } => {
+                job.turn = *at;
+                job.last = why.or(job.last);
+                job.attempts -= u32::from(why.is_none() && job.attempts > 0);
+            }
+            Change::Bury { why } => job.last = Some(*why),
+            Change::Replay => {
+                job.replays += 1;
+                job.attempts = 0;
+            }
+            Change::Release | Change::Deliver | Change::Stop => {}
+        }
+        Some(job)
+    }
+
+    /// The index rows this header is filed under.
+    pub fn rows(&self) -> Rows {
+        let State { exec, push } = self.state;
+        let open = matches!(push, Push::Due | Push::Sending);
+        Rows {
+            queued: (exec == Exec::Queued).then_some((self.server, self.client)),
+            inflight: exec == Exec::Running || push == Push::Sending,
+            due: self
+                .receiver
+                .filter(|_| push == Push::Due)
+                .map(|receiver| (receiver, self.turn)),
+            waiting: self
+                .ended
+                .filter(|_| open && (self.attempts > 1 || push == Push::Due)),
+            dead: matches!(push, Push::Dead(_)).then_some(self.turn),
+            settled: self.state.is_settled().then_some(self.turn),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The job's state machine, as one table.
+//!
+//! A job has two axes: `exec`, what became of the tool call, and `push`, what became
+//! of the delivery. [`State::after`] is the table; every store goes through it, and
+//! a pair it does not list is a no-op. Invariant: an ended `exec` never changes again,
+//! and `push` leaves `None` only when `exec` ends.
+
+use std::fmt;
+
+/// What became of the tool call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exec {
+    /// Accepted, not yet sent to the server.
+    Queued,
+    /// Sent to the server, or about to be.
+    Running,
+    /// Over; the outcome is stored.
+    Ended(End),
+}
+
+/// How a tool call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The server answered with a result.
+    Result,
+    /// The server answered with a JSON-RPC error, or could not be asked.
+    Error,
+    /// The tool's `timeout` passed.
+    Timeout,
+    /// The call was cut and nobody knows whether it ran.
+    Unknown,
+    /// The client cancelled it.
+    Cancelled,
+    /// The result was larger than the limit.
+    TooLarge,
+}
+
+/// What became of the delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Push {
+    /// Nothing to deliver (yet, or ever: a job without a receiver is polled).
+    None,
+    /// Waits for its next attempt.
+    Due,
+    /// An attempt is under way.
+    Sending,
+    /// A receiver answered 2xx.
+    Delivered,
+    /// Given up; kept as a dead letter.
+    Dead(Category),
+    /// An administrator stopped it.
+    Stopped,
+}
+
+/// Why an attempt failed: the only words about it that a client is ever shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// The receiver refused the connection.
+    ConnectionRefused,
+    /// The connection broke.
+    ConnectionReset,
+    /// The name does not exist or has no address.
+    DnsError,
+    /// The attempt took longer than `webhook.timeout`.
+    Timeout,
+    /// The TLS handshake failed.
+    TlsError,
+    /// A redirect, which is never followed.
+    Http3xx,
+    /// A client error.
+    Http4xx,
+    /// A server error.
+    Http5xx,
+    /// The egress policy forbids the receiver.
+    Blocked,
+    /// Older than `webhook.maxAge`. A dead reason only, no outcome of an attempt.
+    Expired,
+}
+
+/// A job's place on both axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The tool call's axis.
+    pub exec: Exec,
+    /// The delivery's axis.
+    pub push: Push,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Execution begins.
+    Start,
+    /// Execution is given back: nothing was sent, or the tool may run again.
+    Release,
+    /// The tool call ended; `deliver` says whether the job has a receiver.
+    Finish {
+        /// How it ended.
+        end: End,
+        /// Whether there is a receiver to tell.
+        deliver: bool,
+    },
+    /// An attempt begins.
+    Claim,
+    /// The attempt failed or was cut; another will follow.
+    Retry,
+    /// The receiver has it.
+    Deliver,
+    /// No attempt will follow.
+    Bury(Category),
+    /// An administrator stops the delivery.
+    Stop,
+    /// An administrator has a dead or stopped delivery tried again.
+    Replay,
+}
+
+impl State {
+    /// Where every job begins.
+    pub const ACCEPTED: Self = Self {
+        exec: Exec::Queued,
+        push: Push::None,
+    };
+
+    /// The table: the state after `event`, or `None` where the event changes nothing.
+    pub fn after(self, event: Event) -> Option<Self> {
+        use Exec::{Ended, Queued, Running};
+        let exec = |exec| Some(Self { exec, ..self });
+        let push = |push| Some(Self { push, ..self });
+        match (self.exec, self.push, event) {
+            (Queued, Push::None, Event::Start) => exec(Running),
+            (Running, Push::None, Event::Release) => exec(Queued),
+            (Queued | Running, Push::None, Event::Finish { end, deliver }) => Some(Self {
+                exec: Ended(end),
+                push: if deliver { Push::Due } else { Push::None },
+            }),
+            (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
+            (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
+            (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
+            (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
+            (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
+            (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing will happen to the job any more by itself.
+    pub fn is_settled(self) -> bool {
+        matches!(self.exec, Exec::Ended(_)) && !matches!(self.push, Push::Due | Push::Sending)
+    }
+
+    /// The label of `asyncmcp_jobs{state}`; `None` for a job that is over.
+    pub fn label(self) -> Option<&'static str> {
+        match (self.exec, self.push) {
+            (Exec::Queued, _) => Some("queued"),
+            (Exec::Running, _) => Some("running"),
+            (_, Push::Due) => Some("due"),
+            (_, Push::Sending) => Some("sending"),
+            (_, Push::Dead(_)) => Some("dead"),
+            _ => None,
+        }
+    }
+}
+
+impl End {
+    /// Every way to end.
+    pub const ALL: [Self; 6] = [
+        Self::Result,
+        Self::Error,
+        Self::Timeout,
+        Self::Unknown,
+        Self::Cancelled,
+        Self::TooLarge,
+    ];
+
+    /// The word in logs, metrics and the jobs API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Result => "result",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: [Self; 10] = [
+        Self::ConnectionRefused,
+        Self::ConnectionReset,
+        Self::DnsError,
+        Self::Timeout,
+        Self::TlsError,
+        Self::Http3xx,
+        Self::Http4xx,
+        Self::Http5xx,
+        Self::Blocked,
+        Self::Expired,
+    ];
+
+    /// The word in logs, metrics, the jobs API and what clients are told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionRefused => "connection_refused",
+            Self::ConnectionReset => "connection_reset",
+            Self::DnsError => "dns_error",
+            Self::Timeout => "timeout",
+            Self::TlsError => "tls_error",
+            Self::Http3xx => "http_3xx",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::Blocked => "blocked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,168 @@
+//! Where jobs live: one trait, one conformance suite, and the stores that pass it.
+//!
+//! The engine and the data plane hold an `Arc<dyn Store>`. Invariant: a method that
+//! changes something returns only after the change is as durable as the store can
+//! make it; a change that was not committed happened not at all.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob};
+
+/// A store failed. What was asked for did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The commit failed, or the store is closed.
+    #[error("the store is down: {0}")]
+    Down(String),
+    /// A row cannot be read.
+    #[error("the store is corrupt: {0}")]
+    Corrupt(String),
+    /// Written by a newer version than this one.
+    #[error("the store has format {found}, newer than {known}, the newest this version reads")]
+    NewerFormat {
+        /// What the file says.
+        found: u32,
+        /// What this version knows.
+        known: u32,
+    },
+}
+
+impl Error {
+    /// A closed set: the metric label and the word in `/status`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Down(_) => "StoreDown",
+            Self::Corrupt(_) => "StoreCorrupt",
+            Self::NewerFormat { .. } => "StoreNewerFormat",
+        }
+    }
+}
+
+/// What came of an acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// A new job.
+    New(JobId),
+    /// The same call was accepted before; this is its job.
+    Same(JobId),
+    /// The same key, but other arguments: nothing was accepted.
+    Conflict(JobId),
+}
+
+/// How many jobs are where; kept in the same commit as the jobs, never by a scan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting for execution.
+    pub queued: u64,
+    /// Executing.
+    pub running: u64,
+    /// Waiting for an attempt.
+    pub due: u64,
+    /// In an attempt.
+    pub sending: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl Counts {
+    /// Jobs that something is still to happen to.
+    pub fn pending(&self) -> u64 {
+        self.queued + self.running + self.due + self.sending
+    }
+}
+
+/// What a session may remember beyond its sealed id. The data plane owns the bytes' meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Counts writes; 0 is "no row yet".
+    pub version: u64,
+    /// When the row may go.
+    pub expires: Millis,
+    /// At most 16 KiB.
+    pub bytes: Bytes,
+}
+
+/// The times that [`Store::sweep`] compares with.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// The time now: session rows that expired before it go.
+    pub now: Millis,
+    /// Delivered, stopped and polled-only jobs settled before this go.
+    pub settled_before: Millis,
+    /// Dead letters buried before this go.
+    pub dead_before: Millis,
+    /// At most so many rows at once.
+    pub limit: usize,
+}
+
+/// A durable home for jobs and session rows. All times are arguments.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Accepts a call, once per dedupe key for as long as its job is kept.
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error>;
+
+    /// Applies `changes` to one job in one commit. `None`, and nothing changed, if the job is gone
+    /// or any of them is no step of the state table.
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error>;
+
+    /// A job's header.
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error>;
+
+    /// A job's snapshot.
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error>;
+
+    /// The raw `params` for the server; gone once the call ended.
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
+    /// The body to deliver; there once the call ended.
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
+    /// The job that was accepted under this dedupe key.
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
+
+    /// The servers that jobs are queued for. O(servers).
+    async fn lanes(&self) -> Result<Vec<Key>, Error>;
+
+    /// The oldest queued job of the next client after `after` in the lane of `server`, going round;
+    /// taking each answer's client as the next `after` is fair to all clients.
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error>;
+
+    /// Jobs that were running or sending: what a new process must look after.
+    async fn inflight(&self) -> Result<Vec<Job>, Error>;
+
+    /// The receivers that deliveries are due for, and when each one's earliest is. O(receivers).
+    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error>;
+
+    /// Jobs due for `receiver` by `now`, earliest first.
+    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
+
+    /// When the earliest delivery for `receiver` is due.
+    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error>;
+
+    /// The result's time of the oldest job that failed its first attempt and is not over.
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
+
+    /// Removes what is over and old; says how many rows went.
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
+
+    /// How many jobs are where.
+    fn counts(&self) -> Counts;
+
+    /// Whether commits succeed at present.
+    fn is_up(&self) -> bool;
+
+    /// The highest time this store was ever given: where a new process's clock may start.
+    fn high_water(&self) -> Millis;
+
+    /// A session's row.
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
+
+    /// Writes a session's row if its version is still `row.version - 1`; says whether it did.
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
+
+    /// Makes everything durable and refuses what comes later.
+    async fn close(&self) -> Result<(), Error>;
+}
