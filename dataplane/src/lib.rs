@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The data plane: an MCP Streamable HTTP endpoint in front of a route's servers, which answers
+//! calls of webhook tools by webhook.
+//!
+//! The binary wires it; the tests run it in process. Invariant: it knows no Kubernetes API, and
+//! everything it serves comes from one McpWebhookRoute document.
+
+pub mod telemetry;

@@ -1,0 +1,47 @@
+# The front door. `make run` shows the whole path on this machine; `make test` shows that it holds.
+# Every target does its own set-up; nothing needs to be installed by hand.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help run test check fmt lint generate setup e2e crash cluster-up cluster-down images clean
+
+help: ## Shows this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: ## Starts a server, the data plane and a receiver here, and calls both tools (ONCE=1: ends by itself)
+	@tests/setup/build
+	@ONCE='$(ONCE)' examples/quickstart/run
+
+test: ## Runs every test, quick parts first (ONLY=name runs one part)
+	@tests/run $(ONLY)
+
+check: ## Format, lints and generated files, as CI sees them
+	@tests/setup/build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p asyncmcp-crds --bin crdgen -- --check
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+generate: ## Writes every generated file anew
+	@tests/setup/build
+	cargo run -q -p asyncmcp-crds --bin crdgen
+
+e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)
+	@tests/run e2e
+
+cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own
+	@tests/cluster/up
+
+cluster-down: ## Stops it and removes what it left
+	@tests/cluster/down
+
+images: ## Builds the images as OCI archives, without Docker
+	@tests/setup/images
+
+clean: ## Removes what the build made in this checkout
+	@tests/cluster/down
+	cargo clean
