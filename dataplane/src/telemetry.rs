@@ -77,12 +77,24 @@ impl Telemetry {
             .build();
         let (filter, level) = reload::Layer::new(filter("info"));
         let lines = match format {
-            LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
+            LogFormat::Json => fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(std::io::stderr)
+                .boxed(),
             LogFormat::Text => fmt::layer().compact().with_writer(std::io::stderr).boxed(),
         };
         let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("asyncmcp"));
-        tracing_subscriber::registry().with(filter).with(spans).with(lines).try_init()?;
-        Ok(Self { switch, provider, level })
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(spans)
+            .with(lines)
+            .try_init()?;
+        Ok(Self {
+            switch,
+            provider,
+            level,
+        })
     }
 
     /// Follows the route: the level of log lines, and where spans go.
@@ -90,7 +102,8 @@ impl Telemetry {
         // The handle is gone only when the process is: there is nobody left to tell.
         let _ = self.level.reload(filter(level));
         let exporter = otlp.map(exporter).transpose()?;
-        self.switch.turn(exporter, otlp.map_or(0, |otlp| otlp.sampling_percent));
+        self.switch
+            .turn(exporter, otlp.map_or(0, |otlp| otlp.sampling_percent));
         Ok(())
     }
 
@@ -107,10 +120,11 @@ impl Telemetry {
 fn filter(level: &str) -> EnvFilter {
     let ours = format!("warn,asyncmcp={level},asyncmcp_dataplane={level},asyncmcp_delivery={level}");
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    asked.split(',').filter(|word| !word.is_empty()).filter_map(|word| word.parse().ok()).fold(
-        EnvFilter::new(ours),
-        EnvFilter::add_directive,
-    )
+    asked
+        .split(',')
+        .filter(|word| !word.is_empty())
+        .filter_map(|word| word.parse().ok())
+        .fold(EnvFilter::new(ours), EnvFilter::add_directive)
 }
 
 fn exporter(otlp: &Otlp) -> Result<SpanExporter, Error> {
@@ -119,8 +133,13 @@ fn exporter(otlp: &Otlp) -> Result<SpanExporter, Error> {
         return Ok(tonic.with_metadata(metadata(&otlp.headers)?).build()?);
     }
     let headers: HashMap<_, _> = otlp.headers.iter().cloned().collect();
-    let http = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-    Ok(http.with_endpoint(traces_url(&otlp.endpoint)).with_headers(headers).build()?)
+    let http = SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary);
+    Ok(http
+        .with_endpoint(traces_url(&otlp.endpoint))
+        .with_headers(headers)
+        .build()?)
 }
 
 /// An OTLP/HTTP endpoint without a path means `/v1/traces` there (OTLP 1.x, "OTLP/HTTP Request").
@@ -159,6 +178,9 @@ mod tests {
     #[test]
     fn names_a_header_that_grpc_cannot_carry() {
         let error = metadata(&[("bad name".into(), "x".into())]).expect_err("a space in a name");
-        assert_eq!(error.to_string(), "telemetry.otlp.headers: bad name is no valid gRPC metadata");
+        assert_eq!(
+            error.to_string(),
+            "telemetry.otlp.headers: bad name is no valid gRPC metadata"
+        );
     }
 }

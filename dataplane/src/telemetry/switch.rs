@@ -30,7 +30,11 @@ struct Behind {
 
 impl Default for Behind {
     fn default() -> Self {
-        Self { processor: None, sampler: Sampler::AlwaysOff, resource: Resource::builder().build() }
+        Self {
+            processor: None,
+            sampler: Sampler::AlwaysOff,
+            resource: Resource::builder().build(),
+        }
     }
 }
 
@@ -67,7 +71,9 @@ impl Switch {
 }
 
 fn by_percent(percent: u8) -> Sampler {
-    Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(f64::from(percent.min(100)) / 100.0)))
+    Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+        f64::from(percent.min(100)) / 100.0,
+    )))
 }
 
 impl ShouldSample for Switch {
@@ -80,7 +86,11 @@ impl ShouldSample for Switch {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        self.read(|behind| behind.sampler.should_sample(parent, trace, name, kind, attributes, links))
+        self.read(|behind| {
+            behind
+                .sampler
+                .should_sample(parent, trace, name, kind, attributes, links)
+        })
     }
 }
 
@@ -98,11 +108,13 @@ impl SpanProcessor for Switch {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.processor().map_or(Ok(()), |processor| processor.force_flush())
+        self.processor()
+            .map_or(Ok(()), |processor| processor.force_flush())
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.processor().map_or(Ok(()), |processor| processor.shutdown_with_timeout(timeout))
+        self.processor()
+            .map_or(Ok(()), |processor| processor.shutdown_with_timeout(timeout))
     }
 
     fn set_resource(&mut self, resource: &Resource) {
