@@ -1,0 +1,101 @@
+//! A POST body of 2025-03-26: one message, or an array of them.
+//!
+//! Read by the door, which knows the session's version and refuses a batch elsewhere.
+//!
+//! Invariant: each message of a batch stands alone; one that cannot be read costs the others
+//! nothing (JSON-RPC 2.0, Batch).
+
+use serde_json::value::RawValue;
+
+use crate::depth;
+use crate::message::{Error, Flaw, Message};
+
+/// The most messages in one batch.
+pub const MAX_MESSAGES: usize = 256;
+
+/// What a POST carries.
+#[derive(Debug)]
+pub enum Body {
+    /// One message.
+    One(Message),
+    /// The messages of a batch, or why one is none.
+    Batch(Vec<Result<Message, Error>>),
+}
+
+impl Body {
+    /// Reads a body, batches included.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        if is_batch(json) {
+            batch(json).map(Self::Batch)
+        } else {
+            Message::parse(json).map(Self::One)
+        }
+    }
+}
+
+/// Whether the first thing in `json` is an array.
+pub fn is_batch(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'[')
+}
+
+fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
+    if depth::is_too_deep(json) {
+        return Err(Error::flaw(Flaw::TooDeep));
+    }
+    let messages: Vec<&RawValue> = serde_json::from_slice(json).map_err(Error::Json)?;
+    match messages.len() {
+        1..=MAX_MESSAGES => Ok(messages
+            .into_iter()
+            .map(|message| Message::parse(message.get().as_bytes()))
+            .collect()),
+        _ => Err(Error::flaw(Flaw::BatchSize)),
+    }
+}
+
+/// The answer to a batch: the responses as one array.
+pub fn to_bytes(responses: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = vec![b'['];
+    out.extend_from_slice(&responses.join(&b','));
+    out.push(b']');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_cannot_be_read_leaves_its_neighbours_alone() {
+        let json = br#" [ {"jsonrpc":"2.0","id":1,"method":"ping"} , 5, {"jsonrpc":"2.0","method":"n"} ]"#;
+        let Body::Batch(messages) = Body::parse(json).unwrap() else {
+            panic!()
+        };
+        let readable: Vec<_> = messages.iter().map(Result::is_ok).collect();
+        assert_eq!(readable, [true, false, true]);
+    }
+
+    #[test]
+    fn an_empty_or_endless_batch_is_refused() {
+        let endless = format!("[{}5]", "5,".repeat(MAX_MESSAGES));
+        for json in ["[]", &endless] {
+            assert!(
+                Body::parse(json.as_bytes())
+                    .unwrap_err()
+                    .to_string()
+                    .contains("256")
+            );
+        }
+        assert!(matches!(Body::parse(b"[1,"), Err(Error::Json(_))));
+    }
+
+    #[test]
+    fn one_message_is_no_batch() {
+        let body = Body::parse(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap();
+        assert!(matches!(body, Body::One(Message::Request(_))));
+    }
+
+    #[test]
+    fn responses_go_back_as_one_array() {
+        assert_eq!(to_bytes(&[b"{}".to_vec(), b"{}".to_vec()]), b"[{},{}]");
+    }
+}

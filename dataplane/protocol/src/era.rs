@@ -1,0 +1,95 @@
+//! Which era a request speaks: `legacy` has sessions, `modern` has none.
+//!
+//! The door asks once per POST, before anything else is read from the message.
+//!
+//! Invariant: only the version header and the body decide. `initialize`, a session id and
+//! their absence tell legacy requests apart, and the door looks at them after this.
+
+use crate::message::Message;
+use crate::raw::RawObject;
+use crate::version::Version;
+
+/// The `_meta` key in which a modern request names its version (2026-07-28, Basic).
+pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// 2025-11-25 and older: `initialize`, sessions, the GET stream.
+    Legacy,
+    /// 2026-07-28 and newer: stateless POST.
+    Modern,
+}
+
+/// The era of `message`, sent with the `MCP-Protocol-Version` header `header`.
+pub fn era_of(header: Option<&str>, message: &Message) -> Era {
+    if header.is_some_and(is_modern_date) || meta_version(message).is_some() {
+        Era::Modern
+    } else {
+        Era::Legacy
+    }
+}
+
+/// The version a request names, for the error that refuses it: the body's, else the header's.
+pub fn requested_version(header: Option<&str>, message: &Message) -> Option<String> {
+    meta_version(message).or_else(|| header.map(str::to_owned))
+}
+
+/// Whether `header` is a date of the modern era, known or not; dates order as text.
+pub fn is_modern_date(header: &str) -> bool {
+    let is_date = header.len() == 10
+        && header.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    is_date && header >= Version::V2026_07_28.as_str()
+}
+
+/// What `_meta` says, as text: a version that is no string counts, too, and is refused later.
+fn meta_version(message: &Message) -> Option<String> {
+    let meta: RawObject = message.params()?.object("_meta").ok()??;
+    let value = meta.get(META_PROTOCOL_VERSION)?;
+    Some(
+        meta.text(META_PROTOCOL_VERSION)
+            .unwrap_or_else(|| value.get().to_owned()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(params: &str) -> Message {
+        let json = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{params}}}"#);
+        Message::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_modern_header_decides_even_for_a_version_yet_to_come() {
+        for header in ["2026-07-28", "2027-01-01"] {
+            assert_eq!(era_of(Some(header), &message("{}")), Era::Modern, "{header}");
+        }
+        for header in [
+            None,
+            Some("2025-11-25"),
+            Some("zzzz"),
+            Some("2026-07-28x"),
+            Some("9"),
+        ] {
+            assert_eq!(era_of(header, &message("{}")), Era::Legacy, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn any_version_in_meta_decides_and_is_the_one_requested() {
+        let modern = message(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#);
+        assert_eq!(era_of(Some("2025-11-25"), &modern), Era::Modern);
+        assert_eq!(
+            requested_version(Some("2025-11-25"), &modern).as_deref(),
+            Some("2026-07-28")
+        );
+        let odd = message(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#);
+        assert_eq!(era_of(None, &odd), Era::Modern);
+        assert_eq!(requested_version(None, &odd).as_deref(), Some("7"));
+    }
+}

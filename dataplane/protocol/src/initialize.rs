@@ -1,0 +1,227 @@
+//! `initialize`, both ends of it: what a client says, what a server answers.
+//!
+//! Read at the door; built and read by the upstream client and the client library.
+//!
+//! Invariant: everything kept from it is bounded, since a session id carries it sealed.
+
+use serde_json::value::RawValue;
+
+use crate::raw::{self, RawObject};
+use crate::version::Version;
+
+mod capabilities;
+#[cfg(test)]
+mod tests;
+
+pub use capabilities::ClientCapabilities;
+
+/// The longest receiver a client may name, in bytes.
+pub const MAX_WEBHOOK_URL: usize = 1024;
+/// What is kept of a client's name and version, in bytes each.
+pub const MAX_CLIENT_INFO: usize = 128;
+
+/// Who a client or server says it is. Shown to people, never trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Implementation {
+    /// The program's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The parameters of `initialize`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitializeParams {
+    /// The version asked for, known or not.
+    pub protocol_version: String,
+    /// What the client can do.
+    pub capabilities: ClientCapabilities,
+    /// Who it is; cut to [`MAX_CLIENT_INFO`] bytes each.
+    pub client_info: Implementation,
+    /// The receiver of this session's webhooks: `_meta.webhookUrl` (asyncmcp). Not yet judged.
+    pub webhook_url: Option<String>,
+}
+
+/// What is wrong with an `initialize`, or with the answer to one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field is missing or of the wrong kind.
+    #[error("`{field}` is missing or not {expected}")]
+    Field {
+        /// The field's path.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The receiver's URL is too long.
+    #[error("`_meta.webhookUrl` is longer than {MAX_WEBHOOK_URL} bytes; use a shorter URL")]
+    WebhookUrlTooLong,
+    /// An object within cannot be read.
+    #[error("`{field}` {source}")]
+    Object {
+        /// The field's path.
+        field: &'static str,
+        /// Why not.
+        #[source]
+        source: raw::Error,
+    },
+}
+
+impl InitializeParams {
+    /// Reads the `params` of an `initialize`.
+    pub fn parse(params: &RawObject) -> Result<Self, Error> {
+        let capabilities = object(params, "capabilities")?.ok_or(Error::Field {
+            field: "capabilities",
+            expected: "an object",
+        })?;
+        Ok(Self {
+            protocol_version: protocol_version(params)?,
+            capabilities: ClientCapabilities::parse(&capabilities),
+            client_info: client_info(params)?,
+            webhook_url: webhook_url(params)?,
+        })
+    }
+
+    /// The `params` to send.
+    pub fn to_params(&self) -> RawObject {
+        let mut params = RawObject::new();
+        params.set_value("protocolVersion", &self.protocol_version);
+        params.set("capabilities", self.capabilities.to_raw());
+        params.set("clientInfo", self.client_info.to_raw());
+        if let Some(url) = &self.webhook_url {
+            let mut meta = RawObject::new();
+            meta.set_value("webhookUrl", url);
+            params.set("_meta", meta.to_raw());
+        }
+        params
+    }
+}
+
+impl Implementation {
+    /// A name and a version.
+    pub fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+
+    fn to_raw(&self) -> Box<RawValue> {
+        let mut info = RawObject::new();
+        info.set_value("name", &self.name);
+        info.set_value("version", &self.version);
+        info.to_raw()
+    }
+}
+
+/// The result of `initialize`.
+#[derive(Clone, Debug)]
+pub struct InitializeResult {
+    /// The version the server chose.
+    pub protocol_version: String,
+    /// The server's capabilities, one level deep.
+    pub capabilities: RawObject,
+    /// Who it is; empty where it does not say.
+    pub server_info: Implementation,
+    /// How to use it, for a model.
+    pub instructions: Option<String>,
+}
+
+impl InitializeResult {
+    /// The gateway's answer. Its capabilities are constant, so that a server that comes up
+    /// late needs no new session.
+    pub fn of_gateway(version: Version, server_version: &str, instructions: Option<String>) -> Self {
+        let mut tools = RawObject::new();
+        tools.set_value("listChanged", &true);
+        let mut capabilities = RawObject::new();
+        capabilities.set("tools", tools.to_raw());
+        Self {
+            protocol_version: version.to_string(),
+            capabilities,
+            server_info: Implementation::new("asyncmcp", server_version),
+            instructions: instructions.filter(|text| !text.is_empty()),
+        }
+    }
+
+    /// Reads a server's `result`. Lenient where nothing depends on it: servers are many.
+    pub fn parse(result: &RawValue) -> Result<Self, Error> {
+        let result = RawObject::parse(result.get().as_bytes()).map_err(|source| Error::Object {
+            field: "result",
+            source,
+        })?;
+        let info = object(&result, "serverInfo").ok().flatten().unwrap_or_default();
+        Ok(Self {
+            protocol_version: protocol_version(&result)?,
+            capabilities: object(&result, "capabilities")?.unwrap_or_default(),
+            server_info: Implementation {
+                name: info.text("name").unwrap_or_default(),
+                version: info.text("version").unwrap_or_default(),
+            },
+            instructions: result.text("instructions").filter(|text| !text.is_empty()),
+        })
+    }
+
+    /// Whether the server has tools at all.
+    pub fn has_tools(&self) -> bool {
+        self.capabilities.get("tools").is_some()
+    }
+
+    /// The `result` to send.
+    pub fn to_raw(&self) -> Box<RawValue> {
+        let mut result = RawObject::new();
+        result.set_value("protocolVersion", &self.protocol_version);
+        result.set("capabilities", self.capabilities.to_raw());
+        result.set("serverInfo", self.server_info.to_raw());
+        if let Some(instructions) = &self.instructions {
+            result.set_value("instructions", instructions);
+        }
+        result.to_raw()
+    }
+}
+
+fn protocol_version(object: &RawObject) -> Result<String, Error> {
+    object.text("protocolVersion").ok_or(Error::Field {
+        field: "protocolVersion",
+        expected: "a string",
+    })
+}
+
+fn client_info(params: &RawObject) -> Result<Implementation, Error> {
+    let info = object(params, "clientInfo")?.ok_or(Error::Field {
+        field: "clientInfo",
+        expected: "an object",
+    })?;
+    let text = |key, field| {
+        let expected = "a string";
+        info.text(key).map(cut).ok_or(Error::Field { field, expected })
+    };
+    Ok(Implementation {
+        name: text("name", "clientInfo.name")?,
+        version: text("version", "clientInfo.version")?,
+    })
+}
+
+fn webhook_url(params: &RawObject) -> Result<Option<String>, Error> {
+    let meta = object(params, "_meta")?.unwrap_or_default();
+    match meta.get("webhookUrl").map(|_| meta.text("webhookUrl")) {
+        None => Ok(None),
+        Some(None) => Err(Error::Field {
+            field: "_meta.webhookUrl",
+            expected: "a string",
+        }),
+        Some(Some(url)) if url.len() > MAX_WEBHOOK_URL => Err(Error::WebhookUrlTooLong),
+        Some(url) => Ok(url),
+    }
+}
+
+fn object(parent: &RawObject, field: &'static str) -> Result<Option<RawObject>, Error> {
+    parent
+        .object(field)
+        .map_err(|source| Error::Object { field, source })
+}
+
+/// The longest prefix of whole characters within [`MAX_CLIENT_INFO`] bytes.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_CLIENT_INFO));
+    text
+}

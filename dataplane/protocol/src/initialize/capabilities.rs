@@ -1,0 +1,97 @@
+//! A client's capabilities as a bit set: a session id carries them in two bytes.
+//!
+//! Read at `initialize`, shown again to the servers for whom the gateway is that client.
+//!
+//! Invariant: one table says which bit is which member; bits are never renumbered, since
+//! session ids outlive a release.
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::raw::{RawObject, raw};
+
+/// The member behind each bit (2025-11-25, Lifecycle).
+const MEMBERS: [&[&str]; 14] = [
+    &["roots"],
+    &["roots", "listChanged"],
+    &["sampling"],
+    &["sampling", "context"],
+    &["sampling", "tools"],
+    &["elicitation"],
+    &["elicitation", "form"],
+    &["elicitation", "url"],
+    &["tasks"],
+    &["tasks", "list"],
+    &["tasks", "cancel"],
+    &["tasks", "requests", "sampling", "createMessage"],
+    &["tasks", "requests", "elicitation", "create"],
+    &["experimental"],
+];
+
+/// What a client can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientCapabilities(u16);
+
+impl ClientCapabilities {
+    /// None at all: what the gateway's own sessions declare.
+    pub const NONE: Self = Self(0);
+
+    /// The set whose bits are `bits`; unknown bits are dropped.
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits & ((1 << MEMBERS.len()) - 1))
+    }
+
+    /// The bits, for keeping.
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// Reads a `capabilities` object; what has no bit is not known to the gateway.
+    pub fn parse(capabilities: &RawObject) -> Self {
+        let bits = MEMBERS
+            .iter()
+            .enumerate()
+            .filter(|(_, path)| declares(capabilities, path));
+        Self(bits.fold(0, |set, (bit, _)| set | 1 << bit))
+    }
+
+    /// Whether the member at `path` is declared, as in `has(&["roots", "listChanged"])`.
+    pub fn has(self, path: &[&str]) -> bool {
+        MEMBERS
+            .iter()
+            .position(|member| *member == path)
+            .is_some_and(|bit| self.0 & 1 << bit != 0)
+    }
+
+    /// The `capabilities` object.
+    pub fn to_raw(self) -> Box<RawValue> {
+        let declared = MEMBERS.iter().filter(|path| self.has(path));
+        raw(&declared.fold(Map::new(), |mut object, path| {
+            declare(&mut object, path);
+            object
+        }))
+    }
+}
+
+/// A member counts when it is there, and is not `false` or `null`.
+fn declares(object: &RawObject, path: &[&str]) -> bool {
+    let [key, rest @ ..] = path else { return false };
+    match object.get(key) {
+        None => false,
+        Some(value) if rest.is_empty() => !matches!(value.get(), "false" | "null"),
+        Some(_) => matches!(object.object(key), Ok(Some(inner)) if declares(&inner, rest)),
+    }
+}
+
+fn declare(object: &mut Map<String, Value>, path: &[&str]) {
+    match path {
+        [] => {}
+        ["listChanged"] => drop(object.insert("listChanged".into(), Value::Bool(true))),
+        [key, rest @ ..] => {
+            let inner = object.entry(*key).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                declare(inner, rest);
+            }
+        }
+    }
+}

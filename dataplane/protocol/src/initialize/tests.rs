@@ -1,0 +1,118 @@
+//! `initialize` as real clients send it, and as they should not.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(json: &str) -> Result<InitializeParams, Error> {
+    InitializeParams::parse(&RawObject::parse(json.as_bytes()).unwrap())
+}
+
+/// The request of the stock asyncmcp 0.2.1 client.
+const ASYNCMCP: &str = concat!(
+    r#"{"protocolVersion":"2025-03-26","capabilities":{"roots":{"listChanged":true}},"#,
+    r#""clientInfo":{"name":"mcp-client","version":"1.0.0"},"#,
+    r#""_meta":{"webhookUrl":"http://127.0.0.1:8101/webhook"}}"#
+);
+
+#[test]
+fn reads_and_writes_what_asyncmcp_sends() {
+    let params = parse(ASYNCMCP).unwrap();
+    assert_eq!(
+        params.webhook_url.as_deref(),
+        Some("http://127.0.0.1:8101/webhook")
+    );
+    assert_eq!(params.client_info, Implementation::new("mcp-client", "1.0.0"));
+    assert!(params.capabilities.has(&["roots", "listChanged"]));
+    assert!(!params.capabilities.has(&["sampling"]));
+    assert_eq!(
+        String::from_utf8(params.to_params().to_bytes()).unwrap(),
+        ASYNCMCP
+    );
+}
+
+#[test]
+fn an_error_names_the_field() {
+    for (json, field) in [
+        ("{}", "`capabilities`"),
+        (r#"{"capabilities":{}}"#, "`protocolVersion`"),
+        (r#"{"capabilities":7,"protocolVersion":"x"}"#, "`capabilities`"),
+        (r#"{"capabilities":{},"protocolVersion":"x"}"#, "`clientInfo`"),
+        (
+            r#"{"capabilities":{},"protocolVersion":"x","clientInfo":{"name":"n"}}"#,
+            "`clientInfo.version`",
+        ),
+    ] {
+        assert!(parse(json).unwrap_err().to_string().starts_with(field), "{json}");
+    }
+}
+
+#[test]
+fn a_receiver_is_a_string_of_bounded_length() {
+    let with = |url: &str| parse(&ASYNCMCP.replace(r#""http://127.0.0.1:8101/webhook""#, url));
+    assert!(
+        with("12345")
+            .unwrap_err()
+            .to_string()
+            .contains("_meta.webhookUrl")
+    );
+    assert!(with("null").is_err());
+    let long = format!("\"{}\"", "u".repeat(MAX_WEBHOOK_URL + 1));
+    assert!(with(&long).unwrap_err().to_string().contains("1024"));
+    let longest = format!("\"{}\"", "u".repeat(MAX_WEBHOOK_URL));
+    assert!(with(&longest).is_ok());
+}
+
+#[test]
+fn a_long_name_is_cut_between_characters() {
+    let params = parse(&ASYNCMCP.replace("mcp-client", &"é€".repeat(100))).unwrap();
+    assert_eq!(params.client_info.name.len(), 127);
+}
+
+#[test]
+fn the_gateway_announces_tools_and_nothing_else() {
+    let result = InitializeResult::of_gateway(Version::V2025_06_18, "1.2.3", None).to_raw();
+    assert_eq!(
+        result.get(),
+        concat!(
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"#,
+            r#""serverInfo":{"name":"asyncmcp","version":"1.2.3"}}"#
+        )
+    );
+}
+
+#[test]
+fn a_servers_answer_may_be_sparse() {
+    let sparse = serde_json::from_str(r#"{"protocolVersion":"2025-11-25"}"#).unwrap();
+    let result = InitializeResult::parse(sparse).unwrap();
+    assert!(!result.has_tools() && result.instructions.is_none());
+    let full = serde_json::from_str(
+        r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"},"instructions":"use it"}"#,
+    )
+    .unwrap();
+    let result = InitializeResult::parse(full).unwrap();
+    assert!(result.has_tools());
+    assert_eq!(result.server_info.name, "s");
+    assert!(InitializeResult::parse(serde_json::from_str("{}").unwrap()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn capabilities_read_back_from_what_they_write(bits in any::<u16>()) {
+        let set = ClientCapabilities::from_bits(bits);
+        let written = RawObject::parse(set.to_raw().get().as_bytes()).unwrap();
+        let read = ClientCapabilities::parse(&written);
+        // A member within another declares both.
+        prop_assert_eq!(read.bits() & set.bits(), set.bits());
+        prop_assert_eq!(ClientCapabilities::from_bits(read.bits()), read);
+        let again = RawObject::parse(read.to_raw().get().as_bytes()).unwrap();
+        prop_assert_eq!(ClientCapabilities::parse(&again), read);
+    }
+}
+
+#[test]
+fn an_empty_elicitation_stays_empty() {
+    let declared = RawObject::parse(br#"{"elicitation":{},"roots":{"listChanged":false}}"#).unwrap();
+    let set = ClientCapabilities::parse(&declared);
+    assert_eq!(set.to_raw().get(), r#"{"elicitation":{},"roots":{}}"#);
+}

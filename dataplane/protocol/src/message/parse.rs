@@ -1,0 +1,203 @@
+//! From bytes to a message, or to the reason why not.
+//!
+//! Called by `Message::parse` and `Body::parse`.
+//!
+//! Invariant: a message that comes out has one reading: no duplicate key in its envelope, its
+//! `params` and their `_meta`. The error names the id where it could be read, so that a
+//! client waiting for it gets its answer.
+
+use serde_json::value::RawValue;
+
+use super::{Message, Notification, Outcome, Request, Response};
+use crate::code::{Code, ErrorObject};
+use crate::depth::{self, MAX_DEPTH};
+use crate::id::{self, Id};
+use crate::raw::{self, RawObject};
+
+/// Why a body is no message. The text is whole, causes included: it is what the sender gets.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON.
+    #[error("the body is not valid JSON: {0}")]
+    Json(serde_json::Error),
+    /// JSON, but no JSON-RPC message of MCP.
+    #[error("the body is no JSON-RPC message: {flaw}")]
+    Invalid {
+        /// The message's id, where it could be read.
+        id: Option<Id>,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+}
+
+/// What is wrong with a JSON-RPC message.
+#[derive(Debug, thiserror::Error)]
+pub enum Flaw {
+    /// It nests too deep.
+    #[error("it nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// The envelope is no object, or has a key twice.
+    #[error("the message {0}")]
+    Envelope(raw::Error),
+    /// A batch where none may be.
+    #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
+    Batch,
+    /// A batch without messages, or with too many.
+    #[error("a batch holds 1 to {} messages", crate::batch::MAX_MESSAGES)]
+    BatchSize,
+    /// `jsonrpc` is missing or not "2.0".
+    #[error("`jsonrpc` must be \"2.0\"")]
+    JsonRpc,
+    /// The id is of the wrong kind.
+    #[error("`id` {0}")]
+    Id(id::Error),
+    /// The method is no string.
+    #[error("`method` must be a string")]
+    Method,
+    /// `params` is no object, or has a key twice.
+    #[error("`params` {0}")]
+    Params(raw::Error),
+    /// `params._meta` is no object, or has a key twice.
+    #[error("`params._meta` {0}")]
+    Meta(raw::Error),
+    /// Neither a request nor a notification nor a response.
+    #[error("it needs `method`, or `id` with exactly one of `result` and `error`")]
+    Shape,
+}
+
+impl Error {
+    /// The JSON-RPC error code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Json(_) => Code::ParseError,
+            Self::Invalid { .. } => Code::InvalidRequest,
+        }
+    }
+
+    /// The id of the message that was refused.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Json(_) => None,
+            Self::Invalid { id, .. } => id.as_ref(),
+        }
+    }
+
+    /// The answer to the sender.
+    pub fn to_response(&self) -> Response {
+        let error = ErrorObject::new(self.code(), self.to_string());
+        Response::error(self.id().cloned(), &error)
+    }
+
+    pub(crate) fn flaw(flaw: Flaw) -> Self {
+        Self::Invalid { id: None, flaw }
+    }
+}
+
+/// The members JSON-RPC names, each raw, and the others.
+#[derive(Default)]
+struct Envelope<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+    extra: RawObject,
+}
+
+pub(super) fn message(json: &[u8]) -> Result<Message, Error> {
+    if depth::is_too_deep(json) {
+        return Err(Error::flaw(Flaw::TooDeep));
+    }
+    let envelope = Envelope::read(json)?;
+    let id = envelope.id.map(Id::parse).transpose();
+    let known = id.as_ref().ok().cloned().flatten();
+    envelope
+        .into_message(id)
+        .map_err(|flaw| Error::Invalid { id: known, flaw })
+}
+
+impl<'a> Envelope<'a> {
+    fn read(json: &'a [u8]) -> Result<Self, Error> {
+        let members = raw::members(json).map_err(|error| match error {
+            raw::Error::Json(error) => Error::Json(error),
+            raw::Error::NotAnObject if crate::batch::is_batch(json) => Error::flaw(Flaw::Batch),
+            other => Error::flaw(Flaw::Envelope(other)),
+        })?;
+        let mut envelope = Self::default();
+        for (name, value) in members {
+            envelope.put(&name, value);
+        }
+        Ok(envelope)
+    }
+
+    fn put(&mut self, name: &str, value: &'a RawValue) {
+        let place = match name {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            _ => return self.extra.set(name, value.to_owned()),
+        };
+        *place = Some(value);
+    }
+
+    fn into_message(self, id: Result<Option<Id>, id::Error>) -> Result<Message, Flaw> {
+        if self.jsonrpc.and_then(text).as_deref() != Some("2.0") {
+            return Err(Flaw::JsonRpc);
+        }
+        match (self.method, self.result, self.error) {
+            (Some(method), None, None) => self.into_call(method, id.map_err(Flaw::Id)?),
+            (None, Some(result), None) => {
+                let id = id.map_err(Flaw::Id)?.ok_or(Flaw::Shape)?;
+                Ok(self.into_response(Some(id), Outcome::Result(result.to_owned())))
+            }
+            // An error may answer a request whose id could not be read: the id is null or absent.
+            (None, None, Some(error)) => {
+                let id = if self.id.is_some_and(|id| id.get() == "null") {
+                    None
+                } else {
+                    id.map_err(Flaw::Id)?
+                };
+                Ok(self.into_response(id, Outcome::Error(error.to_owned())))
+            }
+            _ => Err(Flaw::Shape),
+        }
+    }
+
+    fn into_call(self, method: &RawValue, id: Option<Id>) -> Result<Message, Flaw> {
+        let method = text(method).ok_or(Flaw::Method)?;
+        let params = self.params.map(params).transpose()?;
+        let extra = self.extra;
+        Ok(match id {
+            Some(id) => Message::Request(Request {
+                id,
+                method,
+                params,
+                extra,
+            }),
+            None => Message::Notification(Notification {
+                method,
+                params,
+                extra,
+            }),
+        })
+    }
+
+    fn into_response(self, id: Option<Id>, outcome: Outcome) -> Message {
+        let extra = self.extra;
+        Message::Response(Response { id, outcome, extra })
+    }
+}
+
+fn params(value: &RawValue) -> Result<RawObject, Flaw> {
+    let params = RawObject::parse(value.get().as_bytes()).map_err(Flaw::Params)?;
+    params.object("_meta").map_err(Flaw::Meta)?;
+    Ok(params)
+}
+
+fn text(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}

@@ -1,0 +1,108 @@
+//! The protocol revisions that are known, newest first wherever they are listed.
+//!
+//! Used at the door, at `initialize` in both directions, and by the client library.
+//!
+//! Invariant: 2024-11-05 is not among them; its HTTP+SSE transport is not offered.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::era::Era;
+
+/// A revision of the Model Context Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// Streamable HTTP appears; the only one with batches.
+    V2025_03_26,
+    /// Batches go, the `MCP-Protocol-Version` header comes.
+    V2025_06_18,
+    /// The newest with sessions.
+    V2025_11_25,
+    /// Stateless.
+    V2026_07_28,
+}
+
+impl Version {
+    /// The versions with sessions.
+    pub const LEGACY: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
+
+    /// The version a legacy request has when it names none (2025-11-25, Transports).
+    pub const ASSUMED: Self = Self::V2025_03_26;
+
+    /// The version named `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "2025-03-26" => Some(Self::V2025_03_26),
+            "2025-06-18" => Some(Self::V2025_06_18),
+            "2025-11-25" => Some(Self::V2025_11_25),
+            "2026-07-28" => Some(Self::V2026_07_28),
+            _ => None,
+        }
+    }
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// The era the version belongs to.
+    pub const fn era(self) -> Era {
+        match self {
+            Self::V2025_03_26 | Self::V2025_06_18 | Self::V2025_11_25 => Era::Legacy,
+            Self::V2026_07_28 => Era::Modern,
+        }
+    }
+
+    /// The answer to an `initialize` that asks for `requested`: that version if it has
+    /// sessions and is known, else the newest that does.
+    pub fn negotiate(requested: &str) -> Self {
+        Self::parse(requested)
+            .filter(|version| version.era() == Era::Legacy)
+            .unwrap_or(Self::LEGACY[0])
+    }
+
+    /// Whether a body may be a batch of messages.
+    pub const fn has_batches(self) -> bool {
+        matches!(self, Self::V2025_03_26)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negotiates_what_was_asked_for_or_the_newest_with_sessions() {
+        for version in Version::LEGACY {
+            assert_eq!(Version::negotiate(version.as_str()), version);
+        }
+        for other in ["2024-11-05", "2026-07-28", "2031-01-01", "", "latest"] {
+            assert_eq!(Version::negotiate(other), Version::V2025_11_25, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_read_back() {
+        for version in Version::LEGACY.into_iter().chain([Version::V2026_07_28]) {
+            assert_eq!(Version::parse(version.as_str()), Some(version));
+        }
+    }
+}
