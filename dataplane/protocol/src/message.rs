@@ -139,9 +139,9 @@ impl Request {
     pub fn set_meta(&mut self, meta: &RawObject) {
         let params = self.params.get_or_insert_default();
         if meta.is_empty() {
-            drop(params.remove("_meta"))
+            params.remove("_meta");
         } else {
-            params.set("_meta", meta.to_raw())
+            params.set("_meta", meta.to_raw());
         }
     }
 

@@ -129,9 +129,9 @@ impl Decoder {
             line.drain(..3);
         }
         if line.is_empty() {
-            self.end_event()
+            self.end_event();
         } else {
-            self.field(&line)
+            self.field(&line);
         }
         line.clear();
         self.line = line; // keeps the allocation
