@@ -4,4 +4,6 @@
 //! The binary wires it; the tests run it in process. Invariant: it knows no Kubernetes API, and
 //! everything it serves comes from one McpWebhookRoute document.
 
+pub mod guard;
+pub mod session;
 pub mod telemetry;
