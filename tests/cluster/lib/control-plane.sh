@@ -10,9 +10,9 @@ start_store_and_api() {
 
 start_controllers() {
     # They give up when there is no API server, hence not earlier. One of each: nobody to elect a leader from, and nobody scrapes them.
-    # The controllers left out need a cloud.
+    # The controllers left out need a cloud. The default rate limit spends four seconds on handing a service account to each.
     start kube-controller-manager kube-controller-manager --kubeconfig /run/cluster/pki/kube-controller-manager.kubeconfig \
-        --secure-port=0 --leader-elect=false --use-service-account-credentials \
+        --secure-port=0 --leader-elect=false --use-service-account-credentials --kube-api-qps 200 --kube-api-burst 200 \
         --controllers=*,-node-ipam-controller,-cloud-node-lifecycle-controller,-node-route-controller,-service-lb-controller \
         --flex-volume-plugin-dir /var/lib/kubelet/volume-plugins \
         --root-ca-file /run/cluster/pki/ca.crt --service-account-private-key-file /run/cluster/pki/service-account.key

@@ -1,4 +1,20 @@
-# What the cluster borrows from the machine: one network namespace, one cgroup and one process tree. Sourced by `up` and `down`.
+# What the cluster borrows from the machine, and how it gives it back: a network namespace, a cgroup, a process tree, a directory.
+# Sourced by `up` and `down`.
+
+# One `up` or `down` at a time for a run directory. A lock on the directory above it leaves no file.
+lock_run_directory() {
+    mkdir -p "$(dirname "$run")"
+    exec {lock}<"$(dirname "$run")"
+    flock "$lock"
+}
+
+tear_down() {
+    name=$(<"$run/name") # as it was started, whatever the environment says now
+    kill_node
+    remove_network
+    remove_cgroup
+    rm -rf --one-file-system "$run"
+}
 
 # === network ===
 
@@ -26,12 +42,13 @@ cgroup_hierarchies() {
     if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
         echo /sys/fs/cgroup
     else
-        find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d ! -name unified # v1: one hierarchy per controller
+        find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d # v1: one hierarchy per controller
     fi
 }
 
 make_cgroup() {
-    local hierarchy
+    local hierarchy root=/sys/fs/cgroup
+    [[ ! -e $root/cgroup.controllers ]] || sed 's/[a-z]*/+&/g' $root/cgroup.controllers >$root/cgroup.subtree_control
     for hierarchy in $(cgroup_hierarchies); do
         mkdir -p "$hierarchy/$name"
     done
@@ -52,12 +69,13 @@ remove_cgroup() {
 launch_node() {
     setsid nsenter --net="/run/netns/$name" \
         unshare --mount --pid --fork --mount-proc --kill-child \
-        bash "$here/lib/node.sh" >"$run/log/node.log" 2>&1 </dev/null &
+        bash "$here/lib/node.sh" >"$run/log/node.log" 2>&1 </dev/null {lock}<&- &
+    disown
     record "$!"
     local child=
     until [[ -n $child ]]; do
-        is_running "$!" || return 1
-        child=$(cat "/proc/$!/task/$!/children" 2>/dev/null || true)
+        start_time "$!" >/dev/null
+        child=$(cat "/proc/$!/task/$!/children")
         sleep 0.01
     done
     record "${child% }"
@@ -65,7 +83,8 @@ launch_node() {
 
 # A pid alone may be somebody else's by tomorrow; together with its start time it is not.
 record() {
-    echo "$1 $(start_time "$1")" >>"$run/pids"
+    local started
+    started=$(start_time "$1") && echo "$1 $started" >>"$run/pids"
 }
 
 start_time() {
@@ -73,18 +92,12 @@ start_time() {
     read -r -a stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat[2]} != Z ]] && echo "${stat[21]}"
 }
 
-# is_running PID [START-TIME]
-is_running() {
-    local now
-    now=$(start_time "$1") && [[ $now == "${2:-$now}" ]]
-}
-
 # The recorded processes that still are the ones recorded, process 1 of the node first.
 running_processes() {
     local pid started
     [[ -e $run/pids ]] || return 0
     tac "$run/pids" | while read -r pid started; do
-        ! is_running "$pid" "$started" || echo "$pid"
+        [[ $(start_time "$pid") != "$started" ]] || echo "$pid"
     done
 }
 

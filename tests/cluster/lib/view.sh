@@ -25,6 +25,7 @@ freeze_kernel_settings() {
     local setting
     for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
         kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
+        [[ -e /proc/sys/${setting%=*} ]] || continue
         local file=/run/lock/${setting//\//-}
         echo "${setting#*=}" >"$file"
         mount --bind "$file" "/proc/sys/${setting%=*}"
