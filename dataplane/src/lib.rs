@@ -7,3 +7,4 @@
 pub mod guard;
 pub mod session;
 pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,220 @@
+//! A server's SSE stream, read as messages.
+//!
+//! Handed out by [`ServerSession`] and read by whoever relays or waits. A stream that
+//! breaks is taken up again by GET with `Last-Event-ID` (MCP 2025-11-25, "Resumability
+//! and Redelivery"; SEP-1699), at the server's pace (`retry`), a bounded number of times.
+//! Invariant: after a request's response nothing is read any more, and a message is
+//! handed out once.
+
+mod pace;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+
+use asyncmcp_protocol::batch::{self, Body};
+use asyncmcp_protocol::{Message, Outcome, sse};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use reqwest::Response;
+
+use super::operation::Operation;
+use super::session::ServerSession;
+use super::{Error, MAX_RESPONSE};
+use pace::Pace;
+
+/// One message from a server.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// What it is.
+    pub message: Message,
+    /// Its bytes as the server wrote them.
+    pub raw: Bytes,
+}
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The answer to a POST: over with the response, and worth nothing without event ids.
+    Answer,
+    /// The standalone GET stream: never over.
+    Listen,
+}
+
+type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
+
+/// A server's stream of messages.
+pub struct Events {
+    session: ServerSession,
+    purpose: Purpose,
+    operation: Option<Operation>,
+    chunks: Option<Chunks>,
+    decoder: sse::Decoder,
+    ready: VecDeque<Incoming>,
+    last_id: Option<String>,
+    pace: Pace,
+    over: bool,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({:?} of {})", self.purpose, self.session.server())
+    }
+}
+
+impl Events {
+    pub(super) fn answer(session: ServerSession, response: Response, operation: Option<Operation>) -> Self {
+        Self::new(session, Purpose::Answer, response, operation)
+    }
+
+    pub(super) fn listen(session: ServerSession, response: Response) -> Self {
+        Self::new(session, Purpose::Listen, response, None)
+    }
+
+    fn new(
+        session: ServerSession,
+        purpose: Purpose,
+        response: Response,
+        operation: Option<Operation>,
+    ) -> Self {
+        Self {
+            session,
+            purpose,
+            operation,
+            chunks: Some(Box::pin(response.bytes_stream())),
+            decoder: sse::Decoder::new(MAX_RESPONSE),
+            ready: VecDeque::new(),
+            last_id: None,
+            pace: Pace::start(),
+            over: false,
+        }
+    }
+
+    /// The next message; `None` after the response, or after an error. Nothing is lost when
+    /// the future is dropped.
+    pub async fn next(&mut self) -> Option<Result<Incoming, Error>> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Some(Ok(self.hand_out(message)));
+            }
+            if self.over {
+                return None;
+            }
+            if let Err(error) = self.advance().await {
+                self.over = true;
+                if let Some(operation) = &mut self.operation {
+                    operation.failed(&error);
+                }
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// The session this is a stream of.
+    pub fn session(&self) -> &ServerSession {
+        &self.session
+    }
+
+    /// The messages as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Incoming, Error>> + Send {
+        futures::stream::unfold(self, |mut events| async {
+            let next = events.next().await?;
+            Some((next, events))
+        })
+    }
+
+    fn hand_out(&mut self, incoming: Incoming) -> Incoming {
+        if let (Message::Response(response), Purpose::Answer) = (&incoming.message, self.purpose) {
+            if let (Outcome::Error(_), Some(operation)) = (&response.outcome, &mut self.operation) {
+                operation.refused();
+            }
+            self.over = true;
+            self.chunks = None;
+            self.operation = None; // measured to here
+        }
+        incoming
+    }
+
+    /// Reads a chunk, or takes the stream up again.
+    async fn advance(&mut self) -> Result<(), Error> {
+        let Some(chunks) = &mut self.chunks else {
+            return self.take_up_again().await;
+        };
+        match chunks.next().await {
+            Some(Ok(chunk)) => self.read(&chunk),
+            Some(Err(error)) => self.broke(Error::Broken(error.without_url())),
+            None => self.broke(Error::Interrupted),
+        }
+    }
+
+    fn read(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let pushed = self.decoder.push(chunk);
+        while let Some(event) = self.decoder.next_event() {
+            self.pace.progressed(event.retry);
+            if let Some(data) = event.message() {
+                self.ready.extend(messages(data)?);
+            }
+            self.last_id = event.id.or(self.last_id.take());
+        }
+        // What came before an event that is too large still counts, and may be the response.
+        match pushed {
+            Err(sse::Error::TooLarge { limit }) if self.ready.is_empty() => Err(Error::TooLarge { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The connection is gone. Without an event id the answer to a POST went with it.
+    fn broke(&mut self, error: Error) -> Result<(), Error> {
+        if self.purpose == Purpose::Answer && self.last_id.is_none() {
+            return Err(error);
+        }
+        self.chunks = None;
+        self.pace.broke().ok_or(error)
+    }
+
+    async fn take_up_again(&mut self) -> Result<(), Error> {
+        self.pace.wait().await;
+        match self.session.stream(self.last_id.as_deref()).await {
+            Ok(response) => {
+                self.decoder = sse::Decoder::new(MAX_RESPONSE);
+                self.chunks = Some(Box::pin(response.bytes_stream()));
+                self.pace.connected();
+                Ok(())
+            }
+            Err(error @ (Error::NotSent(_) | Error::Broken(_))) => self.pace.broke().ok_or(error),
+            Err(Error::Rejected { status: 500.. }) => self.pace.broke().ok_or(Error::Interrupted),
+            // A call whose session is gone was dispatched all the same.
+            Err(_) if self.purpose == Purpose::Answer => Err(Error::Interrupted),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| self.after_dispatch(error))
+    }
+
+    /// A failure to connect again is no failure to send: the request went out long ago.
+    fn after_dispatch(&self, error: Error) -> Error {
+        match (error, self.purpose) {
+            (Error::NotSent(_), Purpose::Answer) => Error::Interrupted,
+            (error, _) => error,
+        }
+    }
+}
+
+/// The messages in one event: a batch where the server is of 2025-03-26.
+fn messages(data: &Bytes) -> Result<Vec<Incoming>, Error> {
+    if !batch::is_batch(data) {
+        let message =
+            Message::parse(data).map_err(|_| Error::Protocol("an event holds no JSON-RPC message"))?;
+        return Ok(vec![Incoming {
+            message,
+            raw: data.clone(),
+        }]);
+    }
+    let Ok(Body::Batch(messages)) = Body::parse(data) else {
+        return Err(Error::Protocol("a batch cannot be read"));
+    };
+    let incoming = messages.into_iter().flatten().map(|message| Incoming {
+        raw: message.to_bytes().into(),
+        message,
+    });
+    Ok(incoming.collect())
+}

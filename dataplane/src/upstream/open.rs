@@ -1,0 +1,138 @@
+//! How a session with a server begins (MCP 2025-11-25, "Lifecycle").
+//!
+//! `sessions`, `catalogue` and `execute` open them through an [`Upstream`]. Invariant: a
+//! session that was handed out speaks a version that the gateway knows.
+
+use std::time::Duration;
+
+use asyncmcp_protocol::header::SESSION_ID;
+use asyncmcp_protocol::initialize::InitializeResult;
+use asyncmcp_protocol::{Era, Id, Notification, Request, Version, sse};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::Response;
+
+use super::client::{self, Body};
+use super::exchange::{self, await_reply};
+use super::operation::Operation;
+use super::session::{Outgoing, Received, ServerSession, receive};
+use super::{Error, Events, Identity, Upstream};
+
+/// How long `initialize` may take, even where ordinary calls may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An `endpoint` event holds a path; more than this is another stream.
+const FIRST_EVENT: usize = 4096;
+
+impl Upstream {
+    /// Opens a session for `who`.
+    pub async fn open(&self, who: &Identity) -> Result<ServerSession, Error> {
+        let limit = self.timeout().min(PATIENCE);
+        let mut operation = Operation::begin(&self.0.metrics, self.name(), "initialize", None);
+        let opening = self.initialize(who);
+        let opened = tokio::time::timeout(limit, opening)
+            .await
+            .unwrap_or(Err(Error::Silent(limit)));
+        opened.inspect_err(|error| operation.failed(error))
+    }
+
+    /// A session that was opened before, by this process or an earlier one.
+    pub fn remembered(&self, id: &str, version: Version) -> Option<ServerSession> {
+        let id = session_id(&HeaderValue::from_str(id).ok()?)?;
+        Some(ServerSession::opened(self.clone(), Some(id), version, None))
+    }
+
+    async fn initialize(&self, who: &Identity) -> Result<ServerSession, Error> {
+        let request = Request::new(
+            Id::text("asyncmcp:0"),
+            "initialize",
+            Some(who.to_params().to_params()),
+        );
+        let response = self.post(HeaderMap::new(), request.to_bytes().into()).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        let id = response.headers().get(SESSION_ID).and_then(session_id);
+        let result = self.read_result(who, id.clone(), response, &request.id).await?;
+        let version = version(&result)?;
+        let session = ServerSession::opened(self.clone(), id, version, result.instructions);
+        let initialized = Notification::new("notifications/initialized", None);
+        session
+            .post(Outgoing::new("notifications/initialized", initialized.to_bytes()))
+            .await?;
+        Ok(session)
+    }
+
+    async fn read_result(
+        &self,
+        who: &Identity,
+        id: Option<HeaderValue>,
+        response: Response,
+        request: &Id,
+    ) -> Result<InitializeResult, Error> {
+        let reply = match receive(response).await? {
+            Received::Nothing => return Err(Error::Protocol("initialize was answered with no response")),
+            Received::Json(body) => exchange::read(&body, request)?,
+            Received::Stream(response) => {
+                // The stream may ask before it answers, so it needs a session to answer in.
+                let session = ServerSession::opened(self.clone(), id, who.version, None);
+                await_reply(Events::answer(session, response, None), request).await?
+            }
+        };
+        let result = reply.result()?;
+        InitializeResult::parse(&result)
+            .map_err(|_| Error::Protocol("the result of initialize cannot be read"))
+    }
+
+    /// Why the server did not take an `initialize`. One that never heard of POST may be of 2024.
+    async fn refusal(&self, response: Response) -> Error {
+        let status = response.status();
+        let maybe_older = matches!(
+            status,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+        );
+        if maybe_older && self.offers_legacy_sse().await {
+            return Error::LegacySseTransport;
+        }
+        let body = client::glance(response).await;
+        match exchange::read(&body, &Id::text("asyncmcp:0")) {
+            Ok(reply) => reply
+                .result()
+                .err()
+                .unwrap_or(Error::Protocol("a refusal with a result")),
+            Err(_) => Error::Rejected {
+                status: status.as_u16(),
+            },
+        }
+    }
+
+    /// Whether a GET opens with an `endpoint` event (MCP 2024-11-05, "HTTP with SSE").
+    async fn offers_legacy_sse(&self) -> bool {
+        let Ok(mut response) = self.get(HeaderMap::new()).await else {
+            return false;
+        };
+        if !response.status().is_success() || client::body_kind(&response) != Body::Stream {
+            return false;
+        }
+        let mut decoder = sse::Decoder::new(FIRST_EVENT);
+        while let Ok(Some(chunk)) = response.chunk().await {
+            if decoder.push(&chunk).is_err() {
+                return false;
+            }
+            if let Some(event) = decoder.next_event() {
+                return event.event.as_deref() == Some("endpoint");
+            }
+        }
+        false
+    }
+}
+
+/// A session id as the transport allows it: visible ASCII (MCP 2025-11-25, "Session Management").
+fn session_id(value: &HeaderValue) -> Option<HeaderValue> {
+    let visible = value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte));
+    (visible && !value.is_empty()).then(|| value.clone())
+}
+
+fn version(result: &InitializeResult) -> Result<Version, Error> {
+    Version::parse(&result.protocol_version)
+        .filter(|version| version.era() == Era::Legacy)
+        .ok_or_else(|| Error::Version(result.protocol_version.chars().take(32).collect()))
+}

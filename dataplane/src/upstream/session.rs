@@ -1,0 +1,273 @@
+//! One MCP session on one server (legacy era).
+//!
+//! `sessions`, `catalogue` and `execute` hold them and send messages through them.
+//! Invariant: every message after `initialize` carries the session's id and version, and
+//! no error of a server's HTTP side gets further than an [`Error`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use asyncmcp_protocol::{Id, Message, Outcome, Version};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use reqwest::Response;
+
+use super::client::{self, Body};
+use super::operation::Operation;
+use super::{Error, Events, TraceHeaders, Upstream};
+
+/// A session on a server. Cheap to clone; every clone is the same session.
+#[derive(Clone)]
+pub struct ServerSession(Arc<Inner>);
+
+struct Inner {
+    upstream: Upstream,
+    /// `None` where the server keeps no sessions.
+    id: Option<HeaderValue>,
+    version: Version,
+    instructions: Option<String>,
+    next_id: AtomicU64,
+}
+
+/// A message for a server, and what to measure it by.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The JSON-RPC message; goes out as it is.
+    pub body: Bytes,
+    /// Its method; `response` for a response.
+    pub method: String,
+    /// The tool of a `tools/call`, as the server names it: a name from the catalogue, never from a client.
+    pub tool: Option<String>,
+    /// The trace it belongs to.
+    pub trace: TraceHeaders,
+}
+
+impl Outgoing {
+    /// A message that has no tool and no trace.
+    pub fn new(method: &str, body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            method: method.to_owned(),
+            tool: None,
+            trace: TraceHeaders::default(),
+        }
+    }
+}
+
+/// A server's answer to a POST.
+#[derive(Debug)]
+pub enum Answer {
+    /// Taken, nothing to say: what notifications and responses get.
+    Accepted,
+    /// One JSON body, whole.
+    Json(Bytes),
+    /// A stream that ends with the response.
+    Stream(Box<Events>),
+}
+
+impl ServerSession {
+    pub(super) fn opened(
+        upstream: Upstream,
+        id: Option<HeaderValue>,
+        version: Version,
+        instructions: Option<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            upstream,
+            id,
+            version,
+            instructions,
+            next_id: AtomicU64::new(1),
+        }))
+    }
+
+    /// The server's name.
+    pub fn server(&self) -> &str {
+        self.0.upstream.name()
+    }
+
+    /// The server.
+    pub fn upstream(&self) -> &Upstream {
+        &self.0.upstream
+    }
+
+    /// The id the server gave it, if it gives any.
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_ref().and_then(|id| id.to_str().ok())
+    }
+
+    /// The version the server chose.
+    pub fn version(&self) -> Version {
+        self.0.version
+    }
+
+    /// What the server says about its use; not known of a session taken up from the store.
+    pub fn instructions(&self) -> Option<&str> {
+        self.0.instructions.as_deref()
+    }
+
+    /// Whether `other` is this very session.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// An id for a request of the gateway's own; no client's id is spelt like it.
+    pub fn own_id(&self) -> Id {
+        Id::text(&format!(
+            "asyncmcp:{}",
+            self.0.next_id.fetch_add(1, Ordering::Relaxed)
+        ))
+    }
+
+    /// Sends a message. Returns at the response's head, but reads a JSON body whole. It waits
+    /// as long as the server takes: the caller knows how long that may be.
+    pub async fn post(&self, message: Outgoing) -> Result<Answer, Error> {
+        let (server, tool) = (self.server(), message.tool.as_deref());
+        let mut operation = Operation::begin(&self.0.upstream.0.metrics, server, &message.method, tool);
+        let mut headers = self.headers();
+        message.trace.within(operation.span()).write(&mut headers);
+        match self.exchange(headers, message.body).await {
+            Ok(Received::Nothing) => Ok(Answer::Accepted),
+            Ok(Received::Json(body)) => {
+                if is_refusal(&body) {
+                    operation.refused();
+                }
+                Ok(Answer::Json(body))
+            }
+            Ok(Received::Stream(response)) => {
+                let events = Events::answer(self.clone(), response, Some(operation));
+                Ok(Answer::Stream(Box::new(events)))
+            }
+            Err(error) => {
+                operation.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the server's standalone stream; `None` where it offers none.
+    pub async fn listen(&self) -> Result<Option<Events>, Error> {
+        match self.stream(None).await {
+            Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
+            Err(Error::Rejected { status: 405 }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells the server that the session is over. It may refuse, and then the session dies of age.
+    pub async fn end(&self) {
+        if self.0.id.is_some()
+            && let Err(error) = self.0.upstream.delete(self.headers()).await
+        {
+            tracing::debug!(server = self.server(), %error, "a session could not be ended");
+        }
+    }
+
+    /// A GET, with the last event seen where there is one.
+    pub(super) async fn stream(&self, last_id: Option<&str>) -> Result<Response, Error> {
+        let mut headers = self.headers();
+        if let Some(value) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(HeaderName::from_static(LAST_EVENT_ID), value);
+        }
+        let response = self.0.upstream.get(headers).await?;
+        match (response.status(), client::body_kind(&response)) {
+            (StatusCode::OK, Body::Stream) => Ok(response),
+            (StatusCode::OK, _) => Err(Error::Protocol("a GET was answered with no event stream")),
+            _ => Err(self.refusal(response).await.unwrap_or_else(|(error, _)| error)),
+        }
+    }
+
+    async fn exchange(&self, headers: HeaderMap, body: Bytes) -> Result<Received, Error> {
+        let response = self.0.upstream.post(headers, body).await?;
+        if response.status().is_success() {
+            return receive(response).await;
+        }
+        match self.refusal(response).await {
+            Ok(error) => Err(error),
+            Err((error, body)) => rescue(&body).map_or(Err(error), |body| Ok(Received::Json(body))),
+        }
+    }
+
+    /// What an HTTP error means: one of ours for sure, or one whose body may still be an answer.
+    async fn refusal(&self, response: Response) -> Result<Error, (Error, Bytes)> {
+        let status = response.status();
+        let rejected = Error::Rejected {
+            status: status.as_u16(),
+        };
+        let has_session = self.0.id.is_some();
+        match status {
+            StatusCode::NOT_FOUND if has_session => Ok(Error::SessionLost),
+            StatusCode::BAD_REQUEST => {
+                let body = client::glance(response).await;
+                if has_session && says_unknown_session(&body) {
+                    Ok(Error::SessionLost)
+                } else {
+                    Err((rejected, body))
+                }
+            }
+            _ => Ok(rejected),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let version = HeaderValue::from_static(self.0.version.as_str());
+        headers.insert(HeaderName::from_static(PROTOCOL_VERSION), version);
+        if let Some(id) = &self.0.id {
+            headers.insert(HeaderName::from_static(SESSION_ID), id.clone());
+        }
+        headers
+    }
+}
+
+impl fmt::Debug for ServerSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its id is a credential.
+        write!(f, "ServerSession({}, {})", self.server(), self.version())
+    }
+}
+
+/// What a success status brought.
+pub(super) enum Received {
+    Nothing,
+    Json(Bytes),
+    Stream(Response),
+}
+
+/// Reads the answer by what it says it is.
+pub(super) async fn receive(response: Response) -> Result<Received, Error> {
+    match (response.status(), client::body_kind(&response)) {
+        (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => Ok(Received::Nothing),
+        (_, Body::Stream) => Ok(Received::Stream(response)),
+        (_, kind) => match (client::read(response).await?, kind) {
+            (body, _) if body.is_empty() => Ok(Received::Nothing),
+            (body, Body::Json) => Ok(Received::Json(body)),
+            _ => Err(Error::Protocol(
+                "the content type is neither JSON nor an event stream",
+            )),
+        },
+    }
+}
+
+/// A 400 may be how a server sends a JSON-RPC error: that is the answer when it names the request.
+fn rescue(body: &Bytes) -> Option<Bytes> {
+    match Message::parse(body) {
+        Ok(Message::Response(response)) if response.id.is_some() && response.error_object().is_some() => {
+            Some(body.clone())
+        }
+        _ => None,
+    }
+}
+
+/// How servers say with a 400 that a session is not theirs: "No valid session ID provided",
+/// "Server not initialized", "Session not found".
+fn says_unknown_session(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    text.contains("session") || text.contains("not initialized")
+}
+
+fn is_refusal(body: &[u8]) -> bool {
+    matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
+}
