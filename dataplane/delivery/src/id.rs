@@ -21,6 +21,11 @@ const TEXT_LEN: usize = 26;
 pub struct JobId([u8; 16]);
 
 impl JobId {
+    /// Before every id.
+    pub const MIN: Self = Self([0; 16]);
+    /// After every id.
+    pub const MAX: Self = Self([255; 16]);
+
     /// The id of a job accepted at `at`; `chance` is ten random bytes.
     pub fn new(at: Millis, chance: [u8; 10]) -> Self {
         let mut bytes = [0; 16];

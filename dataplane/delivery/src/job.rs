@@ -244,7 +244,8 @@ pub struct Rows {
     pub waiting: Option<Millis>,
     /// `dead`: a dead letter since then.
     pub dead: Option<Millis>,
-    /// `settled`: over since then; garbage collection reads it.
+    /// `settled`: over since then and no dead letter, whose rows are kept longer and would be
+    /// in the way of every sweep; garbage collection reads it.
     pub settled: Option<Millis>,
 }
 
@@ -292,12 +293,21 @@ impl Job {
             }
             Change::Bury { why } => job.last = Some(*why),
             Change::Replay => {
-                job.replays += 1;
+                job.replays = job.replays.saturating_add(1);
                 job.attempts = 0;
             }
             Change::Release | Change::Deliver | Change::Stop => {}
         }
         Some(job)
+    }
+
+    /// The header after all of `changes` at `now`, one after the other, or `None` where one of
+    /// them is no step.
+    #[must_use]
+    pub fn after_all(&self, changes: &[Change], now: Millis) -> Option<Self> {
+        changes
+            .iter()
+            .try_fold(self.clone(), |job, change| job.after(change, now))
     }
 
     /// The index rows this header is filed under.
@@ -315,7 +325,7 @@ impl Job {
                 .ended
                 .filter(|_| open && (self.attempts > 1 || push == Push::Due)),
             dead: matches!(push, Push::Dead(_)).then_some(self.turn),
-            settled: self.state.is_settled().then_some(self.turn),
+            settled: (self.state.is_settled() && !matches!(push, Push::Dead(_))).then_some(self.turn),
         }
     }
 }

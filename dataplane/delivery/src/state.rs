@@ -138,11 +138,11 @@ impl State {
                 push: if deliver { Push::Due } else { Push::None },
             }),
             (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
-            (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
+            (Ended(_), Push::Sending, Event::Retry)
+            | (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
             (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
-            (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
             _ => None,
         }
     }

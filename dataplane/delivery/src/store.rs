@@ -2,7 +2,13 @@
 //!
 //! The engine and the data plane hold an `Arc<dyn Store>`. Invariant: a method that
 //! changes something returns only after the change is as durable as the store can
-//! make it; a change that was not committed happened not at all.
+//! make it, and a change is there as a whole or not at all.
+
+pub mod memory;
+pub mod metrics;
+pub mod redb;
+
+mod codec;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,11 +16,13 @@ use bytes::Bytes;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::state::{Exec, Push, State};
 
-/// A store failed. What was asked for did not happen.
+/// A store failed. Nobody may be told that what was asked for happened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The commit failed, or the store is closed.
+    /// The commit failed, or the store is closed. A commit that failed may yet be found
+    /// durable when the store is up again: ask again, do not assume.
     #[error("the store is down: {0}")]
     Down(String),
     /// A row cannot be read.
@@ -72,6 +80,28 @@ impl Counts {
     pub fn pending(&self) -> u64 {
         self.queued + self.running + self.due + self.sending
     }
+
+    /// Counts a job that went from `before` to `after`; `None` is before acceptance or after removal.
+    pub fn shift(&mut self, before: Option<State>, after: Option<State>) {
+        if let Some(count) = before.and_then(|state| self.slot(state)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = after.and_then(|state| self.slot(state)) {
+            *count += 1;
+        }
+    }
+
+    /// Where a job in `state` is counted; a job that is over is counted nowhere.
+    fn slot(&mut self, state: State) -> Option<&mut u64> {
+        match (state.exec, state.push) {
+            (Exec::Queued, _) => Some(&mut self.queued),
+            (Exec::Running, _) => Some(&mut self.running),
+            (_, Push::Due) => Some(&mut self.due),
+            (_, Push::Sending) => Some(&mut self.sending),
+            (_, Push::Dead(_)) => Some(&mut self.dead),
+            _ => None,
+        }
+    }
 }
 
 /// What a session may remember beyond its sealed id. The data plane owns the bytes' meaning.
@@ -94,18 +124,19 @@ pub struct Sweep {
     pub settled_before: Millis,
     /// Dead letters buried before this go.
     pub dead_before: Millis,
-    /// At most so many rows at once.
+    /// At most so many jobs and sessions at once.
     pub limit: usize,
 }
 
 /// A durable home for jobs and session rows. All times are arguments.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Accepts a call, once per dedupe key for as long as its job is kept.
+    /// Accepts a call, once per dedupe key for as long as its job is kept. An id that is taken
+    /// already is an error, and the job that has it stays as it is.
     async fn accept(&self, job: NewJob) -> Result<Acceptance, Error>;
 
     /// Applies `changes` to one job in one commit. `None`, and nothing changed, if the job is gone
-    /// or any of them is no step of the state table.
+    /// or any of them is no step of the state table. No `changes` change nothing.
     async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error>;
 
     /// A job's header.
@@ -145,7 +176,8 @@ pub trait Store: Send + Sync + 'static {
     /// The result's time of the oldest job that failed its first attempt and is not over.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
 
-    /// Removes what is over and old; says how many rows went.
+    /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Says how
+    /// many jobs and sessions went; as many as `limit` means that there may be more.
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
 
     /// How many jobs are where.
@@ -154,13 +186,14 @@ pub trait Store: Send + Sync + 'static {
     /// Whether commits succeed at present.
     fn is_up(&self) -> bool;
 
-    /// The highest time this store was ever given: where a new process's clock may start.
+    /// The highest time that a committed change was made at: where a new process's clock may start.
     fn high_water(&self) -> Millis;
 
-    /// A session's row.
+    /// A session's row, until a sweep removes it.
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
 
-    /// Writes a session's row if its version is still `row.version - 1`; says whether it did.
+    /// Writes a session's row if its version is still `row.version - 1` (no row is version 0);
+    /// says whether it did.
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
 
     /// Makes everything durable and refuses what comes later.

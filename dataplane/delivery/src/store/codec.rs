@@ -1,0 +1,252 @@
+//! How values are written: a header of our own, then big-endian fields in a fixed order.
+//!
+//! Stores that keep bytes call this; there is no derived encoding, so a renamed type cannot
+//! change a file. Invariant: reading never looks past the value's end; what does not read
+//! whole is [`Error::Corrupt`], and what a newer version wrote is [`Error::NewerFormat`].
+
+mod call;
+mod job;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub(super) use self::call::{decode_call, encode_call};
+pub(super) use self::job::{decode_job, encode_job};
+use super::{Error, SessionRow};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Dedupe, Key};
+
+/// The newest layout of values that this version writes and reads.
+const VERSION: u8 = 1;
+/// The key that a value is sealed with: none.
+const PLAIN: u32 = 0;
+/// What every value begins with: the layout's version and the key's id.
+const HEADER: [u8; 5] = [VERSION, 0, 0, 0, 0];
+
+/// The length of a blob's value.
+pub(super) fn blob_len(payload: &[u8]) -> usize {
+    HEADER.len() + payload.len()
+}
+
+/// Writes a blob's value into `value`, which is [`blob_len`] long.
+pub(super) fn encode_blob(payload: &[u8], value: &mut [u8]) {
+    let (header, rest) = value.split_at_mut(HEADER.len());
+    header.copy_from_slice(&HEADER);
+    rest.copy_from_slice(payload);
+}
+
+/// The payload of a blob's value.
+pub(super) fn decode_blob(value: &[u8]) -> Result<Bytes, Error> {
+    Ok(Bytes::copy_from_slice(Reader::open(value)?.rest))
+}
+
+/// The job that a dedupe row names, and what its arguments looked like.
+pub(super) fn encode_dedupe(id: JobId, dedupe: &Dedupe) -> Vec<u8> {
+    let mut value = Writer::new();
+    value.array(id.to_bytes());
+    value.array(dedupe.fingerprint);
+    value.done()
+}
+
+/// The job and the fingerprint of a dedupe row.
+pub(super) fn decode_dedupe(value: &[u8]) -> Result<(JobId, [u8; 32]), Error> {
+    let mut value = Reader::open(value)?;
+    let row = (JobId::from_bytes(value.array()?), value.array()?);
+    value.end()?;
+    Ok(row)
+}
+
+pub(super) fn encode_session(row: &SessionRow) -> Vec<u8> {
+    let mut value = Writer::new();
+    value.u64(row.version);
+    value.millis(row.expires);
+    value.bytes(&row.bytes);
+    value.done()
+}
+
+pub(super) fn decode_session(value: &[u8]) -> Result<SessionRow, Error> {
+    let mut value = Reader::open(value)?;
+    let row = SessionRow {
+        version: value.u64()?,
+        expires: value.millis()?,
+        bytes: Bytes::copy_from_slice(value.bytes()?),
+    };
+    value.end()?;
+    Ok(row)
+}
+
+/// A value being written.
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        let mut value = Vec::with_capacity(160);
+        value.extend_from_slice(&HEADER);
+        Self(value)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.0.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn u8(&mut self, number: u8) {
+        self.0.push(number);
+    }
+
+    pub(super) fn u32(&mut self, number: u32) {
+        self.array(number.to_be_bytes());
+    }
+
+    pub(super) fn u64(&mut self, number: u64) {
+        self.array(number.to_be_bytes());
+    }
+
+    pub(super) fn millis(&mut self, at: Millis) {
+        self.u64(at.0);
+    }
+
+    pub(super) fn duration(&mut self, span: Duration) {
+        self.u64(span.as_secs());
+        self.u32(span.subsec_nanos());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.u32(u32::try_from(bytes.len()).expect("nothing that is kept is 4 GiB long"));
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn str(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// A presence byte, then what is present.
+    pub(super) fn option<T>(&mut self, field: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.u8(u8::from(field.is_some()));
+        if let Some(field) = field {
+            write(self, field);
+        }
+    }
+
+    pub(super) fn done(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// A value being read.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Behind the header, if it is one that this version reads.
+    pub(super) fn open(value: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Self { rest: value };
+        match (reader.u8()?, reader.u32()?) {
+            (VERSION, PLAIN) => Ok(reader),
+            (VERSION, key) => Err(Error::Corrupt(format!(
+                "a value is sealed with key {key}, and this version knows no keys"
+            ))),
+            (found, _) if found > VERSION => Err(Error::NewerFormat {
+                found: found.into(),
+                known: VERSION.into(),
+            }),
+            (found, _) => Err(Error::Corrupt(format!(
+                "a value has layout {found}, which never was"
+            ))),
+        }
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(short)?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, Error> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, Error> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Error> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn millis(&mut self) -> Result<Millis, Error> {
+        self.u64().map(Millis)
+    }
+
+    pub(super) fn key(&mut self) -> Result<Key, Error> {
+        self.array().map(Key)
+    }
+
+    pub(super) fn duration(&mut self) -> Result<Duration, Error> {
+        let (secs, nanos) = (self.u64()?, self.u32()?);
+        if nanos >= 1_000_000_000 {
+            return Err(Error::Corrupt(format!(
+                "{nanos} nanoseconds are more than a second"
+            )));
+        }
+        Ok(Duration::new(secs, nanos))
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Error> {
+        let len = usize::try_from(self.u32()?).map_err(|_| short())?;
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or_else(short)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(super) fn str(&mut self) -> Result<String, Error> {
+        let text = std::str::from_utf8(self.bytes()?);
+        text.map(str::to_owned)
+            .map_err(|_| Error::Corrupt("a text is not UTF-8".to_owned()))
+    }
+
+    pub(super) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => read(self).map(Some),
+            other => Err(Error::Corrupt(format!("{other} is neither present nor absent"))),
+        }
+    }
+
+    /// The variant whose place in `known` is written here.
+    pub(super) fn variant<T: Copy>(&mut self, what: &str, known: &[T]) -> Result<T, Error> {
+        let code = self.u8()?;
+        let found = known.get(usize::from(code)).copied();
+        found.ok_or_else(|| Error::Corrupt(format!("{code} is no {what}")))
+    }
+
+    /// The value must end here.
+    pub(super) fn end(self) -> Result<(), Error> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Corrupt(format!(
+            "a value goes on for {} bytes",
+            self.rest.len()
+        )))
+    }
+}
+
+/// The place of `variant` in `known`, which is its code in the file.
+pub(super) fn code<T: PartialEq>(variant: &T, known: &[T]) -> u8 {
+    let place = known.iter().position(|other| other == variant);
+    let place = place.expect("every variant is in its table, which a test walks");
+    u8::try_from(place).expect("no table has 256 variants")
+}
+
+fn short() -> Error {
+    Error::Corrupt("a value ends early".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The snapshot of a call, written once at acceptance.
+
+use super::{Reader, Writer, code};
+use crate::job::{Call, OnInterruption, Origin, Retry, Target, Trace};
+use crate::store::Error;
+
+/// A value's place here is its code in the file: only ever append.
+const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption::Retry];
+
+/// An origin's place here is its code in the file: only ever append.
+const ORIGINS: [Origin; 2] = [Origin::Session, Origin::Default];
+
+pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
+    let mut value = Writer::new();
+    value.str(&call.server);
+    value.str(&call.tool);
+    value.str(&call.shown_as);
+    value.str(&call.request_id);
+    value.str(&call.client);
+    value.duration(call.timeout);
+    value.u8(code(&call.on_interruption, &INTERRUPTIONS));
+    value.option(call.target.as_ref(), |value, target| {
+        value.str(&target.url);
+        value.u8(code(&target.origin, &ORIGINS));
+    });
+    write_retry(&mut value, &call.retry);
+    value.str(&call.trace.parent);
+    value.str(&call.trace.state);
+    value.done()
+}
+
+pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
+    let mut value = Reader::open(value)?;
+    let call = Call {
+        server: value.str()?,
+        tool: value.str()?,
+        shown_as: value.str()?,
+        request_id: value.str()?,
+        client: value.str()?,
+        timeout: value.duration()?,
+        on_interruption: value.variant("onInterruption", &INTERRUPTIONS)?,
+        target: value.option(read_target)?,
+        retry: read_retry(&mut value)?,
+        trace: Trace {
+            parent: value.str()?,
+            state: value.str()?,
+        },
+    };
+    value.end()?;
+    Ok(call)
+}
+
+fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {
+    Ok(Target {
+        url: value.str()?,
+        origin: value.variant("origin", &ORIGINS)?,
+    })
+}
+
+fn write_retry(value: &mut Writer, retry: &Retry) {
+    match retry {
+        Retry::Exponential {
+            retries,
+            initial,
+            max,
+            jitter_percent,
+        } => {
+            value.u8(0);
+            value.u32(*retries);
+            value.duration(*initial);
+            value.duration(*max);
+            value.u8(*jitter_percent);
+        }
+        Retry::Schedule {
+            waits,
+            jitter_percent,
+        } => {
+            value.u8(1);
+            value.u32(u32::try_from(waits.len()).expect("a schedule is a few waits"));
+            for wait in waits {
+                value.duration(*wait);
+            }
+            value.u8(*jitter_percent);
+        }
+    }
+}
+
+fn read_retry(value: &mut Reader<'_>) -> Result<Retry, Error> {
+    match value.u8()? {
+        0 => Ok(Retry::Exponential {
+            retries: value.u32()?,
+            initial: value.duration()?,
+            max: value.duration()?,
+            jitter_percent: value.u8()?,
+        }),
+        1 => {
+            let waits = value.u32()?;
+            Ok(Retry::Schedule {
+                waits: (0..waits).map(|_| value.duration()).collect::<Result<_, _>>()?,
+                jitter_percent: value.u8()?,
+            })
+        }
+        other => Err(Error::Corrupt(format!("{other} is no retry schedule"))),
+    }
+}

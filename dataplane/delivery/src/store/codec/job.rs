@@ -1,0 +1,127 @@
+//! The header of a job, which every step rewrites.
+//!
+//! Invariant: under 400 bytes, whatever the job is.
+
+use super::{Reader, Writer, code};
+use crate::id::JobId;
+use crate::job::Job;
+use crate::state::{Category, End, Exec, Push, State};
+use crate::store::Error;
+
+/// An ending's place here is its code in the file: only ever append.
+pub(super) const ENDS: [End; 6] = [
+    End::Result,
+    End::Error,
+    End::Timeout,
+    End::Unknown,
+    End::Cancelled,
+    End::TooLarge,
+];
+
+/// A category's place here is its code in the file: only ever append.
+pub(super) const CATEGORIES: [Category; 10] = [
+    Category::ConnectionRefused,
+    Category::ConnectionReset,
+    Category::DnsError,
+    Category::Timeout,
+    Category::TlsError,
+    Category::Http3xx,
+    Category::Http4xx,
+    Category::Http5xx,
+    Category::Blocked,
+    Category::Expired,
+];
+
+pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
+    let mut value = Writer::new();
+    write_exec(&mut value, job.state.exec);
+    write_push(&mut value, job.state.push);
+    value.array(job.server.0);
+    value.array(job.client.0);
+    value.option(job.receiver, |value, key| value.array(key.0));
+    value.array(job.dedupe);
+    value.millis(job.accepted);
+    value.option(job.started, Writer::millis);
+    value.option(job.ended, Writer::millis);
+    value.millis(job.turn);
+    value.u8(job.executions);
+    value.u32(job.attempts);
+    value.u32(job.replays);
+    value.option(job.last, |value, why| value.u8(code(&why, &CATEGORIES)));
+    value.done()
+}
+
+pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error> {
+    let mut value = Reader::open(value)?;
+    let job = Job {
+        id,
+        state: State {
+            exec: read_exec(&mut value)?,
+            push: read_push(&mut value)?,
+        },
+        server: value.key()?,
+        client: value.key()?,
+        receiver: value.option(Reader::key)?,
+        dedupe: value.array()?,
+        accepted: value.millis()?,
+        started: value.option(Reader::millis)?,
+        ended: value.option(Reader::millis)?,
+        turn: value.millis()?,
+        executions: value.u8()?,
+        attempts: value.u32()?,
+        replays: value.u32()?,
+        last: value.option(read_category)?,
+    };
+    value.end()?;
+    Ok(job)
+}
+
+fn write_exec(value: &mut Writer, exec: Exec) {
+    match exec {
+        Exec::Queued => value.u8(0),
+        Exec::Running => value.u8(1),
+        Exec::Ended(end) => {
+            value.u8(2);
+            value.u8(code(&end, &ENDS));
+        }
+    }
+}
+
+fn read_exec(value: &mut Reader<'_>) -> Result<Exec, Error> {
+    match value.u8()? {
+        0 => Ok(Exec::Queued),
+        1 => Ok(Exec::Running),
+        2 => value.variant("ending", &ENDS).map(Exec::Ended),
+        other => Err(Error::Corrupt(format!("{other} is no state of an execution"))),
+    }
+}
+
+fn write_push(value: &mut Writer, push: Push) {
+    match push {
+        Push::None => value.u8(0),
+        Push::Due => value.u8(1),
+        Push::Sending => value.u8(2),
+        Push::Delivered => value.u8(3),
+        Push::Dead(why) => {
+            value.u8(4);
+            value.u8(code(&why, &CATEGORIES));
+        }
+        Push::Stopped => value.u8(5),
+    }
+}
+
+fn read_push(value: &mut Reader<'_>) -> Result<Push, Error> {
+    match value.u8()? {
+        0 => Ok(Push::None),
+        1 => Ok(Push::Due),
+        2 => Ok(Push::Sending),
+        3 => Ok(Push::Delivered),
+        4 => read_category(value).map(Push::Dead),
+        5 => Ok(Push::Stopped),
+        other => Err(Error::Corrupt(format!("{other} is no state of a delivery"))),
+    }
+}
+
+fn read_category(value: &mut Reader<'_>) -> Result<Category, Error> {
+    value.variant("category", &CATEGORIES)
+}

@@ -1,0 +1,186 @@
+//! What is written reads back, what is cut or changed never panics, and the file format
+//! does not move by accident.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::job::{CATEGORIES, ENDS};
+use super::*;
+use crate::job::{Call, Job, OnInterruption, Origin, Retry, Target, Trace};
+use crate::state::{Category, End, Exec, Push, State};
+
+fn job(exec: Exec, push: Push) -> Job {
+    Job {
+        id: JobId::new(Millis(1_795_000_000_000), [3; 10]),
+        state: State { exec, push },
+        server: Key([1; 8]),
+        client: Key([2; 8]),
+        receiver: Some(Key([3; 8])),
+        dedupe: [4; 32],
+        accepted: Millis(5),
+        started: Some(Millis(6)),
+        ended: Some(Millis(7)),
+        turn: Millis(8),
+        executions: 9,
+        attempts: 10,
+        replays: 11,
+        last: Some(Category::TlsError),
+    }
+}
+
+fn call(retry: Retry) -> Call {
+    Call {
+        server: "analytics".to_owned(),
+        tool: "batch".to_owned(),
+        shown_as: "analytics_batch".to_owned(),
+        request_id: "\"a\"".to_owned(),
+        client: "sid:é".to_owned(),
+        timeout: Duration::new(3, 4),
+        on_interruption: OnInterruption::Retry,
+        target: Some(Target {
+            url: "https://example.com/hook".to_owned(),
+            origin: Origin::Default,
+        }),
+        retry,
+        trace: Trace {
+            parent: "00-1-2-01".to_owned(),
+            state: String::new(),
+        },
+    }
+}
+
+fn exponential() -> Retry {
+    Retry::Exponential {
+        retries: 8,
+        initial: Duration::from_secs(5),
+        max: Duration::from_hours(1),
+        jitter_percent: 20,
+    }
+}
+
+#[test]
+fn every_state_of_a_job_reads_back() {
+    let dead = Category::ALL.map(Push::Dead);
+    let others = [
+        Push::None,
+        Push::Due,
+        Push::Sending,
+        Push::Delivered,
+        Push::Stopped,
+    ];
+    let ended = End::ALL.map(Exec::Ended);
+    for exec in ended.into_iter().chain([Exec::Queued, Exec::Running]) {
+        for push in dead.into_iter().chain(others) {
+            let job = job(exec, push);
+            let value = encode_job(&job);
+            assert!(value.len() < 400, "{} bytes", value.len());
+            assert_eq!(decode_job(job.id, &value).unwrap(), job);
+        }
+    }
+}
+
+#[test]
+fn absent_fields_of_a_job_read_back() {
+    let job = Job {
+        receiver: None,
+        started: None,
+        ended: None,
+        last: None,
+        ..job(Exec::Queued, Push::None)
+    };
+    assert_eq!(decode_job(job.id, &encode_job(&job)).unwrap(), job);
+}
+
+#[test]
+fn a_call_reads_back() {
+    let schedule = Retry::Schedule {
+        waits: vec![Duration::from_millis(1), Duration::from_hours(1)],
+        jitter_percent: 0,
+    };
+    for call in [call(exponential()), call(schedule)] {
+        assert_eq!(decode_call(&encode_call(&call)).unwrap(), call);
+        let polled = Call { target: None, ..call };
+        assert_eq!(decode_call(&encode_call(&polled)).unwrap(), polled);
+    }
+}
+
+#[test]
+fn the_codes_cover_every_variant_in_the_order_of_the_file_format() {
+    assert!(End::ALL.iter().all(|end| ENDS.contains(end)));
+    assert!(Category::ALL.iter().all(|why| CATEGORIES.contains(why)));
+    assert_eq!(code(&End::TooLarge, &ENDS), 5);
+    assert_eq!(code(&Category::Expired, &CATEGORIES), 9);
+}
+
+#[test]
+fn the_file_format_is_what_it_was() {
+    let value = encode_job(&job(Exec::Ended(End::Timeout), Push::Dead(Category::Http5xx)));
+    let expected = [
+        &[1, 0, 0, 0, 0, 2, 2, 4, 7][..],
+        &[1; 8],
+        &[2; 8],
+        &[1],
+        &[3; 8],
+        &[4; 32],
+        &[0, 0, 0, 0, 0, 0, 0, 5],
+        &[1, 0, 0, 0, 0, 0, 0, 0, 6],
+        &[1, 0, 0, 0, 0, 0, 0, 0, 7],
+        &[0, 0, 0, 0, 0, 0, 0, 8],
+        &[9, 0, 0, 0, 10, 0, 0, 0, 11, 1, 4],
+    ]
+    .concat();
+    assert_eq!(value, expected);
+}
+
+#[test]
+fn a_value_cut_anywhere_or_longer_than_itself_is_corrupt() {
+    let job = job(Exec::Ended(End::Result), Push::Due);
+    let (header, snapshot) = (encode_job(&job), encode_call(&call(exponential())));
+    for len in 0..header.len() {
+        assert!(
+            matches!(decode_job(job.id, &header[..len]), Err(Error::Corrupt(_))),
+            "{len}"
+        );
+    }
+    for len in 0..snapshot.len() {
+        assert!(
+            matches!(decode_call(&snapshot[..len]), Err(Error::Corrupt(_))),
+            "{len}"
+        );
+    }
+    let longer = [header, vec![0]].concat();
+    assert!(matches!(decode_job(job.id, &longer), Err(Error::Corrupt(_))));
+}
+
+#[test]
+fn a_newer_layout_and_a_sealed_value_say_so() {
+    let mut value = encode_job(&job(Exec::Queued, Push::None));
+    value[4] = 7;
+    let sealed = decode_job(JobId::MIN, &value).unwrap_err().to_string();
+    assert!(sealed.contains("key 7"), "{sealed}");
+    value[0] = 2;
+    let newer = decode_job(JobId::MIN, &value);
+    assert!(matches!(newer, Err(Error::NewerFormat { found: 2, known: 1 })));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_panic(value in prop::collection::vec(any::<u8>(), 0..200), plain: bool) {
+        let value = if plain { [&HEADER[..], &value].concat() } else { value };
+        let _ = decode_job(JobId::MIN, &value);
+        let _ = decode_call(&value);
+        let _ = decode_session(&value);
+        let _ = decode_dedupe(&value);
+        let _ = decode_blob(&value);
+    }
+
+    #[test]
+    fn sessions_and_blobs_read_back(version: u64, at: u64, bytes in prop::collection::vec(any::<u8>(), 0..99)) {
+        let row = SessionRow { version, expires: Millis(at), bytes: bytes.clone().into() };
+        prop_assert_eq!(decode_session(&encode_session(&row)).unwrap(), row);
+        let mut value = vec![0; blob_len(&bytes)];
+        encode_blob(&bytes, &mut value);
+        prop_assert_eq!(decode_blob(&value).unwrap(), bytes);
+    }
+}

@@ -1,0 +1,290 @@
+//! The store of a route with `store.memory`, and the model that other stores are tested
+//! against: everything in ordered maps behind one lock.
+//!
+//! Invariant: what it answers is what [`Job::after`] and [`Job::rows`] say, and nothing of it
+//! outlives the process.
+
+mod index;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::index::Index;
+use super::metrics::Metrics;
+use super::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob};
+
+/// A store that forgets everything when it is dropped.
+#[derive(Debug)]
+pub struct Memory {
+    state: Mutex<State>,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: BTreeMap<JobId, Record>,
+    dedupe: BTreeMap<[u8; 32], JobId>,
+    index: Index,
+    sessions: BTreeMap<[u8; 16], SessionRow>,
+    expiring: BTreeSet<(Millis, [u8; 16])>,
+    counts: Counts,
+    high_water: Millis,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Record {
+    job: Job,
+    call: Call,
+    fingerprint: [u8; 32],
+    params: Option<Bytes>,
+    body: Option<Bytes>,
+}
+
+impl Memory {
+    /// An empty store that reports to `metrics`.
+    pub fn new(metrics: Metrics) -> Self {
+        metrics.set_up(true);
+        Self {
+            state: Mutex::default(),
+            metrics,
+        }
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.lock();
+        if state.closed {
+            return Err(Error::Down("it was closed".to_owned()));
+        }
+        Ok(state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Changes something under the lock and reports it as a commit of one.
+    fn commit<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
+        let mut state = self.open()?;
+        let answer = change(&mut state);
+        self.metrics.committed(1);
+        self.metrics.set_jobs(&state.counts);
+        Ok(answer)
+    }
+}
+
+impl State {
+    fn accept(&mut self, new: NewJob) -> Result<Acceptance, Error> {
+        if let Some(id) = self.dedupe.get(&new.dedupe.key).copied() {
+            let same = self.jobs[&id].fingerprint == new.dedupe.fingerprint;
+            return Ok(if same {
+                Acceptance::Same(id)
+            } else {
+                Acceptance::Conflict(id)
+            });
+        }
+        if self.jobs.contains_key(&new.id) {
+            return Err(Error::Corrupt(format!("there is a job {} already", new.id)));
+        }
+        let job = Job::accepted(&new);
+        self.dedupe.insert(new.dedupe.key, new.id);
+        self.file(None, Some(&job));
+        self.passed(new.at);
+        self.jobs.insert(
+            new.id,
+            Record {
+                job,
+                call: new.call,
+                fingerprint: new.dedupe.fingerprint,
+                params: Some(new.params),
+                body: None,
+            },
+        );
+        Ok(Acceptance::New(new.id))
+    }
+
+    fn apply(&mut self, id: JobId, changes: Vec<Change>, now: Millis) -> Option<Job> {
+        let record = self.jobs.get_mut(&id)?;
+        let after = record.job.after_all(&changes, now)?;
+        let before = std::mem::replace(&mut record.job, after.clone());
+        for change in changes {
+            if let Change::Finish { body, .. } = change {
+                record.params = None;
+                record.body = Some(body);
+            }
+        }
+        if before != after {
+            self.file(Some(&before), Some(&after));
+            self.passed(now);
+        }
+        Some(after)
+    }
+
+    fn sweep(&mut self, sweep: &Sweep) -> usize {
+        let sessions = self.sweep_sessions(sweep);
+        let settled = self
+            .index
+            .settled_before(sweep.settled_before, sweep.limit - sessions);
+        let left = sweep.limit - sessions - settled.len();
+        let dead = self.index.dead_before(sweep.dead_before, left);
+        for id in settled.iter().chain(&dead) {
+            self.remove(*id);
+        }
+        let gone = sessions + settled.len() + dead.len();
+        if gone > 0 {
+            self.passed(sweep.now);
+        }
+        gone
+    }
+
+    fn sweep_sessions(&mut self, sweep: &Sweep) -> usize {
+        let expired: Vec<_> = self
+            .expiring
+            .range(..(sweep.now, [0; 16]))
+            .take(sweep.limit)
+            .copied()
+            .collect();
+        for row in &expired {
+            self.expiring.remove(row);
+            self.sessions.remove(&row.1);
+        }
+        expired.len()
+    }
+
+    fn remove(&mut self, id: JobId) {
+        if let Some(record) = self.jobs.remove(&id) {
+            self.dedupe.remove(&record.job.dedupe);
+            self.file(Some(&record.job), None);
+        }
+    }
+
+    fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> bool {
+        let before = self.sessions.get(&sid);
+        if before.map_or(0, |row| row.version).checked_add(1) != Some(row.version) {
+            return false;
+        }
+        if let Some(before) = before {
+            self.expiring.remove(&(before.expires, sid));
+        }
+        self.expiring.insert((row.expires, sid));
+        self.sessions.insert(sid, row);
+        true
+    }
+
+    /// Moves a job's index rows and its place in the counts.
+    fn file(&mut self, before: Option<&Job>, after: Option<&Job>) {
+        if let Some(job) = before {
+            self.index.remove(job);
+        }
+        if let Some(job) = after {
+            self.index.insert(job);
+        }
+        self.counts
+            .shift(before.map(|job| job.state), after.map(|job| job.state));
+    }
+
+    fn passed(&mut self, now: Millis) {
+        self.high_water = self.high_water.max(now);
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
+        self.commit(|state| state.accept(job))?
+    }
+
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        self.commit(|state| state.apply(id, changes, now))
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        Ok(self.open()?.jobs.get(&id).map(|record| record.job.clone()))
+    }
+
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
+        Ok(self.open()?.jobs.get(&id).map(|record| record.call.clone()))
+    }
+
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        Ok(self
+            .open()?
+            .jobs
+            .get(&id)
+            .and_then(|record| record.params.clone()))
+    }
+
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        Ok(self.open()?.jobs.get(&id).and_then(|record| record.body.clone()))
+    }
+
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
+        Ok(self.open()?.dedupe.get(&dedupe).copied())
+    }
+
+    async fn lanes(&self) -> Result<Vec<Key>, Error> {
+        Ok(self.open()?.index.lanes())
+    }
+
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
+        Ok(self.open()?.index.next_queued(server, after))
+    }
+
+    async fn inflight(&self) -> Result<Vec<Job>, Error> {
+        let state = self.open()?;
+        let jobs = state.index.inflight().map(|id| state.jobs[&id].job.clone());
+        Ok(jobs.collect())
+    }
+
+    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+        Ok(self.open()?.index.receivers())
+    }
+
+    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        Ok(self.open()?.index.due(receiver, now, limit))
+    }
+
+    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
+        Ok(self.open()?.index.next_due(receiver))
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        Ok(self.open()?.index.oldest_waiting())
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
+        self.commit(|state| state.sweep(&sweep))
+    }
+
+    fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    fn is_up(&self) -> bool {
+        !self.lock().closed
+    }
+
+    fn high_water(&self) -> Millis {
+        self.lock().high_water
+    }
+
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
+        Ok(self.open()?.sessions.get(&sid).cloned())
+    }
+
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
+        self.commit(|state| state.swap_session(sid, row))
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.lock().closed = true;
+        self.metrics.set_up(false);
+        Ok(())
+    }
+}

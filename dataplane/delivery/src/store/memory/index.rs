@@ -1,0 +1,135 @@
+//! The rows that [`Job::rows`] names, as ordered sets, and the questions they answer.
+//!
+//! Invariant: holds exactly the rows of the jobs put in and not taken out again.
+
+use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Included};
+
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Job, Key};
+
+const FIRST_ID: JobId = JobId::MIN;
+const LAST_ID: JobId = JobId::MAX;
+const FIRST_KEY: Key = Key([0; 8]);
+const LAST_KEY: Key = Key([255; 8]);
+const END: Millis = Millis(u64::MAX);
+
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    queued: BTreeSet<(Key, Key, JobId)>,
+    inflight: BTreeSet<JobId>,
+    due: BTreeSet<(Key, Millis, JobId)>,
+    waiting: BTreeSet<(Millis, JobId)>,
+    dead: BTreeSet<(Millis, JobId)>,
+    settled: BTreeSet<(Millis, JobId)>,
+}
+
+impl Index {
+    pub(super) fn insert(&mut self, job: &Job) {
+        let (id, rows) = (job.id, job.rows());
+        self.queued
+            .extend(rows.queued.map(|(server, client)| (server, client, id)));
+        self.inflight.extend(rows.inflight.then_some(id));
+        self.due.extend(rows.due.map(|(receiver, at)| (receiver, at, id)));
+        self.waiting.extend(rows.waiting.map(|at| (at, id)));
+        self.dead.extend(rows.dead.map(|at| (at, id)));
+        self.settled.extend(rows.settled.map(|at| (at, id)));
+    }
+
+    pub(super) fn remove(&mut self, job: &Job) {
+        let (id, rows) = (job.id, job.rows());
+        if let Some((server, client)) = rows.queued {
+            self.queued.remove(&(server, client, id));
+        }
+        if rows.inflight {
+            self.inflight.remove(&id);
+        }
+        if let Some((receiver, at)) = rows.due {
+            self.due.remove(&(receiver, at, id));
+        }
+        for (set, at) in [
+            (&mut self.waiting, rows.waiting),
+            (&mut self.dead, rows.dead),
+            (&mut self.settled, rows.settled),
+        ] {
+            if let Some(at) = at {
+                set.remove(&(at, id));
+            }
+        }
+    }
+
+    pub(super) fn lanes(&self) -> Vec<Key> {
+        let mut lanes = Vec::new();
+        let mut next = self.queued.first();
+        while let Some((server, ..)) = next {
+            lanes.push(*server);
+            let past = (
+                Excluded((*server, LAST_KEY, LAST_ID)),
+                Included((LAST_KEY, LAST_KEY, LAST_ID)),
+            );
+            next = self.queued.range(past).next();
+        }
+        lanes
+    }
+
+    pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Option<(Key, JobId)> {
+        let first = (server, FIRST_KEY, FIRST_ID);
+        let last = (server, LAST_KEY, LAST_ID);
+        let further = after.and_then(|client| {
+            let past = (server, client, LAST_ID);
+            self.queued.range((Excluded(past), Included(last))).next()
+        });
+        further
+            .or_else(|| self.queued.range(first..=last).next())
+            .map(|(_, client, id)| (*client, *id))
+    }
+
+    pub(super) fn inflight(&self) -> impl Iterator<Item = JobId> {
+        self.inflight.iter().copied()
+    }
+
+    pub(super) fn receivers(&self) -> Vec<(Key, Millis)> {
+        let mut receivers = Vec::new();
+        let mut next = self.due.first();
+        while let Some((receiver, at, _)) = next {
+            receivers.push((*receiver, *at));
+            let past = (
+                Excluded((*receiver, END, LAST_ID)),
+                Included((LAST_KEY, END, LAST_ID)),
+            );
+            next = self.due.range(past).next();
+        }
+        receivers
+    }
+
+    pub(super) fn due(&self, receiver: Key, now: Millis, limit: usize) -> Vec<JobId> {
+        let first = (receiver, Millis(0), FIRST_ID);
+        let last = (receiver, now, LAST_ID);
+        let rows = self.due.range(first..=last).take(limit);
+        rows.map(|(.., id)| *id).collect()
+    }
+
+    pub(super) fn next_due(&self, receiver: Key) -> Option<Millis> {
+        let first = (receiver, Millis(0), FIRST_ID);
+        let last = (receiver, END, LAST_ID);
+        self.due.range(first..=last).next().map(|(_, at, _)| *at)
+    }
+
+    pub(super) fn oldest_waiting(&self) -> Option<Millis> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn settled_before(&self, time: Millis, limit: usize) -> Vec<JobId> {
+        before(&self.settled, time, limit)
+    }
+
+    pub(super) fn dead_before(&self, time: Millis, limit: usize) -> Vec<JobId> {
+        before(&self.dead, time, limit)
+    }
+}
+
+fn before(rows: &BTreeSet<(Millis, JobId)>, time: Millis, limit: usize) -> Vec<JobId> {
+    let rows = rows.range(..(time, FIRST_ID)).take(limit);
+    rows.map(|(_, id)| *id).collect()
+}

@@ -1,0 +1,111 @@
+//! What the stores report: whether they work, how large their commits are, how many jobs
+//! are where. Both stores move the same metrics.
+//!
+//! Invariant: every state is there from the start, at zero, so that a rate never begins late.
+
+use prometheus::{Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::Counts;
+
+/// Operations in one commit: every power of two up to the largest group.
+const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// The metrics of one store.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    up: IntGauge,
+    batch: Histogram,
+    jobs: IntGaugeVec,
+}
+
+impl Metrics {
+    /// The metrics, shown by `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self::default();
+        registry.register(Box::new(metrics.up.clone()))?;
+        registry.register(Box::new(metrics.batch.clone()))?;
+        registry.register(Box::new(metrics.jobs.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Commits succeed, or they do not.
+    pub(super) fn set_up(&self, up: bool) {
+        self.up.set(i64::from(up));
+    }
+
+    /// A commit of `size` operations succeeded.
+    pub(super) fn committed(&self, size: u32) {
+        self.batch.observe(f64::from(size));
+    }
+
+    /// The jobs are now here.
+    pub(super) fn set_jobs(&self, counts: &Counts) {
+        let states = [
+            ("queued", counts.queued),
+            ("running", counts.running),
+            ("due", counts.due),
+            ("sending", counts.sending),
+            ("dead", counts.dead),
+        ];
+        for (state, count) in states {
+            self.jobs
+                .with_label_values(&[state])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+impl Default for Metrics {
+    /// Metrics that nobody scrapes.
+    fn default() -> Self {
+        let valid = "the name is a valid metric name";
+        let up = IntGauge::new("asyncmcp_store_up", "1 while commits succeed, else 0.").expect(valid);
+        let batch = HistogramOpts::new(
+            "asyncmcp_store_commit_batch_size",
+            "Operations that one commit of the store made durable.",
+        );
+        let batch = Histogram::with_opts(batch.buckets(BATCH_BUCKETS.to_vec())).expect(valid);
+        let jobs = Opts::new(
+            "asyncmcp_jobs",
+            "Jobs by state: queued, running, due, sending, dead.",
+        );
+        let jobs = IntGaugeVec::new(jobs, &["state"]).expect(valid);
+        let metrics = Self { up, batch, jobs };
+        metrics.set_jobs(&Counts::default());
+        metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::TextEncoder;
+
+    use super::*;
+
+    #[test]
+    fn shows_every_state_before_the_first_job() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).unwrap();
+        metrics.set_up(true);
+        metrics.set_jobs(&Counts {
+            due: 3,
+            ..Counts::default()
+        });
+        metrics.committed(5);
+
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+
+        for line in [
+            "asyncmcp_store_up 1",
+            "asyncmcp_jobs{state=\"queued\"} 0",
+            "asyncmcp_jobs{state=\"running\"} 0",
+            "asyncmcp_jobs{state=\"due\"} 3",
+            "asyncmcp_jobs{state=\"sending\"} 0",
+            "asyncmcp_jobs{state=\"dead\"} 0",
+            "asyncmcp_store_commit_batch_size_bucket{le=\"4\"} 0",
+            "asyncmcp_store_commit_batch_size_bucket{le=\"8\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The embedded store: one redb file, one thread that writes it, readers anywhere.
+//!
+//! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread,
+//! which commits them in groups; reads are short transactions on the caller's side. Small rows
+//! are read where the caller stands (microseconds from redb's cache or the page cache);
+//! arguments, results and the in-flight list may be large and are read on the blocking pool.
+//! Invariant: an answer to a write is sent after its commit is on the disk.
+
+mod check;
+mod fault;
+mod file;
+mod format;
+mod group;
+mod hooks;
+mod keys;
+mod op;
+mod read;
+mod shared;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use self::file::{Directory, Media};
+pub use self::hooks::{CommitInfo, Hook, Kind};
+use self::op::{Op, Reply};
+use self::read::View;
+use self::shared::Shared;
+use self::writer::Writer;
+use super::metrics::Metrics;
+use super::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob};
+
+/// How to open an embedded store.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// What the store reports to.
+    pub metrics: Metrics,
+    /// Called on the writer thread when a group is about to be committed.
+    pub before_commit: Option<Hook>,
+    /// Called on the writer thread when a group is on the disk and nobody was told yet.
+    pub after_commit: Option<Hook>,
+}
+
+/// A store in one file, for one process.
+///
+/// Dropping it waits for the commit under way. Prefer [`Store::close`], which reports errors.
+#[derive(Debug)]
+pub struct Embedded {
+    inbox: mpsc::Sender<Op>,
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Embedded {
+    /// Opens the store in `dir`, or creates one where there is none. Never touches a file that it
+    /// cannot read, and takes no longer for many jobs than for few.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        Self::start(Box::new(Directory::open(dir)?), options)
+    }
+
+    /// Opens the store that is kept on `media`.
+    fn start(media: Box<dyn Media>, options: Options) -> Result<Self, Error> {
+        let (db, ledger) = media.open()?;
+        let shared = Arc::new(Shared::new(options.metrics.clone()));
+        shared.rise(db, ledger);
+        let (inbox, outbox) = mpsc::channel();
+        let writer = Writer::new(outbox, Arc::clone(&shared), media, options);
+        let writer = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| Error::Down(format!("its thread cannot start: {error}")))?;
+        Ok(Self {
+            inbox,
+            shared,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Cancelled when the store has given up: three commits failed in a row, reopening the file
+    /// between them. The process should exit; a new one starts from what is on the disk.
+    pub fn fatal(&self) -> CancellationToken {
+        self.shared.fatal()
+    }
+
+    /// Recomputes every index row and count from the jobs' headers and compares. Reads
+    /// everything: for tests and for an operator who suspects the file.
+    pub fn check(&self) -> Result<(), Error> {
+        check::check(&self.shared.view()?)
+    }
+
+    /// Hands the writer an operation and waits until it is durable.
+    async fn write<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(op(reply)).map_err(|_| self.shared.failure())?;
+        // The writer drops a reply instead of sending it when the commit failed.
+        answer.await.map_err(|_| self.shared.failure())?
+    }
+
+    /// Reads something that may be large.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || read(&shared.view()?))
+            .await
+            .map_err(|error| Error::Down(format!("a read was cut: {error}")))?
+    }
+
+    /// Waits until the writer thread is gone, and the file with it.
+    fn join(&self) {
+        let writer = self.writer.lock().expect("no holder of this lock panics").take();
+        if let Some(writer) = writer {
+            // A panic of the writer was reported by its guard.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        let (reply, _) = oneshot::channel();
+        // An error means that the writer is gone already.
+        let _ = self.inbox.send(Op::Close(reply));
+        self.join();
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
+        self.write(|reply| Op::Accept(Box::new(job), reply)).await
+    }
+
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        self.write(|reply| Op::Apply(id, changes, now, reply)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        self.shared.view()?.job(id)
+    }
+
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
+        self.shared.view()?.call(id)
+    }
+
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(move |view| view.params(id)).await
+    }
+
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(move |view| view.body(id)).await
+    }
+
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
+        self.shared.view()?.find(dedupe)
+    }
+
+    async fn lanes(&self) -> Result<Vec<Key>, Error> {
+        self.shared.view()?.lanes()
+    }
+
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
+        self.shared.view()?.next_queued(server, after)
+    }
+
+    async fn inflight(&self) -> Result<Vec<Job>, Error> {
+        self.read(View::inflight).await
+    }
+
+    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+        self.shared.view()?.receivers()
+    }
+
+    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.shared.view()?.due(receiver, now, limit)
+    }
+
+    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
+        self.shared.view()?.next_due(receiver)
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        self.shared.view()?.oldest_waiting()
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
+        self.write(|reply| Op::Sweep(sweep, reply)).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.ledger().counts
+    }
+
+    fn is_up(&self) -> bool {
+        self.shared.is_up()
+    }
+
+    fn high_water(&self) -> Millis {
+        self.shared.ledger().high_water
+    }
+
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
+        self.shared.view()?.session(sid)
+    }
+
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
+        self.write(|reply| Op::Swap(sid, row, reply)).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.write(Op::Close).await?;
+        self.join(); // the thread has nothing left to do but to end
+        Ok(())
+    }
+}

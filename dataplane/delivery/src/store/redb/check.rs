@@ -1,0 +1,146 @@
+//! Whether the file agrees with itself: every row and count is recomputed from the jobs'
+//! headers and compared with what is there.
+//!
+//! Reads everything, keeps nothing: each expected row is looked up, and the number of
+//! expected rows must be the table's length, so no row is there beyond them.
+
+use ::redb::{ReadableTableMetadata, TableDefinition, Value};
+
+use super::fault::Fault;
+use super::format;
+use super::keys;
+use super::read::View;
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::Job;
+use crate::state::Exec;
+use crate::store::{Counts, Error, codec};
+
+/// How many rows each table should have.
+#[derive(Default)]
+struct Expected {
+    jobs: u64,
+    args: u64,
+    results: u64,
+    exec: u64,
+    inflight: u64,
+    due: u64,
+    waiting: u64,
+    dead: u64,
+    expire: u64,
+    sessions: u64,
+    counts: Counts,
+}
+
+/// Compares everything.
+pub(super) fn check(view: &View) -> Result<(), Error> {
+    let mut expected = Expected::default();
+    let jobs = view.0.open_table(format::JOB).map_err(Fault::from)?;
+    for row in jobs.range::<&[u8; 16]>(..).map_err(Fault::from)? {
+        let (id, header) = row.map_err(Fault::from)?;
+        let job = codec::decode_job(JobId::from_bytes(*id.value()), header.value())?;
+        payloads(view, &job, &mut expected)?;
+        rows(view, &job, &mut expected)?;
+    }
+    sessions(view, &mut expected)?;
+    lengths(view, &expected)?;
+    ledger(view, &expected.counts)
+}
+
+fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
+    let ended = matches!(job.state.exec, Exec::Ended(_));
+    expected.jobs += 1;
+    expected.args += u64::from(!ended);
+    expected.results += u64::from(ended);
+    expected.counts.shift(None, Some(job.state));
+    let fits = view.call(job.id)?.is_some()
+        && view.params(job.id)?.is_some() != ended
+        && view.body(job.id)?.is_some() == ended
+        && view.find(job.dedupe)? == Some(job.id);
+    agree(fits, || {
+        format!("job {} lacks its call, arguments, result or dedupe row", job.id)
+    })
+}
+
+fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
+    let (id, rows) = (job.id, job.rows());
+    let lane = rows.queued.map(|(server, client)| keys::lane(server, client, id));
+    let due = rows.due.map(|(receiver, at)| keys::due(receiver, at, id));
+    let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
+    let inflight = rows.inflight.then_some(id.to_bytes());
+    row(view, format::EXEC, lane, &mut expected.exec)?;
+    row(view, format::INFLIGHT, inflight, &mut expected.inflight)?;
+    row(view, format::DUE, due, &mut expected.due)?;
+    row(view, format::WAITING, timed(rows.waiting), &mut expected.waiting)?;
+    row(view, format::DEAD, timed(rows.dead), &mut expected.dead)?;
+    row(view, format::EXPIRE, timed(rows.settled), &mut expected.expire)
+}
+
+fn row<const N: usize>(
+    view: &View,
+    table: TableDefinition<'_, &'static [u8; N], ()>,
+    key: Option<[u8; N]>,
+    expected: &mut u64,
+) -> Result<(), Error> {
+    let Some(key) = key else {
+        return Ok(());
+    };
+    *expected += 1;
+    agree(view.has(table, &key)?, || {
+        format!("table {table} lacks the row {key:02x?}")
+    })
+}
+
+fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
+    let sessions = view.0.open_table(format::SESSION).map_err(Fault::from)?;
+    for row in sessions.range::<&[u8; 16]>(..).map_err(Fault::from)? {
+        let (sid, session) = row.map_err(Fault::from)?;
+        let session = codec::decode_session(session.value())?;
+        expected.sessions += 1;
+        let key = keys::expiry(session.expires, *sid.value());
+        let there = view.has(format::SESSION_EXPIRE, &key)?;
+        agree(there, || format!("table session_expire lacks the row {key:02x?}"))?;
+    }
+    Ok(())
+}
+
+fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
+    length(view, format::TARGET, expected.jobs)?;
+    length(view, format::DEDUPE, expected.jobs)?;
+    length(view, format::ARGS, expected.args)?;
+    length(view, format::RESULT, expected.results)?;
+    length(view, format::EXEC, expected.exec)?;
+    length(view, format::INFLIGHT, expected.inflight)?;
+    length(view, format::DUE, expected.due)?;
+    length(view, format::WAITING, expected.waiting)?;
+    length(view, format::DEAD, expected.dead)?;
+    length(view, format::EXPIRE, expected.expire)?;
+    length(view, format::SESSION_EXPIRE, expected.sessions)
+}
+
+fn length<const N: usize, V: Value + 'static>(
+    view: &View,
+    table: TableDefinition<'_, &'static [u8; N], V>,
+    expected: u64,
+) -> Result<(), Error> {
+    let rows = view.0.open_table(table).map_err(Fault::from)?;
+    let found = rows.len().map_err(Fault::from)?;
+    agree(found == expected, || {
+        format!("table {table} has {found} rows, and the jobs account for {expected}")
+    })
+}
+
+fn ledger(view: &View, counts: &Counts) -> Result<(), Error> {
+    let ledger = format::ledger(&view.0)?;
+    agree(ledger.counts == *counts, || {
+        format!("the ledger says {:?}, and the jobs are {counts:?}", ledger.counts)
+    })
+}
+
+fn agree(agrees: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
+    if agrees {
+        Ok(())
+    } else {
+        Err(Error::Corrupt(otherwise()))
+    }
+}

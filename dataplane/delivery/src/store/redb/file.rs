@@ -1,0 +1,148 @@
+//! Where the database lies: a directory with one data file and one lock file.
+//!
+//! Invariant: the data file appears under its name only when it is a whole store, and is
+//! never replaced or truncated afterwards; whoever opens it holds the lock.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ::redb::backends::FileBackend;
+use ::redb::{Builder, Database, DatabaseError, StorageError};
+
+use super::fault::Fault;
+use super::format::{self, Ledger};
+use crate::store::Error;
+
+/// The data file.
+const FILE: &str = "jobs.redb";
+/// The data file while it is being created.
+const UNFINISHED: &str = "jobs.redb.new";
+/// Held for as long as the store is open, also while a failed database is reopened.
+const LOCK: &str = "jobs.lock";
+/// redb's own default is 1 GiB.
+const CACHE: usize = 128 << 20;
+
+/// Something that a database can be opened on, more than once, one at a time.
+pub(super) trait Media: Send {
+    /// Opens what is there and reads its ledger.
+    fn open(&self) -> Result<(Database, Ledger), Error>;
+}
+
+/// A directory that this process alone uses.
+#[derive(Debug)]
+pub(super) struct Directory {
+    file: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Locks `dir` and makes sure that there is a store in it.
+    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+        let file = dir.join(FILE);
+        let failed = |error| Error::Down(format!("{}: {error}", file.display()));
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        let lock = lock(&dir.join(LOCK))?;
+        if !file.try_exists().map_err(failed)? {
+            create(dir, &file)?;
+        }
+        Ok(Self { file, _lock: lock })
+    }
+}
+
+impl Media for Directory {
+    fn open(&self) -> Result<(Database, Ledger), Error> {
+        // redb trusts a file that was shut down well, and may panic where somebody changed it.
+        let opened = catch_unwind(AssertUnwindSafe(|| read(&self.file)));
+        opened.unwrap_or_else(|_| Err(unreadable(&self.file, "reading it panicked")))
+    }
+}
+
+fn read(file: &Path) -> Result<(Database, Ledger), Error> {
+    let db = builder().open(file).map_err(|error| refusal(file, error))?;
+    let ledger = format::read(&db).map_err(|error| match error {
+        Error::Corrupt(why) => unreadable(file, why),
+        error => error,
+    })?;
+    Ok((db, ledger))
+}
+
+/// How every database is opened.
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder.set_repair_callback(|repair| {
+        tracing::warn!(
+            progress = repair.progress(),
+            "the store was not closed and is repaired"
+        );
+    });
+    builder
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let failed = |error| Error::Down(format!("{}: {error}", path.display()));
+    let lock = private().truncate(false).open(path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(taken(path)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Creates the store under another name and moves it in place when it is whole and on the disk.
+fn create(dir: &Path, file: &Path) -> Result<(), Error> {
+    let unfinished = dir.join(UNFINISHED);
+    let failed = |error| Error::Down(format!("{}: {error}", unfinished.display()));
+    let data = private().truncate(true).open(&unfinished).map_err(failed)?;
+    let backend = FileBackend::new(data).map_err(|error| refusal(&unfinished, error))?;
+    let db = builder()
+        .create_with_backend(backend)
+        .map_err(|error| refusal(&unfinished, error))?;
+    format::create(&db)?;
+    db.close().map_err(Fault::from)?;
+    sync(&unfinished)
+        .and_then(|()| fs::rename(&unfinished, file))
+        .and_then(|()| sync(dir))
+        .map_err(failed)
+}
+
+/// A file that nobody else on this machine may read: it holds arguments, results and secrets.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    options
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn refusal(file: &Path, error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => taken(file),
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() != io::ErrorKind::InvalidData => {
+            Error::Down(format!("{}: {error}", file.display()))
+        }
+        error => unreadable(file, error),
+    }
+}
+
+fn taken(path: &Path) -> Error {
+    Error::Down(format!(
+        "{} is locked: another process has this store open (a second data plane with the same state \
+         directory, or the previous pod of this volume); stop it first",
+        path.display()
+    ))
+}
+
+fn unreadable(file: &Path, why: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!(
+        "{}: {why}; the file was left as it is: restore it from a copy, or move it away to begin \
+         with an empty store",
+        file.display()
+    ))
+}

@@ -1,0 +1,141 @@
+//! The tables of the file, its format number, and the ledger that every commit keeps.
+//!
+//! Invariant: a file without a format number, or with one this version does not know, is
+//! refused and left as it is.
+
+use ::redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+
+use super::fault::Fault;
+use super::keys::{Sorted, Timed};
+use crate::clock::Millis;
+use crate::store::codec::{Reader, Writer};
+use crate::store::{Counts, Error};
+
+/// The newest file format that this version writes and reads.
+const FORMAT: u32 = 1;
+const FORMAT_ROW: &str = "format";
+const LEDGER_ROW: &str = "ledger";
+
+pub(super) type Id = &'static [u8; 16];
+pub(super) type Value = &'static [u8];
+
+/// Format number and ledger.
+pub(super) const META: TableDefinition<'_, &str, Value> = TableDefinition::new("meta");
+/// A job's header.
+pub(super) const JOB: TableDefinition<'_, Id, Value> = TableDefinition::new("job");
+/// Its snapshot.
+pub(super) const TARGET: TableDefinition<'_, Id, Value> = TableDefinition::new("target");
+/// Its params, until the call ended.
+pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("args");
+/// The body to deliver, once the call ended.
+pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
+/// The index rows of [`crate::job::Rows`], in its order; `expire` has the settled ones.
+pub(super) const EXEC: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("exec");
+pub(super) const INFLIGHT: TableDefinition<'_, Id, ()> = TableDefinition::new("inflight");
+pub(super) const DUE: TableDefinition<'_, &Sorted, ()> = TableDefinition::new("due");
+pub(super) const WAITING: TableDefinition<'_, &Timed, ()> = TableDefinition::new("waiting");
+pub(super) const DEAD: TableDefinition<'_, &Timed, ()> = TableDefinition::new("dead");
+pub(super) const EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("expire");
+/// The job of a dedupe key.
+pub(super) const DEDUPE: TableDefinition<'_, &[u8; 32], Value> = TableDefinition::new("dedupe");
+/// A session's row, and when it may go.
+pub(super) const SESSION: TableDefinition<'_, Id, Value> = TableDefinition::new("session");
+pub(super) const SESSION_EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("session_expire");
+
+/// What is known about all jobs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) counts: Counts,
+    pub(super) high_water: Millis,
+}
+
+impl Ledger {
+    fn encode(&self) -> Vec<u8> {
+        let mut value = Writer::new();
+        let Counts {
+            queued,
+            running,
+            due,
+            sending,
+            dead,
+        } = self.counts;
+        for count in [queued, running, due, sending, dead] {
+            value.u64(count);
+        }
+        value.millis(self.high_water);
+        value.done()
+    }
+
+    fn decode(value: &[u8]) -> Result<Self, Error> {
+        let mut value = Reader::open(value)?;
+        let ledger = Self {
+            counts: Counts {
+                queued: value.u64()?,
+                running: value.u64()?,
+                due: value.u64()?,
+                sending: value.u64()?,
+                dead: value.u64()?,
+            },
+            high_water: value.millis()?,
+        };
+        value.end()?;
+        Ok(ledger)
+    }
+
+    /// Writes the ledger into the transaction.
+    pub(super) fn write(&self, txn: &WriteTransaction) -> Result<(), Fault> {
+        let mut meta = txn.open_table(META)?;
+        meta.insert(LEDGER_ROW, self.encode().as_slice())?;
+        Ok(())
+    }
+}
+
+/// Begins a commit with the settings that every commit has. Quick repair makes opening after a
+/// crash independent of the file's size.
+pub(super) fn begin(db: &Database) -> Result<WriteTransaction, Fault> {
+    let mut txn = db.begin_write()?;
+    txn.set_quick_repair(true);
+    Ok(txn)
+}
+
+/// Makes an empty store of an empty database.
+pub(super) fn create(db: &Database) -> Result<(), Fault> {
+    let txn = begin(db)?;
+    txn.open_table(META)?
+        .insert(FORMAT_ROW, FORMAT.to_be_bytes().as_slice())?;
+    Ledger::default().write(&txn)?;
+    for table in [JOB, TARGET, ARGS, RESULT, SESSION] {
+        txn.open_table(table)?;
+    }
+    for table in [WAITING, DEAD, EXPIRE, SESSION_EXPIRE] {
+        txn.open_table(table)?;
+    }
+    for table in [EXEC, DUE] {
+        txn.open_table(table)?;
+    }
+    txn.open_table(INFLIGHT)?;
+    txn.open_table(DEDUPE)?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// The ledger of a store, if this version can read it.
+pub(super) fn read(db: &Database) -> Result<Ledger, Error> {
+    let txn = db.begin_read().map_err(Fault::from)?;
+    let meta = txn.open_table(META).map_err(Fault::from)?;
+    let row = meta.get(FORMAT_ROW).map_err(Fault::from)?;
+    let format = row.and_then(|row| Some(u32::from_be_bytes(row.value().try_into().ok()?)));
+    match format {
+        Some(FORMAT) => ledger(&txn),
+        Some(found) if found > FORMAT => Err(Error::NewerFormat { found, known: FORMAT }),
+        _ => Err(Error::Corrupt("it has no format number".to_owned())),
+    }
+}
+
+/// The ledger as a commit left it.
+pub(super) fn ledger(txn: &ReadTransaction) -> Result<Ledger, Error> {
+    let meta = txn.open_table(META).map_err(Fault::from)?;
+    let row = meta.get(LEDGER_ROW).map_err(Fault::from)?;
+    let row = row.ok_or_else(|| Error::Corrupt("it has no ledger".to_owned()))?;
+    Ledger::decode(row.value())
+}

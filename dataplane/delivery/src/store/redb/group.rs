@@ -1,0 +1,257 @@
+//! One group of operations inside one write transaction: which rows each of them moves.
+//!
+//! Called by the writer only. Invariant: an operation reads and decodes everything it needs
+//! before its first write, so one that fails has written nothing.
+
+use ::redb::{ReadableTable, Table, WriteTransaction};
+
+use super::fault::Fault;
+use super::format::{self, Id, Ledger, Value};
+use super::hooks::{CommitInfo, Kind};
+use super::keys::{self, Sorted, Timed};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Change, Dedupe, Job, NewJob, Rows};
+use crate::state::State;
+use crate::store::{Acceptance, Error, SessionRow, Sweep, codec};
+
+/// The tables of a write transaction, and what was done to them so far.
+pub(super) struct Group<'txn> {
+    txn: &'txn WriteTransaction,
+    job: Table<'txn, Id, Value>,
+    target: Table<'txn, Id, Value>,
+    args: Table<'txn, Id, Value>,
+    result: Table<'txn, Id, Value>,
+    exec: Table<'txn, &'static Sorted, ()>,
+    inflight: Table<'txn, Id, ()>,
+    due: Table<'txn, &'static Sorted, ()>,
+    waiting: Table<'txn, &'static Timed, ()>,
+    dead: Table<'txn, &'static Timed, ()>,
+    expire: Table<'txn, &'static Timed, ()>,
+    dedupe: Table<'txn, &'static [u8; 32], Value>,
+    session: Table<'txn, Id, Value>,
+    session_expire: Table<'txn, &'static Timed, ()>,
+    ledger: Ledger,
+    info: CommitInfo,
+}
+
+impl<'txn> Group<'txn> {
+    /// An empty group on top of the commit that left `ledger`.
+    pub(super) fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, Fault> {
+        Ok(Self {
+            txn,
+            job: txn.open_table(format::JOB)?,
+            target: txn.open_table(format::TARGET)?,
+            args: txn.open_table(format::ARGS)?,
+            result: txn.open_table(format::RESULT)?,
+            exec: txn.open_table(format::EXEC)?,
+            inflight: txn.open_table(format::INFLIGHT)?,
+            due: txn.open_table(format::DUE)?,
+            waiting: txn.open_table(format::WAITING)?,
+            dead: txn.open_table(format::DEAD)?,
+            expire: txn.open_table(format::EXPIRE)?,
+            dedupe: txn.open_table(format::DEDUPE)?,
+            session: txn.open_table(format::SESSION)?,
+            session_expire: txn.open_table(format::SESSION_EXPIRE)?,
+            ledger,
+            info: CommitInfo::default(),
+        })
+    }
+
+    /// Writes the ledger and lets go of the tables; what is left is to commit.
+    pub(super) fn finish(self) -> Result<(CommitInfo, Ledger), Fault> {
+        let Self {
+            txn, ledger, info, ..
+        } = self;
+        ledger.write(txn)?;
+        Ok((info, ledger))
+    }
+
+    /// Nothing was changed, so there is nothing to commit.
+    pub(super) fn is_idle(&self) -> bool {
+        self.info.total() == 0
+    }
+
+    pub(super) fn accept(&mut self, new: &NewJob) -> Result<Acceptance, Fault> {
+        if let Some(known) = self.known(&new.dedupe)? {
+            return Ok(known);
+        }
+        if self.job(new.id)?.is_some() {
+            Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
+        }
+        let (job, id) = (Job::accepted(new), new.id.to_bytes());
+        let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
+        self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
+        self.target
+            .insert(&id, codec::encode_call(&new.call).as_slice())?;
+        put_blob(&mut self.args, new.id, &new.params)?;
+        self.refile(new.id, &Rows::default(), &job.rows())?;
+        self.job.insert(&id, codec::encode_job(&job).as_slice())?;
+        self.note(Kind::Accept, new.at);
+        self.shift(None, Some(job.state));
+        Ok(Acceptance::New(new.id))
+    }
+
+    pub(super) fn apply(&mut self, id: JobId, changes: &[Change], now: Millis) -> Result<Option<Job>, Fault> {
+        let Some(before) = self.job(id)? else {
+            return Ok(None);
+        };
+        let Some(after) = before.after_all(changes, now) else {
+            return Ok(None);
+        };
+        if before == after {
+            return Ok(Some(after));
+        }
+        for change in changes {
+            if let Change::Finish { body, .. } = change {
+                self.args.remove(&id.to_bytes())?;
+                put_blob(&mut self.result, id, body)?;
+            }
+        }
+        self.refile(id, &before.rows(), &after.rows())?;
+        self.job
+            .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
+        self.note(kind(changes), now);
+        self.shift(Some(before.state), Some(after.state));
+        Ok(Some(after))
+    }
+
+    pub(super) fn sweep(&mut self, sweep: &Sweep) -> Result<usize, Fault> {
+        let sessions = before(&self.session_expire, sweep.now, sweep.limit)?;
+        let left = sweep.limit - sessions.len();
+        let settled = before(&self.expire, sweep.settled_before, left)?;
+        let dead = before(&self.dead, sweep.dead_before, left - settled.len())?;
+        for row in &sessions {
+            self.session_expire.remove(row)?;
+            self.session.remove(&keys::timed_id(row))?;
+        }
+        for row in settled.iter().chain(&dead) {
+            self.remove(JobId::from_bytes(keys::timed_id(row)))?;
+        }
+        let gone = sessions.len() + settled.len() + dead.len();
+        if gone > 0 {
+            self.note(Kind::Sweep, sweep.now);
+        }
+        Ok(gone)
+    }
+
+    pub(super) fn swap_session(&mut self, sid: [u8; 16], row: &SessionRow) -> Result<bool, Fault> {
+        let before = self
+            .session
+            .get(&sid)?
+            .map(|row| codec::decode_session(row.value()));
+        let before = before.transpose()?;
+        let version = before.as_ref().map_or(0, |before| before.version);
+        if version.checked_add(1) != Some(row.version) {
+            return Ok(false);
+        }
+        if let Some(before) = before {
+            self.session_expire.remove(&keys::expiry(before.expires, sid))?;
+        }
+        self.session_expire.insert(&keys::expiry(row.expires, sid), ())?;
+        self.session.insert(&sid, codec::encode_session(row).as_slice())?;
+        self.info.note(Kind::Other);
+        Ok(true)
+    }
+
+    /// Takes every trace of a job away.
+    fn remove(&mut self, id: JobId) -> Result<(), Fault> {
+        let job = self.job(id)?;
+        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is gone")))?;
+        let key = id.to_bytes();
+        self.refile(id, &job.rows(), &Rows::default())?;
+        self.dedupe.remove(&job.dedupe)?;
+        self.result.remove(&key)?;
+        self.target.remove(&key)?;
+        self.job.remove(&key)?;
+        self.shift(Some(job.state), None);
+        Ok(())
+    }
+
+    /// Moves the index rows of a job.
+    fn refile(&mut self, id: JobId, before: &Rows, after: &Rows) -> Result<(), Fault> {
+        let lane = |rows: &Rows| rows.queued.map(|(server, client)| keys::lane(server, client, id));
+        let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
+        let due = |rows: &Rows| rows.due.map(|(receiver, at)| keys::due(receiver, at, id));
+        let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
+        swap(&mut self.exec, lane(before), lane(after))?;
+        swap(&mut self.inflight, inflight(before), inflight(after))?;
+        swap(&mut self.due, due(before), due(after))?;
+        swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
+        swap(&mut self.dead, timed(before.dead), timed(after.dead))?;
+        swap(&mut self.expire, timed(before.settled), timed(after.settled))
+    }
+
+    /// What a call is that was accepted before.
+    fn known(&self, dedupe: &Dedupe) -> Result<Option<Acceptance>, Fault> {
+        let Some(row) = self.dedupe.get(&dedupe.key)? else {
+            return Ok(None);
+        };
+        let (id, fingerprint) = codec::decode_dedupe(row.value())?;
+        let same = fingerprint == dedupe.fingerprint;
+        Ok(Some(if same {
+            Acceptance::Same(id)
+        } else {
+            Acceptance::Conflict(id)
+        }))
+    }
+
+    fn job(&self, id: JobId) -> Result<Option<Job>, Fault> {
+        let row = self.job.get(&id.to_bytes())?;
+        let job = row.map(|row| codec::decode_job(id, row.value()));
+        Ok(job.transpose()?)
+    }
+
+    fn note(&mut self, kind: Kind, now: Millis) {
+        self.info.note(kind);
+        self.ledger.high_water = self.ledger.high_water.max(now);
+    }
+
+    fn shift(&mut self, before: Option<State>, after: Option<State>) {
+        self.ledger.counts.shift(before, after);
+    }
+}
+
+/// What the changes amount to: the last one that is of a kind of its own.
+fn kind(changes: &[Change]) -> Kind {
+    let mut kinds = changes.iter().rev().filter_map(|change| match change {
+        Change::Start => Some(Kind::Start),
+        Change::Finish { .. } => Some(Kind::Finish),
+        Change::Retry { .. } => Some(Kind::Retry),
+        Change::Deliver | Change::Bury { .. } | Change::Stop => Some(Kind::Settle),
+        Change::Release | Change::Claim | Change::Replay => None,
+    });
+    kinds.next().unwrap_or(Kind::Other)
+}
+
+/// The first rows of a time index that are earlier than `time`.
+fn before(rows: &Table<'_, &'static Timed, ()>, time: Millis, limit: usize) -> Result<Vec<Timed>, Fault> {
+    let end = keys::timed(time, JobId::MIN);
+    let rows = rows.range::<&Timed>(..&end)?.take(limit);
+    rows.map(|row| Ok(*row?.0.value())).collect()
+}
+
+/// Replaces an index row by another; either may be absent.
+fn swap<const N: usize>(
+    rows: &mut Table<'_, &'static [u8; N], ()>,
+    before: Option<[u8; N]>,
+    after: Option<[u8; N]>,
+) -> Result<(), Fault> {
+    if before == after {
+        return Ok(());
+    }
+    if let Some(row) = before {
+        rows.remove(&row)?;
+    }
+    if let Some(row) = after {
+        rows.insert(&row, ())?;
+    }
+    Ok(())
+}
+
+/// Writes a large value without building it elsewhere first.
+fn put_blob(rows: &mut Table<'_, Id, Value>, id: JobId, payload: &[u8]) -> Result<(), Fault> {
+    let mut value = rows.insert_reserve(&id.to_bytes(), codec::blob_len(payload))?;
+    codec::encode_blob(payload, value.as_mut());
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The keys of the tables: fixed arrays, big-endian, so that their order is the order of
+//! what they are made of.
+//!
+//! Invariant: a key ends in the id of the job (or session) that it is a row of.
+
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::Key;
+
+/// (time, id)
+pub(super) type Timed = [u8; 24];
+/// (key, key or time, id)
+pub(super) type Sorted = [u8; 32];
+
+/// `waiting`, `dead`, `expire`: when, and which job.
+pub(super) fn timed(at: Millis, id: JobId) -> Timed {
+    expiry(at, id.to_bytes())
+}
+
+/// `session_expire`: when, and which session.
+pub(super) fn expiry(at: Millis, sid: [u8; 16]) -> Timed {
+    join(at.0.to_be_bytes(), sid)
+}
+
+/// `exec`: which server, which client, which job.
+pub(super) fn lane(server: Key, client: Key, id: JobId) -> Sorted {
+    join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
+}
+
+/// `due`: which receiver, when, which job.
+pub(super) fn due(receiver: Key, at: Millis, id: JobId) -> Sorted {
+    join(receiver.0, timed(at, id))
+}
+
+/// The receiver or server that a key begins with.
+pub(super) fn first(key: &Sorted) -> Key {
+    Key(part(key, 0))
+}
+
+/// The client that a lane's key has in the middle.
+pub(super) fn client(key: &Sorted) -> Key {
+    Key(part(key, 8))
+}
+
+/// The time that a due key has in the middle.
+pub(super) fn due_at(key: &Sorted) -> Millis {
+    Millis(u64::from_be_bytes(part(key, 8)))
+}
+
+/// The time that a key begins with.
+pub(super) fn at(key: &Timed) -> Millis {
+    Millis(u64::from_be_bytes(part(key, 0)))
+}
+
+/// The job that a row of a lane or of a receiver is about.
+pub(super) fn sorted_id(key: &Sorted) -> JobId {
+    JobId::from_bytes(part(key, 16))
+}
+
+/// The job or session that a timed row is about.
+pub(super) fn timed_id(key: &Timed) -> [u8; 16] {
+    part(key, 8)
+}
+
+fn join<const A: usize, const B: usize, const N: usize>(a: [u8; A], b: [u8; B]) -> [u8; N] {
+    let mut key = [0; N];
+    key[..A].copy_from_slice(&a);
+    key[A..].copy_from_slice(&b);
+    key
+}
+
+fn part<const N: usize>(key: &[u8], from: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&key[from..from + N]);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_order_as_what_they_are_made_of() {
+        let (early, late) = (Millis(0xff), Millis(0x0100));
+        assert!(timed(early, JobId::MAX) < timed(late, JobId::MIN));
+        assert!(due(Key([1; 8]), late, JobId::MAX) < due(Key([2; 8]), early, JobId::MIN));
+        assert!(due(Key([1; 8]), early, JobId::MAX) < due(Key([1; 8]), late, JobId::MIN));
+    }
+
+    #[test]
+    fn keys_come_apart_again() {
+        let id = JobId::new(Millis(9), [7; 10]);
+        let row = lane(Key([1; 8]), Key([2; 8]), id);
+        assert_eq!(
+            (first(&row), client(&row), sorted_id(&row)),
+            (Key([1; 8]), Key([2; 8]), id)
+        );
+        let row = due(Key([3; 8]), Millis(4), id);
+        assert_eq!(
+            (first(&row), due_at(&row), sorted_id(&row)),
+            (Key([3; 8]), Millis(4), id)
+        );
+        let row = timed(Millis(5), id);
+        assert_eq!((at(&row), timed_id(&row)), (Millis(5), id.to_bytes()));
+    }
+}

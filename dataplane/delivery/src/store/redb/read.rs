@@ -1,0 +1,165 @@
+//! What is asked of the store, answered from one read transaction.
+//!
+//! Invariant: a question costs as much as its answer is long, however many jobs there are.
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use ::redb::{ReadTransaction, ReadableTable, TableDefinition};
+use bytes::Bytes;
+
+use super::fault::Fault;
+use super::format::{self, Value};
+use super::keys::{self, Sorted};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Job, Key};
+use crate::store::{Error, SessionRow, codec};
+
+const LAST_KEY: Key = Key([255; 8]);
+const FIRST_KEY: Key = Key([0; 8]);
+const END: Millis = Millis(u64::MAX);
+
+/// The store as one commit left it.
+pub(super) struct View(pub(super) ReadTransaction);
+
+impl View {
+    pub(super) fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        self.value(format::JOB, &id.to_bytes(), |value| codec::decode_job(id, value))
+    }
+
+    pub(super) fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
+        self.value(format::TARGET, &id.to_bytes(), codec::decode_call)
+    }
+
+    pub(super) fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.value(format::ARGS, &id.to_bytes(), codec::decode_blob)
+    }
+
+    pub(super) fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.value(format::RESULT, &id.to_bytes(), codec::decode_blob)
+    }
+
+    pub(super) fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
+        self.value(format::SESSION, &sid, codec::decode_session)
+    }
+
+    pub(super) fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
+        let row = self.value(format::DEDUPE, &dedupe, codec::decode_dedupe)?;
+        Ok(row.map(|(id, _)| id))
+    }
+
+    pub(super) fn lanes(&self) -> Result<Vec<Key>, Error> {
+        let firsts = self.first_of_each(format::EXEC)?;
+        Ok(firsts.iter().map(keys::first).collect())
+    }
+
+    pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
+        let first = keys::lane(server, FIRST_KEY, JobId::MIN);
+        let last = keys::lane(server, LAST_KEY, JobId::MAX);
+        // No job has the largest id, so a row after it is the next client's.
+        let past = after.map_or(first, |client| keys::lane(server, client, JobId::MAX));
+        let row = self.first_in(format::EXEC, &past, &last)?;
+        let row = match row {
+            None if after.is_some() => self.first_in(format::EXEC, &first, &last)?,
+            row => row,
+        };
+        Ok(row.map(|row| (keys::client(&row), keys::sorted_id(&row))))
+    }
+
+    pub(super) fn inflight(&self) -> Result<Vec<Job>, Error> {
+        let table = self.0.open_table(format::INFLIGHT).map_err(Fault::from)?;
+        let rows = table.range::<&[u8; 16]>(..).map_err(Fault::from)?;
+        rows.map(|row| {
+            let id = JobId::from_bytes(*row.map_err(Fault::from)?.0.value());
+            let job = self.job(id)?;
+            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but gone")))
+        })
+        .collect()
+    }
+
+    pub(super) fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+        let firsts = self.first_of_each(format::DUE)?;
+        Ok(firsts
+            .iter()
+            .map(|row| (keys::first(row), keys::due_at(row)))
+            .collect())
+    }
+
+    pub(super) fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        let first = keys::due(receiver, Millis(0), JobId::MIN);
+        let last = keys::due(receiver, now, JobId::MAX);
+        let table = self.0.open_table(format::DUE).map_err(Fault::from)?;
+        let rows = table.range::<&Sorted>(&first..=&last).map_err(Fault::from)?;
+        let ids = rows.take(limit).map(|row| {
+            let (key, _) = row.map_err(Fault::from)?;
+            Ok(keys::sorted_id(key.value()))
+        });
+        ids.collect()
+    }
+
+    pub(super) fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
+        let first = keys::due(receiver, Millis(0), JobId::MIN);
+        let last = keys::due(receiver, END, JobId::MAX);
+        let row = self.first_in(format::DUE, &first, &last)?;
+        Ok(row.map(|row| keys::due_at(&row)))
+    }
+
+    pub(super) fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        let table = self.0.open_table(format::WAITING).map_err(Fault::from)?;
+        let row = table.first().map_err(Fault::from)?;
+        Ok(row.map(|(key, _)| keys::at(key.value())))
+    }
+
+    /// One value, decoded.
+    fn value<const N: usize, T>(
+        &self,
+        table: TableDefinition<'_, &'static [u8; N], Value>,
+        key: &[u8; N],
+        decode: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let table = self.0.open_table(table).map_err(Fault::from)?;
+        let row = table.get(key).map_err(Fault::from)?;
+        row.map(|row| decode(row.value())).transpose()
+    }
+
+    /// The first row from `first` to `last`.
+    fn first_in(
+        &self,
+        table: TableDefinition<'_, &'static Sorted, ()>,
+        first: &Sorted,
+        last: &Sorted,
+    ) -> Result<Option<Sorted>, Error> {
+        let table = self.0.open_table(table).map_err(Fault::from)?;
+        let mut rows = table.range::<&Sorted>(first..=last).map_err(Fault::from)?;
+        let row = rows.next().transpose().map_err(Fault::from)?;
+        Ok(row.map(|(key, _)| *key.value()))
+    }
+
+    /// The first row of each server or receiver; skips over all others.
+    fn first_of_each(&self, table: TableDefinition<'_, &'static Sorted, ()>) -> Result<Vec<Sorted>, Error> {
+        let table = self.0.open_table(table).map_err(Fault::from)?;
+        let mut firsts: Vec<Sorted> = Vec::new();
+        loop {
+            let last = firsts.last();
+            let past = last.map(|row| keys::lane(keys::first(row), LAST_KEY, JobId::MAX));
+            let from = past.as_ref().map_or(Unbounded, Excluded);
+            let mut rows = table.range::<&Sorted>((from, Unbounded)).map_err(Fault::from)?;
+            match rows.next().transpose().map_err(Fault::from)? {
+                Some((key, _)) => firsts.push(*key.value()),
+                None => return Ok(firsts),
+            }
+        }
+    }
+}
+
+/// What the file's check reads beside the questions above.
+impl View {
+    pub(super) fn has<const N: usize, V: ::redb::Value + 'static>(
+        &self,
+        table: TableDefinition<'_, &'static [u8; N], V>,
+        key: &[u8; N],
+    ) -> Result<bool, Error> {
+        let table = self.0.open_table(table).map_err(Fault::from)?;
+        Ok(table.get(key).map_err(Fault::from)?.is_some())
+    }
+}

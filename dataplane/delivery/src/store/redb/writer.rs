@@ -1,0 +1,188 @@
+//! The writer thread: takes what is queued, commits it as one group, answers everybody.
+//!
+//! There is no flush timer: a lone operation is committed at once, and while one commit is
+//! under way the next group gathers by itself. Invariant: nobody is answered before the
+//! commit, and after a commit that failed nothing of memory is trusted: the file is reopened.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::redb::WriteTransaction;
+
+use super::Options;
+use super::fault::Fault;
+use super::file::Media;
+use super::format::{self, Ledger};
+use super::group::Group;
+use super::hooks::CommitInfo;
+use super::op::{Op, Reply};
+use super::shared::Shared;
+use crate::store::Error;
+
+/// The most operations in one commit.
+const GROUP_OPS: usize = 512;
+/// A group that weighs this many bytes takes no further operation.
+const GROUP_BYTES: usize = 8 << 20;
+/// Commits begin at least this far apart, so that a busy store gathers groups.
+const SPACING: Duration = Duration::from_millis(2);
+/// Failures in a row after which the store gives up.
+const FAILURES: u32 = 3;
+/// How long to wait before the file is reopened, times the failures so far.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The state of the writer thread.
+pub(super) struct Writer {
+    inbox: mpsc::Receiver<Op>,
+    shared: Arc<Shared>,
+    media: Box<dyn Media>,
+    options: Options,
+    /// When the last commit began.
+    last: Option<Instant>,
+    /// Failures since the last commit that succeeded.
+    failures: u32,
+    /// Ended as it was asked to.
+    closed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        inbox: mpsc::Receiver<Op>,
+        shared: Arc<Shared>,
+        media: Box<dyn Media>,
+        options: Options,
+    ) -> Self {
+        Self {
+            inbox,
+            shared,
+            media,
+            options,
+            last: None,
+            failures: 0,
+            closed: false,
+        }
+    }
+
+    /// Works until it is closed or gives up.
+    pub(super) fn run(mut self) {
+        while let Ok(first) = self.inbox.recv() {
+            self.keep_distance();
+            let (group, close) = self.gather(first);
+            if let Err(fault) = self.commit(group)
+                && !self.recover(fault)
+            {
+                return;
+            }
+            if let Some(reply) = close {
+                return self.close(reply);
+            }
+        }
+    }
+
+    fn keep_distance(&mut self) {
+        if let Some(last) = self.last {
+            thread::sleep(SPACING.saturating_sub(last.elapsed()));
+        }
+        self.last = Some(Instant::now());
+    }
+
+    /// What is queued by now, up to the limits, and whom to tell when the file is closed after it.
+    fn gather(&self, first: Op) -> (Vec<Op>, Option<Reply<()>>) {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(op) = next {
+            if let Op::Close(reply) = op {
+                return (group, Some(reply));
+            }
+            bytes += op.weight();
+            group.push(op);
+            let full = group.len() >= GROUP_OPS || bytes >= GROUP_BYTES;
+            next = if full { None } else { self.inbox.try_recv().ok() };
+        }
+        (group, None)
+    }
+
+    /// Commits a group and answers it. Whoever is not answered was dropped, and knows.
+    fn commit(&mut self, ops: Vec<Op>) -> Result<(), Fault> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let txn = self.shared.begin_write()?;
+        let mut group = Group::open(&txn, self.shared.ledger())?;
+        let waiters = ops.into_iter().map(|op| op.run(&mut group));
+        let waiters = waiters.collect::<Result<Vec<_>, _>>()?;
+        if group.is_idle() {
+            drop(group);
+            txn.abort()?;
+        } else {
+            let (info, ledger) = group.finish()?;
+            self.make_durable(txn, info, ledger)?;
+        }
+        for wake in waiters {
+            wake();
+        }
+        Ok(())
+    }
+
+    fn make_durable(&mut self, txn: WriteTransaction, info: CommitInfo, ledger: Ledger) -> Result<(), Fault> {
+        if let Some(hook) = &self.options.before_commit {
+            hook(info);
+        }
+        txn.commit()?;
+        if let Some(hook) = &self.options.after_commit {
+            hook(info);
+        }
+        self.failures = 0;
+        self.shared.committed(info.total(), ledger);
+        Ok(())
+    }
+
+    /// Reopens the file after a failure and proves that it takes commits. False when it is time to
+    /// give up; every operation queued meanwhile is then refused.
+    fn recover(&mut self, fault: Fault) -> bool {
+        let mut error = Error::from(fault);
+        loop {
+            self.failures += 1;
+            tracing::error!(%error, failures = self.failures, "the store failed");
+            // Closing after a failure reports that failure again.
+            let _ = self.shared.fall(error.to_string());
+            if self.failures >= FAILURES {
+                return false;
+            }
+            thread::sleep(PAUSE * self.failures);
+            match self.reopen() {
+                Ok(()) => return true,
+                Err(again) => error = again,
+            }
+        }
+    }
+
+    fn reopen(&self) -> Result<(), Error> {
+        let (db, ledger) = self.media.open()?;
+        let txn = format::begin(&db)?;
+        ledger.write(&txn)?;
+        txn.commit().map_err(Fault::from)?;
+        self.shared.rise(db, ledger);
+        tracing::info!("the store is open again");
+        Ok(())
+    }
+
+    fn close(mut self, reply: Reply<()>) {
+        self.closed = true;
+        let closed = self.shared.fall("it was closed");
+        let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));
+    }
+}
+
+impl Drop for Writer {
+    /// Also runs when the thread panics.
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        if self.shared.is_up() {
+            let _ = self.shared.fall("its writer panicked");
+        }
+        self.shared.fatal().cancel();
+    }
+}
