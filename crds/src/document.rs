@@ -1,0 +1,103 @@
+//! The route document: what the operator writes for the pods, and its hash.
+//!
+//! Invariant: built from untyped values, so that an operator that is older than the CRD drops no field. Nothing but
+//! the user's word is in it: status or a resource version would make every write cause the next one.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// The document of a route: `{apiVersion, kind, metadata{name, namespace, uid, deletionTimestamp}, spec}`. Metadata
+/// fields that the object lacks are left out.
+pub fn document(object: &Value) -> Value {
+    let metadata: Map<String, Value> = ["name", "namespace", "uid", "deletionTimestamp"]
+        .into_iter()
+        .filter_map(|field| Some((field.to_owned(), object["metadata"].get(field)?.clone())))
+        .collect();
+    json!({
+        "apiVersion": object["apiVersion"],
+        "kind": object["kind"],
+        "metadata": metadata,
+        "spec": object["spec"],
+    })
+}
+
+/// Names the form of a route that pods can serve without being replaced: SHA-256, in hexadecimal, over the canonical
+/// document without `spec.dataPlane` and `spec.expose`.
+pub fn config_hash(document: &Value) -> String {
+    let mut served = document.clone();
+    if let Some(spec) = served["spec"].as_object_mut() {
+        spec.remove("dataPlane");
+        spec.remove("expose");
+    }
+    Sha256::digest(canonical(&served))
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// JSON without white space and with sorted keys, so that equal documents are equal texts.
+pub fn canonical(value: &Value) -> String {
+    sorted(value).to_string()
+}
+
+/// `serde_json` keeps the order of insertion when some package of the build asks for that; so we sort.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.clone(), sorted(value)))
+                .collect::<Map<_, _>>()
+                .into()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(spec: &Value) -> Value {
+        json!({
+            "kind": "McpWebhookRoute",
+            "apiVersion": "asyncmcp.dev/v1alpha1",
+            "metadata": {"uid": "u", "name": "n", "namespace": "ns", "resourceVersion": "7", "labels": {"a": "b"}},
+            "spec": spec,
+            "status": {"configHash": "x"},
+        })
+    }
+
+    #[test]
+    fn the_document_holds_the_users_word_and_nothing_else() {
+        let document = document(&object(&json!({"from": {"the": "future"}})));
+        assert_eq!(
+            canonical(&document),
+            r#"{"apiVersion":"asyncmcp.dev/v1alpha1","kind":"McpWebhookRoute","metadata":{"name":"n","namespace":"ns","uid":"u"},"spec":{"from":{"the":"future"}}}"#
+        );
+    }
+
+    #[test]
+    fn the_hash_ignores_what_rolls_pods_and_sees_everything_else() {
+        let hash = |spec: Value| config_hash(&document(&object(&spec)));
+        let plain = hash(json!({"servers": []}));
+        assert_eq!(
+            plain,
+            hash(json!({"servers": [], "dataPlane": {"image": "x"}, "expose": {}}))
+        );
+        assert_ne!(plain, hash(json!({"servers": [], "new": {}})));
+        assert_eq!(plain.len(), 64);
+    }
+
+    #[test]
+    fn deleting_a_route_changes_its_hash() {
+        let mut deleted = object(&json!({}));
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-11-22T00:00:00Z");
+        assert_ne!(
+            config_hash(&document(&deleted)),
+            config_hash(&document(&object(&json!({}))))
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! From a filled spec to plain values, section by section.
+//!
+//! Invariant: called on the output of `fill` only, which is why a field that has a default can be taken as set.
+
+use std::time::Duration;
+
+use super::{
+    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, Receivers,
+    Retry, Server, Store, Telemetry, Transport, Waits, Webhook, WebhookTool,
+};
+use crate::v1alpha1::{self as api, Scheme, ServiceRef};
+
+/// Takes a field that has a default.
+pub(super) fn set<T>(field: Option<T>) -> T {
+    field.expect("fill sets every field that has a default")
+}
+
+fn span(field: Option<crate::Duration>) -> Duration {
+    set(field).as_std()
+}
+
+pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duration) -> Server {
+    let filter = given.tools.unwrap_or(api::ToolFilter {
+        include: None,
+        exclude: None,
+    });
+    Server {
+        name: given.name,
+        is_service: given.service.is_some(),
+        url: url(given.url, given.service, namespace),
+        tool_prefix: given.tool_prefix.unwrap_or_default(),
+        include: filter.include.unwrap_or_default(),
+        exclude: filter.exclude.unwrap_or_default(),
+        timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
+    }
+}
+
+/// The URL itself, or that of the Service; empty if a route that was not validated has neither.
+fn url(url: Option<String>, service: Option<ServiceRef>, namespace: &str) -> String {
+    service.map_or_else(
+        || url.unwrap_or_default(),
+        |service| service_url(&service, namespace),
+    )
+}
+
+fn service_url(service: &ServiceRef, namespace: &str) -> String {
+    let ServiceRef {
+        name,
+        port,
+        path,
+        scheme,
+    } = service;
+    let scheme = scheme.unwrap_or(Scheme::Http).as_str();
+    let path = path.as_deref().unwrap_or_default();
+    format!("{scheme}://{name}.{namespace}.svc:{port}{path}")
+}
+
+pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
+    WebhookTool {
+        name: given.name,
+        timeout: span(given.timeout),
+        on_interruption: given.on_interruption,
+    }
+}
+
+pub(super) fn transport(given: api::Transport) -> Transport {
+    Transport {
+        path: set(given.path),
+        json_response: set(given.json_response),
+        timeout: span(given.timeout),
+        lifetime: span(given.lifetime),
+        allowed_origins: given.allowed_origins.unwrap_or_default(),
+        hostnames: given.hostnames.unwrap_or_default(),
+        max_request_size: set(given.max_request_size).bytes(),
+    }
+}
+
+pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
+    Webhook {
+        timeout: span(given.timeout),
+        retry: retry(set(given.retry)),
+        max_age: span(given.max_age),
+        signing: given
+            .signing
+            .map(|signing| signing.secret_refs)
+            .unwrap_or_default(),
+        receivers: receivers(set(given.receivers), namespace),
+    }
+}
+
+fn retry(given: api::Retry) -> Retry {
+    Retry {
+        retry_after_max: span(given.retry_after_max.clone()),
+        waits: waits(given),
+    }
+}
+
+fn waits(given: api::Retry) -> Waits {
+    if let Some(schedule) = given.schedule {
+        return Waits::Schedule(schedule.iter().map(crate::Duration::as_std).collect());
+    }
+    let exponential = set(given.exponential);
+    Waits::Exponential {
+        retries: set(given.max),
+        initial: span(exponential.initial),
+        max: span(exponential.max),
+        jitter_percent: set(exponential.jitter_percent),
+    }
+}
+
+fn receivers(given: api::Receivers, namespace: &str) -> Receivers {
+    Receivers {
+        from_clients: from_clients(set(given.from_clients)),
+        default: given.default.map(|default| default_receiver(default, namespace)),
+    }
+}
+
+fn from_clients(given: api::FromClients) -> FromClients {
+    FromClients {
+        policy: set(given.policy),
+        allowed_hosts: given.allowed_hosts.unwrap_or_default(),
+        allowed_cidrs: given
+            .allowed_cidrs
+            .into_iter()
+            .flatten()
+            .filter_map(|cidr| cidr.parse().ok())
+            .collect(),
+        schemes: set(given.schemes),
+    }
+}
+
+fn default_receiver(given: api::DefaultReceiver, namespace: &str) -> DefaultReceiver {
+    DefaultReceiver {
+        is_service: given.service.is_some(),
+        url: url(given.url, given.service, namespace),
+        headers: headers(given.headers),
+    }
+}
+
+fn headers(given: Option<Vec<api::Header>>) -> Vec<Header> {
+    given.into_iter().flatten().filter_map(header).collect()
+}
+
+fn header(given: api::Header) -> Option<Header> {
+    let value = match (given.value, given.value_from) {
+        (_, Some(source)) => HeaderValue::Secret(source.secret_key_ref),
+        (Some(value), None) => HeaderValue::Literal(value),
+        (None, None) => return None,
+    };
+    Some(Header {
+        name: given.name,
+        value,
+    })
+}
+
+pub(super) fn store(given: api::Store) -> Store {
+    given
+        .embedded
+        .filter(|_| given.memory.is_none())
+        .map_or(Store::Memory, |embedded| {
+            Store::Embedded(EmbeddedStore {
+                size: set(embedded.size),
+                storage_class_name: embedded.storage_class_name,
+                access_mode: set(embedded.access_mode),
+                existing_claim: embedded.existing_claim,
+            })
+        })
+}
+
+pub(super) fn deletion(given: api::Deletion) -> Deletion {
+    Deletion {
+        policy: set(given.policy),
+        timeout: span(given.timeout),
+    }
+}
+
+pub(super) fn data_plane(given: api::DataPlane) -> DataPlane {
+    DataPlane {
+        image: given.image,
+        resources: set(given.resources),
+        termination_grace_period: span(given.termination_grace_period),
+    }
+}
+
+pub(super) fn telemetry(given: api::Telemetry) -> Telemetry {
+    Telemetry {
+        otlp: given.otlp.map(|otlp| Otlp {
+            endpoint: otlp.endpoint,
+            protocol: set(otlp.protocol),
+            headers: headers(otlp.headers),
+        }),
+        sampling_percent: set(given.sampling_percent),
+        log_level: set(given.log_level),
+    }
+}

@@ -1,0 +1,134 @@
+//! Every default of the API, in the notation of its users, and nowhere else.
+//!
+//! `effective` reads the filled spec; the generator writes the difference between a spec and its filled form into the
+//! field descriptions, so that `kubectl explain` cannot say anything else.
+//!
+//! Invariant: what a user set is never touched, and a default never depends on another field, save that a union
+//! whose other member is set stays as it is.
+
+use crate::v1alpha1::{
+    AccessMode, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients, LogLevel,
+    McpWebhookRouteSpec, Otlp, OtlpProtocol, ReceiverPolicy, Receivers, Retry, Scheme, ServiceRef, Store,
+    Telemetry, Transport, Webhook,
+};
+use crate::{Duration, Size};
+
+/// Writes the defaults into a spec.
+pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
+    let mut filled = spec.clone();
+    for service in filled
+        .servers
+        .iter_mut()
+        .filter_map(|server| server.service.as_mut())
+    {
+        service_with_path(service, "/mcp");
+    }
+    for tool in filled.webhook_tools.iter_mut().flatten() {
+        duration(&mut tool.timeout, "1h");
+    }
+    transport(filled.transport.get_or_insert_default());
+    webhook(filled.webhook.get_or_insert_default());
+    store(filled.store.get_or_insert(Store {
+        embedded: None,
+        memory: None,
+    }));
+    deletion(filled.deletion.get_or_insert_default());
+    data_plane(filled.data_plane.get_or_insert_default());
+    telemetry(filled.telemetry.get_or_insert_default());
+    filled
+}
+
+fn transport(transport: &mut Transport) {
+    text(&mut transport.path, "/mcp");
+    transport.json_response.get_or_insert(false);
+    duration(&mut transport.timeout, "30s");
+    duration(&mut transport.lifetime, "168h");
+    size(&mut transport.max_request_size, "4Mi");
+}
+
+fn webhook(webhook: &mut Webhook) {
+    duration(&mut webhook.timeout, "30s");
+    duration(&mut webhook.max_age, "24h");
+    retry(webhook.retry.get_or_insert_default());
+    receivers(webhook.receivers.get_or_insert_default());
+}
+
+fn retry(retry: &mut Retry) {
+    duration(&mut retry.retry_after_max, "1h");
+    if retry.schedule.is_none() {
+        retry.max.get_or_insert(1);
+        exponential(retry.exponential.get_or_insert_default());
+    }
+}
+
+fn exponential(exponential: &mut Exponential) {
+    duration(&mut exponential.initial, "1s");
+    duration(&mut exponential.max, "10m");
+    exponential.jitter_percent.get_or_insert(20);
+}
+
+fn receivers(receivers: &mut Receivers) {
+    from_clients(receivers.from_clients.get_or_insert_default());
+    if let Some(service) = receivers
+        .default
+        .as_mut()
+        .and_then(|default| default.service.as_mut())
+    {
+        service_with_path(service, "/");
+    }
+}
+
+fn from_clients(from_clients: &mut FromClients) {
+    from_clients.policy.get_or_insert(ReceiverPolicy::Allowlist);
+    from_clients.schemes.get_or_insert_with(|| vec![Scheme::Https]);
+}
+
+fn store(store: &mut Store) {
+    if store.memory.is_none() {
+        embedded(store.embedded.get_or_insert_default());
+    }
+}
+
+fn embedded(embedded: &mut EmbeddedStore) {
+    size(&mut embedded.size, "8Gi");
+    embedded.access_mode.get_or_insert(AccessMode::ReadWriteOnce);
+}
+
+fn deletion(deletion: &mut Deletion) {
+    deletion.policy.get_or_insert(DeletionPolicy::Drain);
+    duration(&mut deletion.timeout, "10m");
+}
+
+fn data_plane(data_plane: &mut DataPlane) {
+    data_plane.resources.get_or_insert_default();
+    duration(&mut data_plane.termination_grace_period, "60s");
+}
+
+fn telemetry(telemetry: &mut Telemetry) {
+    telemetry.sampling_percent.get_or_insert(100);
+    telemetry.log_level.get_or_insert(LogLevel::Info);
+    if let Some(otlp) = &mut telemetry.otlp {
+        protocol(otlp);
+    }
+}
+
+fn protocol(otlp: &mut Otlp) {
+    otlp.protocol.get_or_insert(OtlpProtocol::HttpProtobuf);
+}
+
+fn service_with_path(service: &mut ServiceRef, path: &str) {
+    text(&mut service.path, path);
+    service.scheme.get_or_insert(Scheme::Http);
+}
+
+fn text(field: &mut Option<String>, default: &str) {
+    field.get_or_insert_with(|| default.to_owned());
+}
+
+fn duration(field: &mut Option<Duration>, default: &str) {
+    field.get_or_insert_with(|| default.parse().expect("a default is a duration"));
+}
+
+fn size(field: &mut Option<Size>, default: &str) {
+    field.get_or_insert_with(|| Size::try_from(default.to_owned()).expect("a default is a size"));
+}

@@ -1,0 +1,111 @@
+//! The one way from text to a route: YAML (JSON is YAML here) to an untyped value to the types.
+//!
+//! A laptop reads a file with it, a pod its mounted document, the operator (with [`from_value`]) an object.
+//!
+//! Invariant: no field is lost in silence. Duplicate keys and wrong types are errors; unknown fields are an error or
+//! are reported by path, as the caller asks.
+
+mod strict;
+mod unknown;
+
+use serde_json::Value;
+
+use crate::v1alpha1::McpWebhookRoute;
+use crate::{API_VERSION, KIND};
+
+/// What to do with fields that this version does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Refuse the route: on a laptop they are typing errors.
+    Refuse,
+    /// Read the rest and list them: in a cluster another version may know them.
+    Report,
+}
+
+/// A route that was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The route.
+    pub route: McpWebhookRoute,
+    /// The same, untyped and complete.
+    pub value: Value,
+    /// Paths of fields that this version does not know, such as `spec.servers[0].colour`.
+    pub unknown: Vec<String>,
+}
+
+/// Why a text is no route.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not YAML, or a key is there twice. The message names line and column.
+    #[error("invalid YAML: {0}")]
+    Yaml(String),
+    /// No document is a route.
+    #[error(
+        "no {KIND} found: the file needs one document with `apiVersion: {API_VERSION}` and `kind: {KIND}`"
+    )]
+    NoRoute,
+    /// More than one document is a route.
+    #[error(
+        "{0} {KIND} documents found; one data plane serves one route, so put each into a file of its own"
+    )]
+    ManyRoutes(usize),
+    /// A route of another version.
+    #[error("apiVersion: {0:?} is not known; write {API_VERSION}")]
+    ApiVersion(String),
+    /// A field has the wrong type or is missing.
+    #[error("{path}: {message}")]
+    Field {
+        /// Where.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Fields that this version does not know.
+    #[error("unknown field {}; check the spelling and the indentation", .0.join(", "))]
+    Unknown(Vec<String>),
+}
+
+impl Error {
+    /// The kind of the error, for a condition or a label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Yaml(_) => "InvalidYaml",
+            Self::NoRoute | Self::ManyRoutes(_) | Self::ApiVersion(_) => "NotOneRoute",
+            Self::Field { .. } => "InvalidField",
+            Self::Unknown(_) => "UnknownField",
+        }
+    }
+}
+
+/// Reads the one route in a text; documents of other kinds beside it are passed over.
+pub fn load(yaml: &str, unknown: Unknown) -> Result<Loaded, Error> {
+    let documents = strict::documents(yaml).map_err(|error| Error::Yaml(error.to_string()))?;
+    let mut routes = documents.into_iter().filter(|document| document["kind"] == KIND);
+    match (routes.next(), routes.count()) {
+        (None, _) => Err(Error::NoRoute),
+        (Some(route), 0) => from_value(route, unknown),
+        (Some(_), more) => Err(Error::ManyRoutes(more + 1)),
+    }
+}
+
+/// Reads a route from an untyped object.
+pub fn from_value(value: Value, unknown: Unknown) -> Result<Loaded, Error> {
+    if value["apiVersion"] != API_VERSION {
+        return Err(Error::ApiVersion(
+            value["apiVersion"].as_str().unwrap_or_default().to_owned(),
+        ));
+    }
+    let route: McpWebhookRoute = serde_path_to_error::deserialize(&value).map_err(|error| Error::Field {
+        path: error.path().to_string(),
+        message: error.inner().to_string(),
+    })?;
+    let unknown_fields = unknown::fields(&value, &route);
+    if unknown == Unknown::Refuse && !unknown_fields.is_empty() {
+        return Err(Error::Unknown(unknown_fields));
+    }
+    Ok(Loaded {
+        route,
+        value,
+        unknown: unknown_fields,
+    })
+}
