@@ -6,7 +6,14 @@
 //! [`store::Store`] by any way but the table in [`state`].
 
 pub mod clock;
+pub mod egress;
+pub mod engine;
 pub mod id;
 pub mod job;
+pub mod schedule;
+pub mod sender;
+pub mod signature;
 pub mod state;
 pub mod store;
+pub mod trace;
+pub mod verdict;

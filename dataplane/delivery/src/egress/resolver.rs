@@ -1,0 +1,142 @@
+//! The resolver inside the connector: what it lets through is what is dialled.
+//!
+//! [`Guarded`] belongs to the sender's HTTP clients. Filtering here and nowhere earlier leaves
+//! no moment in which a name could come to mean another address. Invariant: one refused
+//! address refuses the whole name.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::{Egress, Refusal};
+use crate::job::Origin;
+
+/// Why a name has no addresses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// The name does not exist or has no address: the receiver's affair.
+    #[error("the name does not exist or has no address")]
+    NoAddress,
+    /// Nobody can say: the resolver timed out, failed (SERVFAIL), or could not be reached. Ours.
+    #[error("the resolver is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Why a connection was not even begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An address of this name is forbidden.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// There are no addresses.
+    #[error(transparent)]
+    Lookup(LookupError),
+}
+
+/// Names to addresses.
+#[async_trait]
+pub trait Lookup: Send + Sync + 'static {
+    /// All addresses of `name`.
+    async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError>;
+}
+
+/// [`Lookup`] by the system's resolver configuration: `/etc/hosts`, then DNS.
+#[derive(Clone)]
+pub struct Dns(TokioResolver);
+
+impl Dns {
+    /// Reads `/etc/resolv.conf` and `/etc/hosts`. Without a readable configuration there is no name
+    /// server: names from `/etc/hosts` and `localhost` still resolve, others are unavailable.
+    pub fn system() -> Result<Self, NetError> {
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot read the resolver's configuration");
+            let nobody = ResolverConfig::default();
+            TokioResolver::builder_with_config(nobody, TokioRuntimeProvider::default())
+        });
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6; // all addresses, for all are judged
+        options.use_hosts_file = ResolveHosts::Always;
+        Ok(Self(builder.build()?))
+    }
+}
+
+#[async_trait]
+impl Lookup for Dns {
+    async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let found = self
+            .0
+            .lookup_ip(asked(name))
+            .await
+            .map_err(|error| sort(&error))?;
+        Ok(found.iter().collect())
+    }
+}
+
+/// The name to ask for. Cluster names (`*.svc`, single labels) go through the search list of
+/// `/etc/resolv.conf`; every other name is absolute, so that `ndots: 5` makes no detours and no
+/// name inside the cluster shadows one outside.
+fn asked(name: &str) -> String {
+    let bare = name.trim_end_matches('.');
+    let in_cluster = bare.rsplit_once('.').is_none_or(|(_, last)| last == "svc");
+    if in_cluster && !name.ends_with('.') {
+        bare.to_owned()
+    } else {
+        format!("{bare}.")
+    }
+}
+
+fn sort(error: &NetError) -> LookupError {
+    use hickory_resolver::proto::op::ResponseCode::{NXDomain, NoError};
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) if matches!(none.response_code, NXDomain | NoError) => {
+            LookupError::NoAddress
+        }
+        NetError::Proto(_) => LookupError::NoAddress, // no name that DNS can hold
+        other => LookupError::Unavailable(other.to_string()),
+    }
+}
+
+/// A resolver that gives an HTTP client only addresses that the policy lets it dial.
+pub struct Guarded {
+    lookup: Arc<dyn Lookup>,
+    egress: Arc<Egress>,
+    origin: Origin,
+}
+
+impl Guarded {
+    /// A guard for receivers named by `origin`.
+    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, origin: Origin) -> Self {
+        Self {
+            lookup,
+            egress,
+            origin,
+        }
+    }
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, egress, origin) = (Arc::clone(&self.lookup), Arc::clone(&self.egress), self.origin);
+        Box::pin(async move { Ok(guarded(&*lookup, &egress, origin, name.as_str()).await?) })
+    }
+}
+
+async fn guarded(lookup: &dyn Lookup, egress: &Egress, origin: Origin, name: &str) -> Result<Addrs, Error> {
+    let addresses = lookup.lookup(name).await.map_err(Error::Lookup)?;
+    if addresses.is_empty() {
+        return Err(Error::Lookup(LookupError::NoAddress));
+    }
+    for address in &addresses {
+        egress.check_address(origin, *address).map_err(Error::Refused)?;
+    }
+    // Port 0: the client puts the URL's port in.
+    Ok(Box::new(
+        addresses.into_iter().map(|address| SocketAddr::new(address, 0)),
+    ))
+}

@@ -1,0 +1,205 @@
+//! One attempt from its claim to its committed outcome.
+//!
+//! `deliver` spawns it. Invariant: the receiver's slot is held until the outcome is committed, and a
+//! job that is sent leaves `sending` in exactly one of three ways: delivered, due again, dead.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::{Instrument, Span};
+
+use super::core::Core;
+use super::receivers::Slot;
+use super::{Policy, deliver, log};
+use crate::clock::Millis;
+use crate::job::{Call, Change, Job};
+use crate::schedule;
+use crate::sender::{Attempt, Post};
+use crate::state::Category;
+use crate::trace;
+use crate::verdict::Verdict;
+
+/// How an attempt went, for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Delivered,
+    Retry,
+    Dead,
+    Interrupted,
+}
+
+impl Outcome {
+    pub(super) const ALL: [Self; 4] = [Self::Delivered, Self::Retry, Self::Dead, Self::Interrupted];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
+    let Some((call, body)) = load(&core, &job, loaded).await else {
+        return; // still `sending`: the next process takes it up
+    };
+    let span = trace::attempt(&job, &call);
+    let sent = send(&core, &job, &call, &body).instrument(span).await;
+    match sent {
+        Some(attempt) => settle(&core, &job, &call, attempt).await,
+        None => interrupted(&core, &job, &call).await,
+    }
+    drop(slot);
+}
+
+/// Puts back a job whose attempt was cut by our own end. It is due at once and costs no budget.
+pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call) {
+    let again = Change::Retry {
+        at: core.now(),
+        why: None,
+    };
+    if let Some(job) = core.commit(job.id, again).await {
+        deliver::park(core, &job);
+    }
+    core.metrics.interrupted();
+    log::interrupted(&core.policy(), job, call);
+}
+
+async fn load(core: &Core, job: &Job, loaded: Option<(Arc<Call>, Bytes)>) -> Option<(Arc<Call>, Bytes)> {
+    if loaded.is_some() {
+        return loaded;
+    }
+    let call = core.surely(|| core.store.call(job.id)).await??;
+    let body = core.surely(|| core.store.body(job.id)).await??;
+    Some((Arc::new(call), body))
+}
+
+/// `None`: cut by our own end.
+async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attempt> {
+    let policy = core.policy();
+    let post = Post {
+        job,
+        call,
+        target: call.target.as_ref()?,
+        body,
+        at: core.now(),
+        trace: &trace::outgoing(&call.trace),
+        policy: &policy,
+    };
+    let attempt = tokio::select! {
+        attempt = core.sender.send(post) => attempt,
+        () = core.cut.cancelled() => return None,
+    };
+    log::onto_span(&Span::current(), &attempt);
+    Some(attempt)
+}
+
+async fn settle(core: &Core, job: &Job, call: &Call, attempt: Attempt) {
+    let (policy, now) = (core.policy(), core.now());
+    quieten(core, job, &policy, &attempt);
+    let ours = matches!(attempt.verdict, Verdict::Requeue(_));
+    let faults = job
+        .receiver
+        .map_or(0, |receiver| core.receivers.fault(receiver, ours));
+    let retry_in = match attempt.verdict {
+        Verdict::Requeue(_) => Some(core.back_off(faults)),
+        _ => schedule::next(
+            &call.retry,
+            job.attempts,
+            attempt.retry_after,
+            policy.retry_after_max,
+            (core.chance)(),
+        ),
+    };
+    let (change, outcome) = step(
+        attempt.verdict,
+        retry_in.map(|wait| now.plus(wait)),
+        deadline(job, &policy),
+    );
+    let settled = core.commit(job.id, change.clone()).await;
+    core.metrics.attempted(&attempt, outcome);
+    core.metrics.settled(job, &change, attempt.verdict, now);
+    log::attempt(&policy, (job, call), (&attempt, outcome), &change);
+    if let Some(job) = settled {
+        deliver::park(core, &job);
+    }
+}
+
+/// A receiver that says when to come back is left alone until then, not only by this job.
+fn quieten(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
+    if let (Some(429 | 503), Some(wait), Some(receiver)) = (attempt.status, attempt.retry_after, job.receiver)
+    {
+        let until = core.now().plus(wait.min(policy.retry_after_max));
+        core.receivers.block(receiver, until);
+    }
+}
+
+/// When the delivery is too old. An attempt was just made, so it may expire.
+fn deadline(job: &Job, policy: &Policy) -> Millis {
+    job.ended.unwrap_or(job.accepted).plus(policy.max_age)
+}
+
+/// The change that a verdict means; `next` is when the next attempt would be, if the budget has one.
+fn step(verdict: Verdict, next: Option<Millis>, deadline: Millis) -> (Change, Outcome) {
+    let bury = |why| (Change::Bury { why }, Outcome::Dead);
+    match (verdict, next) {
+        (Verdict::Delivered, _) => (Change::Deliver, Outcome::Delivered),
+        (Verdict::Refused(_), _) => bury(Category::Blocked),
+        (Verdict::Terminal(why), _) | (Verdict::Retry(why), None) => bury(why),
+        (_, Some(at)) if at > deadline => bury(Category::Expired),
+        (Verdict::Retry(why), Some(at)) => (Change::Retry { at, why: Some(why) }, Outcome::Retry),
+        (Verdict::Requeue(_), at) => {
+            let at = at.unwrap_or(deadline);
+            (Change::Retry { at, why: None }, Outcome::Retry)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Fault;
+
+    const NEXT: Option<Millis> = Some(Millis(50));
+    const DEADLINE: Millis = Millis(100);
+
+    #[test]
+    fn a_failure_is_retried_while_budget_and_age_allow() {
+        let why = Category::Http5xx;
+        let retried = (
+            Change::Retry {
+                at: Millis(50),
+                why: Some(why),
+            },
+            Outcome::Retry,
+        );
+        assert_eq!(step(Verdict::Retry(why), NEXT, DEADLINE), retried);
+        let dead = |why| (Change::Bury { why }, Outcome::Dead);
+        assert_eq!(step(Verdict::Retry(why), None, DEADLINE), dead(why));
+        assert_eq!(
+            step(Verdict::Retry(why), Some(Millis(101)), DEADLINE),
+            dead(Category::Expired)
+        );
+    }
+
+    #[test]
+    fn what_the_receiver_will_never_take_is_buried_at_once() {
+        let dead = |why| (Change::Bury { why }, Outcome::Dead);
+        let gone = Verdict::Terminal(Category::Http4xx);
+        assert_eq!(step(gone, NEXT, DEADLINE), dead(Category::Http4xx));
+    }
+
+    #[test]
+    fn a_fault_of_ours_costs_no_budget() {
+        let again = (
+            Change::Retry {
+                at: Millis(50),
+                why: None,
+            },
+            Outcome::Retry,
+        );
+        assert_eq!(step(Verdict::Requeue(Fault::Resolver), NEXT, DEADLINE), again);
+    }
+}

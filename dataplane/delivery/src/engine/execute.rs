@@ -1,0 +1,157 @@
+//! The execution loop: which queued jobs begin.
+//!
+//! Each server has a lane with its own room; within a lane the clients take turns. Invariant: the
+//! lanes are read from the store each time; all that is remembered is whose turn it was, and since
+//! when a server has been gone from the route.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::execution;
+use crate::id::JobId;
+use crate::job::Key;
+use crate::state::End;
+use crate::store;
+
+/// How long queued jobs wait for a server that is gone from the route.
+const GONE: Duration = Duration::from_mins(10);
+/// How often the lanes of servers that are gone are looked at, if nothing else wakes the loop.
+const IDLE: Duration = Duration::from_secs(30);
+/// How many jobs of a server that is gone end at a time.
+const FAREWELLS: usize = 64;
+
+/// Begins executions until the engine stops.
+pub(super) async fn run(core: &Arc<Core>) {
+    let mut policy = core.policy_changes();
+    let mut turns = Turns::default();
+    let mut faults = 0;
+    while !core.is_stopping() {
+        match begin_batch(core, &mut turns).await {
+            Err(error) => {
+                core.pause(&error, faults).await;
+                faults += 1;
+            }
+            Ok(0) => tokio::select! {
+                () = core.stop.cancelled() => {}
+                () = core.running.rung() => {}
+                () = policy.next() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            },
+            Ok(_begun) => faults = 0,
+        }
+    }
+}
+
+/// Begins at most one job per client and lane, for a client's next job shows only once this one's start
+/// is committed. Says how many.
+async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
+    let batch = turns.next(core).await?;
+    let begun = join_all(batch.iter().map(|turn| begin(core, turn))).await;
+    begun.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(batch.len())
+}
+
+async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
+    if turn.gone {
+        return turn_away(core, turn.id).await;
+    }
+    let Some(entry) = core.running.enter(turn.id, turn.server) else {
+        return Ok(());
+    };
+    let (started, start) = oneshot::channel();
+    core.executions
+        .spawn(execution::run(Arc::clone(core), entry, started));
+    start.await.unwrap_or(Ok(())) // dropped without a word: the job was gone
+}
+
+/// Ends a job whose server has left the route.
+async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
+    if let Some(call) = core.store.call(id).await? {
+        let body = core.executor.body(&call, End::Error);
+        core.finish(id, &Arc::new(call), End::Error, body).await?;
+    }
+    Ok(())
+}
+
+/// A job whose turn it is.
+struct Turn {
+    id: JobId,
+    server: Key,
+    gone: bool,
+}
+
+/// What the loop remembers between batches.
+#[derive(Default)]
+struct Turns {
+    /// The client served last, per lane.
+    served: HashMap<Key, Key>,
+    /// Lanes of servers that are not in the route, and since when.
+    gone: HashMap<Key, Instant>,
+}
+
+impl Turns {
+    async fn next(&mut self, core: &Core) -> Result<Vec<Turn>, store::Error> {
+        let mut batch = Vec::new();
+        let lanes = core.store.lanes().await?;
+        self.served.retain(|server, _| lanes.contains(server));
+        self.gone.retain(|server, _| lanes.contains(server));
+        for server in lanes {
+            let gone = self.is_gone(core, server);
+            let room = if gone {
+                FAREWELLS
+            } else {
+                room(core, server, batch.len())
+            };
+            self.take(core, server, room, gone, &mut batch).await?;
+        }
+        Ok(batch)
+    }
+
+    /// Takes the next job of each client in turn, until there is no room or all had theirs.
+    async fn take(
+        &mut self,
+        core: &Core,
+        server: Key,
+        room: usize,
+        gone: bool,
+        batch: &mut Vec<Turn>,
+    ) -> Result<(), store::Error> {
+        let first = batch.len();
+        while batch.len() - first < room {
+            let after = self.served.get(&server).copied();
+            let Some((client, id)) = core.store.next_queued(server, after).await? else {
+                break;
+            };
+            if batch[first..].iter().any(|turn| turn.id == id) || core.running.contains(id) {
+                break;
+            }
+            self.served.insert(server, client);
+            batch.push(Turn { id, server, gone });
+        }
+        Ok(())
+    }
+
+    fn is_gone(&mut self, core: &Core, server: Key) -> bool {
+        if core.policy().room_on(server).is_some() {
+            self.gone.remove(&server);
+            return false;
+        }
+        let since = *self.gone.entry(server).or_insert_with(Instant::now);
+        since.elapsed() >= GONE
+    }
+}
+
+/// How many more jobs may begin on `server`; none on one that is not in the route.
+fn room(core: &Core, server: Key, batched: usize) -> usize {
+    let policy = core.policy();
+    let on_server = policy.room_on(server).unwrap_or(0);
+    let here = on_server.saturating_sub(core.running.on(server));
+    let overall = policy.max_running.saturating_sub(core.running.total() + batched);
+    here.min(overall)
+}

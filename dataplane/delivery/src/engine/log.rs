@@ -1,0 +1,82 @@
+//! One log line per attempt, and what an attempt leaves on its span.
+//!
+//! Invariant: no URL, no header, no body and no secret in a line.
+
+use tracing::Span;
+
+use super::Policy;
+use super::attempt::Outcome;
+use crate::job::{Call, Change, Job};
+use crate::sender::Attempt;
+use crate::verdict::Verdict;
+
+/// The line of an attempt that ended by itself.
+pub(super) fn attempt(
+    policy: &Policy,
+    (job, call): (&Job, &Call),
+    (attempt, outcome): (&Attempt, Outcome),
+    change: &Change,
+) {
+    let next = match change {
+        Change::Retry { at, .. } => Some(at.to_string()),
+        _ => None,
+    };
+    tracing::info!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        webhook_id = job.id.webhook_id(),
+        route = policy.route,
+        tool = call.shown_as,
+        attempt = job.attempts,
+        outcome = outcome.as_str(),
+        status = attempt.status,
+        category = word(attempt.verdict),
+        duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        next,
+        "attempt"
+    );
+}
+
+/// The line of an attempt that was cut by our own end.
+pub(super) fn interrupted(policy: &Policy, job: &Job, call: &Call) {
+    tracing::info!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        webhook_id = job.id.webhook_id(),
+        route = policy.route,
+        tool = call.shown_as,
+        attempt = job.attempts,
+        outcome = Outcome::Interrupted.as_str(),
+        "attempt"
+    );
+}
+
+/// A job that ends because nobody knows whether it ran.
+pub(super) fn unknown(job: &Job, call: &Call, poisoned: bool) {
+    tracing::warn!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        tool = call.shown_as,
+        executions = job.executions,
+        reason = if poisoned { "poisoned" } else { "interrupted" },
+        "the outcome of a call is unknown"
+    );
+}
+
+/// Writes status and failure onto the attempt's span.
+pub(super) fn onto_span(span: &Span, attempt: &Attempt) {
+    if let Some(status) = attempt.status {
+        span.record("http.response.status_code", i64::from(status));
+    }
+    if let Some(word) = word(attempt.verdict) {
+        span.record("error.type", word);
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+fn word(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Requeue(fault) => Some(fault.as_str()),
+        other => other.category().map(crate::state::Category::as_str),
+    }
+}

@@ -1,0 +1,209 @@
+//! The engine's metrics.
+//!
+//! Invariant: every label is from a closed set or the route's catalogue, and whatever an alert looks at
+//! is there, at zero, from the start.
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
+};
+
+use super::attempt::Outcome;
+use crate::clock::Millis;
+use crate::egress::{Egress, Refusal};
+use crate::job::{Call, Change, Job};
+use crate::sender::Attempt;
+use crate::state::{Category, End};
+use crate::verdict::{Fault, Verdict};
+
+const EXECUTION_SECONDS: &[f64] = &[
+    0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0,
+];
+const ATTEMPT_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+const DELIVERY_SECONDS: &[f64] = &[
+    0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0,
+];
+const STATUS_CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
+
+pub(super) struct Metrics {
+    jobs_accepted: IntCounterVec,
+    job_duration: HistogramVec,
+    attempts: IntCounterVec,
+    attempt_duration: Histogram,
+    retries: IntCounterVec,
+    time_to_delivery: Histogram,
+    oldest_pending: Gauge,
+    dead_letters: IntCounterVec,
+    egress_blocked: IntCounterVec,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            jobs_accepted: counter(
+                registry,
+                ("jobs_accepted_total", "Calls accepted for delivery by webhook."),
+                &["server", "tool"],
+            )?,
+            job_duration: durations(registry, "From acceptance to the tool's result.")?,
+            attempts: counter(
+                registry,
+                ("delivery_attempts_total", "POSTs to receivers."),
+                &["outcome", "status_class"],
+            )?,
+            attempt_duration: histogram(
+                registry,
+                ("delivery_attempt_duration_seconds", "How long one POST took."),
+                ATTEMPT_SECONDS,
+            )?,
+            retries: counter(
+                registry,
+                (
+                    "delivery_retries_total",
+                    "Attempts that will be repeated, by what went wrong.",
+                ),
+                &["reason"],
+            )?,
+            time_to_delivery: histogram(
+                registry,
+                (
+                    "time_to_delivery_seconds",
+                    "From the tool's result to the receiver's 2xx.",
+                ),
+                DELIVERY_SECONDS,
+            )?,
+            oldest_pending: register(
+                registry,
+                Gauge::new(
+                    "asyncmcp_oldest_pending_seconds",
+                    "Age of the oldest result that is not delivered; 0 without one.",
+                )?,
+            )?,
+            dead_letters: counter(
+                registry,
+                ("dead_letters_total", "Deliveries given up, by the last reason."),
+                &["reason"],
+            )?,
+            egress_blocked: counter(
+                registry,
+                (
+                    "egress_blocked_total",
+                    "Receivers refused by the egress policy, by rule.",
+                ),
+                &["rule"],
+            )?,
+        };
+        metrics.begin_at_zero();
+        Ok(metrics)
+    }
+
+    fn begin_at_zero(&self) {
+        for outcome in Outcome::ALL {
+            for class in STATUS_CLASSES {
+                self.attempts.with_label_values(&[outcome.as_str(), class]);
+            }
+        }
+        for category in Category::ALL {
+            self.dead_letters.with_label_values(&[category.as_str()]);
+            if !matches!(category, Category::Expired | Category::Blocked) {
+                self.retries.with_label_values(&[category.as_str()]);
+            }
+        }
+        for fault in Fault::ALL {
+            self.retries.with_label_values(&[fault.as_str()]);
+        }
+        for rule in Egress::rules() {
+            self.egress_blocked.with_label_values(&[rule]);
+        }
+    }
+
+    pub(super) fn accepted(&self, server: &str, tool: &str) {
+        self.jobs_accepted.with_label_values(&[server, tool]).inc();
+    }
+
+    pub(super) fn ended(&self, job: &Job, call: &Call, end: End) {
+        let labels = [call.server.as_str(), call.shown_as.as_str(), end.as_str()];
+        let took = job.ended.unwrap_or(job.accepted).since(job.accepted);
+        self.job_duration
+            .with_label_values(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    pub(super) fn attempted(&self, attempt: &Attempt, outcome: Outcome) {
+        let labels = [outcome.as_str(), class(attempt.status)];
+        self.attempts.with_label_values(&labels).inc();
+        self.attempt_duration.observe(attempt.duration.as_secs_f64());
+    }
+
+    pub(super) fn interrupted(&self) {
+        let labels = [Outcome::Interrupted.as_str(), "none"];
+        self.attempts.with_label_values(&labels).inc();
+    }
+
+    /// Counts what an attempt did to its delivery.
+    pub(super) fn settled(&self, job: &Job, change: &Change, verdict: Verdict, now: Millis) {
+        match change {
+            Change::Deliver => {
+                let since = now.since(job.ended.unwrap_or(job.accepted));
+                self.time_to_delivery.observe(since.as_secs_f64());
+            }
+            Change::Bury { why } => self.dead_letters.with_label_values(&[why.as_str()]).inc(),
+            _ => self.retries.with_label_values(&[reason(verdict)]).inc(),
+        }
+        if let Verdict::Refused(refusal) = verdict {
+            self.blocked(refusal);
+        }
+    }
+
+    pub(super) fn blocked(&self, refusal: Refusal) {
+        self.egress_blocked.with_label_values(&[refusal.rule()]).inc();
+    }
+
+    pub(super) fn oldest_pending(&self, age: Duration) {
+        self.oldest_pending.set(age.as_secs_f64());
+    }
+}
+
+fn reason(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Requeue(fault) => fault.as_str(),
+        other => other.category().map_or("none", Category::as_str),
+    }
+}
+
+fn class(status: Option<u16>) -> &'static str {
+    match status.map_or(0, |status| status / 100) {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "none",
+    }
+}
+
+type Named = (&'static str, &'static str);
+
+fn counter(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    let options = Opts::new(format!("asyncmcp_{name}"), help);
+    register(registry, IntCounterVec::new(options, labels)?)
+}
+
+fn histogram(registry: &Registry, (name, help): Named, buckets: &[f64]) -> prometheus::Result<Histogram> {
+    let options = HistogramOpts::new(format!("asyncmcp_{name}"), help).buckets(buckets.to_vec());
+    register(registry, Histogram::with_opts(options)?)
+}
+
+fn durations(registry: &Registry, help: &str) -> prometheus::Result<HistogramVec> {
+    let options =
+        HistogramOpts::new("asyncmcp_job_duration_seconds", help).buckets(EXECUTION_SECONDS.to_vec());
+    let labels = ["server", "tool", "outcome"];
+    register(registry, HistogramVec::new(options, &labels)?)
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

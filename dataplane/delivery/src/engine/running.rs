@@ -1,0 +1,88 @@
+//! The executions under way, and the bell that wakes the execution loop.
+//!
+//! Invariant: a job is in here from before its start is committed until its outcome is, so it is never
+//! dispatched twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::id::JobId;
+use crate::job::Key;
+
+/// All executions under way in this process.
+#[derive(Default)]
+pub(super) struct Running {
+    jobs: Mutex<HashMap<JobId, (Key, CancellationToken)>>,
+    bell: Notify,
+}
+
+/// One execution; dropping it makes room for the next.
+pub(super) struct Execution {
+    pub(super) id: JobId,
+    /// Fires when the job is cancelled.
+    pub(super) cancel: CancellationToken,
+    running: Arc<Running>,
+}
+
+impl Running {
+    /// Enters a job; `None` if it is in already.
+    pub(super) fn enter(self: &Arc<Self>, id: JobId, server: Key) -> Option<Execution> {
+        let mut jobs = self.jobs();
+        if jobs.contains_key(&id) {
+            return None;
+        }
+        let cancel = CancellationToken::new();
+        jobs.insert(id, (server, cancel.clone()));
+        Some(Execution {
+            id,
+            cancel,
+            running: Arc::clone(self),
+        })
+    }
+
+    /// Aborts a job's execution, if it is under way.
+    pub(super) fn cancel(&self, id: JobId) {
+        if let Some((_, cancel)) = self.jobs().get(&id) {
+            cancel.cancel();
+        }
+    }
+
+    /// Whether a job is in.
+    pub(super) fn contains(&self, id: JobId) -> bool {
+        self.jobs().contains_key(&id)
+    }
+
+    /// How many run on `server`.
+    pub(super) fn on(&self, server: Key) -> usize {
+        self.jobs().values().filter(|(on, _)| *on == server).count()
+    }
+
+    /// How many run in all.
+    pub(super) fn total(&self) -> usize {
+        self.jobs().len()
+    }
+
+    /// Wakes the execution loop: a job was queued.
+    pub(super) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Returns when a job was queued or room came free.
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, (Key, CancellationToken)>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        self.running.jobs().remove(&self.id);
+        self.running.ring();
+    }
+}

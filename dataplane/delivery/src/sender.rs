@@ -1,0 +1,224 @@
+//! One attempt: a POST to a receiver, and what came of it.
+//!
+//! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. Invariant: the request goes
+//! to the URL the policy passed and nowhere else (no proxy, no redirect), and the receiver
+//! can take neither more of our time than `webhook.timeout` nor more memory than 16 KiB.
+
+mod headers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use reqwest::{Client, Response, redirect};
+use tokio::time::Instant;
+
+use crate::clock::Millis;
+use crate::egress::resolver::{Guarded, Lookup};
+use crate::egress::{Egress, Refusal};
+use crate::engine::Policy;
+use crate::job::{Call, Job, Origin, Target, Trace};
+use crate::schedule;
+use crate::state::Category;
+use crate::verdict::{self, Fault, Verdict};
+
+/// How much of an answer is read, so that the connection can be used again; the rest is dropped.
+const ANSWER_LIMIT: usize = 16 * 1024;
+/// How long a connection without a request stays open.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What one attempt sends.
+#[derive(Clone, Copy)]
+pub struct Post<'a> {
+    /// The job's header, its attempt claimed.
+    pub job: &'a Job,
+    /// Its snapshot.
+    pub call: &'a Call,
+    /// The receiver.
+    pub target: &'a Target,
+    /// What is sent, byte for byte.
+    pub body: &'a Bytes,
+    /// The attempt's time.
+    pub at: Millis,
+    /// The attempt's trace context.
+    pub trace: &'a Trace,
+    /// The policy in force.
+    pub policy: &'a Policy,
+}
+
+/// What came of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The answer's status; `None` if there was no answer.
+    pub status: Option<u16>,
+    /// What follows from it.
+    pub verdict: Verdict,
+    /// How long the receiver asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Sends webhooks.
+#[async_trait]
+pub trait Sender: Send + Sync + 'static {
+    /// Makes one attempt. Never waits longer than the policy's attempt timeout.
+    async fn send(&self, post: Post<'_>) -> Attempt;
+}
+
+/// [`Sender`] over HTTP.
+pub struct HttpSender {
+    lookup: Arc<dyn Lookup>,
+    clients: Mutex<Option<Clients>>,
+}
+
+/// One client, and so one pool of connections, per kind of receiver. A new egress policy gets new
+/// ones: a connection that is reused was dialled under the policy in force.
+struct Clients {
+    egress: Arc<Egress>,
+    named_by_session: Client,
+    default: Client,
+}
+
+/// Why there is no whole answer.
+enum Failure {
+    Refused(Refusal),
+    NoClient,
+    Http(reqwest::Error),
+}
+
+struct Answer {
+    verdict: Verdict,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+}
+
+impl HttpSender {
+    /// A sender that resolves names with `lookup`. Needs a process-wide rustls provider.
+    pub fn new(lookup: Arc<dyn Lookup>) -> Self {
+        Self {
+            lookup,
+            clients: Mutex::new(None),
+        }
+    }
+
+    async fn exchange(&self, post: &Post<'_>) -> Result<Answer, Failure> {
+        let checked = post.policy.egress.check_url(post.target.origin, &post.target.url);
+        let allowed = checked.map_err(Failure::Refused)?;
+        let client = self.client(&post.policy.egress, post.target.origin)?;
+        let request = client
+            .post(allowed.url().clone())
+            .headers(headers::of(post))
+            .body(post.body.clone());
+        let response = request.send().await.map_err(Failure::Http)?;
+        let answer = Answer::of(&response, post.at);
+        match drained(response).await {
+            // A 2xx cut short is no success: the receiver may have failed after the head. Sending again
+            // can at worst make a duplicate, which receivers know by its id.
+            Err(error) if answer.verdict == Verdict::Delivered => Err(Failure::Http(error)),
+            _ => Ok(answer),
+        }
+    }
+
+    fn client(&self, egress: &Egress, origin: Origin) -> Result<Client, Failure> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.as_ref().is_none_or(|clients| *clients.egress != *egress) {
+            *clients = Some(self.build(egress).map_err(|error| {
+                tracing::error!(target: "asyncmcp::delivery", %error, "cannot make an HTTP client");
+                Failure::NoClient
+            })?);
+        }
+        let clients = clients.as_ref().expect("made above where there was none");
+        Ok(match origin {
+            Origin::Session => clients.named_by_session.clone(),
+            Origin::Default => clients.default.clone(),
+        })
+    }
+
+    fn build(&self, egress: &Egress) -> reqwest::Result<Clients> {
+        let egress = Arc::new(egress.clone());
+        let client = |origin| {
+            let guard = Guarded::new(Arc::clone(&self.lookup), Arc::clone(&egress), origin);
+            Client::builder()
+                .dns_resolver(Arc::new(guard))
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .no_gzip()
+                .no_brotli()
+                .no_zstd()
+                .no_deflate()
+                .pool_idle_timeout(IDLE)
+                .build()
+        };
+        Ok(Clients {
+            named_by_session: client(Origin::Session)?,
+            default: client(Origin::Default)?,
+            egress,
+        })
+    }
+}
+
+#[async_trait]
+impl Sender for HttpSender {
+    async fn send(&self, post: Post<'_>) -> Attempt {
+        let started = Instant::now();
+        let exchange = tokio::time::timeout(post.policy.attempt_timeout, self.exchange(&post));
+        let answer = match exchange.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(failure)) => Answer::none(failure.verdict()),
+            Err(_elapsed) => Answer::none(Verdict::Retry(Category::Timeout)),
+        };
+        Attempt {
+            status: answer.status,
+            verdict: answer.verdict,
+            retry_after: answer.retry_after,
+            duration: started.elapsed(),
+        }
+    }
+}
+
+impl Answer {
+    fn of(response: &Response, now: Millis) -> Self {
+        let header = response.headers().get(RETRY_AFTER);
+        Self {
+            verdict: verdict::of_status(response.status()),
+            status: Some(response.status().as_u16()),
+            retry_after: header
+                .and_then(|header| header.to_str().ok())
+                .and_then(|header| schedule::retry_after(header, now)),
+        }
+    }
+
+    fn none(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            status: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl Failure {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Refused(refusal) => Verdict::Refused(*refusal),
+            Self::NoClient => Verdict::Requeue(Fault::Client),
+            Self::Http(error) => verdict::of_failure(error),
+        }
+    }
+}
+
+/// Reads the answer's body, up to the limit; the connection of a longer one is closed.
+async fn drained(mut response: Response) -> reqwest::Result<()> {
+    let mut read = 0;
+    while read < ANSWER_LIMIT {
+        match response.chunk().await? {
+            Some(chunk) => read += chunk.len(),
+            None => break,
+        }
+    }
+    Ok(())
+}

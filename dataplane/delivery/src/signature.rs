@@ -1,0 +1,134 @@
+//! Standard Webhooks 1.0 signatures, the symmetric kind (`v1`, HMAC-SHA256).
+//!
+//! The sender signs each attempt anew. Invariant: a key never appears in a log, an error
+//! or a `Debug` text, and its memory is wiped when it goes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+const PREFIX: &str = "whsec_";
+const SHORTEST: usize = 24;
+const LONGEST: usize = 64;
+
+/// A text is no signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It lacks the prefix.
+    #[error("a signing key begins with \"whsec_\"")]
+    Prefix,
+    /// What follows the prefix is no base64.
+    #[error("what follows \"whsec_\" in a signing key is base64")]
+    Base64,
+    /// Too short or too long.
+    #[error("a signing key has 24 to 64 bytes, this one has {0}")]
+    Length(usize),
+}
+
+/// A key that signs webhooks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey(Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+impl std::str::FromStr for SigningKey {
+    type Err = Error;
+
+    /// Reads `whsec_` and base64, with or without padding; space around it is dropped.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let encoded = text.trim().strip_prefix(PREFIX).ok_or(Error::Prefix)?;
+        let engine = if encoded.ends_with('=') {
+            STANDARD
+        } else {
+            STANDARD_NO_PAD
+        };
+        let key = Zeroizing::new(engine.decode(encoded).map_err(|_| Error::Base64)?);
+        if (SHORTEST..=LONGEST).contains(&key.len()) {
+            Ok(Self(key))
+        } else {
+            Err(Error::Length(key.len()))
+        }
+    }
+}
+
+/// The `webhook-signature` of one attempt: a signature per key, in the order of the keys.
+pub fn sign(keys: &[SigningKey], id: &str, timestamp: u64, body: &[u8]) -> String {
+    let signatures: Vec<_> = keys
+        .iter()
+        .map(|key| format!("v1,{}", STANDARD.encode(mac(key, id, timestamp, body))))
+        .collect();
+    signatures.join(" ")
+}
+
+fn mac(key: &SigningKey, id: &str, timestamp: u64, body: &[u8]) -> impl AsRef<[u8]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of any length");
+    mac.update(format!("{id}.{timestamp}.").as_bytes());
+    mac.update(body);
+    mac.finalize().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(bytes: &[u8]) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(bytes))
+    }
+
+    #[test]
+    fn an_independent_verifier_accepts_each_key_of_a_rotation() {
+        let (old, new) = (key(&[1; 24]), key(&[2; 64]));
+        let keys = [old.parse().unwrap(), format!(" {new}\n").parse().unwrap()];
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let signature = sign(&keys, "msg_1", now.as_secs(), b"{\"ok\":true}");
+        let mut headers = http::HeaderMap::new();
+        headers.insert("webhook-id", "msg_1".parse().unwrap());
+        headers.insert("webhook-timestamp", now.as_secs().to_string().parse().unwrap());
+        headers.insert("webhook-signature", signature.parse().unwrap());
+        for secret in [&old, &new] {
+            let verifier = standardwebhooks::Webhook::new(secret).unwrap();
+            verifier.verify(b"{\"ok\":true}", &headers).unwrap();
+            assert!(verifier.verify(b"{\"ok\":false}", &headers).is_err());
+        }
+        let stranger = standardwebhooks::Webhook::new(&key(&[3; 32])).unwrap();
+        assert!(stranger.verify(b"{\"ok\":true}", &headers).is_err());
+    }
+
+    #[test]
+    fn each_key_has_a_signature_and_no_key_has_none() {
+        let keys: Vec<SigningKey> = [[1; 32], [2; 32]]
+            .iter()
+            .map(|bytes| key(bytes).parse().unwrap())
+            .collect();
+        let both = sign(&keys, "a", 1, b"");
+        let parts: Vec<_> = both.split(' ').collect();
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0], sign(&keys[..1], "a", 1, b""));
+        assert_ne!(parts[0], parts[1]);
+        assert_eq!(sign(&[], "a", 1, b""), "");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_key() {
+        let parse = |text: &str| text.parse::<SigningKey>().unwrap_err();
+        assert_eq!(parse("c2VjcmV0"), Error::Prefix);
+        assert_eq!(parse("whsec_***"), Error::Base64);
+        assert_eq!(parse(&key(&[0; 23])), Error::Length(23));
+        assert_eq!(parse(&key(&[0; 65])), Error::Length(65));
+        assert!(key(&[0; 25]).trim_end_matches('=').parse::<SigningKey>().is_ok());
+    }
+
+    #[test]
+    fn hides_the_key_from_debug_output() {
+        let parsed: SigningKey = key(&[7; 24]).parse().unwrap();
+        assert_eq!(format!("{parsed:?}"), "SigningKey(..)");
+    }
+}

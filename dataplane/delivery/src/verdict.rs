@@ -1,0 +1,193 @@
+//! What an attempt's answer, or its failure, means for the delivery.
+//!
+//! The sender asks it once per attempt. Invariant: errors are told apart by their types along the
+//! chain of sources, never by their texts; what is our own fault never costs a receiver's budget.
+
+use std::error::Error as StdError;
+use std::io;
+
+use http::StatusCode;
+
+use crate::egress::Refusal;
+use crate::egress::resolver;
+use crate::state::Category;
+
+/// A fault of ours: the attempt says nothing about the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The resolver timed out, answered SERVFAIL or could not be reached.
+    Resolver,
+    /// No file descriptors were left.
+    Descriptors,
+    /// No HTTP client could be made, as when there are no CA certificates to trust.
+    Client,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 3] = [Self::Resolver, Self::Descriptors, Self::Client];
+
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Descriptors => "descriptors",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// What follows from one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The receiver has it.
+    Delivered,
+    /// The egress policy forbids the receiver: no further attempt.
+    Refused(Refusal),
+    /// The receiver will never take it: no further attempt.
+    Terminal(Category),
+    /// Try again while the budget lasts.
+    Retry(Category),
+    /// Try again; this one did not count.
+    Requeue(Fault),
+}
+
+impl Verdict {
+    /// The category of a failure that is the receiver's.
+    pub fn category(self) -> Option<Category> {
+        match self {
+            Self::Refused(_) => Some(Category::Blocked),
+            Self::Terminal(category) | Self::Retry(category) => Some(category),
+            Self::Delivered | Self::Requeue(_) => None,
+        }
+    }
+}
+
+/// The verdict table for answers.
+pub fn of_status(status: StatusCode) -> Verdict {
+    match status.as_u16() {
+        200..=299 => Verdict::Delivered,
+        300..=399 => Verdict::Retry(Category::Http3xx),
+        400 | 410 | 413 | 415 | 422 => Verdict::Terminal(Category::Http4xx),
+        401..=499 => Verdict::Retry(Category::Http4xx),
+        _ => Verdict::Retry(Category::Http5xx),
+    }
+}
+
+/// The verdict on an exchange that brought no whole answer.
+pub fn of_failure(error: &reqwest::Error) -> Verdict {
+    if let Some(verdict) = causes(error).find_map(known) {
+        return verdict;
+    }
+    Verdict::Retry(if error.is_timeout() {
+        Category::Timeout
+    } else if error.is_connect() {
+        Category::ConnectionRefused
+    } else {
+        Category::ConnectionReset
+    })
+}
+
+/// `error` and everything under it. `io::Error::source` skips the error that it wraps, so that one is
+/// asked for by name.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| cause(*error))
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+fn known(error: &(dyn StdError + 'static)) -> Option<Verdict> {
+    if let Some(error) = error.downcast_ref::<resolver::Error>() {
+        return Some(of_resolution(error));
+    }
+    if error.is::<rustls::Error>() {
+        return Some(Verdict::Retry(Category::TlsError));
+    }
+    of_io(error.downcast_ref::<io::Error>()?)
+}
+
+fn of_resolution(error: &resolver::Error) -> Verdict {
+    match error {
+        resolver::Error::Refused(refusal) => Verdict::Refused(*refusal),
+        resolver::Error::Lookup(resolver::LookupError::NoAddress) => Verdict::Retry(Category::DnsError),
+        resolver::Error::Lookup(resolver::LookupError::Unavailable(_)) => Verdict::Requeue(Fault::Resolver),
+    }
+}
+
+/// EMFILE and ENFILE have no `ErrorKind`; their numbers are the same on every Unix we run on.
+fn of_io(error: &io::Error) -> Option<Verdict> {
+    use io::ErrorKind as Kind;
+    if matches!(error.raw_os_error(), Some(23 | 24)) {
+        return Some(Verdict::Requeue(Fault::Descriptors));
+    }
+    let category = match error.kind() {
+        Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => {
+            Category::ConnectionRefused
+        }
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => {
+            Category::ConnectionReset
+        }
+        Kind::TimedOut => Category::Timeout,
+        _ => return None,
+    };
+    Some(Verdict::Retry(category))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_every_status() {
+        let verdict = |status: u16| of_status(StatusCode::from_u16(status).unwrap());
+        for status in 100..=999 {
+            let expected = match status {
+                200..=299 => Verdict::Delivered,
+                300..=399 => Verdict::Retry(Category::Http3xx),
+                400 | 410 | 413 | 415 | 422 => Verdict::Terminal(Category::Http4xx),
+                401..=499 => Verdict::Retry(Category::Http4xx),
+                _ => Verdict::Retry(Category::Http5xx),
+            };
+            assert_eq!(verdict(status), expected, "{status}");
+        }
+    }
+
+    /// What `known` makes of an error under two layers of `io::Error`, as TLS connectors nest them.
+    fn nested(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Option<Verdict> {
+        let wrapped = io::Error::other(io::Error::other(error));
+        causes(&wrapped).find_map(known)
+    }
+
+    #[test]
+    fn finds_the_cause_under_wrappers() {
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(nested(expired), Some(Verdict::Retry(Category::TlsError)));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(nested(refused), Some(Verdict::Retry(Category::ConnectionRefused)));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(nested(reset), Some(Verdict::Retry(Category::ConnectionReset)));
+        assert_eq!(nested("no type, no verdict"), None);
+    }
+
+    #[test]
+    fn running_out_of_descriptors_is_our_fault() {
+        for number in [23, 24] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(nested(error), Some(Verdict::Requeue(Fault::Descriptors)));
+        }
+    }
+
+    #[test]
+    fn a_dead_resolver_is_our_fault_and_a_missing_name_is_theirs() {
+        let lookup = |error| nested(resolver::Error::Lookup(error));
+        let ours = lookup(resolver::LookupError::Unavailable("timed out".to_owned()));
+        assert_eq!(ours, Some(Verdict::Requeue(Fault::Resolver)));
+        let theirs = lookup(resolver::LookupError::NoAddress);
+        assert_eq!(theirs, Some(Verdict::Retry(Category::DnsError)));
+    }
+}
