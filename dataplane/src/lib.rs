@@ -4,6 +4,9 @@
 //! The binary wires it; the tests run it in process. Invariant: it knows no Kubernetes API, and
 //! everything it serves comes from one McpWebhookRoute document.
 
+pub mod args;
+pub mod config;
+pub mod failpoint;
 pub mod guard;
 pub mod session;
 pub mod telemetry;

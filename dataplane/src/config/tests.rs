@@ -1,0 +1,138 @@
+//! A laptop's and a pod's configuration, from the files they are read from.
+
+use std::fs;
+use std::path::Path;
+
+use prometheus::Registry;
+use tempfile::TempDir;
+
+use super::watch::Watch;
+use super::{Error, Overrides, Source};
+
+const ROUTE: &str = r#"
+apiVersion: asyncmcp.dev/v1alpha1
+kind: McpWebhookRoute
+metadata: {name: demo}
+spec:
+  servers:
+  - {name: one, service: {name: one, port: 8080}}
+  webhook:
+    signing: {secretRefs: [{name: signing, key: secret}]}
+"#;
+
+fn laptop(dir: &Path, servers: &[(&str, &str)]) -> Source {
+    let servers = servers
+        .iter()
+        .map(|(name, url)| ((*name).to_owned(), (*url).to_owned()))
+        .collect();
+    Source::File {
+        route: dir.join("route.yaml"),
+        refs: dir.join("refs"),
+        overrides: Overrides {
+            servers,
+            receiver: None,
+        },
+    }
+}
+
+fn written(text: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("route.yaml"), text).unwrap();
+    dir
+}
+
+#[test]
+fn a_service_needs_an_address_on_a_laptop() {
+    let dir = written(ROUTE);
+    let error = laptop(dir.path(), &[]).read().unwrap_err();
+    let said = "spec.servers[0].service is a Service, which only a cluster knows: say --server one=URL";
+    assert_eq!(error.to_string(), said);
+
+    let config = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")])
+        .read()
+        .unwrap();
+    assert_eq!(config.route.servers[0].url, "http://127.0.0.1:1/mcp");
+    assert_eq!(config.refs.missing(), ["secrets/signing/secret"]);
+}
+
+#[test]
+fn a_server_that_the_route_lacks_is_no_override() {
+    let dir = written(ROUTE);
+    let error = laptop(dir.path(), &[("two", "http://127.0.0.1:1/mcp")])
+        .read()
+        .unwrap_err();
+    assert!(matches!(error, Error::UnknownServer(name) if name == "two"));
+}
+
+#[test]
+fn a_bad_field_is_named_with_its_file() {
+    let dir = written(&ROUTE.replace("port: 8080", "port: many"));
+    let error = laptop(dir.path(), &[]).read().unwrap_err().to_string();
+    assert!(
+        error.contains("route.yaml") && error.contains("spec.servers[0].service.port"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_edit_is_served_and_a_broken_one_is_only_reported() {
+    let dir = written(ROUTE);
+    let source = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")]);
+    let first = source.read().unwrap();
+    let mut watch = Watch::new(source, first, &Registry::new()).unwrap();
+    let live = watch.live();
+
+    fs::write(
+        dir.path().join("route.yaml"),
+        ROUTE.replace("webhook:", "webhookTools: [{name: slow}]\n  webhook:"),
+    )
+    .unwrap();
+    watch.look_once();
+    assert_eq!(live.borrow().route.webhook_tools.len(), 1);
+
+    fs::write(dir.path().join("route.yaml"), "spec: [").unwrap();
+    watch.look_once();
+    assert_eq!(
+        live.borrow().route.webhook_tools.len(),
+        1,
+        "the route before is still served"
+    );
+    assert!(live.borrow().refused.is_some());
+
+    fs::write(dir.path().join("route.yaml"), ROUTE).unwrap();
+    watch.look_once();
+    assert!(live.borrow().refused.is_none() && live.borrow().route.webhook_tools.is_empty());
+}
+
+#[test]
+fn a_secret_that_appears_is_read() {
+    let dir = written(ROUTE);
+    let source = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")]);
+    let first = source.read().unwrap();
+    let mut watch = Watch::new(source, first, &Registry::new()).unwrap();
+    let live = watch.live();
+    fs::create_dir_all(dir.path().join("refs/secrets/signing")).unwrap();
+    fs::write(dir.path().join("refs/secrets/signing/secret"), "whsec_x\n").unwrap();
+    watch.look_once();
+    let config = live.borrow();
+    assert!(config.refs.missing().is_empty());
+    let secret = config.refs.secret(&config.route.webhook.signing[0]).unwrap();
+    assert_eq!(secret.text(), Some("whsec_x"));
+}
+
+#[test]
+fn a_pod_beside_a_bad_document_serves_the_last_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    put("route.json", r#"{"kind":"McpWebhookRoute"}"#);
+    put("config-hash", "bad");
+    put("last-route.json", ROUTE);
+    put("last-config-hash", "good\n");
+    let source = Source::Mounted {
+        dir: dir.path().to_owned(),
+    };
+    assert!(source.read().is_err());
+    let config = source.read_or_last().unwrap();
+    assert_eq!(config.hash, "good");
+    assert_eq!(config.refused.unwrap().config_hash, "bad");
+}

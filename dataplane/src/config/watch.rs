@@ -1,0 +1,105 @@
+//! Follows the route document and its Secrets while the process runs.
+//!
+//! It looks at the files four times a second instead of waiting to be told: a kubelet swaps a
+//! directory link, an editor renames or rewrites, and no notification covers both. Looking is a
+//! handful of `stat` calls. Invariant: level-triggered, so a change that happens while another is
+//! being read is seen by the next look.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prometheus::{IntCounterVec, Opts, Registry};
+use tokio::sync::watch;
+
+use super::{Config, Live, Source};
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a file looked like: when it is the same, its contents are taken to be.
+type Look = Vec<Option<(SystemTime, u64)>>;
+
+/// Publishes each configuration that the files lead to.
+pub struct Watch {
+    source: Source,
+    live: watch::Sender<Arc<Config>>,
+    reloads: IntCounterVec,
+    seen: Look,
+}
+
+impl Watch {
+    /// Begins with `first`, which was read from `source`.
+    pub fn new(source: Source, first: Config, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let reloads = IntCounterVec::new(
+            Opts::new(
+                "asyncmcp_config_reloads_total",
+                "Changed route documents and Secrets that were read.",
+            ),
+            &["outcome"],
+        )?;
+        for outcome in ["accepted", "refused"] {
+            reloads.with_label_values(&[outcome]);
+        }
+        registry.register(Box::new(reloads.clone()))?;
+        Ok(Self {
+            source,
+            live: watch::Sender::new(Arc::new(first)),
+            reloads,
+            seen: Look::new(),
+        })
+    }
+
+    /// The channel that everything live reads.
+    pub fn live(&self) -> Live {
+        self.live.subscribe()
+    }
+
+    /// Looks until the process ends.
+    pub async fn run(mut self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look_once();
+        }
+    }
+
+    /// Reads anew if a file changed.
+    pub fn look_once(&mut self) {
+        let files = self.source.files(&self.live.borrow().route);
+        let now = look(&files);
+        if now == self.seen {
+            return;
+        }
+        self.seen = now;
+        match self.source.read() {
+            Ok(config) if config == **self.live.borrow() => {}
+            Ok(config) => self.accept(config),
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn accept(&mut self, config: Config) {
+        self.reloads.with_label_values(&["accepted"]).inc();
+        tracing::info!(hash = %config.hash, "serving a changed configuration");
+        self.live.send_replace(Arc::new(config));
+        // The new route may refer to files that were not looked at: the next look reads once more.
+        self.seen.clear();
+    }
+
+    fn refuse(&self, error: &super::Error) {
+        self.reloads.with_label_values(&["refused"]).inc();
+        tracing::error!(%error, "the changed route is refused; the one before is still served");
+        let refused = self.source.refused(error);
+        self.live
+            .send_modify(|config| Arc::make_mut(config).refused = Some(refused));
+    }
+}
+
+fn look(files: &[PathBuf]) -> Look {
+    let at = |file: &PathBuf| {
+        let data = std::fs::metadata(file).ok()?;
+        Some((data.modified().ok()?, data.len()))
+    };
+    files.iter().map(at).collect()
+}
