@@ -8,6 +8,7 @@ pub mod args;
 pub mod config;
 pub mod failpoint;
 pub mod guard;
+pub mod policy;
 pub mod session;
 pub mod telemetry;
 pub mod upstream;

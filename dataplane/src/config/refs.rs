@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use asyncmcp_crds::effective::{Header, HeaderValue, Route};
-use asyncmcp_crds::v1alpha1::SecretKeyRef;
+use asyncmcp_crds::effective::{Header, HeaderValue};
+use asyncmcp_crds::secret_keys;
+use asyncmcp_crds::v1alpha1::{McpWebhookRouteSpec, SecretKeyRef};
 use zeroize::Zeroizing;
 
 /// A Secret's bytes; wiped when dropped, and never shown.
@@ -35,23 +36,26 @@ pub struct Refs {
 }
 
 impl Refs {
-    /// Reads every Secret key that `route` refers to.
-    pub(super) fn read(dir: &Path, route: &Route) -> Self {
-        let found = secret_keys(route).map(|key| {
-            let bytes = std::fs::read(path(dir, key)).ok();
+    /// Reads every Secret key that `spec` refers to.
+    pub(super) fn read(dir: &Path, spec: &McpWebhookRouteSpec) -> Self {
+        let read = |key: SecretKeyRef| {
+            let bytes = std::fs::read(path(dir, &key.name, &key.key)).ok();
             (
-                (key.name.clone(), key.key.clone()),
+                (key.name, key.key),
                 bytes.map(|bytes| Secret(Zeroizing::new(bytes))),
             )
-        });
+        };
         Self {
-            found: found.collect(),
+            found: secret_keys(spec).into_iter().map(read).collect(),
         }
     }
 
-    /// The files that [`Refs::read`] would look at.
-    pub(super) fn paths(dir: &Path, route: &Route) -> Vec<PathBuf> {
-        secret_keys(route).map(|key| path(dir, key)).collect()
+    /// The files they are, or would be, in.
+    pub(super) fn files(&self, dir: &Path) -> Vec<PathBuf> {
+        self.found
+            .keys()
+            .map(|(name, key)| path(dir, name, key))
+            .collect()
     }
 
     /// The Secret key's value, if it could be read.
@@ -81,21 +85,6 @@ impl Refs {
     }
 }
 
-fn path(dir: &Path, key: &SecretKeyRef) -> PathBuf {
-    dir.join("secrets").join(&key.name).join(&key.key)
-}
-
-fn secret_keys(route: &Route) -> impl Iterator<Item = &SecretKeyRef> {
-    let receiver = route
-        .webhook
-        .receivers
-        .default
-        .iter()
-        .flat_map(|receiver| &receiver.headers);
-    let otlp = route.telemetry.otlp.iter().flat_map(|otlp| &otlp.headers);
-    let in_headers = receiver.chain(otlp).filter_map(|header| match &header.value {
-        HeaderValue::Secret(key) => Some(key),
-        HeaderValue::Literal(_) => None,
-    });
-    route.webhook.signing.iter().chain(in_headers)
+fn path(dir: &Path, name: &str, key: &str) -> PathBuf {
+    dir.join("secrets").join(name).join(key)
 }

@@ -87,12 +87,12 @@ impl Source {
     }
 
     /// The files that decide the configuration: when none of them changed, neither did it.
-    pub fn files(&self, route: &Route) -> Vec<PathBuf> {
-        let (mut files, refs) = match self {
+    pub fn files(&self, refs: &Refs) -> Vec<PathBuf> {
+        let (mut files, dir) = match self {
             Self::File { route, refs, .. } => (vec![route.clone()], refs),
             Self::Mounted { dir } => (vec![dir.join("route.json"), dir.join("config-hash")], dir),
         };
-        files.extend(Refs::paths(refs, route));
+        files.extend(refs.files(dir));
         files
     }
 }
@@ -115,7 +115,7 @@ fn read(path: &Path, refs: &Path, unknown: Unknown) -> Result<Config, Error> {
     let route = effective(&loaded.route);
     Ok(Config {
         hash: config_hash(&document(&loaded.value)),
-        refs: Refs::read(refs, &route),
+        refs: Refs::read(refs, &loaded.route.spec),
         unknown_fields: loaded.unknown,
         refused: None,
         route,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::watch::Watch;
 use super::{Error, Overrides, Source};
 
-const ROUTE: &str = r#"
+const ROUTE: &str = r"
 apiVersion: asyncmcp.dev/v1alpha1
 kind: McpWebhookRoute
 metadata: {name: demo}
@@ -18,7 +18,7 @@ spec:
   - {name: one, service: {name: one, port: 8080}}
   webhook:
     signing: {secretRefs: [{name: signing, key: secret}]}
-"#;
+";
 
 fn laptop(dir: &Path, servers: &[(&str, &str)]) -> Source {
     let servers = servers

@@ -66,7 +66,7 @@ impl Watch {
 
     /// Reads anew if a file changed.
     pub fn look_once(&mut self) {
-        let files = self.source.files(&self.live.borrow().route);
+        let files = self.source.files(&self.live.borrow().refs);
         let now = look(&files);
         if now == self.seen {
             return;
