@@ -36,24 +36,10 @@ pub fn config_hash(document: &Value) -> String {
 
 /// JSON without white space and with sorted keys, so that equal documents are equal texts.
 pub fn canonical(value: &Value) -> String {
-    sorted(value).to_string()
-}
-
-/// `serde_json` keeps the order of insertion when some package of the build asks for that; so we sort.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(name, _)| *name);
-            fields
-                .into_iter()
-                .map(|(name, value)| (name.clone(), sorted(value)))
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        other => other.clone(),
-    }
+    let mut sorted = value.clone();
+    // `serde_json` keeps the order of insertion when some package of the build asks for that.
+    sorted.sort_all_objects();
+    sorted.to_string()
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::v1alpha1::{
-    AccessMode, DeletionPolicy, LogLevel, McpWebhookRoute, OnInterruption, OtlpProtocol, ReceiverPolicy,
-    Resources, Scheme, SecretKeyRef,
+    AccessMode, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption, OtlpProtocol,
+    ReceiverPolicy, Resources, Scheme, SecretKeyRef,
 };
 use crate::{Glob, HostPattern, Size};
 
@@ -284,4 +284,11 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
         transport,
         namespace,
     }
+}
+
+/// The first and the longest wait of waits that double.
+pub(crate) fn waits(given: &Exponential) -> (Duration, Duration) {
+    let mut filled = given.clone();
+    defaults::exponential(&mut filled);
+    (convert::span(filled.initial), convert::span(filled.max))
 }

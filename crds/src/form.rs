@@ -91,6 +91,11 @@ pub(crate) fn rule(cel: &str, message: &str) -> Value {
     json!({"rule": cel, "message": message})
 }
 
+/// For enums: a field's own text is the description, and the type's must not take its place.
+pub(crate) fn undescribed(schema: &mut Schema) {
+    schema.remove("description");
+}
+
 /// A rule for unions, which are structs of optional members.
 pub(crate) fn exactly_one_of(members: &[&str]) -> Vec<Value> {
     let asked: Vec<_> = members
@@ -103,8 +108,11 @@ pub(crate) fn exactly_one_of(members: &[&str]) -> Vec<Value> {
 
 /// What a union tells a user who set none of its members, or several.
 pub(crate) fn one_of_message(members: &[&str]) -> String {
-    format!("set exactly one of {}", members.join(", "))
+    format!("{ONE_OF}{}", members.join(", "))
 }
+
+/// How the message of a union begins.
+pub(crate) const ONE_OF: &str = "set exactly one of ";
 
 pub(crate) const NOT_ZERO: &str = "must be longer than zero";
 

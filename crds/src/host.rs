@@ -57,6 +57,12 @@ fn normal(host: &str) -> String {
         .map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string())
 }
 
+impl AsRef<str> for HostPattern {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

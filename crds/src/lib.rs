@@ -9,6 +9,7 @@
 
 pub mod document;
 pub mod effective;
+pub mod generate;
 pub mod load;
 pub mod v1alpha1;
 pub mod validate;
@@ -24,6 +25,7 @@ mod report;
 pub use document::{canonical, config_hash, document};
 pub use duration::Duration;
 pub use effective::effective;
+pub use generate::{GeneratedFile, generate};
 pub use glob::Glob;
 pub use host::HostPattern;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

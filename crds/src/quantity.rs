@@ -184,7 +184,6 @@ impl JsonSchema for Quantity {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": form::QUANTITY.pattern(),
             "maxLength": form::QUANTITY.max(),
         })

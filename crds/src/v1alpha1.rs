@@ -5,17 +5,17 @@
 //! Invariant: within this version the schema only grows, and every field does something. No field has a stored
 //! default: what is absent stays absent, and `effective` says what it means.
 
-mod data_plane;
+pub(crate) mod data_plane;
 mod deletion;
-mod header;
-mod receivers;
+pub(crate) mod header;
+pub(crate) mod receivers;
 mod reference;
-mod server;
+pub(crate) mod server;
 mod status;
-mod store;
+pub(crate) mod store;
 mod telemetry;
 mod transport;
-mod webhook;
+pub(crate) mod webhook;
 mod webhook_tool;
 
 pub use data_plane::{DataPlane, Resources};
@@ -114,7 +114,7 @@ pub struct McpWebhookRouteSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
 
-    /// Where accepted calls and undelivered results are kept. The kind of store cannot be changed on a live route:
+    /// Where accepted calls and undelivered results are kept. Set exactly one of `embedded` and `memory`. The kind of store cannot be changed on a live route:
     /// make a second route and delete the first, which delivers what it holds before it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<Store>,

@@ -4,7 +4,22 @@
 //!
 //! Invariant: pure, and never stops at the first problem.
 
+mod address;
+mod findings;
+mod headers;
+mod metadata;
+mod pods;
+mod receivers;
+mod references;
+mod servers;
+mod telemetry;
+mod transport;
+mod webhook;
+mod webhook_tools;
+
 use std::fmt;
+
+use findings::Findings;
 
 use crate::v1alpha1::McpWebhookRoute;
 
@@ -47,6 +62,17 @@ impl fmt::Display for Problems {
 
 /// Checks a route against every rule.
 pub fn validate(route: &McpWebhookRoute) -> Result<(), Problems> {
-    let _ = route;
-    Ok(())
+    let mut findings = Findings::default();
+    metadata::check(&route.metadata, &mut findings);
+    servers::check(&route.spec.servers, &mut findings);
+    webhook_tools::check(route.spec.webhook_tools.as_deref(), &mut findings);
+    transport::check(route.spec.transport.as_ref(), &mut findings);
+    webhook::check(route.spec.webhook.as_ref(), &mut findings);
+    pods::check(&route.spec, &mut findings);
+    telemetry::check(route.spec.telemetry.as_ref(), &mut findings);
+    if findings.0.is_empty() {
+        Ok(())
+    } else {
+        Err(Problems(findings.0))
+    }
 }

@@ -15,7 +15,7 @@ pub(super) fn set<T>(field: Option<T>) -> T {
     field.expect("fill sets every field that has a default")
 }
 
-fn span(field: Option<crate::Duration>) -> Duration {
+pub(super) fn span(field: Option<crate::Duration>) -> Duration {
     set(field).as_std()
 }
 

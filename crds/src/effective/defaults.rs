@@ -61,7 +61,7 @@ fn retry(retry: &mut Retry) {
     }
 }
 
-fn exponential(exponential: &mut Exponential) {
+pub(super) fn exponential(exponential: &mut Exponential) {
     duration(&mut exponential.initial, "1s");
     duration(&mut exponential.max, "10m");
     exponential.jitter_percent.get_or_insert(20);

@@ -13,16 +13,18 @@ use crate::{HostPattern, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receivers {
-    /// Whether a client may name its own receiver, and where.
+    /// Whether a client may name its own receiver, and where. Every address that is dialled is public or in
+    /// `allowedCidrs`; link-local and metadata addresses are refused always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_clients: Option<FromClients>,
-    /// The receiver for calls whose client names none. Absent: such calls are answered in the ordinary way.
+    /// The receiver for calls whose client names none. Set exactly one of `url` and `service`. As the word of the
+    /// route's author it may be private, loopback and plain `http`. Absent: such calls are answered in the ordinary
+    /// way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<DefaultReceiver>,
 }
 
-/// Whether a client may name its own receiver, and where. Every address that is dialled is public or in
-/// `allowedCidrs`; link-local and metadata addresses are refused always.
+/// Whether a client may name its own receiver, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FromClients {
@@ -48,6 +50,7 @@ pub struct FromClients {
 
 /// Whether a client may name its own receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
 pub enum ReceiverPolicy {
     /// No.
     Deny,
@@ -55,8 +58,7 @@ pub enum ReceiverPolicy {
     Allowlist,
 }
 
-/// The receiver for calls whose client names none. Set exactly one of `url` and `service`. As the word of the route's
-/// author it may be private, loopback and plain `http`.
+/// The receiver for calls whose client names none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = form::exactly_one_of(&DEFAULT_MEMBERS)))]

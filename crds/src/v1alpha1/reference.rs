@@ -41,6 +41,7 @@ pub struct ServiceRef {
 /// A URL's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = form::undescribed)]
 pub enum Scheme {
     /// In clear text.
     Http,

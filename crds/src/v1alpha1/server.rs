@@ -24,12 +24,13 @@ pub struct Server {
     /// The server as a Service of the route's namespace; the URL becomes `scheme://name.namespace.svc:port/path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRef>,
-    /// Text put before the names of the server's tools, 32 characters at most. Prefixes differ between servers, and none begins
-    /// another. Absent: the names stay as the server says them.
+    /// Text put before the names of the server's tools, 32 characters at most. Prefixes differ between servers, and
+    /// none begins another. Absent: the names stay as the server says them.
     #[schemars(transform = &form::PREFIX)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_prefix: Option<String>,
-    /// Which of the server's tools are offered. Absent: all of them.
+    /// Which of the server's tools are offered, in lists as well as to calls. Names are the server's own, without the
+    /// prefix; `*` stands for any run of characters. Absent: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<ToolFilter>,
     /// How long the server may be silent during an ordinary call; any event of the stream starts it anew. Calls of
@@ -38,8 +39,7 @@ pub struct Server {
     pub timeout: Option<Duration>,
 }
 
-/// A choice among a server's tools, for lists as well as for calls. Names are the server's own, without the prefix;
-/// `*` stands for any run of characters.
+/// A choice among a server's tools.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolFilter {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Size, form};
 
-/// Where accepted calls and undelivered results are kept. Set exactly one of `embedded` and `memory`.
+/// Where accepted calls and undelivered results are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = form::exactly_one_of(&MEMBERS)))]
@@ -49,6 +49,7 @@ pub struct MemoryStore {}
 
 /// How a volume is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
 pub enum AccessMode {
     /// By one node at a time.
     ReadWriteOnce,

@@ -46,6 +46,7 @@ pub struct Otlp {
 
 /// How traces are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
 pub enum OtlpProtocol {
     /// OTLP/HTTP with protobuf bodies.
     #[serde(rename = "http/protobuf")]
@@ -58,6 +59,7 @@ pub enum OtlpProtocol {
 /// The least severe log lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = form::undescribed)]
 pub enum LogLevel {
     /// Something was lost or needs somebody.
     Error,

@@ -40,7 +40,8 @@ pub struct Retry {
     #[schemars(range(max = 50))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
-    /// Waits that double. Refused beside `schedule`.
+    /// Waits that double: before retry n it is `initial` x 2^(n-1), at most `max`, give or take `jitterPercent`. Refused
+    /// beside `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exponential: Option<Exponential>,
     /// The wait before each retry, 1 to 50 of them, for example `[5s, 1m, 1h]`. Takes the place of `max` and
@@ -53,7 +54,7 @@ pub struct Retry {
     pub retry_after_max: Option<Duration>,
 }
 
-/// Waits that double: before retry n it is `initial` x 2^(n-1), at most `max`, give or take `jitterPercent`.
+/// Waits that double.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = initial_is_at_most_max()))]

@@ -28,6 +28,7 @@ pub struct WebhookTool {
 
 /// What happens to an execution that was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
 pub enum OnInterruption {
     /// Deliver an error: the outcome is unknown.
     Fail,

@@ -1,0 +1,71 @@
+//! The CRD: what kube's derive macro makes of the types, finished for readers and for the API server.
+//!
+//! Invariant: no stored default. Nulls are not nullable fields but absent ones, which the API server drops.
+
+use kube_core::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::defaults::Defaults;
+use super::tree::{self, Node};
+use crate::form;
+use crate::v1alpha1::{self, McpWebhookRoute};
+
+/// Where a description says the default.
+pub(super) const DEFAULT: &str = "Default: ";
+
+/// The `CustomResourceDefinition`, keys sorted.
+pub fn crd() -> Value {
+    let mut crd = serde_json::to_value(McpWebhookRoute::crd()).expect("a CRD is made of plain values");
+    let defaults = Defaults::collect();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["x-kubernetes-validations"] = json!(v1alpha1::object_rules());
+    tree::visit_mut(schema, "", &mut |path, node| finish(path, node, &defaults));
+    crd.sort_all_objects();
+    crd
+}
+
+fn finish(path: &str, node: &mut Node, defaults: &Defaults) {
+    node.remove("nullable");
+    if node
+        .get("format")
+        .is_some_and(|format| format.as_str().is_some_and(|format| format.starts_with("uint")))
+    {
+        // Not a format that Kubernetes knows; `minimum` and `maximum` say the same.
+        node.remove("format");
+    }
+    let mut text = node
+        .get("description")
+        .and_then(Value::as_str)
+        .map(unwrapped)
+        .unwrap_or_default();
+    let member = if is_union(node) {
+        defaults.member_of(path)
+    } else {
+        None
+    };
+    if let Some(default) = defaults.of(path).or(member) {
+        text = format!("{text} {DEFAULT}`{default}`.");
+    }
+    if !text.is_empty() {
+        node.insert("description".to_owned(), text.into());
+    }
+}
+
+fn is_union(node: &Node) -> bool {
+    let rules = node.get("x-kubernetes-validations").and_then(Value::as_array);
+    let messages = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule["message"].as_str());
+    messages
+        .into_iter()
+        .any(|message| message.starts_with(form::ONE_OF))
+}
+
+/// A doc comment without the line breaks of its source; paragraphs stay.
+fn unwrapped(text: &str) -> String {
+    let paragraphs = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
+}

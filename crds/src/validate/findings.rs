@@ -1,0 +1,111 @@
+//! The list of problems as it grows, and the checks that many fields share.
+//!
+//! Invariant: a check adds a problem or does nothing; none stops the others.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::Problem;
+use crate::Duration;
+use crate::form::{self, Form};
+
+/// The problems found so far.
+#[derive(Default)]
+pub(super) struct Findings(pub(super) Vec<Problem>);
+
+impl Findings {
+    /// Adds one.
+    pub(super) fn add(&mut self, path: impl Display, message: impl Into<String>) {
+        self.0.push(Problem {
+            path: path.to_string(),
+            message: message.into(),
+        });
+    }
+
+    /// Adds one unless a rule holds.
+    pub(super) fn require(&mut self, holds: bool, path: impl Display, message: &str) {
+        if !holds {
+            self.add(path, message);
+        }
+    }
+
+    /// A text must have its form.
+    pub(super) fn form(&mut self, path: impl Display, form: &Form, text: &str) {
+        if let Some(fault) = form.fault(text) {
+            self.add(path, fault);
+        }
+    }
+
+    /// Each text of a list must have its form, and the list its length.
+    pub(super) fn forms<T: AsRef<str>>(&mut self, path: &str, form: &Form, max: usize, texts: Option<&[T]>) {
+        let texts = texts.unwrap_or_default();
+        self.count(path, 0..=max, texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            self.form(format_args!("{path}[{index}]"), form, text.as_ref());
+        }
+    }
+
+    /// A list must have a length in a range.
+    pub(super) fn count(&mut self, path: &str, range: RangeInclusive<usize>, count: usize) {
+        if count < *range.start() {
+            self.add(path, format!("must have at least {} item", range.start()));
+        } else if count > *range.end() {
+            self.add(
+                path,
+                format!("must have at most {} items, and has {count}", range.end()),
+            );
+        }
+    }
+
+    /// A number must lie in a range.
+    pub(super) fn range(&mut self, path: impl Display, range: RangeInclusive<u32>, number: u32) {
+        if !range.contains(&number) {
+            self.add(
+                path,
+                format!(
+                    "must be between {} and {}, and is {number}",
+                    range.start(),
+                    range.end()
+                ),
+            );
+        }
+    }
+
+    /// A duration must be longer than zero.
+    pub(super) fn not_zero(&mut self, path: impl Display, duration: Option<&Duration>) {
+        let is_zero = duration.is_some_and(|duration| duration.as_std().is_zero());
+        self.require(!is_zero, path, form::NOT_ZERO);
+    }
+
+    /// A union must have exactly one member.
+    pub(super) fn exactly_one(&mut self, path: &str, members: &[&str], given: &[bool]) {
+        let holds = given.iter().filter(|given| **given).count() == 1;
+        self.require(holds, path, &form::one_of_message(members));
+    }
+
+    /// The names in a list must differ; the second of two is the one to change.
+    pub(super) fn unique<'a>(&mut self, path: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = BTreeSet::new();
+        for (index, name) in names.enumerate() {
+            if !seen.insert(name.to_ascii_lowercase()) {
+                self.add(
+                    format_args!("{path}[{index}].name"),
+                    format!("{name:?} is there twice; names must differ"),
+                );
+            }
+        }
+    }
+
+    /// A URL must have its form and be one.
+    pub(super) fn url(&mut self, path: &str, form: &Form, url: Option<&str>) {
+        let Some(text) = url else { return };
+        let before = self.0.len();
+        self.form(path, form, text);
+        if self.0.len() == before
+            && let Err(error) = url::Url::parse(text)
+        {
+            self.add(path, format!("is no URL ({error}); {}", form.message()));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The servers of a route.
+//!
+//! Invariant: loopback URLs pass; a server may run beside the data plane.
+
+use super::{Findings, references};
+use crate::form;
+use crate::v1alpha1::{Server, ToolFilter, server};
+
+pub(super) fn check(servers: &[Server], findings: &mut Findings) {
+    findings.count("spec.servers", 1..=64, servers.len());
+    findings.unique("spec.servers", servers.iter().map(|server| server.name.as_str()));
+    for (index, server) in servers.iter().enumerate() {
+        check_server(&format!("spec.servers[{index}]"), server, findings);
+    }
+    check_prefixes(servers, findings);
+}
+
+fn check_server(path: &str, server: &Server, findings: &mut Findings) {
+    findings.form(format_args!("{path}.name"), &form::NAME, &server.name);
+    findings.exactly_one(
+        path,
+        &server::MEMBERS,
+        &[server.url.is_some(), server.service.is_some()],
+    );
+    findings.url(&format!("{path}.url"), &form::SERVER_URL, server.url.as_deref());
+    if let Some(service) = &server.service {
+        references::check_service(&format!("{path}.service"), service, findings);
+    }
+    if let Some(prefix) = &server.tool_prefix {
+        findings.form(format_args!("{path}.toolPrefix"), &form::PREFIX, prefix);
+    }
+    if let Some(tools) = &server.tools {
+        check_filter(&format!("{path}.tools"), tools, findings);
+    }
+    findings.not_zero(format_args!("{path}.timeout"), server.timeout.as_ref());
+}
+
+fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {
+    findings.forms(
+        &format!("{path}.include"),
+        &form::TOOL_GLOB,
+        64,
+        filter.include.as_deref(),
+    );
+    findings.forms(
+        &format!("{path}.exclude"),
+        &form::TOOL_GLOB,
+        64,
+        filter.exclude.as_deref(),
+    );
+}
+
+/// The first pair of prefixes that are not apart is enough: one change often mends several.
+fn check_prefixes(servers: &[Server], findings: &mut Findings) {
+    let prefixes: Vec<_> = servers
+        .iter()
+        .map(|server| server.tool_prefix.as_deref().unwrap_or_default())
+        .collect();
+    let clash = |(one, prefix): (usize, &&str)| {
+        let others = prefixes.iter().enumerate().filter(|(other, _)| *other != one);
+        !prefix.is_empty() && others.into_iter().any(|(_, other)| other.starts_with(prefix))
+    };
+    let holds = !prefixes.iter().enumerate().any(clash);
+    findings.require(holds, "spec.servers", server::PREFIX_MESSAGE);
+}

@@ -1,0 +1,21 @@
+//! Logs and traces.
+//!
+//! Invariant: as for servers, the collector may be anywhere; its URL is the author's word.
+
+use super::{Findings, headers};
+use crate::form;
+use crate::v1alpha1::Telemetry;
+
+pub(super) fn check(telemetry: Option<&Telemetry>, findings: &mut Findings) {
+    let Some(telemetry) = telemetry else { return };
+    let percent = telemetry.sampling_percent.unwrap_or_default();
+    findings.range("spec.telemetry.samplingPercent", 0..=100, percent.into());
+    if let Some(otlp) = &telemetry.otlp {
+        findings.url(
+            "spec.telemetry.otlp.endpoint",
+            &form::OTLP_URL,
+            Some(&otlp.endpoint),
+        );
+        headers::check("spec.telemetry.otlp.headers", otlp.headers.as_deref(), findings);
+    }
+}

@@ -1,0 +1,28 @@
+//! The side of a route that faces clients.
+//!
+//! Invariant: an origin or host that passes can be compared as text; none needs parsing on the request path.
+
+use super::Findings;
+use crate::form;
+use crate::v1alpha1::Transport;
+
+pub(super) fn check(transport: Option<&Transport>, findings: &mut Findings) {
+    let Some(transport) = transport else { return };
+    if let Some(path) = &transport.path {
+        findings.form("spec.transport.path", &form::MCP_PATH, path);
+    }
+    findings.not_zero("spec.transport.timeout", transport.timeout.as_ref());
+    findings.not_zero("spec.transport.lifetime", transport.lifetime.as_ref());
+    findings.forms(
+        "spec.transport.allowedOrigins",
+        &form::ORIGIN,
+        128,
+        transport.allowed_origins.as_deref(),
+    );
+    findings.forms(
+        "spec.transport.hostnames",
+        &form::HOST,
+        128,
+        transport.hostnames.as_deref(),
+    );
+}

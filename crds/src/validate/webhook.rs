@@ -1,0 +1,67 @@
+//! How results are delivered.
+//!
+//! Invariant: a retry plan that passes has waits above zero and an end.
+
+use super::{Findings, receivers, references};
+use crate::effective;
+use crate::v1alpha1::{Exponential, Retry, Signing, Webhook, webhook};
+
+pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
+    let Some(webhook) = webhook else { return };
+    findings.not_zero("spec.webhook.timeout", webhook.timeout.as_ref());
+    findings.not_zero("spec.webhook.maxAge", webhook.max_age.as_ref());
+    if let Some(retry) = &webhook.retry {
+        check_retry(retry, findings);
+    }
+    if let Some(signing) = &webhook.signing {
+        check_signing(signing, findings);
+    }
+    if let Some(given) = &webhook.receivers {
+        receivers::check(given, findings);
+    }
+}
+
+fn check_retry(retry: &Retry, findings: &mut Findings) {
+    let alone = retry.schedule.is_none() || (retry.max.is_none() && retry.exponential.is_none());
+    findings.require(alone, "spec.webhook.retry", webhook::SCHEDULE_MESSAGE);
+    findings.range("spec.webhook.retry.max", 0..=50, retry.max.unwrap_or_default());
+    findings.not_zero("spec.webhook.retry.retryAfterMax", retry.retry_after_max.as_ref());
+    if let Some(schedule) = &retry.schedule {
+        findings.count("spec.webhook.retry.schedule", 1..=50, schedule.len());
+        for (index, wait) in schedule.iter().enumerate() {
+            findings.not_zero(format_args!("spec.webhook.retry.schedule[{index}]"), Some(wait));
+        }
+    }
+    if let Some(exponential) = &retry.exponential {
+        check_exponential(exponential, findings);
+    }
+}
+
+/// `initial` is compared with the `max` that holds, also when that is the default.
+fn check_exponential(given: &Exponential, findings: &mut Findings) {
+    let path = "spec.webhook.retry.exponential";
+    findings.not_zero(format_args!("{path}.initial"), given.initial.as_ref());
+    findings.not_zero(format_args!("{path}.max"), given.max.as_ref());
+    findings.range(
+        format_args!("{path}.jitterPercent"),
+        0..=100,
+        given.jitter_percent.unwrap_or_default().into(),
+    );
+    let (initial, max) = effective::waits(given);
+    findings.require(initial <= max, path, webhook::INITIAL_MESSAGE);
+}
+
+fn check_signing(signing: &Signing, findings: &mut Findings) {
+    findings.count(
+        "spec.webhook.signing.secretRefs",
+        1..=4,
+        signing.secret_refs.len(),
+    );
+    for (index, reference) in signing.secret_refs.iter().enumerate() {
+        references::check_secret_key(
+            &format!("spec.webhook.signing.secretRefs[{index}]"),
+            reference,
+            findings,
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! The tools that answer by webhook.
+//!
+//! Invariant: whether a tool of that name exists is not known here; status says it.
+
+use super::Findings;
+use crate::form;
+use crate::v1alpha1::WebhookTool;
+
+pub(super) fn check(tools: Option<&[WebhookTool]>, findings: &mut Findings) {
+    let tools = tools.unwrap_or_default();
+    findings.count("spec.webhookTools", 0..=256, tools.len());
+    check_names_differ(tools, findings);
+    for (index, tool) in tools.iter().enumerate() {
+        findings.form(
+            format_args!("spec.webhookTools[{index}].name"),
+            &form::WEBHOOK_TOOL,
+            tool.name.as_str(),
+        );
+        findings.not_zero(
+            format_args!("spec.webhookTools[{index}].timeout"),
+            tool.timeout.as_ref(),
+        );
+    }
+}
+
+/// Tool names differ by case, unlike the other names of a route.
+fn check_names_differ(tools: &[WebhookTool], findings: &mut Findings) {
+    for (index, tool) in tools.iter().enumerate() {
+        if tools[..index].iter().any(|earlier| earlier.name == tool.name) {
+            let message = format!("{:?} is there twice; names must differ", tool.name.as_str());
+            findings.add(format_args!("spec.webhookTools[{index}].name"), message);
+        }
+    }
+}
