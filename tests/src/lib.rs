@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What the tests across boundaries share: real processes, and patience with a deadline.
+//!
+//! The binaries under `tests/tests/` are thin; whatever two of them need is here. Invariant:
+//! what a test starts it stops, by the process it started, also when it panics.
+
+pub mod dataplane;
+pub mod eventually;
+pub mod example;
+pub mod process;
+
+pub use eventually::eventually;
