@@ -1,0 +1,245 @@
+//! A session with an MCP endpoint of the legacy era: list tools, call them, close.
+//!
+//! The command and applications hold one; calls may run side by side.
+//!
+//! Invariant: a call ends as a result, as an acknowledgement whose result comes by webhook,
+//! or as an error; it never waits for a webhook itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams, InitializeResult};
+use asyncmcp_protocol::tools::{Page, Tool};
+use asyncmcp_protocol::{
+    Code, ErrorObject, Id, Message, Notification, Outcome, RawObject, RawValue, Request, Response, Version,
+    header, raw, tool_result,
+};
+use http::HeaderValue;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::transport::{Reply, Transport};
+
+#[cfg(test)]
+mod tests;
+
+/// The most pages of a tool list that are read.
+const MAX_PAGES: usize = 100;
+
+/// A session with an MCP endpoint.
+pub struct Client {
+    transport: Transport,
+    server: InitializeResult,
+    next_id: AtomicU64,
+    /// When the session is over, and nothing is sent any more.
+    ends: Option<Instant>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The tool's result, raw.
+    Result(Box<RawValue>),
+    /// The call is accepted; its result comes by webhook.
+    Acknowledged {
+        /// The call's JSON-RPC id: the delivery carries it.
+        id: Id,
+        /// The job's id, where the gateway names it.
+        job: Option<String>,
+    },
+}
+
+/// A step that a tool reports while its caller waits.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// How far it is.
+    pub progress: f64,
+    /// How far it goes.
+    pub total: Option<f64>,
+    /// What it is at.
+    pub message: Option<String>,
+}
+
+impl Client {
+    /// Opens a session; with `webhook_url` set, names the receiver of its webhooks.
+    pub async fn connect(config: &Config) -> Result<Self, Error> {
+        let mut transport = Transport::new(config)?;
+        let lifetime = config.lifetime()?;
+        let request = Request::new(Id::number(0), "initialize", Some(initialize_params(config)));
+        let (headers, reply) = transport.post(request.to_bytes()).await?;
+        let result = response(&transport, reply, &request.id, &mut |_| {}).await?;
+        let server = InitializeResult::parse(&result).map_err(Error::Initialize)?;
+        if let Some(session) = headers.get(header::SESSION_ID) {
+            transport.set_header(header::SESSION_ID, session.clone());
+        }
+        if let Ok(version) = HeaderValue::from_str(&server.protocol_version) {
+            transport.set_header(header::PROTOCOL_VERSION, version);
+        }
+        let client = Self {
+            transport,
+            server,
+            next_id: AtomicU64::new(1),
+            ends: lifetime.map(|lifetime| Instant::now() + lifetime),
+        };
+        client.notify("notifications/initialized").await?;
+        Ok(client)
+    }
+
+    /// What the server said at `initialize`.
+    pub fn server(&self) -> &InitializeResult {
+        &self.server
+    }
+
+    /// All tools, over all pages.
+    pub async fn list_tools(&self) -> Result<Vec<Tool>, Error> {
+        let mut tools = Vec::new();
+        let mut params = None;
+        for _ in 0..MAX_PAGES {
+            let result = self.request("tools/list", params).await?;
+            let page = Page::parse(&result).map_err(Error::Tools)?;
+            tools.extend(page.tools);
+            let Some(cursor) = page.next_cursor else { break };
+            let mut next = RawObject::new();
+            next.set_value("cursor", &cursor);
+            params = Some(next);
+        }
+        Ok(tools)
+    }
+
+    /// Calls `tool` with `arguments`, a JSON object; `progress` hears of every step it reports.
+    pub async fn call_tool(
+        &self,
+        tool: &str,
+        arguments: Box<RawValue>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Answer, Error> {
+        let id = self.id();
+        let request = Request::new(id.clone(), "tools/call", Some(call_params(tool, arguments, &id)));
+        let (_, reply) = self.post(request.to_bytes()).await?;
+        if matches!(reply, Reply::Accepted) {
+            return Ok(Answer::Acknowledged { id, job: None });
+        }
+        let result = response(&self.transport, reply, &id, &mut progress).await?;
+        Ok(match tool_result::acknowledged_job(&result) {
+            Some(job) => Answer::Acknowledged { id, job: Some(job) },
+            None => Answer::Result(result),
+        })
+    }
+
+    /// Cancels the call whose id is `id`, as an acknowledgement named it.
+    pub async fn cancel(&self, id: &Id) -> Result<(), Error> {
+        let notification = Notification::cancelled(id, "cancelled by the caller");
+        self.post(notification.to_bytes()).await.map(drop)
+    }
+
+    /// Ends the session. Calls that are acknowledged are delivered all the same.
+    pub async fn close(self) -> Result<(), Error> {
+        self.transport.delete().await
+    }
+
+    async fn request(&self, method: &str, params: Option<RawObject>) -> Result<Box<RawValue>, Error> {
+        let request = Request::new(self.id(), method, params);
+        let (_, reply) = self.post(request.to_bytes()).await?;
+        response(&self.transport, reply, &request.id, &mut |_| {}).await
+    }
+
+    async fn notify(&self, method: &str) -> Result<(), Error> {
+        self.post(Notification::new(method, None).to_bytes())
+            .await
+            .map(drop)
+    }
+
+    async fn post(&self, message: Vec<u8>) -> Result<(http::HeaderMap, Reply), Error> {
+        if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+            return Err(Error::SessionOver);
+        }
+        self.transport.post(message).await
+    }
+
+    fn id(&self) -> Id {
+        Id::number(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Reads an answer up to the response to `id`; hears progress, answers the server's requests.
+async fn response(
+    transport: &Transport,
+    reply: Reply,
+    id: &Id,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Box<RawValue>, Error> {
+    let Reply::Messages(mut messages) = reply else {
+        return Err(Error::NoResponse);
+    };
+    while let Some(message) = messages.next().await? {
+        match message {
+            Message::Response(answer) if answer.id.as_ref().is_none_or(|answered| answered == id) => {
+                return outcome(answer);
+            }
+            Message::Notification(notification) => {
+                read_progress(&notification).into_iter().for_each(&mut *progress);
+            }
+            Message::Request(request) => drop(transport.post(refusal(&request).to_bytes()).await?),
+            Message::Response(_) => {} // an answer to somebody else's question
+        }
+    }
+    Err(Error::NoResponse)
+}
+
+fn outcome(answer: Response) -> Result<Box<RawValue>, Error> {
+    match (answer.error_object(), answer.outcome) {
+        (None, Outcome::Result(result)) => Ok(result),
+        (Some(error), _) => Err(Error::Rpc(error)),
+        (None, Outcome::Error(error)) => {
+            let message = format!("an error that cannot be read: {error}");
+            Err(Error::Rpc(ErrorObject::new(Code::InternalError, message)))
+        }
+    }
+}
+
+/// This client declares no capability, so a server may ask it for nothing but a ping.
+fn refusal(request: &Request) -> Response {
+    if request.method == "ping" {
+        return Response::result(request.id.clone(), RawObject::new().to_raw());
+    }
+    let error = ErrorObject::new(Code::MethodNotFound, "this client offers no methods");
+    Response::error(Some(request.id.clone()), &error)
+}
+
+fn read_progress(notification: &Notification) -> Option<Progress> {
+    let params = notification
+        .params
+        .as_ref()
+        .filter(|_| notification.method == "notifications/progress")?;
+    let number = |key| {
+        params
+            .get(key)
+            .and_then(|value: &RawValue| value.get().parse().ok())
+    };
+    Some(Progress {
+        progress: number("progress")?,
+        total: number("total"),
+        message: params.text("message"),
+    })
+}
+
+fn initialize_params(config: &Config) -> RawObject {
+    InitializeParams {
+        protocol_version: Version::LEGACY[0].to_string(),
+        capabilities: ClientCapabilities::NONE,
+        client_info: Implementation::new("asyncmcp", env!("CARGO_PKG_VERSION")),
+        webhook_url: config.webhook_url.clone(),
+    }
+    .to_params()
+}
+
+/// The call's id doubles as its progress token: it is as unique.
+fn call_params(tool: &str, arguments: Box<RawValue>, id: &Id) -> RawObject {
+    let mut meta = RawObject::new();
+    meta.set("progressToken", id.raw().to_owned());
+    let mut params = RawObject::new();
+    params.set_value("name", tool);
+    params.set("arguments", arguments);
+    params.set("_meta", raw::raw(&meta));
+    params
+}

@@ -1,0 +1,246 @@
+//! One POST and its answer: JSON, a stream, or an empty 202.
+//!
+//! Used by `client` for every message it sends.
+//!
+//! Invariant: an answer is bounded in size and in silence; a request that may have reached
+//! the server is not sent again.
+
+use std::time::Duration;
+
+use asyncmcp_protocol::header;
+use asyncmcp_protocol::message::Message;
+use asyncmcp_protocol::sse::Decoder;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Response, StatusCode};
+use tokio::time::timeout;
+use url::Url;
+
+use crate::config::Config;
+use crate::error::Error;
+
+/// The largest message a client takes, in bytes.
+pub(crate) const MAX_MESSAGE: usize = 32 << 20;
+/// The wait before a connection is tried again, times the tries so far.
+const RETRY_STEP: Duration = Duration::from_millis(100);
+/// What is kept of an error page.
+const MAX_ERROR_TEXT: usize = 1024;
+
+/// A connection to one MCP endpoint.
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    silence: Duration,
+    max_retries: u32,
+}
+
+/// The answer to a POST.
+pub(crate) enum Reply {
+    /// 202: taken; there is nothing to read.
+    Accepted,
+    /// Messages, the response last.
+    Messages(Box<Messages>),
+}
+
+/// The messages of one answer.
+pub(crate) struct Messages {
+    response: Response,
+    body: Body,
+    silence: Duration,
+}
+
+enum Body {
+    Json(Vec<u8>),
+    Stream(Decoder),
+    Ended,
+}
+
+impl Transport {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let url = config.url()?;
+        Ok(Self {
+            http: http_client(&url)?,
+            headers: headers(config)?,
+            silence: config.silence()?,
+            max_retries: config.max_retries,
+            url,
+        })
+    }
+
+    /// Sends `name: value` with every later request.
+    pub(crate) fn set_header(&mut self, name: &'static str, value: HeaderValue) {
+        self.headers.insert(HeaderName::from_static(name), value);
+    }
+
+    /// POSTs one message. The headers of the answer come with it.
+    pub(crate) async fn post(&self, message: Vec<u8>) -> Result<(HeaderMap, Reply), Error> {
+        let response = self.send(Method::POST, message).await?;
+        let headers = response.headers().clone();
+        match response.status() {
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok((headers, Reply::Accepted)),
+            StatusCode::OK => {
+                let messages = Messages::new(response, self.silence);
+                Ok((headers, Reply::Messages(Box::new(messages))))
+            }
+            StatusCode::NOT_FOUND if self.headers.contains_key(header::SESSION_ID) => Err(Error::SessionOver),
+            _ => Err(refused(response, self.silence).await),
+        }
+    }
+
+    /// Ends the session. A server that does not offer it answers 405, which is fine.
+    pub(crate) async fn delete(&self) -> Result<(), Error> {
+        let response = self.send(Method::DELETE, Vec::new()).await?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(()),
+            _ => Err(refused(response, self.silence).await),
+        }
+    }
+
+    async fn send(&self, method: Method, body: Vec<u8>) -> Result<Response, Error> {
+        let body = Bytes::from(body);
+        let mut retries = 0;
+        loop {
+            let request = self
+                .http
+                .request(method.clone(), self.url.clone())
+                .headers(self.headers.clone())
+                .body(body.clone());
+            match timeout(self.silence, request.send()).await {
+                Err(_) => return Err(Error::Silent(self.silence)),
+                Ok(Ok(response)) => return Ok(response),
+                // Nothing was dispatched when there was no connection.
+                Ok(Err(error)) if error.is_connect() && retries < self.max_retries => {
+                    retries += 1;
+                    tokio::time::sleep(RETRY_STEP * retries).await;
+                }
+                Ok(Err(error)) => return Err(unreachable(&self.url, error)),
+            }
+        }
+    }
+}
+
+impl Messages {
+    fn new(response: Response, silence: Duration) -> Self {
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let body = if is_stream {
+            Body::Stream(Decoder::new(MAX_MESSAGE))
+        } else {
+            Body::Json(Vec::new())
+        };
+        Self {
+            response,
+            body,
+            silence,
+        }
+    }
+
+    /// The next message; `None` at the end of the answer.
+    pub(crate) async fn next(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            if let Some(message) = self.take() {
+                return message.map(Some);
+            }
+            let Some(chunk) = chunk(&mut self.response, self.silence).await? else {
+                return self.end();
+            };
+            match &mut self.body {
+                Body::Stream(decoder) => decoder.push(&chunk).map_err(Error::Stream)?,
+                Body::Json(json) if json.len() + chunk.len() > MAX_MESSAGE => {
+                    return Err(Error::TooLarge { limit: MAX_MESSAGE });
+                }
+                Body::Json(json) => json.extend_from_slice(&chunk),
+                Body::Ended => return Ok(None),
+            }
+        }
+    }
+
+    /// A message that is complete. Events of other kinds, such as priming events, are passed over.
+    fn take(&mut self) -> Option<Result<Message, Error>> {
+        let Body::Stream(decoder) = &mut self.body else {
+            return None;
+        };
+        std::iter::from_fn(|| decoder.next_event())
+            .find_map(|event| event.message().map(|json| Message::parse(json)))
+            .map(|message| message.map_err(Error::Message))
+    }
+
+    fn end(&mut self) -> Result<Option<Message>, Error> {
+        match std::mem::replace(&mut self.body, Body::Ended) {
+            Body::Json(json) => Message::parse(&json).map(Some).map_err(Error::Message),
+            Body::Stream(_) | Body::Ended => Ok(None),
+        }
+    }
+}
+
+async fn chunk(response: &mut Response, silence: Duration) -> Result<Option<Bytes>, Error> {
+    match timeout(silence, response.chunk()).await {
+        Err(_) => Err(Error::Silent(silence)),
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) => Err(unreachable(response.url(), error)),
+    }
+}
+
+/// The error for a status that is none of MCP's; a JSON-RPC error in the body says more.
+async fn refused(mut response: Response, silence: Duration) -> Error {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while body.len() < MAX_ERROR_TEXT {
+        let Ok(Some(chunk)) = chunk(&mut response, silence).await else {
+            break;
+        };
+        body.extend_from_slice(&chunk);
+    }
+    if let Ok(Message::Response(answer)) = Message::parse(&body)
+        && let Some(error) = answer.error_object()
+    {
+        return Error::Rpc(error);
+    }
+    body.truncate(MAX_ERROR_TEXT);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Error::Status { status, body }
+}
+
+fn unreachable(url: &Url, source: reqwest::Error) -> Error {
+    Error::Unreachable {
+        url: url.to_string(),
+        source: source.without_url(),
+    }
+}
+
+fn http_client(url: &Url) -> Result<reqwest::Client, Error> {
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    // A proxy is somebody else's loopback.
+    let builder = if is_loopback(url) {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder.build().map_err(Error::Http)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn headers(config: &Config) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("application/json, text/event-stream"),
+    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(id) = &config.client_id {
+        let value =
+            HeaderValue::from_str(id).map_err(|error| Error::config("client_id", error.to_string()))?;
+        headers.insert(HeaderName::from_static("x-client-id"), value);
+    }
+    Ok(headers)
+}
