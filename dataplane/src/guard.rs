@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use asyncmcp_crds::HostPattern;
 use axum::body::{Body, Bytes};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -62,7 +63,7 @@ pub struct Door<'a> {
     /// `transport.path`.
     pub path: &'a str,
     /// `transport.hostnames`; empty when absent.
-    pub hostnames: &'a [String],
+    pub hostnames: &'a [HostPattern],
     /// `transport.allowedOrigins`.
     pub origins: &'a [String],
     /// Whether the listener is bound to loopback only.
@@ -124,11 +125,9 @@ fn is_loopback(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-fn is_listed(listed: &[String], host: &str) -> bool {
+fn is_listed(listed: &[HostPattern], host: &str) -> bool {
     let name = name_of(host);
-    listed
-        .iter()
-        .any(|known| known.trim_matches(['[', ']']).eq_ignore_ascii_case(name))
+    listed.iter().any(|pattern| pattern.matches(name))
 }
 
 /// What a Host header would say for this origin: browsers leave a scheme's own port out of both.

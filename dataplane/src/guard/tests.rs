@@ -12,13 +12,10 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-fn names(list: &[&str]) -> Vec<String> {
-    list.iter().map(|&name| name.to_owned()).collect()
-}
-
 /// Asks a door with these hostnames and origins about a Host and perhaps an Origin.
 fn admits(door: (&[&str], &[&str], bool), host: &str, origin: Option<&str>) -> Result<(), Error> {
-    let (hostnames, origins) = (names(door.0), names(door.1));
+    let hostnames: Vec<_> = door.0.iter().copied().map(HostPattern::new).collect();
+    let origins: Vec<_> = door.1.iter().copied().map(str::to_owned).collect();
     let mut map = headers(&[("host", host)]);
     if let Some(origin) = origin {
         map.insert(ORIGIN, HeaderValue::from_str(origin).unwrap());
@@ -34,6 +31,7 @@ fn admits(door: (&[&str], &[&str], bool), host: &str, origin: Option<&str>) -> R
 
 #[test]
 fn host_is_loopback_on_a_loopback_listener_unless_names_are_listed() {
+    let wild = (&["*.a.example"][..], &[][..], true);
     let (local, open, listed) = (
         (&[][..], &[][..], true),
         (&[][..], &[][..], false),
@@ -53,6 +51,8 @@ fn host_is_loopback_on_a_loopback_listener_unless_names_are_listed() {
         (listed, "[::1]:80", true),
         (listed, "localhost", false),
         (listed, "b.a.example", false),
+        (wild, "b.a.example:443", true),
+        (wild, "a.example", false),
     ] {
         let want = if fine {
             Ok(())

@@ -1,0 +1,228 @@
+//! What a client is told when something is wrong: the one place that turns errors into HTTP
+//! statuses and JSON-RPC codes.
+//!
+//! [`crate::server`] and everything behind it answer with an [`Error`]. Invariant: once a
+//! legacy request has passed the door, the envelope and the session, its status is 200 (stock
+//! clients die of any other), and no word of a server's HTTP side is in it.
+
+use std::time::Duration;
+
+use asyncmcp_delivery::egress::Refusal;
+use asyncmcp_protocol::code::{Code, ErrorObject};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+
+use crate::{guard, session, upstream};
+
+/// How long a client is asked to wait when the store is down.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// How much of a client's own words is said back.
+const MAX_ECHO: usize = 128;
+
+/// Why a request is not answered as it hoped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Refused at the door.
+    #[error(transparent)]
+    Guard(#[from] guard::Error),
+    /// The body is no message.
+    #[error(transparent)]
+    Message(#[from] message::Error),
+    /// A batch, where the session's version has none.
+    #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
+    Batch,
+    /// No session id, and not `initialize`.
+    #[error("missing session: send initialize first, then the Mcp-Session-Id header it answers with")]
+    NoSession,
+    /// The session id is of no session.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// The version is not served here.
+    #[error("protocol version {} is not supported", echo(.0))]
+    Version(String),
+    /// `initialize` lacks something.
+    #[error("params of initialize: {0}")]
+    Initialize(#[from] initialize::Error),
+    /// `initialize` in a batch.
+    #[error("initialize must not be part of a batch")]
+    InitializeInBatch,
+    /// The method is not offered.
+    #[error("method {} is not offered", echo(.0))]
+    Method(String),
+    /// A parameter is missing or wrong.
+    #[error("{0}")]
+    Params(&'static str),
+    /// No server has this tool.
+    #[error("unknown tool: {}", echo(.0))]
+    UnknownTool(String),
+    /// The tool's server is away.
+    #[error("server {0:?} is unreachable at present")]
+    Unavailable(String),
+    /// The tool's server failed.
+    #[error("server {server:?} {}", failure(.source))]
+    Server {
+        /// Its name in the route.
+        server: String,
+        /// How.
+        #[source]
+        source: upstream::Error,
+    },
+    /// The tool's server was silent for too long.
+    #[error(
+        "server {server:?} was silent for {}; raise transport.timeout, or list the tool in webhookTools to get its result by webhook",
+        humane(*.limit)
+    )]
+    Silent {
+        /// Its name in the route.
+        server: String,
+        /// The silence allowed.
+        limit: Duration,
+    },
+    /// The tools of a server that must not be left out cannot be listed.
+    #[error("the tools cannot be listed: {}", failure(.0))]
+    List(#[source] upstream::Error),
+    /// The receiver may not be used.
+    #[error("{0}")]
+    Receiver(#[from] Refusal),
+    /// The same idempotency key or JSON-RPC id, but another call.
+    #[error("another call was accepted under this {0} before; use a new one")]
+    Conflict(&'static str),
+    /// The route is being deleted or the process ends.
+    #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
+    Closing,
+    /// The session's end could not be written down.
+    #[error("the session could not be ended, since the gateway's store is down; try again")]
+    Revocation(#[source] asyncmcp_delivery::store::Error),
+    /// The store failed.
+    #[error("webhook calls cannot be stored at present")]
+    Store(#[from] asyncmcp_delivery::store::Error),
+}
+
+impl Error {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Guard(error) => door(error),
+            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
+            Self::Session(_) => StatusCode::NOT_FOUND,
+            // DELETE has nothing but its status to say so.
+            Self::Revocation(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        }
+    }
+
+    /// The code and the name in metrics.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Guard(_) | Self::Batch | Self::NoSession | Self::Session(_) | Self::InitializeInBatch => {
+                Code::InvalidRequest
+            }
+            Self::Message(error) => error.code(),
+            Self::Version(_) => Code::UnsupportedProtocolVersion,
+            Self::Method(_) => Code::MethodNotFound,
+            Self::Initialize(_) | Self::Params(_) | Self::UnknownTool(_) | Self::Conflict(_) => {
+                Code::InvalidParams
+            }
+            Self::Unavailable(_) => Code::ServerUnreachable,
+            Self::Server { source, .. } | Self::List(source) => server(source),
+            Self::Silent { .. } => Code::Timeout,
+            Self::Receiver(_) => Code::ReceiverRefused,
+            Self::Closing | Self::Store(_) | Self::Revocation(_) => Code::Overloaded,
+        }
+    }
+
+    /// The JSON-RPC error object.
+    pub fn object(&self) -> ErrorObject {
+        match self {
+            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            _ if self.code() == Code::Overloaded => {
+                ErrorObject::overloaded(self.to_string(), millis(STORE_PAUSE))
+            }
+            _ => ErrorObject::new(self.code(), self.to_string()),
+        }
+    }
+
+    /// The JSON-RPC response to the request `id`.
+    pub fn to_response(&self, id: Option<Id>) -> Bytes {
+        RpcResponse::error(id, &self.object()).to_bytes().into()
+    }
+
+    /// The HTTP response to the request `id`.
+    pub fn answer(&self, id: Option<Id>) -> Response {
+        let mut response = json(self.to_response(id));
+        *response.status_mut() = self.status();
+        if matches!(self, Self::Guard(guard::Error::Method)) {
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(guard::METHODS));
+        }
+        response
+    }
+}
+
+/// A JSON body with status 200.
+pub fn json(body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn door(error: &guard::Error) -> StatusCode {
+    match error {
+        guard::Error::Path(_) => StatusCode::NOT_FOUND,
+        guard::Error::Host(_) | guard::Error::Origin(_) => StatusCode::FORBIDDEN,
+        guard::Error::Method => StatusCode::METHOD_NOT_ALLOWED,
+        guard::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
+        guard::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        guard::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        guard::Error::Slow => StatusCode::REQUEST_TIMEOUT,
+        guard::Error::Broken => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// What a server's failure is to a client: did the call run, perhaps?
+fn server(error: &upstream::Error) -> Code {
+    match error {
+        upstream::Error::Silent(_) => Code::Timeout,
+        upstream::Error::TooLarge { .. } => Code::TooLarge,
+        upstream::Error::Store(_) => Code::Overloaded,
+        error if error.not_dispatched() => Code::ServerUnreachable,
+        _ => Code::OutcomeUnknown,
+    }
+}
+
+/// The same in words. What the server or the network said stays in the log.
+fn failure(error: &upstream::Error) -> &'static str {
+    match server(error) {
+        Code::Timeout => "did not answer in time",
+        Code::TooLarge => "sent an answer that is larger than the gateway relays",
+        Code::Overloaded => "cannot be called while the gateway's store is down",
+        Code::ServerUnreachable => "could not be reached or took no call; the tool did not run",
+        _ => "stopped before it answered; whether the tool ran to its end is not known",
+    }
+}
+
+fn echo(text: &str) -> String {
+    format!("{:?}", cut(text))
+}
+
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_ECHO)].to_owned()
+}
+
+fn humane(limit: Duration) -> String {
+    format!("{limit:?}")
+}
+
+fn millis(pause: Duration) -> u64 {
+    u64::try_from(pause.as_millis()).expect("a pause of seconds")
+}
+
+#[cfg(test)]
+mod tests;

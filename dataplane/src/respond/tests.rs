@@ -1,0 +1,204 @@
+//! Every error, its status and its code, in one table.
+
+use asyncmcp_delivery::egress::{ClientPolicy, Egress, FromClients};
+use asyncmcp_delivery::job::Origin;
+use asyncmcp_delivery::store;
+use asyncmcp_protocol::batch::Body as Parsed;
+use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::{Message, RawObject};
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+fn server(source: upstream::Error) -> Error {
+    Error::Server {
+        server: "a".into(),
+        source,
+    }
+}
+
+fn refusal() -> Refusal {
+    let from_clients = FromClients {
+        policy: ClientPolicy::Deny,
+        hosts: Vec::new(),
+        cidrs: Vec::new(),
+        schemes: Vec::new(),
+    };
+    let egress = Egress { from_clients };
+    egress
+        .check_url(Origin::Session, "https://a.example")
+        .unwrap_err()
+}
+
+fn unreadable(json: &str) -> Error {
+    Parsed::parse(json.as_bytes()).unwrap_err().into()
+}
+
+fn silent() -> Error {
+    Error::Silent {
+        server: "a".into(),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn down() -> store::Error {
+    store::Error::Down("disk full at /secret/path".into())
+}
+
+/// One error: its status, its code, and what the message must say.
+type Row = (Error, u16, i64, &'static str);
+
+fn table() -> impl Iterator<Item = Row> {
+    before_the_session().into_iter().chain(behind_the_session())
+}
+
+fn before_the_session() -> Vec<Row> {
+    let initialize = InitializeParams::parse(&RawObject::new()).unwrap_err();
+    vec![
+        (guard::Error::Path("/mcp".into()).into(), 404, -32600, "/mcp"),
+        (
+            guard::Error::Host("x".into()).into(),
+            403,
+            -32600,
+            "transport.hostnames",
+        ),
+        (
+            guard::Error::Origin("x".into()).into(),
+            403,
+            -32600,
+            "transport.allowedOrigins",
+        ),
+        (guard::Error::Method.into(), 405, -32600, "POST"),
+        (guard::Error::Accept("both").into(), 406, -32600, "both"),
+        (guard::Error::ContentType.into(), 415, -32600, "application/json"),
+        (
+            guard::Error::TooLarge { limit: 9 }.into(),
+            413,
+            -32600,
+            "transport.maxRequestSize",
+        ),
+        (guard::Error::Slow.into(), 408, -32600, "30 s"),
+        (guard::Error::Broken.into(), 400, -32600, "read"),
+        (unreadable("{"), 400, -32700, "JSON"),
+        (unreadable("{}"), 400, -32600, "jsonrpc"),
+        (Error::Batch, 400, -32600, "2025-03-26"),
+        (Error::NoSession, 400, -32600, "initialize"),
+        (session::Error::Unknown.into(), 404, -32600, "initialize again"),
+        (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
+        (session::Error::Revoked.into(), 404, -32600, "initialize again"),
+        (Error::Version("2026-07-28".into()), 400, -32022, "2025-11-25"),
+        (initialize.into(), 200, -32602, "capabilities"),
+    ]
+}
+
+fn behind_the_session() -> Vec<Row> {
+    vec![
+        (Error::InitializeInBatch, 200, -32600, "batch"),
+        (
+            Error::Method("resources/list".into()),
+            200,
+            -32601,
+            "resources/list",
+        ),
+        (Error::Params("params.name"), 200, -32602, "params.name"),
+        (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
+        (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
+        (server(upstream::Error::SessionLost), 200, -31001, "did not run"),
+        (
+            server(upstream::Error::Rejected { status: 401 }),
+            200,
+            -31001,
+            "took no call",
+        ),
+        (
+            server(upstream::Error::Silent(Duration::ZERO)),
+            200,
+            -31002,
+            "in time",
+        ),
+        (server(upstream::Error::Interrupted), 200, -31003, "not known"),
+        (server(upstream::Error::Protocol("x")), 200, -31003, "not known"),
+        (
+            server(upstream::Error::TooLarge { limit: 9 }),
+            200,
+            -31007,
+            "larger",
+        ),
+        (server(upstream::Error::Store(down())), 200, -31004, "store"),
+        (silent(), 200, -31002, "transport.timeout"),
+        (
+            Error::List(upstream::Error::SessionLost),
+            200,
+            -31001,
+            "cannot be listed",
+        ),
+        (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
+        (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
+        (Error::Closing, 200, -31004, "no more calls"),
+        (Error::Store(down()), 200, -31004, "stored"),
+        (Error::Revocation(down()), 503, -31004, "ended"),
+    ]
+}
+
+#[tokio::test]
+async fn each_error_has_its_status_its_code_and_its_words() {
+    for (error, status, code, words) in table() {
+        let response = error.answer(None);
+        assert_eq!(response.status().as_u16(), status, "{error:?}");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let Ok(Message::Response(response)) = Message::parse(&body) else {
+            panic!("{body:?}")
+        };
+        let object = response.error_object().unwrap();
+        assert_eq!(object.code, code, "{error:?}");
+        assert!(
+            object.message.contains(words),
+            "{:?} lacks {words:?}",
+            object.message
+        );
+    }
+}
+
+#[test]
+fn what_is_overloaded_says_when_to_come_back() {
+    for (error, _, code, _) in table().filter(|row| row.2 == -31004) {
+        let data = error.object().data.unwrap();
+        assert_eq!(
+            data.get(),
+            r#"{"reason":"overloaded","retryAfterMs":5000}"#,
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn a_silent_server_names_both_remedies() {
+    let message = silent().object().message;
+    assert!(
+        message.contains("transport.timeout") && message.contains("webhookTools") && message.contains("30s")
+    );
+}
+
+#[test]
+fn nothing_of_a_servers_or_the_stores_own_words_gets_out() {
+    for error in [
+        server(upstream::Error::Refused("token s3cret".into())),
+        Error::Store(down()),
+    ] {
+        let text = String::from_utf8(error.to_response(None).to_vec()).unwrap();
+        assert!(!text.contains("s3cret") && !text.contains("/secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_refused_method_names_the_others() {
+    let response = Error::from(guard::Error::Method).answer(None);
+    assert_eq!(response.headers()[ALLOW], guard::METHODS);
+}
+
+#[test]
+fn a_long_name_is_cut_between_characters_when_it_is_said_back() {
+    let message = Error::UnknownTool("é".repeat(5000)).to_string();
+    assert!(message.len() < 200, "{message}");
+}
