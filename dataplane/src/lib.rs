@@ -5,6 +5,7 @@
 //! everything it serves comes from one McpWebhookRoute document.
 
 pub mod args;
+pub mod catalogue;
 pub mod config;
 pub mod failpoint;
 pub mod guard;
@@ -12,5 +13,6 @@ pub mod operation;
 pub mod policy;
 pub mod respond;
 pub mod session;
+pub mod sessions;
 pub mod telemetry;
 pub mod upstream;

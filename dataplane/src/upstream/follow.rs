@@ -1,0 +1,100 @@
+//! The servers of the route as it stands.
+//!
+//! Everything towards servers begins with an [`Upstreams`]. Invariant: a server whose
+//! endpoint did not change keeps its connections and sessions through a change of the route.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use asyncmcp_crds::effective::Server;
+use url::Url;
+
+use super::{Endpoint, Metrics, Upstream};
+use crate::config::{Config, Live};
+
+/// The servers of the route as it stands. Follows the route without a task of its own:
+/// who asks after a change gets what changed.
+#[derive(Clone)]
+pub struct Upstreams(Arc<Following>);
+
+struct Following {
+    live: Live,
+    metrics: Metrics,
+    current: Mutex<Current>,
+}
+
+/// The servers that were made from `config`.
+struct Current {
+    config: Option<Arc<Config>>,
+    servers: BTreeMap<String, Upstream>,
+}
+
+impl Upstreams {
+    /// The servers of the route that `live` shows.
+    pub fn new(live: Live, metrics: Metrics) -> Self {
+        let current = Mutex::new(Current {
+            config: None,
+            servers: BTreeMap::new(),
+        });
+        Self(Arc::new(Following {
+            live,
+            metrics,
+            current,
+        }))
+    }
+
+    /// The server of this name.
+    pub fn get(&self, name: &str) -> Option<Upstream> {
+        self.current(|servers| servers.get(name).cloned())
+    }
+
+    /// All servers, in the order of their names.
+    pub fn all(&self) -> Vec<Upstream> {
+        self.current(|servers| servers.values().cloned().collect())
+    }
+
+    /// The route that the servers follow.
+    pub fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    fn current<T>(&self, read: impl FnOnce(&BTreeMap<String, Upstream>) -> T) -> T {
+        let config = self.0.live.borrow().clone();
+        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if !current
+            .config
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &config))
+        {
+            current.servers = self.follow(&config, &current.servers);
+            current.config = Some(config);
+        }
+        read(&current.servers)
+    }
+
+    /// The servers of `config`; those that stayed as they were keep their connections.
+    fn follow(&self, config: &Config, old: &BTreeMap<String, Upstream>) -> BTreeMap<String, Upstream> {
+        let mut servers = BTreeMap::new();
+        for endpoint in config.route.servers.iter().filter_map(endpoint) {
+            let name = endpoint.name.clone();
+            let kept = old
+                .get(&name)
+                .filter(|known| known.0.endpoint == endpoint)
+                .cloned();
+            match kept.map_or_else(|| Upstream::new(endpoint, self.0.metrics.clone()), Ok) {
+                Ok(server) => drop(servers.insert(name, server)),
+                Err(error) => tracing::error!(server = name, %error, "a server cannot be used"),
+            }
+        }
+        servers
+    }
+}
+
+/// `validate` has seen to it that the URL is one.
+fn endpoint(server: &Server) -> Option<Endpoint> {
+    Some(Endpoint {
+        name: server.name.clone(),
+        url: Url::parse(&server.url).ok()?,
+        timeout: server.timeout,
+    })
+}
