@@ -329,3 +329,6 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

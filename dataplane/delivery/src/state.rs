@@ -134,11 +134,11 @@ impl State {
                 push: if deliver { Push::Due } else { Push::None },
             }),
             (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
-            (Ended(_), Push::Sending, Event::Retry)
-            | (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
+            (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
             (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
+            (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
             _ => None,
         }
     }
@@ -222,3 +222,6 @@ impl fmt::Display for Category {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

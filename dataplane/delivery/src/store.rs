@@ -9,6 +9,8 @@ pub mod metrics;
 pub mod redb;
 
 mod codec;
+#[cfg(test)]
+mod conformance;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -288,3 +288,6 @@ impl Store for Memory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

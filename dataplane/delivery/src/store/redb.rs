@@ -19,7 +19,7 @@ mod shared;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -118,11 +118,15 @@ impl Embedded {
 
     /// Waits until the writer thread is gone, and the file with it.
     fn join(&self) {
-        let writer = self.writer.lock().expect("no holder of this lock panics").take();
+        let writer = self.writer().take();
         if let Some(writer) = writer {
             // A panic of the writer was reported by its guard.
             let _ = writer.join();
         }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.writer.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -218,8 +222,14 @@ impl Store for Embedded {
     }
 
     async fn close(&self) -> Result<(), Error> {
+        if self.writer().is_none() {
+            return Ok(()); // closed before
+        }
         self.write(Op::Close).await?;
         self.join(); // the thread has nothing left to do but to end
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ const FIRST_KEY: Key = Key([0; 8]);
 const LAST_KEY: Key = Key([255; 8]);
 const END: Millis = Millis(u64::MAX);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Index {
     queued: BTreeSet<(Key, Key, JobId)>,
     inflight: BTreeSet<JobId>,

@@ -124,11 +124,16 @@ fn sync(path: &Path) -> io::Result<()> {
 fn refusal(file: &Path, error: DatabaseError) -> Error {
     match error {
         DatabaseError::DatabaseAlreadyOpen => taken(file),
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() != io::ErrorKind::InvalidData => {
+        DatabaseError::Storage(StorageError::Io(error)) if !is_about_content(error.kind()) => {
             Error::Down(format!("{}: {error}", file.display()))
         }
         error => unreadable(file, error),
     }
+}
+
+/// The file was read, and is not what it should be.
+fn is_about_content(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 fn taken(path: &Path) -> Error {

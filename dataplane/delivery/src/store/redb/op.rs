@@ -15,7 +15,7 @@ use crate::store::{Acceptance, Error, SessionRow, Sweep};
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// Somebody who waits for the commit; dropping it tells them that it failed.
-pub(super) type Waiter = Box<dyn FnOnce()>;
+pub(super) type Waiter = Box<dyn FnOnce() + Send>;
 
 /// One thing to write.
 #[derive(Debug)]
@@ -43,14 +43,14 @@ impl Op {
             }
     }
 
-    /// Does it, and returns whoever waits for the commit.
-    pub(super) fn run(self, group: &mut Group<'_>) -> Result<Waiter, Fault> {
+    /// Does it, and adds whoever waits for the commit to `waiters`, also when it fails.
+    pub(super) fn run(self, group: &mut Group<'_>, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
         match self {
-            Self::Accept(job, reply) => waiter(reply, group.accept(&job)),
-            Self::Apply(id, changes, now, reply) => waiter(reply, group.apply(id, &changes, now)),
-            Self::Sweep(sweep, reply) => waiter(reply, group.sweep(&sweep)),
-            Self::Swap(sid, row, reply) => waiter(reply, group.swap_session(sid, &row)),
-            Self::Close(reply) => waiter(reply, Ok(())),
+            Self::Accept(job, reply) => wait(waiters, reply, group.accept(&job)),
+            Self::Apply(id, changes, now, reply) => wait(waiters, reply, group.apply(id, &changes, now)),
+            Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
+            Self::Swap(sid, row, reply) => wait(waiters, reply, group.swap_session(sid, &row)),
+            Self::Close(reply) => wait(waiters, reply, Ok(())),
         }
     }
 }
@@ -63,13 +63,18 @@ fn payload(change: &Change) -> usize {
 }
 
 /// A row's fault is the operation's own answer; redb's fault is everybody's.
-fn waiter<T: 'static>(reply: Reply<T>, done: Result<T, Fault>) -> Result<Waiter, Fault> {
-    let answer = match done {
-        Ok(answer) => Ok(answer),
-        Err(Fault::Row(error)) => Err(error),
-        Err(fault) => return Err(fault),
+fn wait<T: Send + 'static>(
+    waiters: &mut Vec<Waiter>,
+    reply: Reply<T>,
+    done: Result<T, Fault>,
+) -> Result<(), Fault> {
+    let (answer, spoilt) = match done {
+        Ok(answer) => (Ok(answer), Ok(())),
+        Err(Fault::Row(error)) => (Err(error), Ok(())),
+        Err(fault) => (Err(Error::Down("the commit failed".to_owned())), Err(fault)),
     };
-    Ok(Box::new(move || {
+    waiters.push(Box::new(move || {
         let _ = reply.send(answer); // a caller that left gets no answer
-    }))
+    }));
+    spoilt
 }

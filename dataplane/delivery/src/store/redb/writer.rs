@@ -4,6 +4,7 @@
 //! under way the next group gathers by itself. Invariant: nobody is answered before the
 //! commit, and after a commit that failed nothing of memory is trusted: the file is reopened.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::file::Media;
 use super::format::{self, Ledger};
 use super::group::Group;
 use super::hooks::CommitInfo;
-use super::op::{Op, Reply};
+use super::op::{Op, Reply, Waiter};
 use super::shared::Shared;
 use crate::store::Error;
 
@@ -31,12 +32,24 @@ const FAILURES: u32 = 3;
 /// How long to wait before the file is reopened, times the failures so far.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A group: what is still to be done, and whoever waits for the commit of what was.
+#[derive(Default)]
+struct Batch {
+    todo: VecDeque<Op>,
+    waiters: Vec<Waiter>,
+    /// Whom to tell when the file is closed after it.
+    close: Option<Reply<()>>,
+}
+
 /// The state of the writer thread.
 pub(super) struct Writer {
     inbox: mpsc::Receiver<Op>,
     shared: Arc<Shared>,
     media: Box<dyn Media>,
     options: Options,
+    /// The group at hand. Kept here so that, whatever happens, its callers learn of a failure
+    /// only when the store says that it is down.
+    batch: Batch,
     /// When the last commit began.
     last: Option<Instant>,
     /// Failures since the last commit that succeeded.
@@ -57,6 +70,7 @@ impl Writer {
             shared,
             media,
             options,
+            batch: Batch::default(),
             last: None,
             failures: 0,
             closed: false,
@@ -67,12 +81,15 @@ impl Writer {
     pub(super) fn run(mut self) {
         while let Ok(first) = self.inbox.recv() {
             self.keep_distance();
-            let (group, close) = self.gather(first);
-            if let Err(fault) = self.commit(group)
+            self.batch = self.gather(first);
+            let committed = self.commit();
+            let close = self.batch.close.take();
+            if let Err(fault) = committed
                 && !self.recover(fault)
             {
                 return;
             }
+            self.answer();
             if let Some(reply) = close {
                 return self.close(reply);
             }
@@ -86,42 +103,46 @@ impl Writer {
         self.last = Some(Instant::now());
     }
 
-    /// What is queued by now, up to the limits, and whom to tell when the file is closed after it.
-    fn gather(&self, first: Op) -> (Vec<Op>, Option<Reply<()>>) {
-        let (mut group, mut bytes) = (Vec::new(), 0);
+    /// What is queued by now, up to the limits.
+    fn gather(&self, first: Op) -> Batch {
+        let (mut batch, mut bytes) = (Batch::default(), 0);
         let mut next = Some(first);
         while let Some(op) = next {
             if let Op::Close(reply) = op {
-                return (group, Some(reply));
+                batch.close = Some(reply);
+                break;
             }
             bytes += op.weight();
-            group.push(op);
-            let full = group.len() >= GROUP_OPS || bytes >= GROUP_BYTES;
+            batch.todo.push_back(op);
+            let full = batch.todo.len() >= GROUP_OPS || bytes >= GROUP_BYTES;
             next = if full { None } else { self.inbox.try_recv().ok() };
         }
-        (group, None)
+        batch
     }
 
-    /// Commits a group and answers it. Whoever is not answered was dropped, and knows.
-    fn commit(&mut self, ops: Vec<Op>) -> Result<(), Fault> {
-        if ops.is_empty() {
+    /// Does all that is to be done in one commit.
+    fn commit(&mut self) -> Result<(), Fault> {
+        if self.batch.todo.is_empty() {
             return Ok(());
         }
         let txn = self.shared.begin_write()?;
         let mut group = Group::open(&txn, self.shared.ledger())?;
-        let waiters = ops.into_iter().map(|op| op.run(&mut group));
-        let waiters = waiters.collect::<Result<Vec<_>, _>>()?;
+        while let Some(op) = self.batch.todo.pop_front() {
+            op.run(&mut group, &mut self.batch.waiters)?;
+        }
         if group.is_idle() {
             drop(group);
             txn.abort()?;
-        } else {
-            let (info, ledger) = group.finish()?;
-            self.make_durable(txn, info, ledger)?;
+            return Ok(());
         }
-        for wake in waiters {
+        let (info, ledger) = group.finish()?;
+        self.make_durable(txn, info, ledger)
+    }
+
+    fn answer(&mut self) {
+        for wake in self.batch.waiters.drain(..) {
             wake();
         }
-        Ok(())
     }
 
     fn make_durable(&mut self, txn: WriteTransaction, info: CommitInfo, ledger: Ledger) -> Result<(), Fault> {
@@ -146,6 +167,7 @@ impl Writer {
             tracing::error!(%error, failures = self.failures, "the store failed");
             // Closing after a failure reports that failure again.
             let _ = self.shared.fall(error.to_string());
+            self.batch = Batch::default(); // whoever waited is told now
             if self.failures >= FAILURES {
                 return false;
             }

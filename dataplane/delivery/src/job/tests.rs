@@ -1,0 +1,143 @@
+//! Random lives of a job: what moves, what never does, and where the job is filed.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn job(receiver: bool) -> Job {
+    let target = Target {
+        url: "https://example.com/hook".to_owned(),
+        origin: Origin::Session,
+    };
+    Job::accepted(&NewJob {
+        id: JobId::new(Millis(1), [1; 10]),
+        at: Millis(1),
+        call: Call {
+            server: "server".to_owned(),
+            tool: "tool".to_owned(),
+            shown_as: "tool".to_owned(),
+            request_id: "1".to_owned(),
+            client: "client".to_owned(),
+            timeout: Duration::from_secs(1),
+            on_interruption: OnInterruption::Fail,
+            target: receiver.then_some(target),
+            retry: Retry::Schedule {
+                waits: Vec::new(),
+                jitter_percent: 0,
+            },
+            trace: Trace::default(),
+        },
+        params: Bytes::new(),
+        dedupe: Dedupe {
+            key: [2; 32],
+            fingerprint: [3; 32],
+        },
+    })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let category = prop::sample::select(Category::ALL.to_vec());
+    prop_oneof![
+        3 => Just(Change::Start),
+        1 => Just(Change::Release),
+        2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),
+        4 => Just(Change::Claim),
+        3 => (2..99u64, prop::option::of(category.clone()))
+            .prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
+        1 => Just(Change::Deliver),
+        2 => category.prop_map(|why| Change::Bury { why }),
+        1 => Just(Change::Stop),
+        2 => Just(Change::Replay),
+    ]
+}
+
+/// The steps of a life, each with the header before and after it.
+fn life(receiver: bool, changes: Vec<Change>) -> Vec<(Job, Change, Job)> {
+    let mut job = job(receiver);
+    let mut steps = Vec::new();
+    for (at, change) in (2..).zip(changes) {
+        if let Some(after) = job.after(&change, Millis(at)) {
+            steps.push((std::mem::replace(&mut job, after.clone()), change, after));
+        }
+    }
+    steps
+}
+
+proptest! {
+    #[test]
+    fn what_acceptance_fixed_stays(receiver: bool, changes in prop::collection::vec(change(), 0..40)) {
+        for (before, _, after) in life(receiver, changes) {
+            prop_assert_eq!(before.id, after.id);
+            prop_assert_eq!(before.server, after.server);
+            prop_assert_eq!(before.client, after.client);
+            prop_assert_eq!(before.receiver, after.receiver);
+            prop_assert_eq!(before.dedupe, after.dedupe);
+            prop_assert_eq!(before.accepted, after.accepted);
+            prop_assert!(before.ended.is_none() || before.ended == after.ended);
+            prop_assert_eq!(after.ended.is_some(), matches!(after.state.exec, Exec::Ended(_)));
+        }
+    }
+
+    #[test]
+    fn a_job_is_filed_in_exactly_one_place(receiver: bool, changes in prop::collection::vec(change(), 0..40)) {
+        for (.., job) in life(receiver, changes) {
+            let rows = job.rows();
+            let places = [
+                rows.queued.is_some(),
+                rows.inflight,
+                rows.due.is_some(),
+                rows.dead.is_some(),
+                rows.settled.is_some(),
+            ];
+            prop_assert_eq!(places.into_iter().filter(|place| *place).count(), 1, "{:?}", job);
+            prop_assert!(rows.waiting.is_none() || rows.due.is_some() || rows.inflight);
+        }
+    }
+
+    #[test]
+    fn only_a_failed_attempt_costs_budget(changes in prop::collection::vec(change(), 0..40)) {
+        for (before, change, after) in life(true, changes) {
+            let expected = match change {
+                Change::Claim => before.attempts + 1,
+                Change::Retry { why: None, .. } => before.attempts - 1,
+                Change::Replay => 0,
+                _ => before.attempts,
+            };
+            prop_assert_eq!(after.attempts, expected);
+        }
+    }
+
+    #[test]
+    fn several_changes_are_the_same_one_by_one(changes in prop::collection::vec(change(), 0..6)) {
+        let one_by_one = changes
+            .iter()
+            .try_fold(job(true), |job, change| job.after(change, Millis(7)));
+        prop_assert_eq!(job(true).after_all(&changes, Millis(7)), one_by_one);
+    }
+
+    #[test]
+    fn a_job_without_a_receiver_is_never_due(changes in prop::collection::vec(change(), 0..40)) {
+        for (.., job) in life(false, changes) {
+            prop_assert_eq!(job.state.push, Push::None);
+        }
+    }
+}
+
+#[test]
+fn a_first_attempt_under_way_is_not_waiting_and_a_second_is() {
+    let body = Bytes::new();
+    let end = End::Result;
+    let first = [Change::Start, Change::Finish { end, body }, Change::Claim];
+    let first = job(true).after_all(&first, Millis(5)).unwrap();
+    assert_eq!(first.rows().waiting, None);
+    let why = Some(Category::Timeout);
+    let retry = Change::Retry { at: Millis(9), why };
+    let parked = first.after(&retry, Millis(6)).unwrap();
+    assert_eq!(parked.rows().waiting, Some(Millis(5)));
+    assert_eq!(
+        parked.rows().due,
+        parked.receiver.map(|receiver| (receiver, Millis(9)))
+    );
+    let second = parked.after(&Change::Claim, Millis(9)).unwrap();
+    assert_eq!(second.rows().waiting, Some(Millis(5)));
+}

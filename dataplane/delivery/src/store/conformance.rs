@@ -1,0 +1,188 @@
+//! What every store must do, as one suite: each store's tests name it with [`suite`] and a
+//! way to open an empty store of theirs.
+//!
+//! Invariant: a case sees the store through the trait alone; [`Subject::verify`] is the
+//! store's own look at its insides afterwards.
+
+pub(super) mod acceptance;
+pub(super) mod ends;
+pub(super) mod model;
+pub(super) mod queries;
+pub(super) mod races;
+pub(super) mod steps;
+pub(super) mod sweeping;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Acceptance, Store, Sweep};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Target, Trace};
+use crate::state::{Category, End};
+
+/// A store under test.
+pub(super) trait Subject {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+    /// Panics where the store's insides do not agree with each other.
+    fn verify(&self);
+}
+
+/// Makes a test of every case, on what `$open` gives.
+macro_rules! suite {
+    ($open:expr) => {
+        crate::store::conformance::suite! { @ $open;
+            acceptance {
+                keeps_all_of_an_accepted_call,
+                answers_the_same_call_with_its_job,
+                refuses_other_arguments_under_the_same_key,
+                leaves_a_job_alone_whose_id_is_used_again,
+                knows_nothing_of_a_job_that_never_was,
+            }
+            steps {
+                takes_each_step_of_the_table_and_no_other,
+                takes_several_steps_or_none,
+                trades_the_params_for_the_body_when_the_call_ends,
+                changes_nothing_for_no_changes,
+                counts_a_job_through_its_life,
+                keeps_bodies_of_sixteen_mebibytes,
+            }
+            queries {
+                lists_the_servers_that_jobs_are_queued_for,
+                goes_round_the_clients_of_a_lane,
+                lists_due_jobs_in_order_up_to_now,
+                knows_each_receivers_earliest_delivery,
+                lists_what_is_in_flight,
+                knows_the_oldest_delivery_that_waits,
+            }
+            sweeping {
+                removes_what_settled_long_ago_and_nothing_else,
+                keeps_dead_letters_by_their_own_time,
+                removes_no_more_than_the_limit,
+                removes_sessions_that_expired,
+                forgets_a_dedupe_key_with_its_job_and_not_before,
+            }
+            races {
+                lets_one_of_many_take_each_step,
+                accepts_one_of_many_equal_calls,
+                lets_one_of_many_write_a_session,
+            }
+            ends {
+                writes_a_session_in_order_only,
+                remembers_the_highest_time_of_a_change,
+                refuses_everything_once_closed,
+            }
+        }
+    };
+    (@ $open:expr; $($group:ident { $($case:ident,)* })*) => {
+        $(mod $group {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let subject = $open;
+                crate::store::conformance::$group::$case(subject.store()).await;
+                subject.verify();
+            })*
+        })*
+    };
+}
+pub(super) use suite;
+
+/// A job whose every name follows from `number`; nothing about two of them is the same but the
+/// server, the client and the receiver.
+pub(super) fn new_job(number: u8) -> NewJob {
+    let at = Millis(1000 + u64::from(number));
+    NewJob {
+        id: JobId::new(at, [number; 10]),
+        at,
+        call: call(),
+        params: Bytes::from(format!("{{\"number\":{number}}}")),
+        dedupe: Dedupe {
+            key: [number; 32],
+            fingerprint: [number; 32],
+        },
+    }
+}
+
+fn call() -> Call {
+    Call {
+        server: "analytics".to_owned(),
+        tool: "batch".to_owned(),
+        shown_as: "analytics_batch".to_owned(),
+        request_id: "\"7\"".to_owned(),
+        client: "sid:1".to_owned(),
+        timeout: Duration::from_millis(1500),
+        on_interruption: OnInterruption::Retry,
+        target: Some(target("https://one.example/hook")),
+        retry: Retry::Exponential {
+            retries: 3,
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(9),
+            jitter_percent: 10,
+        },
+        trace: Trace {
+            parent: "00-a-b-01".to_owned(),
+            state: "k=v".to_owned(),
+        },
+    }
+}
+
+pub(super) fn target(url: &str) -> Target {
+    Target {
+        url: url.to_owned(),
+        origin: Origin::Session,
+    }
+}
+
+/// [`new_job`] with its server, client and receiver.
+fn job_of(number: u8, server: &str, client: &str, receiver: Option<&str>) -> NewJob {
+    let mut job = new_job(number);
+    job.call.server = server.to_owned();
+    job.call.client = client.to_owned();
+    job.call.target = receiver.map(target);
+    job
+}
+
+/// Accepts a job that must be new.
+async fn accept(store: &dyn Store, job: NewJob) -> JobId {
+    let id = job.id;
+    assert_eq!(store.accept(job).await.unwrap(), Acceptance::New(id));
+    id
+}
+
+/// Applies changes that must be steps.
+async fn apply<const N: usize>(store: &dyn Store, id: JobId, changes: [Change; N], now: u64) -> Job {
+    let after = store.apply(id, changes.into(), Millis(now)).await.unwrap();
+    after.expect("the changes are steps")
+}
+
+pub(super) fn finish() -> Change {
+    Change::Finish {
+        end: End::Result,
+        body: Bytes::from_static(b"{\"result\":1}"),
+    }
+}
+
+fn retry(at: u64) -> Change {
+    Change::Retry {
+        at: Millis(at),
+        why: Some(Category::Timeout),
+    }
+}
+
+const BURY: Change = Change::Bury {
+    why: Category::Http5xx,
+};
+
+/// A sweep at `now` that removes nothing but expired sessions.
+fn sweep(now: u64) -> Sweep {
+    Sweep {
+        now: Millis(now),
+        settled_before: Millis(0),
+        dead_before: Millis(0),
+        limit: 100,
+    }
+}

@@ -1,0 +1,210 @@
+//! Random operations over few names, so that they meet, and everything that can be asked
+//! about a store afterwards: what two stores are compared by.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{new_job, target};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob, Retry};
+use crate::state::{Category, End};
+use crate::store::{Counts, SessionRow, Store, Sweep};
+
+const JOBS: u8 = 6;
+const SERVERS: [&str; 2] = ["alpha", "beta"];
+const CLIENTS: [&str; 3] = ["ann", "bob", "cleo"];
+const RECEIVERS: [&str; 2] = ["https://one.example/", "https://two.example/"];
+const SESSIONS: u8 = 2;
+/// Times go up to here, in no order.
+const END: u64 = 60;
+
+/// Something to do to a store.
+#[derive(Clone, Debug)]
+pub(in crate::store) enum Op {
+    Accept(Box<NewJob>),
+    Apply(JobId, Vec<Change>, Millis),
+    Sweep(Sweep),
+    Swap([u8; 16], SessionRow),
+}
+
+/// Does it; the answer as text, errors by their reason.
+pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
+    let reason = |error: crate::store::Error| error.reason();
+    match op {
+        Op::Accept(job) => format!("{:?}", store.accept(*job).await.map_err(reason)),
+        Op::Apply(id, changes, now) => format!("{:?}", store.apply(id, changes, now).await.map_err(reason)),
+        Op::Sweep(sweep) => format!("{:?}", store.sweep(sweep).await.map_err(reason)),
+        Op::Swap(sid, row) => format!("{:?}", store.swap_session(sid, row).await.map_err(reason)),
+    }
+}
+
+/// All that a store tells.
+#[derive(Debug, PartialEq)]
+pub(in crate::store) struct Observation {
+    jobs: Vec<Option<Job>>,
+    calls: Vec<Option<Call>>,
+    blobs: Vec<Option<Bytes>>,
+    found: Vec<Option<JobId>>,
+    lanes: Vec<Key>,
+    next: Vec<Option<(Key, JobId)>>,
+    inflight: Vec<Job>,
+    receivers: Vec<(Key, Millis)>,
+    due: Vec<Vec<JobId>>,
+    next_due: Vec<Option<Millis>>,
+    oldest_waiting: Option<Millis>,
+    counts: Counts,
+    high_water: Millis,
+    sessions: Vec<Option<SessionRow>>,
+}
+
+/// Asks everything.
+pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
+    let mut seen = Observation {
+        jobs: Vec::new(),
+        calls: Vec::new(),
+        blobs: Vec::new(),
+        found: Vec::new(),
+        lanes: store.lanes().await.unwrap(),
+        next: Vec::new(),
+        inflight: store.inflight().await.unwrap(),
+        receivers: store.receivers().await.unwrap(),
+        due: Vec::new(),
+        next_due: Vec::new(),
+        oldest_waiting: store.oldest_waiting().await.unwrap(),
+        counts: store.counts(),
+        high_water: store.high_water(),
+        sessions: Vec::new(),
+    };
+    for number in 0..JOBS {
+        let job = new_job(number);
+        let id = job.id;
+        seen.jobs.push(store.job(id).await.unwrap());
+        seen.calls.push(store.call(id).await.unwrap());
+        seen.blobs.push(store.params(id).await.unwrap());
+        seen.blobs.push(store.body(id).await.unwrap());
+        seen.found.push(store.find(job.dedupe.key).await.unwrap());
+    }
+    ask_by_name(store, &mut seen).await;
+    seen
+}
+
+async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
+    for server in SERVERS.map(Key::of) {
+        let clients = CLIENTS.map(|client| Some(Key::of(client)));
+        for after in clients.into_iter().chain([None]) {
+            seen.next.push(store.next_queued(server, after).await.unwrap());
+        }
+    }
+    for receiver in RECEIVERS.map(|url| target(url).key()) {
+        seen.next_due.push(store.next_due(receiver).await.unwrap());
+        for (now, limit) in [(END / 2, 9), (END, 2), (u64::MAX, 9)] {
+            seen.due
+                .push(store.due(receiver, Millis(now), limit).await.unwrap());
+        }
+    }
+    for sid in 0..SESSIONS {
+        seen.sessions.push(store.session([sid; 16]).await.unwrap());
+    }
+}
+
+/// Any operation.
+pub(in crate::store) fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => accept(),
+        9 => apply(),
+        1 => sweep(),
+        1 => swap(),
+    ]
+}
+
+fn accept() -> impl Strategy<Value = Op> {
+    let names = (
+        prop::sample::select(SERVERS.to_vec()),
+        prop::sample::select(CLIENTS.to_vec()),
+        prop::option::weighted(0.8, prop::sample::select(RECEIVERS.to_vec())),
+    );
+    let numbers = (0..JOBS, 0..JOBS, 0..2u8);
+    (numbers, names, 0..END, 0..40usize, retry()).prop_map(
+        |((number, key, fingerprint), (server, client, receiver), at, size, retry)| {
+            let mut job = new_job(number);
+            // Mostly a key of its own, sometimes another job's.
+            job.dedupe.key = [if fingerprint == 0 { number } else { key }; 32];
+            job.dedupe.fingerprint = [fingerprint; 32];
+            job.at = Millis(at);
+            job.call.server = server.to_owned();
+            job.call.client = client.to_owned();
+            job.call.target = receiver.map(target);
+            job.call.retry = retry;
+            job.params = Bytes::from(vec![number; size * size]);
+            Op::Accept(Box::new(job))
+        },
+    )
+}
+
+fn retry() -> impl Strategy<Value = Retry> {
+    let span = || (0..99_999u64).prop_map(Duration::from_millis);
+    prop_oneof![
+        (0..9u32, span(), span(), 0..=100u8).prop_map(|(retries, initial, max, jitter_percent)| {
+            Retry::Exponential {
+                retries,
+                initial,
+                max,
+                jitter_percent,
+            }
+        }),
+        (prop::collection::vec(span(), 0..4), 0..=100u8).prop_map(|(waits, jitter_percent)| {
+            Retry::Schedule {
+                waits,
+                jitter_percent,
+            }
+        }),
+    ]
+}
+
+fn apply() -> impl Strategy<Value = Op> {
+    let changes = prop::collection::vec(change(), 0..4);
+    (0..JOBS, changes, 0..END)
+        .prop_map(|(number, changes, now)| Op::Apply(new_job(number).id, changes, Millis(now)))
+}
+
+/// Any change, the steps of an ordinary life more often.
+pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
+    let category = || prop::sample::select(Category::ALL.to_vec());
+    let body = (0..40usize).prop_map(|size| Bytes::from(vec![7; size * size]));
+    prop_oneof![
+        3 => Just(Change::Start),
+        1 => Just(Change::Release),
+        4 => (prop::sample::select(End::ALL.to_vec()), body).prop_map(|(end, body)| Change::Finish { end, body }),
+        4 => Just(Change::Claim),
+        3 => (0..END, prop::option::of(category())).prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
+        2 => Just(Change::Deliver),
+        1 => category().prop_map(|why| Change::Bury { why }),
+        1 => Just(Change::Stop),
+        1 => Just(Change::Replay),
+    ]
+}
+
+fn sweep() -> impl Strategy<Value = Op> {
+    (0..END, 0..END, 0..END, 0..4usize).prop_map(|(now, settled, dead, limit)| {
+        Op::Sweep(Sweep {
+            now: Millis(now),
+            settled_before: Millis(settled),
+            dead_before: Millis(dead),
+            limit,
+        })
+    })
+}
+
+fn swap() -> impl Strategy<Value = Op> {
+    (0..SESSIONS, 0..4u64, 0..END).prop_map(|(sid, version, expires)| {
+        let row = SessionRow {
+            version,
+            expires: Millis(expires),
+            bytes: Bytes::from(vec![sid; 9]),
+        };
+        Op::Swap([sid; 16], row)
+    })
+}

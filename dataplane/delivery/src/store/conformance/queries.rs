@@ -1,0 +1,139 @@
+//! Questions about many jobs: fair, in order, and about the right ones.
+
+use std::sync::Arc;
+
+use super::{BURY, accept, apply, finish, job_of, new_job, retry};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Change, Key, Target};
+use crate::store::Store;
+
+const ONE: &str = "https://one.example/hook";
+const TWO: &str = "https://two.example/hook";
+
+pub(in crate::store) async fn lists_the_servers_that_jobs_are_queued_for(store: Arc<dyn Store>) {
+    assert_eq!(store.lanes().await.unwrap(), []);
+    let first = accept(&*store, job_of(1, "a", "x", None)).await;
+    accept(&*store, job_of(2, "b", "x", None)).await;
+    accept(&*store, job_of(3, "b", "y", None)).await;
+    let mut both = [Key::of("a"), Key::of("b")];
+    both.sort_unstable();
+    assert_eq!(store.lanes().await.unwrap(), both);
+
+    apply(&*store, first, [Change::Start], 5).await;
+    assert_eq!(store.lanes().await.unwrap(), [Key::of("b")]);
+    apply(&*store, first, [Change::Release], 6).await;
+    assert_eq!(store.lanes().await.unwrap(), both);
+}
+
+pub(in crate::store) async fn goes_round_the_clients_of_a_lane(store: Arc<dyn Store>) {
+    for number in 1..=6 {
+        accept(&*store, job_of(number, "s", "greedy", None)).await;
+    }
+    accept(&*store, job_of(7, "s", "modest", None)).await;
+    accept(&*store, job_of(8, "s", "shy", None)).await;
+    accept(&*store, job_of(9, "other", "greedy", None)).await;
+    let server = Key::of("s");
+
+    let (mut order, mut after) = (Vec::new(), None);
+    while let Some((client, id)) = store.next_queued(server, after).await.unwrap() {
+        let job = apply(&*store, id, [Change::Start], 5).await;
+        assert_eq!((job.client, job.server), (client, server));
+        order.push((client, id));
+        after = Some(client);
+    }
+
+    assert_eq!(order.len(), 8);
+    let mut first_round: Vec<Key> = order[..3].iter().map(|(client, _)| *client).collect();
+    first_round.sort_unstable();
+    let mut clients = ["greedy", "modest", "shy"].map(Key::of);
+    clients.sort_unstable();
+    assert_eq!(first_round, clients, "each client once before any twice");
+    let of_greedy = order.iter().filter(|(client, _)| *client == Key::of("greedy"));
+    let of_greedy: Vec<JobId> = of_greedy.map(|(_, id)| *id).collect();
+    assert!(of_greedy.len() == 6 && of_greedy.is_sorted(), "oldest first");
+    assert_eq!(store.next_queued(Key::of("nobody"), None).await.unwrap(), None);
+}
+
+/// Accepts a job and brings it to due at `at`.
+async fn due_at(store: &dyn Store, number: u8, receiver: &str, at: u64) -> JobId {
+    let id = accept(store, job_of(number, "s", "c", Some(receiver))).await;
+    apply(store, id, [finish(), Change::Claim, retry(at)], 5).await;
+    id
+}
+
+fn key(receiver: &str) -> Key {
+    let target: Target = super::target(receiver);
+    target.key()
+}
+
+pub(in crate::store) async fn lists_due_jobs_in_order_up_to_now(store: Arc<dyn Store>) {
+    let late = due_at(&*store, 1, ONE, 300).await;
+    let early = due_at(&*store, 2, ONE, 100).await;
+    let middle = due_at(&*store, 3, ONE, 200).await;
+    due_at(&*store, 4, TWO, 100).await;
+
+    let due = async |now, limit| store.due(key(ONE), Millis(now), limit).await.unwrap();
+    assert_eq!(due(99, 10).await, []);
+    assert_eq!(due(100, 10).await, [early]);
+    assert_eq!(due(1000, 10).await, [early, middle, late]);
+    assert_eq!(due(1000, 2).await, [early, middle]);
+    assert_eq!(due(1000, 0).await, []);
+
+    apply(&*store, early, [Change::Claim], 100).await;
+    assert_eq!(due(1000, 10).await, [middle, late]);
+}
+
+pub(in crate::store) async fn knows_each_receivers_earliest_delivery(store: Arc<dyn Store>) {
+    assert_eq!(store.receivers().await.unwrap(), []);
+    assert_eq!(store.next_due(key(ONE)).await.unwrap(), None);
+    due_at(&*store, 1, ONE, 300).await;
+    let early = due_at(&*store, 2, ONE, 100).await;
+    due_at(&*store, 3, TWO, 200).await;
+
+    let mut expected = [(key(ONE), Millis(100)), (key(TWO), Millis(200))];
+    expected.sort_unstable();
+    assert_eq!(store.receivers().await.unwrap(), expected);
+    assert_eq!(store.next_due(key(ONE)).await.unwrap(), Some(Millis(100)));
+
+    apply(&*store, early, [BURY], 100).await;
+    assert_eq!(store.next_due(key(ONE)).await.unwrap(), Some(Millis(300)));
+    assert_eq!(store.receivers().await.unwrap().len(), 2);
+}
+
+pub(in crate::store) async fn lists_what_is_in_flight(store: Arc<dyn Store>) {
+    accept(&*store, new_job(1)).await;
+    let running = accept(&*store, new_job(2)).await;
+    let sending = accept(&*store, new_job(3)).await;
+    let over = accept(&*store, new_job(4)).await;
+    let running = apply(&*store, running, [Change::Start], 5).await;
+    let sending = apply(&*store, sending, [finish(), Change::Claim], 5).await;
+    apply(&*store, over, [finish(), Change::Claim, Change::Deliver], 5).await;
+
+    assert_eq!(store.inflight().await.unwrap(), [running, sending]);
+}
+
+pub(in crate::store) async fn knows_the_oldest_delivery_that_waits(store: Arc<dyn Store>) {
+    assert_eq!(store.oldest_waiting().await.unwrap(), None);
+    let fresh = accept(&*store, new_job(1)).await;
+    let old = accept(&*store, new_job(2)).await;
+    let older = accept(&*store, new_job(3)).await;
+    apply(&*store, fresh, [finish(), Change::Claim], 10).await;
+    assert_eq!(
+        store.oldest_waiting().await.unwrap(),
+        None,
+        "a first attempt is under way"
+    );
+
+    apply(&*store, old, [finish(), Change::Claim, retry(900)], 30).await;
+    apply(&*store, older, [finish(), Change::Claim, retry(900)], 20).await;
+    assert_eq!(store.oldest_waiting().await.unwrap(), Some(Millis(20)));
+    apply(&*store, older, [Change::Claim], 900).await;
+    assert_eq!(
+        store.oldest_waiting().await.unwrap(),
+        Some(Millis(20)),
+        "a second attempt is"
+    );
+    apply(&*store, older, [Change::Deliver], 901).await;
+    assert_eq!(store.oldest_waiting().await.unwrap(), Some(Millis(30)));
+}

@@ -1,0 +1,59 @@
+//! The memory store under the suite, and its index against its jobs.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::conformance::model::{op, run};
+use crate::store::conformance::{Subject, suite};
+
+impl Memory {
+    /// Panics where the index or the counts are not what the jobs say.
+    fn check(&self) {
+        let state = self.lock();
+        let (mut index, mut counts) = (Index::default(), Counts::default());
+        for record in state.jobs.values() {
+            index.insert(&record.job);
+            counts.shift(None, Some(record.job.state));
+            assert_eq!(state.dedupe[&record.job.dedupe], record.job.id);
+        }
+        assert_eq!(state.index, index);
+        assert_eq!(state.counts, counts);
+        assert_eq!(state.dedupe.len(), state.jobs.len());
+        let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
+        assert_eq!(state.expiring, expiring.collect());
+    }
+}
+
+struct Subjected(Arc<Memory>);
+
+impl Subject for Subjected {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<Memory>::clone(&self.0)
+    }
+
+    fn verify(&self) {
+        self.0.check();
+    }
+}
+
+fn open() -> Subjected {
+    Subjected(Arc::new(Memory::new(Metrics::default())))
+}
+
+suite!(open());
+
+proptest! {
+    #[test]
+    fn the_index_and_the_counts_follow_the_jobs(ops in prop::collection::vec(op(), 0..60)) {
+        let store = Memory::new(Metrics::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            for op in ops {
+                run(&store, op).await;
+                store.check();
+            }
+        });
+    }
+}

@@ -1,0 +1,43 @@
+//! The embedded store: under the suite, and what only a file can get wrong.
+
+mod disk;
+mod faults;
+mod files;
+mod groups;
+mod model;
+mod power;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::conformance::{Subject, suite};
+
+struct Subjected {
+    store: Arc<Embedded>,
+    _dir: TempDir,
+}
+
+impl Subject for Subjected {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<Embedded>::clone(&self.store)
+    }
+
+    fn verify(&self) {
+        if self.store.is_up() {
+            self.store.check().unwrap();
+        }
+    }
+}
+
+fn open() -> Subjected {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path(), Options::default()).unwrap();
+    Subjected {
+        store: Arc::new(store),
+        _dir: dir,
+    }
+}
+
+suite!(open());

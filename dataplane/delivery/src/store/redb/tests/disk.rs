@@ -1,0 +1,197 @@
+//! A disk that forgets what was not synced when the power is cut, and fails when told to.
+//!
+//! What a cut leaves of the unsynced writes is drawn from a seed: each may have reached the
+//! disk whole, up to a sector, or not at all, whatever came before or after it.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use ::redb::{Database, StorageBackend};
+
+use crate::store::Error;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::file::{Media, builder};
+use crate::store::redb::format::{self, Ledger};
+
+const SECTOR: usize = 512;
+
+/// A disk; clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk(Arc<(Mutex<Platters>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Platters {
+    /// What survives a cut.
+    durable: Vec<u8>,
+    /// What is read: durable, and everything written since.
+    live: Vec<u8>,
+    unsynced: Vec<Change>,
+    /// Handles of an earlier power-on are dead.
+    power_ons: u32,
+    dark: bool,
+    failing_syncs: u32,
+    failing_opens: u32,
+    held: bool,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Resize(usize),
+}
+
+impl Disk {
+    fn platters(&self) -> MutexGuard<'_, Platters> {
+        self.0.0.lock().unwrap()
+    }
+
+    /// The next so many syncs fail.
+    pub(super) fn fail_syncs(&self, count: u32) {
+        self.platters().failing_syncs = count;
+    }
+
+    /// The next so many opens fail.
+    pub(super) fn fail_opens(&self, count: u32) {
+        self.platters().failing_opens = count;
+    }
+
+    /// Whether opening waits.
+    pub(super) fn hold_opens(&self, held: bool) {
+        self.platters().held = held;
+        self.0.1.notify_all();
+    }
+
+    /// Cuts the power. Nothing can be read or written until it is back.
+    pub(super) fn cut(&self, seed: u64) {
+        let mut platters = self.platters();
+        let mut dice = seed | 1;
+        for change in std::mem::take(&mut platters.unsynced) {
+            platters.keep_some(change, roll(&mut dice));
+        }
+        platters.dark = true;
+    }
+
+    /// Turns the power on again.
+    pub(super) fn power_on(&self) {
+        let mut platters = self.platters();
+        platters.live = platters.durable.clone();
+        platters.power_ons += 1;
+        platters.dark = false;
+    }
+}
+
+/// Xorshift: chance from a seed, the same every time.
+fn roll(dice: &mut u64) -> usize {
+    *dice ^= *dice << 13;
+    *dice ^= *dice >> 7;
+    *dice ^= *dice << 17;
+    usize::try_from(*dice >> 32).unwrap()
+}
+
+impl Platters {
+    fn keep_some(&mut self, change: Change, dice: usize) {
+        let kept = match (dice % 3, change) {
+            (0, _) => return,
+            (1, Change::Write(at, mut data)) => {
+                data.truncate(dice / 3 % (data.len() / SECTOR + 1) * SECTOR);
+                Change::Write(at, data)
+            }
+            (_, change) => change,
+        };
+        kept.make(&mut self.durable);
+    }
+}
+
+impl Change {
+    fn make(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Resize(len) => bytes.resize(*len, 0),
+            Self::Write(at, data) => {
+                let end = at + data.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*at..end].copy_from_slice(data);
+            }
+        }
+    }
+}
+
+impl Media for Disk {
+    fn open(&self) -> Result<(Database, Ledger), Error> {
+        let (power_on, empty) = {
+            let held = |platters: &mut Platters| platters.held;
+            let mut platters = self.0.1.wait_while(self.platters(), held).unwrap();
+            if platters.dark || platters.failing_opens > 0 {
+                platters.failing_opens = platters.failing_opens.saturating_sub(1);
+                return Err(Error::Down("no disk".to_owned()));
+            }
+            (platters.power_ons, platters.live.is_empty())
+        };
+        let disk = self.clone();
+        let opened = builder().create_with_backend(Handle { disk, power_on });
+        let db = opened.map_err(Fault::from)?;
+        if empty {
+            format::create(&db)?;
+        }
+        let ledger = format::read(&db)?;
+        Ok((db, ledger))
+    }
+}
+
+#[derive(Debug)]
+struct Handle {
+    disk: Disk,
+    power_on: u32,
+}
+
+impl Handle {
+    fn platters(&self) -> io::Result<MutexGuard<'_, Platters>> {
+        let platters = self.disk.platters();
+        if platters.dark || platters.power_ons != self.power_on {
+            return Err(io::Error::other("the power was cut"));
+        }
+        Ok(platters)
+    }
+
+    fn change(&self, change: Change) -> io::Result<()> {
+        let mut platters = self.platters()?;
+        change.make(&mut platters.live);
+        platters.unsynced.push(change);
+        Ok(())
+    }
+}
+
+impl StorageBackend for Handle {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.platters()?.live.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let platters = self.platters()?;
+        let at = usize::try_from(offset).unwrap();
+        let bytes = platters.live.get(at..at + out.len());
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change(Change::Resize(usize::try_from(len).unwrap()))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut platters = self.platters()?;
+        if platters.failing_syncs > 0 {
+            platters.failing_syncs -= 1;
+            return Err(io::Error::other("the sync failed"));
+        }
+        for change in std::mem::take(&mut platters.unsynced) {
+            change.make(&mut platters.durable);
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(Change::Write(usize::try_from(offset).unwrap(), data.to_vec()))
+    }
+}

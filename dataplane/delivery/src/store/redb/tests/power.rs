@@ -1,0 +1,129 @@
+//! The power goes while jobs are being worked on: whatever was acknowledged is there.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinSet;
+
+use super::disk::Disk;
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Change, Job};
+use crate::state::Category;
+use crate::store::Store;
+use crate::store::conformance::{finish, new_job};
+use crate::store::redb::{Embedded, Options};
+
+/// What a caller knows of a job: the last header it was told, and what it asked for since.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    told: Option<Job>,
+    asked: Option<Vec<Change>>,
+}
+
+#[derive(Default)]
+struct Witness {
+    jobs: Mutex<HashMap<JobId, Known>>,
+    acknowledged: AtomicU32,
+}
+
+impl Witness {
+    fn asks(&self, id: JobId, changes: Option<Vec<Change>>) {
+        self.jobs.lock().unwrap().entry(id).or_default().asked = changes;
+    }
+
+    fn is_told(&self, id: JobId, job: Option<Job>) {
+        let told = Known {
+            told: job,
+            asked: None,
+        };
+        self.jobs.lock().unwrap().insert(id, told);
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The steps of a life that meets everything.
+fn life() -> [Vec<Change>; 5] {
+    let why = Some(Category::Http5xx);
+    [
+        vec![Change::Start],
+        vec![finish(), Change::Claim],
+        vec![Change::Retry { at: Millis(9), why }],
+        vec![Change::Claim],
+        vec![Change::Deliver],
+    ]
+}
+
+/// Takes jobs through their lives until the store fails.
+async fn work(store: Arc<Embedded>, witness: Arc<Witness>, worker: u64) {
+    for round in 0.. {
+        let mut new = new_job(0);
+        new.id = JobId::new(Millis(round * 100 + worker), [1; 10]);
+        new.dedupe.key[..8].copy_from_slice(&(round * 100 + worker).to_be_bytes());
+        let (id, job) = (new.id, Job::accepted(&new));
+        witness.asks(id, Some(Vec::new()));
+        if store.accept(new).await.is_err() {
+            return;
+        }
+        witness.is_told(id, Some(job));
+        for changes in life() {
+            witness.asks(id, Some(changes.clone()));
+            let Ok(after) = store.apply(id, changes, Millis(9)).await else {
+                return;
+            };
+            witness.is_told(id, after);
+        }
+    }
+}
+
+/// Lets workers work until there were so many acknowledgements, then cuts the power.
+async fn until_cut(disk: &Disk, acknowledgements: u32, seed: u64) -> HashMap<JobId, Known> {
+    let store = Embedded::start(Box::new(disk.clone()), Options::default()).unwrap();
+    let (store, witness) = (Arc::new(store), Arc::new(Witness::default()));
+    let mut workers = JoinSet::new();
+    for worker in 0..8 {
+        workers.spawn(work(Arc::clone(&store), Arc::clone(&witness), worker));
+    }
+    while witness.acknowledged.load(Ordering::Relaxed) < acknowledgements {
+        assert!(store.is_up(), "it failed before the cut");
+        tokio::task::yield_now().await;
+    }
+    disk.cut(seed);
+    workers.join_all().await;
+    witness.jobs.lock().unwrap().clone()
+}
+
+/// What is there must be what was told, or that and what was asked for next.
+fn assert_is_known(found: Option<&Job>, known: &Known) {
+    let asked = known.asked.as_deref();
+    let next = match (&known.told, asked) {
+        (Some(told), Some(changes)) => told.after_all(changes, Millis(9)),
+        // Its acceptance was asked for; any header of it is as good as none.
+        (None, _) => found.cloned(),
+        (_, None) => None,
+    };
+    assert!(
+        found == known.told.as_ref() || (next.is_some() && found == next.as_ref()),
+        "found {found:?}, known {known:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_and_the_index_holds() {
+    for seed in 1..=12 {
+        let disk = Disk::default();
+        let acknowledgements = 20 * u32::try_from(seed).unwrap();
+        let jobs = until_cut(&disk, acknowledgements, seed * 7919).await;
+        assert!(
+            jobs.values().any(|known| known.asked.is_some()),
+            "nobody was cut off"
+        );
+        disk.power_on();
+        let store = Embedded::start(Box::new(disk), Options::default()).unwrap();
+        store.check().unwrap();
+        for (id, known) in jobs {
+            assert_is_known(store.job(id).await.unwrap().as_ref(), &known);
+        }
+    }
+}
