@@ -1,2 +1,43 @@
-//! Placeholder.
-fn main() {}
+//! The `asyncmcp` command: call a tool, receive webhooks, see the whole path once.
+//!
+//! Run by people, by `make run` and by the end-to-end pods.
+//!
+//! Invariant: what a program may read goes to standard output, what only a person reads while
+//! waiting goes to standard error; the exit code is 0 only if what was asked for happened.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use command::{call, demo, receive};
+
+/// Calls MCP tools through asyncmcp and receives their webhooks.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Calls a tool and prints its result, or the acknowledgement of a webhook tool.
+    Call(call::Args),
+    /// Receives webhooks, verifies them, and prints each attempt.
+    Receive(receive::Args),
+    /// Shows a quick tool and a webhook tool against a running data plane.
+    Demo(demo::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    // The provider is installed once; a second install is the only way this fails.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::parse().command {
+        Command::Call(args) => call::run(args).await,
+        Command::Receive(args) => receive::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+    }
+}

@@ -1,6 +1,7 @@
 //! The receiver over real connections, with a signer that nobody here wrote.
 
 use std::net::Ipv4Addr;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -35,6 +36,17 @@ fn signature(id: &str, at: i64, body: &str) -> String {
         .unwrap()
 }
 
+/// One client for all tests: making one reads the system's certificates.
+fn http() -> &'static reqwest::Client {
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    HTTP.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Each test has its own runtime, so no connection may outlive its request.
+        let builder = reqwest::Client::builder().pool_max_idle_per_host(0);
+        builder.no_proxy().build().unwrap()
+    })
+}
+
 /// POSTs `body` and returns the status.
 async fn send(receiver: &Receiver, id: &str, body: &str) -> u16 {
     let now = unix_seconds();
@@ -42,9 +54,7 @@ async fn send(receiver: &Receiver, id: &str, body: &str) -> u16 {
 }
 
 async fn send_signed(receiver: &Receiver, (id, at): (&str, i64), body: &str, signature: &str) -> u16 {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = http
+    let request = http()
         .post(receiver.url())
         .header("webhook-id", id)
         .header("webhook-timestamp", at)

@@ -1,0 +1,135 @@
+//! Lines for people and for programs.
+//!
+//! Used by every subcommand.
+//!
+//! Invariant: a reader that has gone (`| head`) is an error the caller returns, not a panic.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use asyncmcp_client::{Attempt, Outcome, RawValue};
+use asyncmcp_protocol::{self as protocol, RawObject};
+use serde_json::{Value, json};
+
+/// How much of a result a line shows, in characters.
+const SHOWN: usize = 300;
+
+/// A line on standard output.
+pub(crate) fn line(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// A line on standard error, where nobody is missed.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// An attempt as a sentence.
+pub(crate) fn attempt(attempt: &Attempt) -> String {
+    let id = attempt.webhook_id.as_deref().unwrap_or("no webhook-id");
+    let signature = match (&attempt.outcome, attempt.verified) {
+        (Outcome::Refused(error), _) => return format!("refused    {id}  answered 401: {error}"),
+        (_, true) => "signature holds",
+        (_, false) => "not verified (no key given)",
+    };
+    let status = attempt.status.as_u16();
+    let answered = match attempt.outcome {
+        Outcome::FailedOnPurpose => format!("answered {status} on purpose"),
+        Outcome::Duplicate => format!("answered {status}, a duplicate to ignore"),
+        _ => format!("answered {status}"),
+    };
+    let trace = attempt
+        .header("traceparent")
+        .map(|trace| format!("  trace {trace}"));
+    let number = attempt.number;
+    format!(
+        "attempt {number}  {signature}  {id}  {answered}{}",
+        trace.unwrap_or_default()
+    )
+}
+
+/// An attempt as a JSON object.
+pub(crate) fn attempt_json(attempt: &Attempt) -> Value {
+    let (outcome, error) = match &attempt.outcome {
+        Outcome::Delivered => ("delivered", None),
+        Outcome::Duplicate => ("duplicate", None),
+        Outcome::FailedOnPurpose => ("failed_on_purpose", None),
+        Outcome::Refused(error) => ("refused", Some(error.to_string())),
+    };
+    let headers: serde_json::Map<_, _> = attempt
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
+    json!({
+        "outcome": outcome,
+        "error": error,
+        "verified": attempt.verified,
+        "webhookId": attempt.webhook_id,
+        "attempt": attempt.number,
+        "status": attempt.status.as_u16(),
+        "traceparent": attempt.header("traceparent"),
+        "headers": headers,
+        // As text: a JSON value would be written differently from how it came.
+        "body": String::from_utf8_lossy(&attempt.body),
+    })
+}
+
+/// What a delivery says: its tool result, or its error.
+pub(crate) fn delivered(attempt: &Attempt) -> String {
+    match attempt
+        .response()
+        .map(|response| (response.error_object(), response.outcome))
+    {
+        Ok((Some(error), _)) => format!("error {}: {}", error.code, error.message),
+        Ok((None, protocol::Outcome::Result(result))) => result_text(&result),
+        Ok((None, protocol::Outcome::Error(error))) => shortened(error.get()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The texts in a tool result; the whole result where it has none.
+pub(crate) fn result_text(result: &RawValue) -> String {
+    let texts = texts(result).filter(|texts| !texts.is_empty());
+    shortened(&texts.map_or_else(|| result.get().to_owned(), |texts| texts.join("\n")))
+}
+
+fn texts(result: &RawValue) -> Option<Vec<String>> {
+    let content = RawObject::parse(result.get().as_bytes()).ok()?;
+    let blocks: Vec<&RawValue> = serde_json::from_str(content.get("content")?.get()).ok()?;
+    let text = |block: &RawValue| RawObject::parse(block.get().as_bytes()).ok()?.text("text");
+    Some(blocks.into_iter().filter_map(text).collect())
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} ... ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_result_is_shown_by_its_texts_or_whole() {
+        let texts = r#"{"content":[{"type":"text","text":"a"},{"type":"image"},{"text":"b"}]}"#;
+        assert_eq!(result_text(&raw(texts)), "a\nb");
+        assert_eq!(result_text(&raw(r#"{"content":[]}"#)), r#"{"content":[]}"#);
+        assert_eq!(result_text(&raw("5")), "5");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = shortened(&"é".repeat(SHOWN + 1));
+        assert!(long.ends_with("(602 bytes)") && long.starts_with('é'), "{long}");
+        assert_eq!(shortened("short"), "short");
+    }
+}
