@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, demo, receive};
+use command::{call, demo, print, receive};
 
 /// Calls MCP tools through asyncmcp and receives their webhooks.
 #[derive(Parser)]
@@ -32,12 +32,17 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
     // The provider is installed once; a second install is the only way this fails.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match Cli::parse().command {
+    let ended = match Cli::parse().command {
         Command::Call(args) => call::run(args).await,
         Command::Receive(args) => receive::run(args).await,
         Command::Demo(args) => demo::run(args).await,
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        // One line with its causes; a backtrace is nothing a caller can act on.
+        print::note(format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
 }

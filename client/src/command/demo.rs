@@ -160,6 +160,7 @@ async fn call_slow(client: &Client, receiver: &mut Receiver) -> anyhow::Result<(
         .await
         .context("the result was not delivered within 60 s")??;
     entry(begin, "result", &print::delivered(&attempt))?;
+    show_names(&attempt)?;
     Ok(print::line("")?)
 }
 
@@ -173,7 +174,11 @@ fn acknowledged(id: &Id, job: Option<&str>) -> String {
 /// Shows every attempt up to the delivery that answers `id`.
 async fn delivery(begin: Instant, receiver: &mut Receiver, id: &Id) -> anyhow::Result<Attempt> {
     while let Some(attempt) = receiver.next().await {
-        entry(begin, "webhook", &print::attempt(&attempt))?;
+        entry(
+            begin,
+            &format!("attempt {}", attempt.number),
+            &print::verdict(&attempt),
+        )?;
         match attempt.outcome {
             Outcome::Refused(error) => bail!("a webhook was refused: {error}"),
             Outcome::Delivered if attempt.response()?.id.as_ref() == Some(id) => return Ok(attempt),
@@ -183,11 +188,25 @@ async fn delivery(begin: Instant, receiver: &mut Receiver, id: &Id) -> anyhow::R
     bail!("the receiver stopped")
 }
 
+/// What receiver and gateway both know the delivery by.
+fn show_names(attempt: &Attempt) -> std::io::Result<()> {
+    let names = [
+        ("webhook-id", attempt.webhook_id.as_deref()),
+        ("trace id", print::trace_id(attempt)),
+    ];
+    for (what, name) in names {
+        if let Some(name) = name {
+            print::line(format!("            {what:<12}  {name}"))?;
+        }
+    }
+    Ok(())
+}
+
 async fn receive_on(mut receiver: Receiver) -> anyhow::Result<ExitCode> {
     while let Some(attempt) = receiver.next().await {
         print::line(format!("   {}", print::attempt(&attempt)))?;
         if attempt.outcome == Outcome::Delivered {
-            print::line(format!("   result     {}", print::delivered(&attempt)))?;
+            print::line(format!("              {}", print::delivered(&attempt)))?;
         }
     }
     bail!("the receiver stopped")

@@ -26,28 +26,37 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// An attempt as a sentence.
+/// An attempt as a line.
 pub(crate) fn attempt(attempt: &Attempt) -> String {
     let id = attempt.webhook_id.as_deref().unwrap_or("no webhook-id");
-    let signature = match (&attempt.outcome, attempt.verified) {
-        (Outcome::Refused(error), _) => return format!("refused    {id}  answered 401: {error}"),
-        (_, true) => "signature holds",
-        (_, false) => "not verified (no key given)",
-    };
-    let status = attempt.status.as_u16();
-    let answered = match attempt.outcome {
-        Outcome::FailedOnPurpose => format!("answered {status} on purpose"),
-        Outcome::Duplicate => format!("answered {status}, a duplicate to ignore"),
-        _ => format!("answered {status}"),
-    };
-    let trace = attempt
-        .header("traceparent")
-        .map(|trace| format!("  trace {trace}"));
+    let trace = trace_id(attempt).map(|trace| format!("  trace {trace}"));
     let number = attempt.number;
     format!(
-        "attempt {number}  {signature}  {id}  {answered}{}",
+        "attempt {number}  {id}  {}{}",
+        verdict(attempt),
         trace.unwrap_or_default()
     )
+}
+
+/// Whether the attempt is believed, and what it was answered.
+pub(crate) fn verdict(attempt: &Attempt) -> String {
+    let signature = if attempt.verified {
+        "signature holds"
+    } else {
+        "not verified (no key given)"
+    };
+    let status = attempt.status.as_u16();
+    match &attempt.outcome {
+        Outcome::Delivered => format!("{signature}, answered {status}"),
+        Outcome::FailedOnPurpose => format!("{signature}, answered {status} on purpose"),
+        Outcome::Duplicate => format!("{signature}, a duplicate, answered {status}"),
+        Outcome::Refused(error) => format!("refused with {status}: {error}"),
+    }
+}
+
+/// The trace the attempt belongs to (W3C Trace Context).
+pub(crate) fn trace_id(attempt: &Attempt) -> Option<&str> {
+    attempt.header("traceparent")?.split('-').nth(1)
 }
 
 /// An attempt as a JSON object.
