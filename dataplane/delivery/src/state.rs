@@ -122,6 +122,10 @@ impl State {
     };
 
     /// The table: the state after `event`, or `None` where the event changes nothing.
+    #[expect(
+        clippy::match_same_arms,
+        reason = "one row of the table a line, in the order things happen"
+    )]
     pub fn after(self, event: Event) -> Option<Self> {
         use Exec::{Ended, Queued, Running};
         let exec = |exec| Some(Self { exec, ..self });

@@ -1,4 +1,6 @@
-//! The snapshot of a call, written once at acceptance.
+//! The snapshot of a call, written once at acceptance and read by every execution and attempt.
+//!
+//! Invariant: every field is written, in the order of the type.
 
 use super::{Reader, Writer, code};
 use crate::job::{Call, OnInterruption, Origin, Retry, Target, Trace};

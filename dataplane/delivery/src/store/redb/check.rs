@@ -1,7 +1,8 @@
 //! Whether the file agrees with itself: every row and count is recomputed from the jobs'
 //! headers and compared with what is there.
 //!
-//! Reads everything, keeps nothing: each expected row is looked up, and the number of
+//! For tests and for an operator who suspects the file. Invariant: reads everything in one
+//! transaction, keeps nothing: each expected row is looked up, and the number of
 //! expected rows must be the table's length, so no row is there beyond them.
 
 use ::redb::{ReadableTableMetadata, TableDefinition, Value};
