@@ -155,3 +155,6 @@ async fn work(core: Arc<Core>) {
     recover::run(&core).await;
     tokio::join!(execute::run(&core), deliver::run(&core), sweep::run(&core));
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,3 +64,6 @@ pub fn retry_after(header: &str, now: Millis) -> Option<Duration> {
     let since_epoch = date.duration_since(UNIX_EPOCH).unwrap_or_default();
     Some(Millis::default().plus(since_epoch).since(now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,8 @@ async fn drained(mut response: Response) -> reqwest::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod receiver;
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,10 @@ use crate::job::Origin;
 /// An exact `allowedHosts` entry lifts them.
 const LOCAL_NAMES: &[(&str, &str)] = &[
     ("localhost", "name_localhost"),
+    ("cluster.local", "name_cluster"),
     ("local", "name_local"),
     ("internal", "name_internal"),
     ("svc", "name_svc"),
-    ("cluster.local", "name_cluster"),
 ];
 /// Never opened, by any policy.
 const METADATA_NAME: &str = "metadata.google.internal";
@@ -77,10 +77,12 @@ impl std::str::FromStr for HostPattern {
         let (below, host) = text
             .strip_prefix("*.")
             .map_or((false, text), |suffix| (true, suffix));
-        match (below, Host::parse(host).map_err(|_| error())?) {
-            (false, host) => Ok(Self::Exact(without_dot(host))),
-            (true, Host::Domain(name)) => Ok(Self::Below(name.trim_end_matches('.').to_owned())),
+        let host = without_dot(Host::parse(host).map_err(|_| error())?);
+        match (below, host) {
+            (_, Host::Domain(name)) if name.is_empty() || name.contains('*') => Err(error()),
+            (true, Host::Domain(name)) => Ok(Self::Below(name)),
             (true, _) => Err(error()),
+            (false, host) => Ok(Self::Exact(host)),
         }
     }
 }
@@ -271,3 +273,6 @@ fn literal(host: &Host<String>) -> Option<IpAddr> {
         Host::Domain(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{Egress, Refusal};
@@ -54,11 +54,15 @@ impl Dns {
     /// Reads `/etc/resolv.conf` and `/etc/hosts`. Without a readable configuration there is no name
     /// server: names from `/etc/hosts` and `localhost` still resolve, others are unavailable.
     pub fn system() -> Result<Self, NetError> {
-        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+        let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
             tracing::warn!(target: "asyncmcp::delivery", %error, "cannot read the resolver's configuration");
             let nobody = ResolverConfig::default();
             TokioResolver::builder_with_config(nobody, TokioRuntimeProvider::default())
         });
+        Self::build(builder)
+    }
+
+    fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<Self, NetError> {
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6; // all addresses, for all are judged
         options.use_hosts_file = ResolveHosts::Always;
@@ -140,3 +144,6 @@ async fn guarded(lookup: &dyn Lookup, egress: &Egress, origin: Origin, name: &st
         addresses.into_iter().map(|address| SocketAddr::new(address, 0)),
     ))
 }
+
+#[cfg(test)]
+mod tests;

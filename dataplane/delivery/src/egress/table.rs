@@ -116,3 +116,6 @@ fn rfc6052_48(address: Ipv6Addr) -> Ipv4Addr {
     let octets = address.octets();
     Ipv4Addr::new(octets[6], octets[7], octets[9], octets[10])
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! Single attempts against real receivers on loopback.
+
+use std::net::IpAddr;
+
+use super::receiver::{Answer, Receiver, nobody};
+use super::*;
+use crate::egress::resolver::{Dns, LookupError};
+use crate::egress::{ClientPolicy, FromClients, Scheme};
+use crate::engine::Signing;
+use crate::id::JobId;
+use crate::job::{Dedupe, NewJob, OnInterruption, Retry};
+
+/// 2015-10-21T07:28:00Z.
+const NOW: Millis = Millis(1_445_412_480_000);
+const BODY: &[u8] = br#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+
+struct World {
+    policy: Policy,
+    job: Job,
+    call: Call,
+    sender: HttpSender,
+}
+
+/// Resolves every name to these addresses, or not at all.
+struct Everywhere(Result<Vec<IpAddr>, LookupError>);
+
+#[async_trait]
+impl Lookup for Everywhere {
+    async fn lookup(&self, _name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        self.0.clone()
+    }
+}
+
+fn everywhere(address: &str) -> Arc<dyn Lookup> {
+    Arc::new(Everywhere(Ok(vec![address.parse().unwrap()])))
+}
+
+fn policy() -> Policy {
+    Policy {
+        egress: Egress {
+            from_clients: FromClients {
+                policy: ClientPolicy::Allowlist,
+                hosts: vec!["receiver.example".parse().unwrap()],
+                cidrs: vec!["127.0.0.0/8".parse().unwrap()],
+                schemes: vec![Scheme::Http, Scheme::Https],
+            },
+        },
+        signing: Signing::Off,
+        attempt_timeout: Duration::from_millis(300),
+        default_headers: http::HeaderMap::new(),
+        max_age: Duration::from_hours(24),
+        retry_after_max: Duration::from_hours(1),
+        result_retention: Duration::from_hours(24),
+        dead_retention: Duration::from_hours(168),
+        servers: std::collections::BTreeMap::new(),
+        max_running: 1,
+        max_in_flight: 8,
+        namespace: "tools".to_owned(),
+        route: "analytics".to_owned(),
+    }
+}
+
+fn call() -> Call {
+    Call {
+        server: "analytics".to_owned(),
+        tool: "batch".to_owned(),
+        shown_as: "process batch%é".to_owned(),
+        request_id: "1".to_owned(),
+        client: "sid".to_owned(),
+        timeout: Duration::from_hours(1),
+        on_interruption: OnInterruption::Fail,
+        target: None,
+        retry: Retry::Schedule {
+            waits: Vec::new(),
+            jitter_percent: 0,
+        },
+        trace: Trace::default(),
+    }
+}
+
+impl World {
+    fn new(lookup: Arc<dyn Lookup>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let new = NewJob {
+            id: JobId::new(NOW, [1; 10]),
+            at: NOW,
+            call: call(),
+            params: Bytes::new(),
+            dedupe: Dedupe {
+                key: [0; 32],
+                fingerprint: [0; 32],
+            },
+        };
+        let mut job = Job::accepted(&new);
+        job.ended = Some(NOW);
+        Self {
+            policy: policy(),
+            job,
+            call: new.call,
+            sender: HttpSender::new(lookup),
+        }
+    }
+
+    async fn send(&self, url: &str, origin: Origin) -> Attempt {
+        let target = Target {
+            url: url.to_owned(),
+            origin,
+        };
+        let trace = Trace {
+            parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+            state: String::new(),
+        };
+        self.sender
+            .send(Post {
+                job: &self.job,
+                call: &self.call,
+                target: &target,
+                body: &Bytes::from_static(BODY),
+                at: NOW,
+                trace: &trace,
+                policy: &self.policy,
+            })
+            .await
+    }
+}
+
+fn world() -> World {
+    World::new(Arc::new(Dns::system().unwrap()))
+}
+
+async fn verdict(answer: Answer) -> Verdict {
+    let receiver = Receiver::start([answer]).await;
+    world().send(&receiver.url(), Origin::Session).await.verdict
+}
+
+#[tokio::test]
+async fn sends_the_body_untouched_under_the_promised_headers() {
+    let mut receiver = Receiver::start([Answer::Status(204, "")]).await;
+    let world = world();
+    let attempt = world.send(&receiver.url(), Origin::Session).await;
+    assert_eq!((attempt.status, attempt.verdict), (Some(204), Verdict::Delivered));
+    let request = receiver.request().await;
+    assert_eq!(request.line, "POST /hook HTTP/1.1");
+    assert_eq!(request.body, BODY);
+    let id = world.job.id.webhook_id();
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("user-agent", concat!("asyncmcp/", env!("CARGO_PKG_VERSION"))),
+        ("webhook-id", &id),
+        ("webhook-timestamp", "1445412480"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", &id),
+        ("ce-source", "/namespaces/tools/mcpwebhookroutes/analytics"),
+        ("ce-type", "dev.asyncmcp.tool.result.v1"),
+        ("ce-subject", "process%20batch%25%C3%A9"),
+        ("ce-time", "2015-10-21T07:28:00Z"),
+        (
+            "traceparent",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ),
+        ("webhook-signature", ""),
+        ("asyncmcp-replay", ""),
+        ("mcp-session-id", ""),
+        ("tracestate", ""),
+        ("accept-encoding", ""),
+        ("referer", ""),
+        ("cookie", ""),
+    ] {
+        assert_eq!(request.header(name), value, "{name}");
+    }
+    let text = format!("{request:?}");
+    assert!(
+        !text.contains(&world.job.id.to_string()),
+        "the job's id is a capability"
+    );
+}
+
+#[tokio::test]
+async fn signs_with_every_key_what_it_sends() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = world();
+    let keys = [
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
+    ];
+    world.policy.signing = Signing::Keys(keys.map(|key| key.parse().unwrap()).to_vec());
+    world.send(&receiver.url(), Origin::Session).await;
+    let request = receiver.request().await;
+    let signed = request.header("webhook-signature");
+    assert_eq!(signed.split(' ').count(), 2);
+    let mut headers = http::HeaderMap::new();
+    for name in ["webhook-id", "webhook-signature"] {
+        headers.insert(name, request.header(name).parse().unwrap());
+    }
+    // The verifier knows only the present; what is checked here is the signature over our past.
+    for key in keys {
+        let verifier = standardwebhooks::Webhook::new(key).unwrap();
+        let past = i64::try_from(NOW.as_secs()).unwrap();
+        let expected = verifier
+            .sign(request.header("webhook-id"), past, &request.body)
+            .unwrap();
+        assert!(signed.split(' ').any(|one| one == expected), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_authors_receiver_gets_the_authors_headers_and_none_wins_over_ours() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = world();
+    world.job.replays = 2;
+    let extra = &mut world.policy.default_headers;
+    extra.insert("authorization", "Bearer x".parse().unwrap());
+    extra.insert("webhook-id", "forged".parse().unwrap());
+    extra.insert("webhook-signature", "forged".parse().unwrap());
+    world.send(&receiver.url(), Origin::Default).await;
+    let request = receiver.request().await;
+    assert_eq!(request.header("authorization"), "Bearer x");
+    assert_eq!(request.header("webhook-id"), world.job.id.webhook_id());
+    assert_eq!(request.header("webhook-signature"), "");
+    assert_eq!(request.header("asyncmcp-replay"), "2");
+    world.send(&receiver.url(), Origin::Session).await;
+    assert_eq!(receiver.request().await.header("authorization"), "");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = "location: http://169.254.169.254/latest/meta-data\r\n";
+    let mut receiver = Receiver::start([Answer::Status(307, elsewhere)]).await;
+    let attempt = world().send(&receiver.url(), Origin::Session).await;
+    assert_eq!(attempt.status, Some(307));
+    assert_eq!(attempt.verdict, Verdict::Retry(Category::Http3xx));
+    receiver.request().await;
+    assert_eq!(receiver.unseen(), 0);
+}
+
+#[tokio::test]
+async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
+    for header in [
+        "retry-after: 120\r\n",
+        "retry-after: Wed, 21 Oct 2015 07:30:00 GMT\r\n",
+    ] {
+        let receiver = Receiver::start([Answer::Status(429, header)]).await;
+        let attempt = world().send(&receiver.url(), Origin::Session).await;
+        assert_eq!(attempt.retry_after, Some(Duration::from_secs(120)), "{header}");
+        assert_eq!(attempt.verdict, Verdict::Retry(Category::Http4xx));
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_refuses_the_connection() {
+    let url = format!("http://127.0.0.1:{}/", nobody().await);
+    let attempt = world().send(&url, Origin::Session).await;
+    assert_eq!(attempt.verdict, Verdict::Retry(Category::ConnectionRefused));
+    assert_eq!(attempt.status, None);
+}
+
+#[tokio::test]
+async fn silence_and_dripping_end_at_the_timeout() {
+    for answer in [Answer::Silence, Answer::Drip] {
+        let receiver = Receiver::start([answer.clone()]).await;
+        let attempt = world().send(&receiver.url(), Origin::Session).await;
+        assert_eq!(attempt.verdict, Verdict::Retry(Category::Timeout), "{answer:?}");
+        assert!(attempt.duration < Duration::from_secs(5), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_and_counts_by_its_status() {
+    assert_eq!(verdict(Answer::Endless).await, Verdict::Delivered);
+}
+
+#[tokio::test]
+async fn a_broken_answer_is_a_broken_connection() {
+    for answer in [Answer::HangUp, Answer::Noise] {
+        let broken = verdict(answer.clone()).await;
+        assert_eq!(broken, Verdict::Retry(Category::ConnectionReset), "{answer:?}");
+    }
+}
+
+/// A TLS server that nobody vouches for; its port.
+fn stranger() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        while connection
+            .complete_io(&mut stream)
+            .is_ok_and(|(read, _)| read > 0)
+        {}
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_a_tls_error() {
+    let mut world = world(); // its provider is what the stranger needs too
+    world.policy.attempt_timeout = Duration::from_secs(30);
+    let url = format!("https://127.0.0.1:{}/", stranger());
+    let attempt = world.send(&url, Origin::Session).await;
+    assert_eq!(attempt.verdict, Verdict::Retry(Category::TlsError));
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_a_private_address_is_refused() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = World::new(everywhere("127.0.0.1"));
+    world.policy.egress.from_clients.cidrs.clear();
+    let url = format!("http://receiver.example:{}/", receiver.port);
+    match world.send(&url, Origin::Session).await.verdict {
+        Verdict::Refused(refusal) => assert_eq!(refusal.rule(), "loopback"),
+        other => panic!("not refused: {other:?}"),
+    }
+    assert_eq!(receiver.unseen(), 0, "nothing was sent");
+    let attempt = world.send(&url, Origin::Default).await;
+    assert_eq!(
+        attempt.verdict,
+        Verdict::Delivered,
+        "the author's receiver may be private"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_was_tightened_holds_for_open_connections_too() {
+    let receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = World::new(everywhere("127.0.0.1"));
+    let url = format!("http://receiver.example:{}/", receiver.port);
+    assert_eq!(
+        world.send(&url, Origin::Session).await.verdict,
+        Verdict::Delivered
+    );
+    world.policy.egress.from_clients.cidrs.clear();
+    let refused = world.send(&url, Origin::Session).await.verdict;
+    assert_eq!(refused.category(), Some(Category::Blocked));
+}
+
+#[tokio::test]
+async fn a_missing_name_is_theirs_and_a_dead_resolver_is_ours() {
+    let send = async |error| {
+        let world = World::new(Arc::new(Everywhere(Err(error))));
+        world
+            .send("http://receiver.example/", Origin::Session)
+            .await
+            .verdict
+    };
+    assert_eq!(
+        send(LookupError::NoAddress).await,
+        Verdict::Retry(Category::DnsError)
+    );
+    let dead = LookupError::Unavailable("timed out".to_owned());
+    assert_eq!(send(dead).await, Verdict::Requeue(Fault::Resolver));
+}
+
+#[tokio::test]
+async fn an_unreadable_stored_url_is_refused_not_retried() {
+    let refused = world().send("not a url", Origin::Session).await.verdict;
+    assert_eq!(refused.category(), Some(Category::Blocked));
+}
