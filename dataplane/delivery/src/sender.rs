@@ -226,4 +226,4 @@ async fn drained(mut response: Response) -> reqwest::Result<()> {
 #[cfg(test)]
 pub(crate) mod receiver;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

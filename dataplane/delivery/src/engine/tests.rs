@@ -1,1 +1,12 @@
-//! x
+//! The engine as a whole, over the memory store.
+//!
+//! Most of it runs under a paused clock against scripted servers and receivers (`world`); `faults` uses
+//! real receivers on loopback.
+
+mod deliveries;
+mod draining;
+mod executions;
+mod faults;
+mod flaky;
+mod recovery;
+mod world;

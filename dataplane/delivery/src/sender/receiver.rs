@@ -111,7 +111,7 @@ async fn serve(stream: TcpStream, answer: Answer, seen: mpsc::UnboundedSender<Re
             let _ = stream
                 .write_all(b"HTTP/1.1 200 x\r\ncontent-length: 10\r\n\r\nx")
                 .await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Answer::Endless => endless(stream).await,
         Answer::HangUp => {}

@@ -35,7 +35,7 @@ fn everywhere(address: &str) -> Arc<dyn Lookup> {
     Arc::new(Everywhere(Ok(vec![address.parse().unwrap()])))
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         egress: Egress {
             from_clients: FromClients {
@@ -60,7 +60,7 @@ fn policy() -> Policy {
     }
 }
 
-fn call() -> Call {
+pub(crate) fn call() -> Call {
     Call {
         server: "analytics".to_owned(),
         tool: "batch".to_owned(),
@@ -241,7 +241,7 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
     ] {
         let receiver = Receiver::start([Answer::Status(429, header)]).await;
         let attempt = world().send(&receiver.url(), Origin::Session).await;
-        assert_eq!(attempt.retry_after, Some(Duration::from_secs(120)), "{header}");
+        assert_eq!(attempt.retry_after, Some(Duration::from_mins(2)), "{header}");
         assert_eq!(attempt.verdict, Verdict::Retry(Category::Http4xx));
     }
 }

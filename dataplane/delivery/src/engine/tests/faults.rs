@@ -1,0 +1,141 @@
+//! Receivers that misbehave, on real sockets: each delivery ends as `design/delivery.md` says.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::Engine;
+use super::world::*;
+use crate::egress::resolver::{Dns, Lookup, LookupError};
+use crate::job::{Job, Retry};
+use crate::sender::HttpSender;
+use crate::sender::receiver::{Answer, Receiver, nobody};
+
+/// Knows one name, which comes to mean loopback.
+struct Rebinding;
+
+#[async_trait]
+impl Lookup for Rebinding {
+    async fn lookup(&self, _name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        Ok(vec!["127.0.0.1".parse().unwrap()])
+    }
+}
+
+/// What became of a call whose answer goes to `url`, with two retries a moment apart.
+async fn outcome(world: &World, engine: &Engine, url: &str) -> Job {
+    let mut job = to(url, world.job("echo"));
+    job.call.retry = Retry::Schedule {
+        waits: vec![Duration::from_millis(20); 2],
+        jitter_percent: 0,
+    };
+    let id = job.id;
+    engine.accept(job).await.unwrap();
+    world.settled(id).await
+}
+
+fn started() -> (World, Engine) {
+    started_with(Arc::new(Dns::system().unwrap()), World::new())
+}
+
+fn started_with(lookup: Arc<dyn Lookup>, world: World) -> (World, Engine) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let engine = world.start_with(Arc::new(HttpSender::new(lookup)));
+    (world, engine)
+}
+
+/// The fate and the number of requests when a receiver follows `script`.
+async fn against(script: impl IntoIterator<Item = Answer>) -> (&'static str, usize) {
+    let (world, engine) = started();
+    let mut receiver = Receiver::start(script).await;
+    let job = outcome(&world, &engine, &receiver.url()).await;
+    (fate(&job).1, receiver.unseen())
+}
+
+#[tokio::test]
+async fn down() {
+    let (world, engine) = started();
+    let url = format!("http://127.0.0.1:{}/", nobody().await);
+    let job = outcome(&world, &engine, &url).await;
+    assert_eq!((fate(&job).1, job.attempts), ("connection_refused", 3));
+}
+
+#[tokio::test]
+async fn slow() {
+    assert_eq!(against([Answer::Silence]).await, ("timeout", 3));
+}
+
+#[tokio::test]
+async fn dripping() {
+    assert_eq!(against([Answer::Drip]).await, ("timeout", 3));
+}
+
+#[tokio::test]
+async fn hanging_up() {
+    assert_eq!(
+        against([Answer::HangUp, Answer::Status(200, "")]).await,
+        ("delivered", 2)
+    );
+}
+
+#[tokio::test]
+async fn answering_without_end() {
+    assert_eq!(against([Answer::Endless]).await, ("delivered", 1));
+}
+
+#[tokio::test]
+async fn failing_and_recovering() {
+    let broken = Answer::Status(500, "");
+    assert_eq!(against([broken.clone()]).await, ("http_5xx", 3));
+    assert_eq!(against([broken, Answer::Status(200, "")]).await, ("delivered", 2));
+}
+
+#[tokio::test]
+async fn gone() {
+    assert_eq!(against([Answer::Status(410, "")]).await, ("http_4xx", 1));
+}
+
+#[tokio::test]
+async fn asking_for_a_second() {
+    let (world, engine) = started();
+    let busy = Answer::Status(429, "retry-after: 1\r\n");
+    let mut receiver = Receiver::start([busy, Answer::Status(200, "")]).await;
+    let job = outcome(&world, &engine, &receiver.url()).await;
+    assert_eq!((fate(&job).1, receiver.unseen()), ("delivered", 2));
+    let took = job.turn.since(job.ended.unwrap());
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn asking_for_a_date() {
+    // The world's clock stands at 2027-01-15T08:00:00Z; the date is long past, so the schedule rules.
+    let past = Answer::Status(503, "retry-after: Wed, 21 Oct 2015 07:28:00 GMT\r\n");
+    assert_eq!(against([past, Answer::Status(200, "")]).await, ("delivered", 2));
+    let (world, engine) = started();
+    let soon = Answer::Status(503, "retry-after: Fri, 15 Jan 2027 08:00:02 GMT\r\n");
+    let receiver = Receiver::start([soon, Answer::Status(200, "")]).await;
+    let job = outcome(&world, &engine, &receiver.url()).await;
+    assert_eq!(fate(&job).1, "delivered");
+    assert!(job.turn.since(START) >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn redirecting_to_a_metadata_address() {
+    let away = Answer::Status(302, "location: http://169.254.169.254/latest/meta-data\r\n");
+    assert_eq!(against([away]).await, ("http_3xx", 3));
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_a_private_address() {
+    let world = World::with(|policy| policy.egress.from_clients.cidrs.clear());
+    let (world, engine) = started_with(Arc::new(Rebinding), world);
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let url = format!("http://receiver.example:{}/", receiver.port);
+    let job = outcome(&world, &engine, &url).await;
+    assert_eq!((fate(&job).1, job.attempts, receiver.unseen()), ("blocked", 1, 0));
+    assert_eq!(
+        world.count("asyncmcp_egress_blocked_total", &[("rule", "loopback")]),
+        1
+    );
+}

@@ -1,0 +1,131 @@
+//! A memory store that can be taken down, and that survives its engine.
+//!
+//! Invariant: while it is down nothing is read and nothing is changed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::store::memory::Memory;
+use crate::store::metrics::Metrics;
+use crate::store::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+
+/// See the module.
+pub(super) struct Flaky {
+    inner: Memory,
+    down: AtomicBool,
+}
+
+impl Default for Flaky {
+    fn default() -> Self {
+        Self {
+            inner: Memory::new(Metrics::default()),
+            down: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Flaky {
+    pub(super) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+
+    fn up(&self) -> Result<&Memory, Error> {
+        if self.down.load(Ordering::Relaxed) {
+            return Err(Error::Down("the test says so".to_owned()));
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
+        self.up()?.accept(job).await
+    }
+
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        self.up()?.apply(id, changes, now).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        self.up()?.job(id).await
+    }
+
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
+        self.up()?.call(id).await
+    }
+
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.up()?.params(id).await
+    }
+
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.up()?.body(id).await
+    }
+
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
+        self.up()?.find(dedupe).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<Key>, Error> {
+        self.up()?.lanes().await
+    }
+
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
+        self.up()?.next_queued(server, after).await
+    }
+
+    async fn inflight(&self) -> Result<Vec<Job>, Error> {
+        self.up()?.inflight().await
+    }
+
+    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+        self.up()?.receivers().await
+    }
+
+    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.up()?.due(receiver, now, limit).await
+    }
+
+    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
+        self.up()?.next_due(receiver).await
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        self.up()?.oldest_waiting().await
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
+        self.up()?.sweep(sweep).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.inner.counts()
+    }
+
+    fn is_up(&self) -> bool {
+        self.up().is_ok()
+    }
+
+    fn high_water(&self) -> Millis {
+        self.inner.high_water()
+    }
+
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
+        self.up()?.session(sid).await
+    }
+
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
+        self.up()?.swap_session(sid, row).await
+    }
+
+    /// The next engine goes on with it.
+    async fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

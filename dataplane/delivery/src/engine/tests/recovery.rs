@@ -1,0 +1,115 @@
+//! What a new process makes of what an old one left.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::world::*;
+use crate::job::Change;
+use crate::state::{Category, End};
+
+fn finished() -> Change {
+    Change::Finish {
+        end: End::Result,
+        body: Bytes::from_static(b"kept"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_attempt_is_made_again_at_once_and_costs_no_budget() {
+    let world = World::new();
+    let mut job = world.job("echo");
+    job.call.retry = retries(0);
+    let id = world
+        .left_behind(job, vec![Change::Start, finished(), Change::Claim])
+        .await;
+    let _engine = world.start();
+    let settled = world.settled(id).await;
+    assert_eq!((fate(&settled), settled.attempts), (("result", "delivered"), 1));
+    let seen = world.receivers.seen();
+    assert_eq!((seen[0].at, &seen[0].body[..]), (Duration::ZERO, &b"kept"[..]));
+    let labels = [("outcome", "interrupted"), ("status_class", "none")];
+    assert_eq!(world.count("asyncmcp_delivery_attempts_total", &labels), 1);
+    assert_eq!(world.servers.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_call_that_must_not_run_twice_ends_as_unknown() {
+    let world = World::new();
+    let id = world.left_behind(world.job("echo"), vec![Change::Start]).await;
+    let _engine = world.start();
+    assert_eq!(fate(&world.settled(id).await), ("unknown", "delivered"));
+    assert_eq!(world.receivers.seen()[0].body, "unknown");
+    assert_eq!(world.servers.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_call_that_may_run_again_does() {
+    let world = World::new();
+    let id = world
+        .left_behind(repeatable(world.job("takes-5")), vec![Change::Start])
+        .await;
+    let _engine = world.start();
+    let settled = world.settled(id).await;
+    assert_eq!((fate(&settled), settled.executions), (("result", "delivered"), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_interruption_is_the_last() {
+    let world = World::new();
+    let again = [Change::Start, Change::Release];
+    let steps = again.iter().chain(&again).cloned().chain([Change::Start]);
+    let id = world
+        .left_behind(repeatable(world.job("echo")), steps.collect())
+        .await;
+    let _engine = world.start();
+    assert_eq!(fate(&world.settled(id).await), ("unknown", "delivered"));
+    assert_eq!(world.servers.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_call_is_executed() {
+    let world = World::new();
+    let id = world.left_behind(world.job("echo"), Vec::new()).await;
+    let _engine = world.start();
+    assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_was_due_later_is_made_then() {
+    let world = World::new();
+    let retry = Change::Retry {
+        at: START.plus(Duration::from_secs(70)),
+        why: Some(Category::Http5xx),
+    };
+    let steps = vec![Change::Start, finished(), Change::Claim, retry];
+    let id = world.left_behind(world.job("echo"), steps).await;
+    let _engine = world.start();
+    world.settled(id).await;
+    let seen = world.receivers.seen();
+    assert_eq!((seen.len(), seen[0].at.as_secs(), seen[0].attempt), (1, 70, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_expires_before_an_attempt_since_the_start() {
+    let world = World::with(|policy| policy.max_age = Duration::from_mins(1));
+    let id = world
+        .left_behind(world.job("echo"), vec![Change::Start, finished()])
+        .await;
+    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    let _engine = world.start();
+    assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_comes_up_late_is_waited_for() {
+    let world = World::new();
+    let id = world
+        .left_behind(world.job("echo"), vec![Change::Start, finished(), Change::Claim])
+        .await;
+    world.store.set_down(true);
+    let _engine = world.start();
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    world.store.set_down(false);
+    assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+}

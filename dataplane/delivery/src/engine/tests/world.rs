@@ -1,0 +1,402 @@
+//! An engine with scripted surroundings.
+//!
+//! A call's tool name is the server's script (see [`Servers`]); a receiver's script is set per URL.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::super::*;
+use super::flaky::Flaky;
+use crate::clock::Millis;
+use crate::job::{Call, Change, Dedupe, Job, Key, OnInterruption, Retry, Target};
+use crate::sender::{self, Attempt, Post};
+use crate::state::Category;
+use crate::verdict::Verdict;
+
+/// When every test begins.
+pub(super) const START: Millis = Millis(1_800_000_000_000);
+
+/// Waits until `check` gives something; fails after a virtual hour.
+pub(super) async fn eventually<T, F: Future<Output = Option<T>>>(mut check: impl FnMut() -> F) -> T {
+    for _ in 0..36_000 {
+        if let Some(found) = check().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come about in an hour")
+}
+
+/// Servers that do what the tool's name says: `echo` answers, `hang` waits for ever, `takes-N` answers
+/// after N seconds, `down-N` cannot be reached N times and then answers.
+#[derive(Default)]
+pub(super) struct Servers {
+    /// Jobs in the order in which they were executed, every time.
+    pub(super) executed: Mutex<Vec<JobId>>,
+    /// Jobs whose execution was told to stop.
+    pub(super) aborted: Mutex<Vec<JobId>>,
+}
+
+impl Servers {
+    /// How often anything was executed.
+    pub(super) fn count(&self) -> usize {
+        self.executed.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Executor for Servers {
+    async fn execute(&self, job: JobId, call: &Call, _params: Bytes, cancel: CancellationToken) -> Executed {
+        let tries = {
+            let mut executed = self.executed.lock().unwrap();
+            executed.push(job);
+            executed.iter().filter(|id| **id == job).count()
+        };
+        let (script, number) = call.tool.split_once('-').unwrap_or((&call.tool, "0"));
+        let number: u64 = number.parse().unwrap();
+        let work = match script {
+            "takes" => Duration::from_secs(number),
+            "hang" => Duration::from_hours(1000),
+            "down" if tries as u64 <= number => {
+                let retry_after = Duration::ZERO;
+                return Executed::NotSent { retry_after };
+            }
+            _ => Duration::ZERO,
+        };
+        tokio::select! {
+            () = cancel.cancelled() => self.aborted.lock().unwrap().push(job),
+            () = tokio::time::sleep(work) => {}
+        }
+        let body = Bytes::from("answered");
+        Executed::Ended {
+            end: End::Result,
+            body,
+        }
+    }
+
+    fn body(&self, _call: &Call, end: End) -> Bytes {
+        Bytes::from(end.as_str())
+    }
+}
+
+/// What a receiver does with one attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Reply {
+    pub(super) verdict: Verdict,
+    pub(super) status: Option<u16>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) takes: Duration,
+}
+
+impl Reply {
+    /// Answers with `status` at once.
+    pub(super) fn status(status: u16) -> Self {
+        Self {
+            verdict: crate::verdict::of_status(http::StatusCode::from_u16(status).unwrap()),
+            status: Some(status),
+            retry_after: None,
+            takes: Duration::ZERO,
+        }
+    }
+
+    /// Ends with `verdict` without an answer.
+    pub(super) fn none(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            status: None,
+            ..Self::status(200)
+        }
+    }
+
+    pub(super) fn after(self, takes: Duration) -> Self {
+        Self { takes, ..self }
+    }
+
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+}
+
+/// An attempt as a receiver saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) job: JobId,
+    pub(super) url: String,
+    pub(super) attempt: u32,
+    pub(super) body: Bytes,
+    /// Since the start of the test.
+    pub(super) at: Duration,
+}
+
+/// Scripted receivers; without a script they answer 200. The last line of a script is repeated.
+#[derive(Default)]
+pub(super) struct Receivers {
+    scripts: Mutex<HashMap<String, VecDeque<Reply>>>,
+    seen: Mutex<Vec<Seen>>,
+    busy: Mutex<HashMap<String, (usize, usize)>>,
+}
+
+impl Receivers {
+    pub(super) fn script(&self, url: &str, replies: impl IntoIterator<Item = Reply>) {
+        let replies = replies.into_iter().collect();
+        self.scripts.lock().unwrap().insert(url.to_owned(), replies);
+    }
+
+    /// Every attempt so far, in order.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Most attempts that were under way at once towards `url`.
+    pub(super) fn peak(&self, url: &str) -> usize {
+        self.busy.lock().unwrap().get(url).map_or(0, |(_, peak)| *peak)
+    }
+
+    fn reply(&self, url: &str) -> Reply {
+        let mut scripts = self.scripts.lock().unwrap();
+        let Some(script) = scripts.get_mut(url) else {
+            return Reply::status(200);
+        };
+        let last = script.len() == 1;
+        if last {
+            script[0]
+        } else {
+            script.pop_front().unwrap()
+        }
+    }
+
+    fn occupy(&self, url: &str, by: isize) {
+        let mut busy = self.busy.lock().unwrap();
+        let (now, peak) = busy.entry(url.to_owned()).or_default();
+        *now = now.checked_add_signed(by).unwrap();
+        *peak = (*peak).max(*now);
+    }
+}
+
+#[async_trait]
+impl sender::Sender for Receivers {
+    async fn send(&self, post: Post<'_>) -> Attempt {
+        let url = post.target.url.clone();
+        let reply = self.reply(&url);
+        self.seen.lock().unwrap().push(Seen {
+            job: post.job.id,
+            url: url.clone(),
+            attempt: post.job.attempts,
+            body: post.body.clone(),
+            at: post.at.since(START),
+        });
+        self.occupy(&url, 1);
+        tokio::time::sleep(reply.takes).await;
+        self.occupy(&url, -1);
+        Attempt {
+            status: reply.status,
+            verdict: reply.verdict,
+            retry_after: reply.retry_after,
+            duration: reply.takes,
+        }
+    }
+}
+
+/// An engine that is not started yet, and everything around it.
+pub(super) struct World {
+    pub(super) store: Arc<Flaky>,
+    pub(super) servers: Arc<Servers>,
+    pub(super) receivers: Arc<Receivers>,
+    pub(super) policy: watch::Sender<Arc<Policy>>,
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    made: AtomicU8,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A world whose route differs from the usual one: server `s` with room for 16, `t` with 2; 8 in
+    /// flight per receiver; no expiry to speak of.
+    pub(super) fn with(edit: impl FnOnce(&mut Policy)) -> Self {
+        let mut policy = sender::tests::policy();
+        policy.servers = [("s".to_owned(), 16), ("t".to_owned(), 2)].into();
+        policy.max_running = 256;
+        edit(&mut policy);
+        Self {
+            store: Arc::new(Flaky::default()),
+            servers: Arc::default(),
+            receivers: Arc::default(),
+            policy: watch::Sender::new(Arc::new(policy)),
+            registry: Registry::new(),
+            clock: Clock::at(START),
+            made: AtomicU8::new(0),
+        }
+    }
+
+    /// The same world for the next process.
+    pub(super) fn after(self) -> Self {
+        Self {
+            registry: Registry::new(),
+            ..self
+        }
+    }
+
+    /// Starts the engine; chance always falls in the middle, so that jitter is nil.
+    pub(super) fn start(&self) -> Engine {
+        let sender: Arc<dyn sender::Sender> = Arc::clone(&self.receivers) as _;
+        self.start_with(sender)
+    }
+
+    pub(super) fn start_with(&self, sender: Arc<dyn sender::Sender>) -> Engine {
+        let parts = Parts {
+            store: Arc::clone(&self.store) as _,
+            executor: Arc::clone(&self.servers) as _,
+            sender,
+            policy: self.policy.subscribe(),
+            clock: self.clock.clone(),
+            chance: Arc::new(|| 0.5),
+        };
+        Engine::start(parts, &self.registry).unwrap()
+    }
+
+    /// A call of `tool` on server `s`, to be delivered to `http://r/`, with three retries from 1 s.
+    pub(super) fn job(&self, tool: &str) -> NewJob {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        NewJob {
+            id: JobId::new(self.clock.now(), [number; 10]),
+            at: self.clock.now(),
+            call: Call {
+                server: "s".to_owned(),
+                tool: tool.to_owned(),
+                shown_as: tool.to_owned(),
+                on_interruption: OnInterruption::Fail,
+                target: Some(Target {
+                    url: "http://r/".to_owned(),
+                    origin: Origin::Session,
+                }),
+                retry: retries(3),
+                ..sender::tests::call()
+            },
+            params: Bytes::from_static(b"{}"),
+            dedupe: Dedupe {
+                key: [number; 32],
+                fingerprint: [0; 32],
+            },
+        }
+    }
+
+    /// Accepts a job straight into the store and takes these steps, as an earlier process might have.
+    pub(super) async fn left_behind(&self, new: NewJob, changes: Vec<Change>) -> JobId {
+        let id = new.id;
+        self.store.accept(new).await.unwrap();
+        for change in changes {
+            let applied = self.store.apply(id, vec![change], self.clock.now()).await;
+            assert!(applied.unwrap().is_some(), "the steps follow the table");
+        }
+        id
+    }
+
+    pub(super) async fn look(&self, id: JobId) -> Job {
+        self.store.job(id).await.unwrap().unwrap()
+    }
+
+    /// The job, once nothing more happens to it by itself.
+    pub(super) async fn settled(&self, id: JobId) -> Job {
+        self.once(id, |job| job.state.is_settled()).await
+    }
+
+    /// The job, once `check` holds.
+    pub(super) async fn once(&self, id: JobId, check: impl Fn(&Job) -> bool) -> Job {
+        eventually(async || Some(self.look(id).await).filter(&check)).await
+    }
+
+    /// A counter's value.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters here hold small whole numbers"
+    )]
+    pub(super) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).expect(name);
+        let metric = family.get_metric().iter().find(|metric| {
+            labels.iter().all(|(label, value)| {
+                let mut pairs = metric.get_label().iter();
+                pairs.any(|pair| pair.name() == *label && pair.value() == *value)
+            })
+        });
+        let metric = metric.unwrap_or_else(|| panic!("no {name} with {labels:?}"));
+        metric.get_counter().get_value() as u64
+    }
+
+    pub(super) fn change_policy(&self, edit: impl FnOnce(&mut Policy)) {
+        self.policy.send_modify(|policy| edit(Arc::make_mut(policy)));
+    }
+}
+
+/// `n` retries after 1, 2, 4... seconds.
+pub(super) fn retries(n: u32) -> Retry {
+    Retry::Exponential {
+        retries: n,
+        initial: Duration::from_secs(1),
+        max: Duration::from_mins(10),
+        jitter_percent: 20,
+    }
+}
+
+/// The call as a client of this name would make it.
+pub(super) fn by(client: &str, mut job: NewJob) -> NewJob {
+    job.call.client = client.to_owned();
+    job
+}
+
+/// The call, delivered to `url`.
+pub(super) fn to(url: &str, mut job: NewJob) -> NewJob {
+    job.call.target.as_mut().unwrap().url = url.to_owned();
+    job
+}
+
+/// The call on this server.
+pub(super) fn on(server: &str, mut job: NewJob) -> NewJob {
+    job.call.server = server.to_owned();
+    job
+}
+
+/// The call of a tool that may run again.
+pub(super) fn repeatable(mut job: NewJob) -> NewJob {
+    job.call.on_interruption = OnInterruption::Retry;
+    job
+}
+
+/// How a job ended and what became of its delivery, in words.
+pub(super) fn fate(job: &Job) -> (&'static str, &'static str) {
+    use crate::state::{Exec, Push};
+    let exec = match job.state.exec {
+        Exec::Queued => "queued",
+        Exec::Running => "running",
+        Exec::Ended(end) => end.as_str(),
+    };
+    let push = match job.state.push {
+        Push::None => "none",
+        Push::Due => "due",
+        Push::Sending => "sending",
+        Push::Delivered => "delivered",
+        Push::Dead(category) => category.as_str(),
+        Push::Stopped => "stopped",
+    };
+    (exec, push)
+}
+
+/// The verdict that a server error means.
+pub(super) const SERVER_ERROR: Verdict = Verdict::Retry(Category::Http5xx);
+
+/// The lane of a server.
+pub(super) fn lane(server: &str) -> Key {
+    Key::of(server)
+}
