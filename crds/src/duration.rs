@@ -125,8 +125,7 @@ impl JsonSchema for Duration {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut rules = form::DURATION.rules();
-        rules.push(form::rule("duration(self) > duration('0s')", form::NOT_ZERO));
+        let rules = form::DURATION.rules_and("duration(self) > duration('0s')", form::NOT_ZERO);
         json_schema!({
             "type": "string",
             "maxLength": form::DURATION.max(),

@@ -53,11 +53,20 @@ impl Form {
 
     /// The CEL rules that say the same to the API server.
     pub(crate) fn rules(&self) -> Vec<Value> {
+        vec![rule(&self.cel(), self.message)]
+    }
+
+    fn cel(&self) -> String {
         let quote = if self.pattern.contains('\'') { '"' } else { '\'' };
-        vec![rule(
-            &format!("self.matches(r{quote}{}{quote})", self.pattern),
-            self.message,
-        )]
+        format!("self.matches(r{quote}{}{quote})", self.pattern)
+    }
+
+    /// The form, and a rule that is only asked about a text which has it.
+    pub(crate) fn rules_and(&self, cel: &str, message: &str) -> Vec<Value> {
+        vec![
+            rule(&self.cel(), self.message),
+            rule(&format!("!{} || {cel}", self.cel()), message),
+        ]
     }
 
     /// The same rules for each item of a list field.

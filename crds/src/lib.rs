@@ -9,6 +9,7 @@
 
 pub mod document;
 pub mod effective;
+pub mod fixtures;
 pub mod generate;
 pub mod load;
 pub mod v1alpha1;

@@ -26,13 +26,7 @@ pub fn crd() -> Value {
 
 fn finish(path: &str, node: &mut Node, defaults: &Defaults) {
     node.remove("nullable");
-    if node
-        .get("format")
-        .is_some_and(|format| format.as_str().is_some_and(|format| format.starts_with("uint")))
-    {
-        // Not a format that Kubernetes knows; `minimum` and `maximum` say the same.
-        node.remove("format");
-    }
+    whole_numbers(node);
     let mut text = node
         .get("description")
         .and_then(Value::as_str)
@@ -48,6 +42,23 @@ fn finish(path: &str, node: &mut Node, defaults: &Defaults) {
     }
     if !text.is_empty() {
         node.insert("description".to_owned(), text.into());
+    }
+}
+
+/// Bounds without a fraction, and no format that Kubernetes does not know.
+fn whole_numbers(node: &mut Node) {
+    if node
+        .get("format")
+        .and_then(Value::as_str)
+        .is_some_and(|format| format.starts_with("uint"))
+    {
+        node.remove("format");
+    }
+    for bound in ["minimum", "maximum"] {
+        if let Some(number) = node.get(bound).and_then(Value::as_f64) {
+            let whole = serde_json::from_str::<Value>(&format!("{number:.0}")).expect("a bound is a number");
+            node.insert(bound.to_owned(), whole);
+        }
     }
 }
 

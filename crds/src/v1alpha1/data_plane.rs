@@ -47,7 +47,5 @@ pub(crate) const GRACE_MESSAGE: &str =
 pub(crate) const SHORTEST_GRACE: std::time::Duration = std::time::Duration::from_secs(40);
 
 fn at_least_40_seconds() -> Vec<serde_json::Value> {
-    let mut rules = form::DURATION.rules();
-    rules.push(form::rule("duration(self) >= duration('40s')", GRACE_MESSAGE));
-    rules
+    form::DURATION.rules_and("duration(self) >= duration('40s')", GRACE_MESSAGE)
 }

@@ -68,7 +68,5 @@ fn name_rules() -> Vec<serde_json::Value> {
         RESERVED.join("', '"),
         RESERVED_PREFIXES.join("|")
     );
-    let mut rules = form::HEADER_NAME.rules();
-    rules.push(form::rule(&cel, RESERVED_MESSAGE));
-    rules
+    form::HEADER_NAME.rules_and(&format!("({cel})"), RESERVED_MESSAGE)
 }

@@ -1,0 +1,62 @@
+//! Routes with and without mistakes, and what each must be answered. For tests; `crds/fixtures/README.md` says the form.
+//!
+//! Two tests read the same table: that of `validate` in this package, and that of the CRD on a real API server.
+//!
+//! Invariant: one table; a rule that is added to one side without the other fails one of the two tests.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{API_VERSION, KIND};
+
+/// A route and what it must be answered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fixture {
+    /// What it shows, as a sentence.
+    pub title: String,
+    /// `metadata.name`.
+    #[serde(default = "name")]
+    pub name: String,
+    /// The spec, as a user wrote it.
+    pub spec: Value,
+    /// Each problem that the loader and `validate` must find: the field, and a part of the message.
+    #[serde(default)]
+    pub problems: BTreeMap<String, String>,
+    /// A part of the API server's message, if the CRD alone refuses the route.
+    pub api_server: Option<String>,
+}
+
+fn name() -> String {
+    "fixture".to_owned()
+}
+
+impl Fixture {
+    /// The whole object, without a namespace.
+    pub fn object(&self) -> Value {
+        json!({
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": self.name},
+            "spec": self.spec,
+        })
+    }
+}
+
+const FILES: [&str; 6] = [
+    include_str!("../fixtures/valid.yaml"),
+    include_str!("../fixtures/servers.yaml"),
+    include_str!("../fixtures/transport.yaml"),
+    include_str!("../fixtures/webhook.yaml"),
+    include_str!("../fixtures/receivers.yaml"),
+    include_str!("../fixtures/pods.yaml"),
+];
+
+/// The whole table.
+pub fn all() -> Vec<Fixture> {
+    let read =
+        |file| serde_yaml::from_str::<Vec<Fixture>>(file).expect("a file of fixtures is a list of them");
+    FILES.into_iter().flat_map(read).collect()
+}

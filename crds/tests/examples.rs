@@ -1,0 +1,39 @@
+//! The routes under `examples/` are what they claim to be.
+
+use std::path::{Path, PathBuf};
+
+use asyncmcp_crds::{Unknown, effective, load, validate};
+
+/// Every YAML file below a folder.
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let below = folders.iter().flat_map(|folder| yaml_files(folder));
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+    files.into_iter().chain(below).filter(is_yaml).collect()
+}
+
+#[test]
+fn every_example_route_is_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut routes = 0;
+    for path in yaml_files(&examples) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        match load(&text, Unknown::Refuse) {
+            Ok(loaded) => {
+                routes += 1;
+                assert_eq!(validate(&loaded.route), Ok(()), "{}", path.display());
+                assert!(
+                    !effective(&loaded.route).webhook.signing.is_empty(),
+                    "{}: examples sign",
+                    path.display()
+                );
+            }
+            Err(load::Error::NoRoute) => {}
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
+    }
+    assert!(routes >= 2, "found {routes} routes");
+}

@@ -1,0 +1,76 @@
+//! The table of fixtures against the loader and `validate`.
+//!
+//! Invariant: every problem is expected, and every expected problem is found.
+
+use std::collections::BTreeMap;
+
+use asyncmcp_crds::fixtures::{self, Fixture};
+use asyncmcp_crds::{Unknown, effective, load, validate};
+
+/// The problems of a fixture: the one that stops the loader, or all that `validate` finds.
+fn problems(fixture: &Fixture) -> BTreeMap<String, String> {
+    match load::from_value(fixture.object(), Unknown::Refuse) {
+        Err(load::Error::Field { path, message }) => BTreeMap::from([(path, message)]),
+        Err(other) => panic!("{}: {other}", fixture.title),
+        Ok(loaded) => validate(&loaded.route).map_or_else(
+            |problems| {
+                problems
+                    .as_slice()
+                    .iter()
+                    .map(|found| (found.path.clone(), found.message.clone()))
+                    .collect()
+            },
+            |()| BTreeMap::new(),
+        ),
+    }
+}
+
+#[test]
+fn validate_finds_exactly_the_problems_of_each_fixture() {
+    for fixture in fixtures::all() {
+        let found = problems(&fixture);
+        let paths: Vec<_> = found.keys().collect();
+        assert_eq!(
+            paths,
+            fixture.problems.keys().collect::<Vec<_>>(),
+            "{}: {found:?}",
+            fixture.title
+        );
+        for (path, part) in &fixture.problems {
+            assert!(
+                found[path].contains(part),
+                "{}: {path}: {}",
+                fixture.title,
+                found[path]
+            );
+        }
+    }
+}
+
+#[test]
+fn every_route_that_the_api_server_refuses_has_a_problem() {
+    for fixture in fixtures::all()
+        .into_iter()
+        .filter(|fixture| fixture.api_server.is_some())
+    {
+        assert!(!fixture.problems.is_empty(), "{}", fixture.title);
+    }
+}
+
+#[test]
+fn every_route_without_a_problem_has_a_meaning() {
+    let sound: Vec<_> = fixtures::all()
+        .into_iter()
+        .filter(|fixture| fixture.problems.is_empty())
+        .collect();
+    assert!(!sound.is_empty());
+    for fixture in sound {
+        let route = load::from_value(fixture.object(), Unknown::Refuse).unwrap().route;
+        assert_eq!(
+            effective(&route).servers.len(),
+            route.spec.servers.len(),
+            "{}",
+            fixture.title
+        );
+    }
+}
