@@ -292,3 +292,6 @@ pub(crate) fn waits(given: &Exponential) -> (Duration, Duration) {
     defaults::exponential(&mut filled);
     (convert::span(filled.initial), convert::span(filled.max))
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,61 @@ impl GeneratedFile {
         std::fs::write(path, &self.content)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// The descriptions of all fields by path.
+    fn descriptions() -> std::collections::BTreeMap<String, String> {
+        let mut found = std::collections::BTreeMap::new();
+        let mut schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+        tree::visit_mut(&mut schema, "", &mut |path, node| {
+            let text = node
+                .get("description")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            found.insert(path.to_owned(), text.to_owned());
+        });
+        found
+    }
+
+    #[test]
+    fn every_default_stands_in_its_fields_description_once() {
+        let (descriptions, defaults) = (descriptions(), defaults::Defaults::collect());
+        for path in defaults.paths() {
+            let text = &descriptions[path];
+            assert!(
+                text.ends_with(&format!("Default: `{}`.", defaults.of(path).unwrap())),
+                "{path}: {text}"
+            );
+            assert_eq!(text.matches("Default: ").count(), 1, "{path}");
+        }
+        assert_eq!(
+            defaults.of("spec.webhook.receivers.fromClients.schemes"),
+            Some("[https]")
+        );
+        assert!(descriptions["spec.store"].ends_with("Default: `embedded`."));
+    }
+
+    #[test]
+    fn no_description_claims_a_default_that_does_not_exist() {
+        let defaults = defaults::Defaults::collect();
+        let claimed = descriptions()
+            .into_iter()
+            .filter(|(_, text)| text.contains("Default: "))
+            .map(|(path, _)| path);
+        let unknown: Vec<_> = claimed
+            .filter(|path| defaults.of(path).is_none() && path != "spec.store")
+            .collect();
+        assert_eq!(unknown, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_same_path_means_different_defaults_in_different_places() {
+        let descriptions = descriptions();
+        assert!(descriptions["spec.servers[].service.path"].ends_with("`/mcp`."));
+        assert!(descriptions["spec.webhook.receivers.default.service.path"].ends_with("`/`."));
+    }
+}

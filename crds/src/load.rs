@@ -109,3 +109,6 @@ pub fn from_value(value: Value, unknown: Unknown) -> Result<Loaded, Error> {
         unknown: unknown_fields,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,8 @@ use asyncmcp_crds::{Unknown, effective, load, validate};
 
 /// Every YAML file below a folder.
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let entries = entries.map(|entry| entry.expect("the folder can be read").path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let below = folders.iter().flat_map(|folder| yaml_files(folder));
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
