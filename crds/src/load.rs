@@ -66,6 +66,17 @@ pub enum Error {
 }
 
 impl Error {
+    fn field(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let path = match error.path().to_string() {
+            root if root == "." => KIND.to_owned(),
+            path => path,
+        };
+        Self::Field {
+            path,
+            message: error.into_inner().to_string(),
+        }
+    }
+
     /// The kind of the error, for a condition or a label.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -95,10 +106,7 @@ pub fn from_value(value: Value, unknown: Unknown) -> Result<Loaded, Error> {
             value["apiVersion"].as_str().unwrap_or_default().to_owned(),
         ));
     }
-    let route: McpWebhookRoute = serde_path_to_error::deserialize(&value).map_err(|error| Error::Field {
-        path: error.path().to_string(),
-        message: error.inner().to_string(),
-    })?;
+    let route: McpWebhookRoute = serde_path_to_error::deserialize(&value).map_err(Error::field)?;
     let unknown_fields = unknown::fields(&value, &route);
     if unknown == Unknown::Refuse && !unknown_fields.is_empty() {
         return Err(Error::Unknown(unknown_fields));

@@ -29,3 +29,42 @@ pub fn secret_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<SecretKeyRef> {
 fn secret(header: &Header) -> Option<&SecretKeyRef> {
     header.value_from.as_ref().map(|source| &source.secret_key_ref)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    /// Every `secretKeyRef` and every item of `secretRefs` in a document, however deep.
+    fn written(value: &serde_json::Value) -> usize {
+        let below = match value {
+            serde_json::Value::Object(fields) => fields.values().map(written).sum(),
+            serde_json::Value::Array(items) => items.iter().map(written).sum(),
+            _ => 0,
+        };
+        below + usize::from(value.get("name").is_some() && value.get("key").is_some())
+    }
+
+    #[test]
+    fn finds_every_reference_of_a_route_that_has_all_fields() {
+        let fixture = fixtures::all()
+            .into_iter()
+            .find(|fixture| fixture.title == "every field")
+            .unwrap();
+        let spec = serde_json::from_value(fixture.spec.clone()).unwrap();
+        let found: Vec<_> = secret_keys(&spec)
+            .into_iter()
+            .map(|found| format!("{}/{}", found.name, found.key))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "keys/new",
+                "keys.v1/old_key",
+                "otlp/api-key",
+                "receiver/authorization"
+            ]
+        );
+        assert_eq!(found.len(), written(&fixture.spec));
+    }
+}

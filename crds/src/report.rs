@@ -3,7 +3,6 @@
 //! Invariant: it names no receiver, no client and no URL, since the port asks for no token. An operator reads the
 //! report of a data plane one version older or newer: fields are only added, and absent ones have a meaning.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::v1alpha1::{DeliveryStatus, ServerState, WebhookToolStatus};
@@ -63,9 +62,59 @@ pub struct ServerReport {
     pub message: Option<String>,
 }
 
-impl StatusReport {
-    /// When the result of the oldest undelivered job came.
-    pub fn oldest_pending(&self) -> Option<&Time> {
-        self.delivery.oldest_pending_time.as_ref()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_report_of_another_version_is_read() {
+        assert_eq!(
+            serde_json::from_value::<StatusReport>(json!({"future": 1})).unwrap(),
+            StatusReport::default()
+        );
+    }
+
+    #[test]
+    fn the_report_is_written_as_operators_read_it() {
+        let oldest = serde_json::from_value(json!("2026-11-22T10:00:00Z")).unwrap();
+        let report = StatusReport {
+            config_hash: "c0ffee".to_owned(),
+            refused: Some(RefusedDocument {
+                config_hash: "bad".to_owned(),
+                message: "spec.store: no".to_owned(),
+            }),
+            missing_keys: vec!["secrets/keys/new".to_owned()],
+            servers: vec![ServerReport {
+                name: "a".to_owned(),
+                state: ServerState::Ready,
+                tools: 2,
+                ..Default::default()
+            }],
+            webhook_tools: vec![WebhookToolStatus {
+                name: "run".to_owned(),
+                matched: 1,
+            }],
+            delivery: DeliveryStatus {
+                pending: 3,
+                dead_lettered: 1,
+                oldest_pending_time: Some(oldest),
+            },
+            unsigned: true,
+            ..Default::default()
+        };
+        let written = json!({
+            "configHash": "c0ffee",
+            "refused": {"configHash": "bad", "message": "spec.store: no"},
+            "missingKeys": ["secrets/keys/new"],
+            "servers": [{"name": "a", "state": "Ready", "tools": 2, "webhookTools": 0}],
+            "webhookTools": [{"name": "run", "matched": 1}],
+            "delivery": {"pending": 3, "deadLettered": 1, "oldestPendingTime": "2026-11-22T10:00:00Z"},
+            "draining": false,
+            "unsigned": true,
+            "unknownFields": [],
+        });
+        assert_eq!(serde_json::to_value(&report).unwrap(), written);
+        assert_eq!(serde_json::from_value::<StatusReport>(written).unwrap(), report);
     }
 }

@@ -88,7 +88,7 @@ fn wrong_types_and_missing_fields_name_their_path() {
     );
     refused(
         &ROUTE.replace("metadata: {name: quickstart}\n", ""),
-        &["missing field `metadata`"],
+        &["McpWebhookRoute: missing field `metadata`"],
     );
 }
 
