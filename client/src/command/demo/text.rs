@@ -22,15 +22,15 @@ pub(super) fn head(args: &Args, receiver: &str) -> String {
 /// Where to look, and what to try.
 pub(super) fn whats_next(args: &Args) -> anyhow::Result<String> {
     let mut lines = vec![
-        "Where to look".to_owned(),
+        "Where to look while it runs".to_owned(),
         format!("   metrics   {}/metrics", args.admin_url),
         format!("   status    {}/status", args.admin_url),
     ];
-    if let Some(log) = &args.log {
-        lines.push(format!("   log       {}", log.display()));
-    }
     if args.once {
         return Ok(lines.join("\n"));
+    }
+    if let Some(log) = &args.log {
+        lines.push(format!("   log       {}", log.display()));
     }
     lines.extend([String::new(), "What to try, in another terminal".to_owned()]);
     lines.extend(commands(args)?);
