@@ -4,14 +4,18 @@
 //! The binary wires it; the tests run it in process. Invariant: it knows no Kubernetes API, and
 //! everything it serves comes from one McpWebhookRoute document.
 
+mod accept;
 pub mod args;
+mod cancel;
 pub mod catalogue;
 pub mod config;
 pub mod failpoint;
+mod forward;
 pub mod guard;
 pub mod operation;
 pub mod policy;
 pub mod respond;
+pub mod server;
 pub mod session;
 pub mod sessions;
 pub mod telemetry;

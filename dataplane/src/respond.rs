@@ -82,9 +82,6 @@ pub enum Error {
         /// The silence allowed.
         limit: Duration,
     },
-    /// The tools of a server that must not be left out cannot be listed.
-    #[error("the tools cannot be listed: {}", failure(.0))]
-    List(#[source] upstream::Error),
     /// The receiver may not be used.
     #[error("{0}")]
     Receiver(#[from] Refusal),
@@ -128,7 +125,7 @@ impl Error {
                 Code::InvalidParams
             }
             Self::Unavailable(_) => Code::ServerUnreachable,
-            Self::Server { source, .. } | Self::List(source) => server(source),
+            Self::Server { source, .. } => server(source),
             Self::Silent { .. } => Code::Timeout,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::Closing | Self::Store(_) | Self::Revocation(_) => Code::Overloaded,

@@ -126,12 +126,6 @@ fn behind_the_session() -> Vec<Row> {
         ),
         (server(upstream::Error::Store(down())), 200, -31004, "store"),
         (silent(), 200, -31002, "transport.timeout"),
-        (
-            Error::List(upstream::Error::SessionLost),
-            200,
-            -31001,
-            "cannot be listed",
-        ),
         (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
         (Error::Closing, 200, -31004, "no more calls"),

@@ -1,0 +1,166 @@
+//! A webhook tool's call: written down, then acknowledged. Its result goes to a receiver.
+//!
+//! [`crate::server`] asks here whether a call is one, and hands it over. Invariant: what is
+//! acknowledged was committed before, and the same call gets the same acknowledgement.
+
+mod dedupe;
+
+use asyncmcp_crds::effective::{Waits, WebhookTool};
+use asyncmcp_crds::v1alpha1;
+use asyncmcp_delivery::engine::AcceptError;
+use asyncmcp_delivery::id::JobId;
+use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Origin, Retry, Target, Trace};
+use asyncmcp_delivery::store::Acceptance;
+use asyncmcp_protocol::{Request, Response, tool_result};
+use bytes::Bytes;
+use http::HeaderValue;
+
+pub(crate) use self::dedupe::{Identifier, of_request};
+use crate::catalogue::Tool;
+use crate::forward;
+use crate::respond::Error;
+use crate::server::{Answer, Client};
+use crate::upstream::TraceHeaders;
+
+/// A tool whose result goes by webhook, and where to.
+#[derive(Debug)]
+pub(crate) struct Webhook<'a> {
+    tool: &'a Tool,
+    entry: &'a WebhookTool,
+    target: Target,
+}
+
+impl<'a> Webhook<'a> {
+    /// How `tool`'s result is delivered to this client; `None` where the call is an ordinary
+    /// one, because the tool is, or because nobody named a receiver.
+    pub(crate) fn of(client: &Client, tool: &'a Tool) -> Option<Self> {
+        let entry = tool.webhook.as_ref()?;
+        let target = target(client)?;
+        Some(Self { tool, entry, target })
+    }
+
+    /// Accepts the call: once, however often it is sent.
+    pub(crate) async fn accept(
+        self,
+        client: &Client,
+        request: &Request,
+        trace: &TraceHeaders,
+    ) -> Result<Answer, Error> {
+        let engine = &client.edge.engine;
+        engine.check_receiver(self.target.origin, &self.target.url)?;
+        let identifier = Identifier::of(client, request)?;
+        let now = client.edge.clock.now();
+        let job = NewJob {
+            id: JobId::new(now, rand::random()),
+            at: now,
+            params: params(request, self.tool, trace),
+            dedupe: identifier.dedupe(&self.tool.shown_as, request),
+            call: self.snapshot(client, request, trace),
+        };
+        match engine.accept(job).await {
+            Ok(Acceptance::New(id) | Acceptance::Same(id)) => Ok(self.acknowledge(request, id)),
+            Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
+            Err(AcceptError::Closed) => Err(Error::Closing),
+            Err(AcceptError::Store(error)) => Err(Error::Store(error)),
+        }
+    }
+
+    /// What holds for this call whatever becomes of the route.
+    fn snapshot(&self, client: &Client, request: &Request, trace: &TraceHeaders) -> Call {
+        let retry = &client.config.route.webhook.retry;
+        Call {
+            server: self.tool.server.clone(),
+            tool: self.tool.name.clone(),
+            shown_as: self.tool.shown_as.clone(),
+            request_id: request.id.to_string(),
+            client: client.session.client(),
+            timeout: self.entry.timeout,
+            on_interruption: self.on_interruption(),
+            target: Some(self.target.clone()),
+            retry: repeated(&retry.waits),
+            trace: Trace {
+                parent: text(trace.parent.as_ref()),
+                state: text(trace.state.as_ref()),
+            },
+        }
+    }
+
+    /// The route's word, else the tool's: one that may be repeated is.
+    fn on_interruption(&self) -> OnInterruption {
+        match self.entry.on_interruption {
+            Some(v1alpha1::OnInterruption::Retry) => OnInterruption::Retry,
+            None if self.tool.repeatable => OnInterruption::Retry,
+            Some(v1alpha1::OnInterruption::Fail) | None => OnInterruption::Fail,
+        }
+    }
+
+    /// asyncmcp's client, which named its receiver, waits for the response there. Any other
+    /// client hangs on a 202 and gets a result that a model can act on.
+    fn acknowledge(&self, request: &Request, id: JobId) -> Answer {
+        if self.target.origin == Origin::Session {
+            return Answer::Accepted;
+        }
+        let message = format!(
+            "The call of {} was accepted as job {id} and runs in the background. Its result will be delivered by \
+             webhook to the receiver of this route, not in this conversation. Do not call the tool again for the \
+             same task.",
+            self.tool.shown_as
+        );
+        let result = tool_result::acknowledgement(&message, &id.to_string(), "working");
+        Answer::Json(
+            Response::result(request.id.clone(), result.to_raw())
+                .to_bytes()
+                .into(),
+        )
+    }
+}
+
+/// The receiver that the session named, else the route's.
+fn target(client: &Client) -> Option<Target> {
+    let target = |url: &String, origin| Target {
+        url: url.clone(),
+        origin,
+    };
+    let named = client
+        .session
+        .receiver
+        .as_ref()
+        .map(|url| target(url, Origin::Session));
+    let default = client.config.route.webhook.receivers.default.as_ref();
+    named.or_else(|| Some(target(&default?.url, Origin::Default)))
+}
+
+/// The `params` for the server. Nobody listens for a job's progress, so none is asked for.
+fn params(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Bytes {
+    let mut request = request.clone();
+    forward::adapt(&mut request, tool, trace);
+    let mut meta = request.meta().unwrap_or_default();
+    meta.remove("progressToken");
+    request.set_meta(&meta);
+    request.params.unwrap_or_default().to_bytes().into()
+}
+
+fn repeated(waits: &Waits) -> Retry {
+    match waits {
+        Waits::Exponential {
+            retries,
+            initial,
+            max,
+            jitter_percent,
+        } => Retry::Exponential {
+            retries: *retries,
+            initial: *initial,
+            max: *max,
+            jitter_percent: *jitter_percent,
+        },
+        Waits::Schedule(waits) => Retry::Schedule {
+            waits: waits.clone(),
+            jitter_percent: 0,
+        },
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> String {
+    let text = value.and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,9 @@
+//! The endpoint from outside: a router, a real MCP server on loopback behind it, and jobs
+//! that stay where they were accepted.
+
+mod calls;
+mod doors;
+mod example;
+mod gateway;
+mod sessions;
+mod webhooks;

@@ -1,0 +1,285 @@
+//! Webhook tools: three ways to acknowledge, once per call, and what is refused.
+
+use asyncmcp_delivery::job::{OnInterruption, Origin};
+use serde_json::{Value, json};
+
+use super::gateway::{Gateway, initialize};
+
+const NAMED: &str = "http://127.0.0.1:9/hook";
+/// A route whose clients may name a receiver on this machine.
+const OPEN: &str = "  webhookTools: [{name: \"p_*batch\", timeout: 2h}]
+  webhook:
+    receivers:
+      fromClients: {allowedHosts: [\"127.0.0.1\"], allowedCidrs: [127.0.0.0/8], schemes: [http]}
+";
+/// A route with a receiver of its own.
+const OWN: &str = "  webhookTools: [{name: p_batch, onInterruption: Retry}]
+  webhook: {receivers: {default: {url: \"http://127.0.0.1:9/own\"}}}
+";
+
+fn named() -> Value {
+    json!({"webhookUrl": NAMED})
+}
+
+#[tokio::test]
+async fn a_client_that_named_its_receiver_gets_202_and_nothing_else() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    let reply = client.call(5, "p_batch", json!({"arguments": {}})).await;
+    assert_eq!((reply.status.as_u16(), reply.body.as_str()), (202, ""));
+    assert_eq!(gateway.pending(), 1);
+}
+
+#[tokio::test]
+async fn the_routes_own_receiver_gives_an_acknowledgement_that_a_model_can_read() {
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    let reply = client.call(5, "p_batch", json!({})).await.json();
+    let result = &reply["result"];
+    assert_eq!(result["isError"], false);
+    assert!(result["content"][0]["text"].as_str().unwrap().contains("p_batch"));
+    assert_eq!(result["_meta"]["dev.asyncmcp/job"]["status"], "working");
+    assert_eq!(
+        result["_meta"]["dev.asyncmcp/job"]["id"].as_str().unwrap().len(),
+        26
+    );
+    assert_eq!(gateway.pending(), 1);
+}
+
+#[tokio::test]
+async fn without_a_receiver_it_is_an_ordinary_call() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(json!({})).await;
+    let reply = client.call(5, "p_batch", json!({})).await.json();
+    assert!(reply["result"]["content"].is_array(), "{reply}");
+    assert_eq!(gateway.pending(), 0);
+}
+
+#[tokio::test]
+async fn an_ordinary_tool_is_not_for_the_receiver() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    assert_eq!(client.call(5, "p_echo", json!({})).await.json()["id"], 5);
+    assert_eq!(gateway.pending(), 0);
+}
+
+#[tokio::test]
+async fn what_acceptance_writes_down() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    let call = concat!(
+        r#"{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"p_safe_batch","#,
+        r#""arguments":{ "n":1.00 },"_meta":{"progressToken":1,"com.example/y":1}}}"#
+    );
+    assert_eq!(client.post(call).await.status, 202);
+    let (_, call, params) = begun(&gateway, 1).await.remove(0);
+    let params = String::from_utf8(params.to_vec()).unwrap();
+    assert_eq!(
+        params,
+        r#"{"name":"safe_batch","arguments":{ "n":1.00 },"_meta":{"com.example/y":1}}"#
+    );
+    assert_eq!(
+        (call.server.as_str(), call.tool.as_str(), call.shown_as.as_str()),
+        ("a", "safe_batch", "p_safe_batch")
+    );
+    assert_eq!(call.request_id, "\"x\"");
+    assert_eq!(call.timeout.as_secs(), 7200);
+    assert_eq!(
+        call.on_interruption,
+        OnInterruption::Retry,
+        "the tool is idempotent"
+    );
+    let target = call.target.unwrap();
+    assert_eq!((target.url.as_str(), target.origin), (NAMED, Origin::Session));
+}
+
+#[tokio::test]
+async fn a_tool_that_says_nothing_runs_once_unless_the_route_says_otherwise() {
+    for (route, meta, expect) in [
+        (OPEN, named(), OnInterruption::Fail),
+        (OWN, json!({}), OnInterruption::Retry),
+    ] {
+        let gateway = Gateway::start(route).await;
+        gateway.client(meta).await.call(1, "p_batch", json!({})).await;
+        assert_eq!(begun(&gateway, 1).await[0].1.on_interruption, expect);
+    }
+}
+
+#[tokio::test]
+async fn the_same_call_gets_the_same_job_and_another_under_its_name_is_refused() {
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    let first = client
+        .call(5, "p_batch", json!({"arguments": {"n": 1}}))
+        .await
+        .body;
+    assert_eq!(
+        client
+            .call(5, "p_batch", json!({"arguments": {"n": 1}}))
+            .await
+            .body,
+        first
+    );
+    assert_eq!(
+        client
+            .call(5, "p_batch", json!({"arguments": {"n": 2}}))
+            .await
+            .refusal(),
+        (200, -32602)
+    );
+    assert_eq!(gateway.pending(), 1);
+    let other = gateway.client(json!({})).await;
+    assert_ne!(
+        other
+            .call(5, "p_batch", json!({"arguments": {"n": 1}}))
+            .await
+            .body,
+        first
+    );
+    assert_eq!(gateway.pending(), 2);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_stands_above_the_json_rpc_id() {
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    let keyed = |key: Value| json!({"_meta": {"dev.asyncmcp/idempotencyKey": key}});
+    let job = |reply: Value| reply["result"]["_meta"]["dev.asyncmcp/job"]["id"].clone();
+    let first = job(client.call(1, "p_batch", keyed(json!("k"))).await.json());
+    assert_eq!(
+        job(client.call(2, "p_batch", keyed(json!("k"))).await.json()),
+        first
+    );
+    assert_ne!(
+        job(client.call(1, "p_batch", keyed(json!("l"))).await.json()),
+        first
+    );
+    for bad in [json!(5), json!("")] {
+        assert_eq!(
+            client.call(3, "p_batch", keyed(bad)).await.refusal(),
+            (200, -32602)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_allowed_is_refused_where_it_is_named() {
+    let gateway = Gateway::start(OPEN).await;
+    for url in [
+        "http://169.254.169.254/",
+        "http://10.0.0.1/",
+        "https://127.0.0.1/",
+        "http://localhost:1/",
+        "nonsense",
+    ] {
+        let body = initialize("2025-11-25", &json!({"webhookUrl": url})).to_string();
+        let reply = gateway.post(&[], body).await;
+        assert_eq!(reply.refusal(), (200, -31005), "{url}");
+        assert!(!reply.headers.contains_key("mcp-session-id"));
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_the_route_no_longer_allows_gets_no_new_jobs() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    gateway.change_route("  webhookTools: [{name: p_batch}]\n");
+    let deadline = tokio::time::Duration::from_secs(5);
+    let refused = async {
+        let mut id = 0;
+        while client.call(id, "p_batch", json!({})).await.status != 200 {
+            id += 1;
+        }
+        client.call(1000, "p_batch", json!({})).await
+    };
+    let reply = tokio::time::timeout(deadline, refused).await.unwrap();
+    assert_eq!(reply.refusal(), (200, -31005));
+}
+
+#[tokio::test]
+async fn a_receiver_per_call_is_refused_and_never_ignored() {
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    for tool in ["p_batch", "p_echo"] {
+        let meta = json!({"_meta": {"dev.asyncmcp/webhook": {"url": NAMED}}});
+        let reply = client.call(1, tool, meta).await;
+        assert_eq!(reply.refusal(), (200, -32602), "{tool}");
+        assert!(reply.body.contains("not supported yet"), "{reply:?}");
+    }
+    assert_eq!(gateway.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_by_its_session_and_the_receiver_hears_of_it() {
+    let gateway = Gateway::start(OPEN).await;
+    let (client, other) = (gateway.client(named()).await, gateway.client(named()).await);
+    client.call(5, "p_batch", json!({})).await;
+    begun(&gateway, 1).await;
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}"#;
+    assert_eq!(other.post(cancel).await.status, 202);
+    assert!(gateway.jobs.delivered.borrow().is_empty());
+    assert_eq!(client.post(cancel).await.status, 202);
+    let mut delivered = gateway.jobs.delivered.subscribe();
+    let wait = delivered.wait_for(|all| !all.is_empty());
+    let all = tokio::time::timeout(tokio::time::Duration::from_secs(5), wait)
+        .await
+        .unwrap()
+        .unwrap()
+        .clone();
+    assert_eq!(all, [format!("{NAMED} Cancelled")]);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_leaves_its_jobs_running() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    client.call(5, "p_batch", json!({})).await;
+    assert_eq!(client.with_method("DELETE").await.status(), 200);
+    assert_eq!(gateway.pending(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_refuses_webhook_calls_only() {
+    use asyncmcp_delivery::store::Store as _;
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    client.call(1, "p_echo", json!({})).await;
+    gateway.store.close().await.unwrap();
+    let reply = client.call(2, "p_batch", json!({})).await;
+    assert_eq!(reply.refusal(), (200, -31004));
+    assert_eq!(client.call(3, "p_echo", json!({})).await.json()["id"], 3);
+}
+
+#[tokio::test]
+async fn an_engine_that_drains_accepts_nothing() {
+    let gateway = Gateway::start(OWN).await;
+    let client = gateway.client(json!({})).await;
+    gateway.edge.engine.finish_deliveries().await;
+    assert_eq!(
+        client.call(1, "p_batch", json!({})).await.refusal(),
+        (200, -31004)
+    );
+}
+
+/// The jobs whose execution began, once there are so many.
+async fn begun(
+    gateway: &Gateway,
+    count: usize,
+) -> Vec<(
+    asyncmcp_delivery::id::JobId,
+    asyncmcp_delivery::job::Call,
+    bytes::Bytes,
+)> {
+    let all = async {
+        loop {
+            let begun = gateway.jobs.begun.lock().unwrap().clone();
+            if begun.len() >= count {
+                return begun;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(tokio::time::Duration::from_secs(5), all)
+        .await
+        .expect("the job should begin")
+}
