@@ -9,7 +9,10 @@ pub mod args;
 mod cancel;
 pub mod catalogue;
 pub mod config;
+pub mod execute;
 pub mod failpoint;
+#[cfg(test)]
+mod fake;
 mod forward;
 pub mod guard;
 pub mod operation;

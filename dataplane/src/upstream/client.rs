@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 
 use super::{Error, MAX_RESPONSE, Upstream};
@@ -135,6 +135,19 @@ async fn read_up_to(mut response: Response, limit: usize) -> Result<(Bytes, bool
         }
     }
     Ok((body.freeze(), true))
+}
+
+/// What 429 and 503 mean, with `Retry-After` in seconds (RFC 9110, 10.2.3; a date counts as nothing said).
+pub(super) fn busy(response: &Response) -> Option<Error> {
+    let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let said = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = said.map_or(Duration::ZERO, Duration::from_secs);
+    no_room
+        .contains(&response.status())
+        .then_some(Error::Busy { retry_after })
 }
 
 fn said_length(response: &Response) -> Option<usize> {

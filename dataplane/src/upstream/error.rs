@@ -27,6 +27,12 @@ pub enum Error {
     /// The server does not know our session, and so did not dispatch the message.
     #[error("the server does not know its session any more")]
     SessionLost,
+    /// The server has no room now, and so did not dispatch the message (429 or 503).
+    #[error("the server has no room now")]
+    Busy {
+        /// How long it asks to be left alone; zero where it does not say.
+        retry_after: Duration,
+    },
     /// The server answered with an HTTP error.
     #[error("the server answered with HTTP status {status}")]
     Rejected {
@@ -34,7 +40,9 @@ pub enum Error {
         status: u16,
     },
     /// The server offers only HTTP+SSE, the transport of MCP 2024-11-05.
-    #[error("the server speaks only the HTTP+SSE transport of MCP 2024-11-05; it needs Streamable HTTP")]
+    #[error(
+        "LegacySseTransport: the server speaks only the HTTP+SSE transport of MCP 2024-11-05; it needs Streamable HTTP"
+    )]
     LegacySseTransport,
     /// The server refused `initialize`.
     #[error("the server refused to initialize: {0}")]
@@ -67,8 +75,9 @@ impl Error {
             Self::NotSent(_) | Self::Client(_) => "unreachable",
             Self::Broken(_) | Self::Interrupted => "interrupted",
             Self::SessionLost => "session_lost",
+            Self::Busy { .. } => "busy",
             Self::Rejected { .. } | Self::Refused(_) => "rejected",
-            Self::LegacySseTransport => "LegacySseTransport",
+            Self::LegacySseTransport => "legacy_sse_transport",
             Self::Version(_) => "version",
             Self::TooLarge { .. } => "too_large",
             Self::Silent(_) => "timeout",
@@ -79,10 +88,15 @@ impl Error {
 
     /// Whether the server certainly dispatched nothing.
     pub fn not_dispatched(&self) -> bool {
-        let perhaps = matches!(
-            self,
-            Self::Broken(_) | Self::Interrupted | Self::TooLarge { .. } | Self::Silent(_) | Self::Protocol(_)
-        );
+        let perhaps = match self {
+            Self::Rejected { status } => *status >= 500,
+            Self::Broken(_)
+            | Self::Interrupted
+            | Self::TooLarge { .. }
+            | Self::Silent(_)
+            | Self::Protocol(_) => true,
+            _ => false,
+        };
         !perhaps
     }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -47,11 +48,15 @@ impl TraceHeaders {
         }
     }
 
-    /// The same with `span` as the parent. Where nothing records spans, what came in goes on.
+    /// The same with `span` as the parent. Where the span is not recorded, what came in goes on.
     #[must_use]
     pub fn within(&self, span: &Span) -> Self {
+        let context = span.context();
+        if !context.span().span_context().is_sampled() {
+            return self.clone();
+        }
         let mut carrier = HashMap::new();
-        TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
+        TraceContextPropagator::new().inject_context(&context, &mut carrier);
         let value = |key: &str| HeaderValue::from_str(carrier.get(key)?).ok();
         match value(TRACEPARENT.as_str()) {
             None => self.clone(),

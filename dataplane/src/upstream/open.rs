@@ -92,6 +92,9 @@ impl Upstream {
         if maybe_older && self.offers_legacy_sse().await {
             return Error::LegacySseTransport;
         }
+        if let Some(busy) = client::busy(&response) {
+            return busy;
+        }
         let body = client::glance(response).await;
         match exchange::read(&body, &Id::text("asyncmcp:0")) {
             Ok(reply) => reply

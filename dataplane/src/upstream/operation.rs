@@ -51,7 +51,7 @@ impl Metrics {
         );
         let duration = HistogramVec::new(
             options.buckets(BUCKETS.to_vec()),
-            &["server", "method", "tool", "error_type"],
+            &["server", "mcp_method_name", "tool", "error_type"],
         )?;
         registry.register(Box::new(duration.clone()))?;
         Ok(Self { duration })

@@ -193,6 +193,9 @@ impl ServerSession {
     /// What an HTTP error means: one of ours for sure, or one whose body may still be an answer.
     async fn refusal(&self, response: Response) -> Result<Error, (Error, Bytes)> {
         let status = response.status();
+        if let Some(busy) = client::busy(&response) {
+            return Ok(busy);
+        }
         let rejected = Error::Rejected {
             status: status.as_u16(),
         };
