@@ -4,6 +4,7 @@
 //! job that is sent leaves `sending` in exactly one of three ways: delivered, due again, dead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::{Instrument, Span};
@@ -97,34 +98,33 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attem
 }
 
 async fn settle(core: &Core, job: &Job, call: &Call, attempt: Attempt) {
-    let (policy, now) = (core.policy(), core.now());
+    let policy = core.policy();
     quieten(core, job, &policy, &attempt);
-    let ours = matches!(attempt.verdict, Verdict::Requeue(_));
-    let faults = job
-        .receiver
-        .map_or(0, |receiver| core.receivers.fault(receiver, ours));
-    let retry_in = match attempt.verdict {
-        Verdict::Requeue(_) => Some(core.back_off(faults)),
-        _ => schedule::next(
-            &call.retry,
-            job.attempts,
-            attempt.retry_after,
-            policy.retry_after_max,
-            (core.chance)(),
-        ),
-    };
-    let (change, outcome) = step(
-        attempt.verdict,
-        retry_in.map(|wait| now.plus(wait)),
-        deadline(job, &policy),
-    );
-    let settled = core.commit(job.id, change.clone()).await;
+    let next = wait(core, job, call, &attempt).map(|wait| core.now().plus(wait));
+    let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
-    core.metrics.settled(job, &change, attempt.verdict, now);
+    core.metrics.settled(job, &change, attempt.verdict, core.now());
     log::attempt(&policy, (job, call), (&attempt, outcome), &change);
-    if let Some(job) = settled {
+    if let Some(job) = core.commit(job.id, change).await {
         deliver::park(core, &job);
     }
+}
+
+/// How long until the next attempt, if the budget has one. A fault of ours takes nothing from it.
+fn wait(core: &Core, job: &Job, call: &Call, attempt: &Attempt) -> Option<Duration> {
+    let ours = matches!(attempt.verdict, Verdict::Requeue(_));
+    let faults = core.receivers.fault(job.receiver?, ours);
+    if ours {
+        return Some(core.back_off(faults));
+    }
+    let longest = core.policy().retry_after_max;
+    schedule::next(
+        &call.retry,
+        job.attempts,
+        attempt.retry_after,
+        longest,
+        (core.chance)(),
+    )
 }
 
 /// A receiver that says when to come back is left alone until then, not only by this job.
@@ -136,9 +136,15 @@ fn quieten(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
     }
 }
 
-/// When the delivery is too old. An attempt was just made, so it may expire.
-fn deadline(job: &Job, policy: &Policy) -> Millis {
-    job.ended.unwrap_or(job.accepted).plus(policy.max_age)
+/// When the delivery is too old: `maxAge` after the result. As long as nothing but ourselves was in the
+/// way, the time in which nobody was there to try does not count.
+fn deadline(core: &Core, job: &Job, verdict: Verdict) -> Millis {
+    let result = job.ended.unwrap_or(job.accepted);
+    let since = match verdict {
+        Verdict::Requeue(_) => result.max(core.started),
+        _ => result,
+    };
+    since.plus(core.policy().max_age)
 }
 
 /// The change that a verdict means; `next` is when the next attempt would be, if the budget has one.

@@ -34,6 +34,8 @@ pub(super) struct Core {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) sender: Arc<dyn Sender>,
     pub(super) clock: Clock,
+    /// When this process began to deliver.
+    pub(super) started: Millis,
     pub(super) chance: Chance,
     pub(super) metrics: Metrics,
     /// Executions under way.
@@ -69,6 +71,7 @@ impl Core {
             store: parts.store,
             executor: parts.executor,
             sender: parts.sender,
+            started: parts.clock.now(),
             clock: parts.clock,
             chance: parts.chance,
             policy: parts.policy,

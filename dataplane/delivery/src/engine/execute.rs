@@ -4,7 +4,7 @@
 //! lanes are read from the store each time; all that is remembered is whose turn it was, and since
 //! when a server has been gone from the route.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +86,13 @@ struct Turn {
     gone: bool,
 }
 
+/// A server's queue, as one batch sees it.
+struct Lane {
+    server: Key,
+    gone: bool,
+    room: usize,
+}
+
 /// What the loop remembers between batches.
 #[derive(Default)]
 struct Turns {
@@ -108,31 +115,26 @@ impl Turns {
             } else {
                 room(core, server, batch.len())
             };
-            self.take(core, server, room, gone, &mut batch).await?;
+            self.take(core, Lane { server, gone, room }, &mut batch).await?;
         }
         Ok(batch)
     }
 
     /// Takes the next job of each client in turn, until there is no room or all had theirs.
-    async fn take(
-        &mut self,
-        core: &Core,
-        server: Key,
-        room: usize,
-        gone: bool,
-        batch: &mut Vec<Turn>,
-    ) -> Result<(), store::Error> {
-        let first = batch.len();
-        while batch.len() - first < room {
+    async fn take(&mut self, core: &Core, lane: Lane, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
+        let Lane { server, gone, room } = lane;
+        let mut asked = HashSet::new();
+        let full = batch.len() + room;
+        while batch.len() < full {
             let after = self.served.get(&server).copied();
-            let Some((client, id)) = core.store.next_queued(server, after).await? else {
+            let next = core.store.next_queued(server, after).await?;
+            let Some((client, id)) = next.filter(|(client, _)| asked.insert(*client)) else {
                 break;
             };
-            if batch[first..].iter().any(|turn| turn.id == id) || core.running.contains(id) {
-                break;
-            }
             self.served.insert(server, client);
-            batch.push(Turn { id, server, gone });
+            if !core.running.contains(id) {
+                batch.push(Turn { id, server, gone });
+            }
         }
         Ok(())
     }

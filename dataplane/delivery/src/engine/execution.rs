@@ -65,11 +65,10 @@ async fn begin(core: &Arc<Core>, id: JobId, started: Started) -> Option<(Arc<Cal
         }
     };
     if call.on_interruption == OnInterruption::Fail {
-        start(core, id, started).await?;
+        start(core, id, started).await.ok()??;
     } else {
-        let core_too = Arc::clone(core);
         core.executions
-            .spawn(async move { start(&core_too, id, started).await });
+            .spawn(start_meanwhile(Arc::clone(core), id, started));
     }
     Some((Arc::new(call), params))
 }
@@ -79,15 +78,18 @@ async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Er
     Ok(call.zip(params))
 }
 
-/// `None` if the job did not start: it ended meanwhile, or the store is down.
-async fn start(core: &Core, id: JobId, started: Started) -> Option<Job> {
+/// Commits the start and tells the loop. `Ok(None)`: the job ended meanwhile.
+async fn start(core: &Core, id: JobId, started: Started) -> Result<Option<Job>, store::Error> {
     let start = core.store.apply(id, vec![Change::Start], core.now()).await;
-    let (told, job) = match start {
-        Ok(job) => (Ok(()), job),
-        Err(error) => (Err(error), None),
-    };
-    let _gone = started.send(told);
-    job
+    let _gone = started.send(start.as_ref().map(drop).map_err(Clone::clone));
+    start
+}
+
+/// The job runs already, so its start is committed in the end, lest it block its client's next one.
+async fn start_meanwhile(core: Arc<Core>, id: JobId, started: Started) {
+    if start(&core, id, started).await.is_err() {
+        core.commit(id, Change::Start).await;
+    }
 }
 
 async fn execute(core: &Core, entry: &Execution, call: &Call, params: Bytes) -> Outcome {

@@ -11,6 +11,11 @@ use tokio::sync::Notify;
 use crate::clock::Millis;
 use crate::job::Key;
 
+/// Attempts under way at once to all receivers: what keeps a process that starts with very many due
+/// receivers from running out of file descriptors. Only more than a hundred receivers that all hang
+/// at once would make others wait for one attempt's timeout.
+const OVERALL: usize = 1024;
+
 /// What is remembered about one receiver.
 #[derive(Default)]
 struct Lane {
@@ -31,6 +36,10 @@ impl Lane {
         Some(self.blocked_until.map_or(next, |until| next.max(until)))
     }
 
+    fn is_ready(&self, now: Millis, limit: usize) -> bool {
+        self.turn(limit).is_some_and(|turn| turn <= now)
+    }
+
     fn is_blocked(&self, now: Millis) -> bool {
         self.blocked_until.is_some_and(|until| until > now)
     }
@@ -43,8 +52,25 @@ impl Lane {
 /// All receivers with something to do.
 #[derive(Default)]
 pub(super) struct Receivers {
-    lanes: Mutex<HashMap<Key, Lane>>,
+    state: Mutex<State>,
     changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<Key, Lane>,
+    /// Attempts under way in all.
+    in_flight: usize,
+}
+
+impl State {
+    fn lane(&mut self, receiver: Key) -> &mut Lane {
+        self.lanes.entry(receiver).or_default()
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight >= OVERALL
+    }
 }
 
 /// The right to one attempt to a receiver; dropping it gives the room back.
@@ -56,8 +82,8 @@ pub(super) struct Slot {
 impl Receivers {
     /// Notes that a delivery is due at `at`.
     pub(super) fn park(&self, receiver: Key, at: Millis) {
-        let mut lanes = self.lanes();
-        let lane = lanes.entry(receiver).or_default();
+        let mut state = self.state();
+        let lane = state.lane(receiver);
         if lane.next.is_none_or(|next| at < next) {
             lane.next = Some(at);
             self.changed.notify_one();
@@ -66,15 +92,15 @@ impl Receivers {
 
     /// Leaves the receiver alone until `until`.
     pub(super) fn block(&self, receiver: Key, until: Millis) {
-        let mut lanes = self.lanes();
-        let lane = lanes.entry(receiver).or_default();
+        let mut state = self.state();
+        let lane = state.lane(receiver);
         lane.blocked_until = lane.blocked_until.max(Some(until));
     }
 
     /// Counts a fault of ours, or forgets them all; says how many there were in a row before.
     pub(super) fn fault(&self, receiver: Key, ours: bool) -> u32 {
-        let mut lanes = self.lanes();
-        let lane = lanes.entry(receiver).or_default();
+        let mut state = self.state();
+        let lane = state.lane(receiver);
         let before = lane.faults;
         lane.faults = if ours { before.saturating_add(1) } else { 0 };
         before
@@ -82,34 +108,43 @@ impl Receivers {
 
     /// Room for a fresh result, unless work that is due already waits for it.
     pub(super) fn reserve(self: &Arc<Self>, receiver: Key, now: Millis, limit: usize) -> Option<Slot> {
-        let mut lanes = self.lanes();
-        let lane = lanes.entry(receiver).or_default();
+        let mut state = self.state();
+        let full = state.is_full();
+        let lane = state.lane(receiver);
         let taken = lane.in_flight >= limit || lane.next.is_some_and(|next| next <= now);
-        if taken || lane.is_blocked(now) {
+        if full || taken || lane.is_blocked(now) {
             return None;
         }
-        Some(self.take(receiver, lane))
+        Some(self.take(&mut state, receiver))
     }
 
-    /// The receivers whose turn it is, each with all its room. Their next turn is unknown from here on:
+    /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on:
     /// whoever asked looks it up and parks it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limit: usize) -> Vec<(Key, Vec<Slot>)> {
-        let mut lanes = self.lanes();
-        lanes.retain(|_, lane| !lane.is_idle(now));
-        let ready = lanes
-            .iter_mut()
-            .filter(|(_, lane)| lane.turn(limit).is_some_and(|turn| turn <= now));
-        let claimed = ready.map(|(receiver, lane)| {
-            lane.next = None;
-            let room = limit - lane.in_flight;
-            (*receiver, (0..room).map(|_| self.take(*receiver, lane)).collect())
-        });
-        claimed.collect()
+        let mut state = self.state();
+        state.lanes.retain(|_, lane| !lane.is_idle(now));
+        let ready = state.lanes.iter().filter(|(_, lane)| lane.is_ready(now, limit));
+        let ready: Vec<Key> = ready.map(|(receiver, _)| *receiver).collect();
+        let mut claimed = Vec::new();
+        for receiver in ready {
+            if state.is_full() {
+                break;
+            }
+            state.lane(receiver).next = None;
+            let mut slots = Vec::new();
+            while state.lane(receiver).in_flight < limit && !state.is_full() {
+                slots.push(self.take(&mut state, receiver));
+            }
+            claimed.push((receiver, slots));
+        }
+        claimed
     }
 
-    /// When the next receiver's turn is.
+    /// When the next receiver's turn is; `None` while there is nothing to send or no room at all.
     pub(super) fn next_turn(&self, limit: usize) -> Option<Millis> {
-        self.lanes().values().filter_map(|lane| lane.turn(limit)).min()
+        let state = self.state();
+        let turns = state.lanes.values().filter_map(|lane| lane.turn(limit));
+        turns.min().filter(|_| !state.is_full())
     }
 
     /// Returns when something was parked, or room came free where something is parked.
@@ -117,27 +152,28 @@ impl Receivers {
         self.changed.notified().await;
     }
 
-    fn take(self: &Arc<Self>, receiver: Key, lane: &mut Lane) -> Slot {
-        lane.in_flight += 1;
+    fn take(self: &Arc<Self>, state: &mut State, receiver: Key) -> Slot {
+        state.in_flight += 1;
+        state.lane(receiver).in_flight += 1;
         Slot {
             receivers: Arc::clone(self),
             receiver,
         }
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Key, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut lanes = self.receivers.lanes();
-        let Some(lane) = lanes.get_mut(&self.receiver) else {
-            return;
-        };
+        let mut state = self.receivers.state();
+        let was_full = state.is_full();
+        state.in_flight -= 1;
+        let lane = state.lane(self.receiver);
         lane.in_flight -= 1;
-        if lane.next.is_some() {
+        if lane.next.is_some() || was_full {
             self.receivers.changed.notify_one();
         }
     }
@@ -211,7 +247,7 @@ mod tests {
         let (receivers, key) = receivers();
         drop(receivers.reserve(key, NOW, 1));
         receivers.ready(NOW, 1);
-        assert!(receivers.lanes().is_empty());
+        assert!(receivers.state().lanes.is_empty());
     }
 
     #[test]
@@ -221,5 +257,21 @@ mod tests {
         assert_eq!(receivers.fault(key, true), 1);
         assert_eq!(receivers.fault(key, false), 2);
         assert_eq!(receivers.fault(key, true), 0);
+    }
+
+    #[test]
+    fn all_receivers_together_have_an_end() {
+        let receivers: Arc<Receivers> = Arc::default();
+        for number in 0..200 {
+            receivers.park(Key::of(&number.to_string()), NOW);
+        }
+        let mut ready = receivers.ready(NOW, 8);
+        let slots: usize = ready.iter().map(|(_, slots)| slots.len()).sum();
+        assert_eq!((slots, ready.len()), (OVERALL, OVERALL / 8));
+        assert!(receivers.ready(NOW, 8).is_empty());
+        assert_eq!(receivers.next_turn(8), None, "until room comes free");
+        ready.pop();
+        assert_eq!(receivers.next_turn(8), Some(NOW));
+        assert_eq!(receivers.ready(NOW, 8).len(), 1);
     }
 }

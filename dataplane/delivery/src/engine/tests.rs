@@ -8,5 +8,8 @@ mod draining;
 mod executions;
 mod faults;
 mod flaky;
+mod receivers;
 mod recovery;
+mod servers;
+mod traces;
 mod world;

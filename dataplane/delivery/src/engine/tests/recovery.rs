@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::world::*;
 use crate::job::Change;
 use crate::state::{Category, End};
+use crate::verdict::{Fault, Verdict};
 
 fn finished() -> Change {
     Change::Finish {
@@ -111,5 +112,20 @@ async fn a_store_that_comes_up_late_is_waited_for() {
     let _engine = world.start();
     tokio::time::sleep(Duration::from_mins(3)).await;
     world.store.set_down(false);
+    assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_expires_because_of_our_own_faults_right_after_the_start() {
+    let world = World::with(|policy| policy.max_age = Duration::from_mins(1));
+    let id = world
+        .left_behind(world.job("echo"), vec![Change::Start, finished()])
+        .await;
+    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    let no_network_yet = Reply::none(Verdict::Requeue(Fault::Resolver));
+    world
+        .receivers
+        .script("http://r/", [no_network_yet, no_network_yet, Reply::status(200)]);
+    let _engine = world.start();
     assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
 }

@@ -1,22 +1,19 @@
 //! An engine with scripted surroundings.
 //!
-//! A call's tool name is the server's script (see [`Servers`]); a receiver's script is set per URL.
+//! A call's tool name is the server's script (see [`Servers`]); a receiver's script is set per URL
+//! (see [`Receivers`]).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 use super::super::*;
 use super::flaky::Flaky;
+pub(super) use super::receivers::{Receivers, Reply};
+pub(super) use super::servers::Servers;
 use crate::clock::Millis;
 use crate::job::{Call, Change, Dedupe, Job, Key, OnInterruption, Retry, Target};
-use crate::sender::{self, Attempt, Post};
-use crate::state::Category;
-use crate::verdict::Verdict;
+use crate::sender;
 
 /// When every test begins.
 pub(super) const START: Millis = Millis(1_800_000_000_000);
@@ -30,179 +27,6 @@ pub(super) async fn eventually<T, F: Future<Output = Option<T>>>(mut check: impl
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("it did not come about in an hour")
-}
-
-/// Servers that do what the tool's name says: `echo` answers, `hang` waits for ever, `takes-N` answers
-/// after N seconds, `down-N` cannot be reached N times and then answers.
-#[derive(Default)]
-pub(super) struct Servers {
-    /// Jobs in the order in which they were executed, every time.
-    pub(super) executed: Mutex<Vec<JobId>>,
-    /// Jobs whose execution was told to stop.
-    pub(super) aborted: Mutex<Vec<JobId>>,
-}
-
-impl Servers {
-    /// How often anything was executed.
-    pub(super) fn count(&self) -> usize {
-        self.executed.lock().unwrap().len()
-    }
-}
-
-#[async_trait]
-impl Executor for Servers {
-    async fn execute(&self, job: JobId, call: &Call, _params: Bytes, cancel: CancellationToken) -> Executed {
-        let tries = {
-            let mut executed = self.executed.lock().unwrap();
-            executed.push(job);
-            executed.iter().filter(|id| **id == job).count()
-        };
-        let (script, number) = call.tool.split_once('-').unwrap_or((&call.tool, "0"));
-        let number: u64 = number.parse().unwrap();
-        let work = match script {
-            "takes" => Duration::from_secs(number),
-            "hang" => Duration::from_hours(1000),
-            "down" if tries as u64 <= number => {
-                let retry_after = Duration::ZERO;
-                return Executed::NotSent { retry_after };
-            }
-            _ => Duration::ZERO,
-        };
-        tokio::select! {
-            () = cancel.cancelled() => self.aborted.lock().unwrap().push(job),
-            () = tokio::time::sleep(work) => {}
-        }
-        let body = Bytes::from("answered");
-        Executed::Ended {
-            end: End::Result,
-            body,
-        }
-    }
-
-    fn body(&self, _call: &Call, end: End) -> Bytes {
-        Bytes::from(end.as_str())
-    }
-}
-
-/// What a receiver does with one attempt.
-#[derive(Clone, Copy)]
-pub(super) struct Reply {
-    pub(super) verdict: Verdict,
-    pub(super) status: Option<u16>,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) takes: Duration,
-}
-
-impl Reply {
-    /// Answers with `status` at once.
-    pub(super) fn status(status: u16) -> Self {
-        Self {
-            verdict: crate::verdict::of_status(http::StatusCode::from_u16(status).unwrap()),
-            status: Some(status),
-            retry_after: None,
-            takes: Duration::ZERO,
-        }
-    }
-
-    /// Ends with `verdict` without an answer.
-    pub(super) fn none(verdict: Verdict) -> Self {
-        Self {
-            verdict,
-            status: None,
-            ..Self::status(200)
-        }
-    }
-
-    pub(super) fn after(self, takes: Duration) -> Self {
-        Self { takes, ..self }
-    }
-
-    pub(super) fn retry_after(self, wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..self
-        }
-    }
-}
-
-/// An attempt as a receiver saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) job: JobId,
-    pub(super) url: String,
-    pub(super) attempt: u32,
-    pub(super) body: Bytes,
-    /// Since the start of the test.
-    pub(super) at: Duration,
-}
-
-/// Scripted receivers; without a script they answer 200. The last line of a script is repeated.
-#[derive(Default)]
-pub(super) struct Receivers {
-    scripts: Mutex<HashMap<String, VecDeque<Reply>>>,
-    seen: Mutex<Vec<Seen>>,
-    busy: Mutex<HashMap<String, (usize, usize)>>,
-}
-
-impl Receivers {
-    pub(super) fn script(&self, url: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies = replies.into_iter().collect();
-        self.scripts.lock().unwrap().insert(url.to_owned(), replies);
-    }
-
-    /// Every attempt so far, in order.
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    /// Most attempts that were under way at once towards `url`.
-    pub(super) fn peak(&self, url: &str) -> usize {
-        self.busy.lock().unwrap().get(url).map_or(0, |(_, peak)| *peak)
-    }
-
-    fn reply(&self, url: &str) -> Reply {
-        let mut scripts = self.scripts.lock().unwrap();
-        let Some(script) = scripts.get_mut(url) else {
-            return Reply::status(200);
-        };
-        let last = script.len() == 1;
-        if last {
-            script[0]
-        } else {
-            script.pop_front().unwrap()
-        }
-    }
-
-    fn occupy(&self, url: &str, by: isize) {
-        let mut busy = self.busy.lock().unwrap();
-        let (now, peak) = busy.entry(url.to_owned()).or_default();
-        *now = now.checked_add_signed(by).unwrap();
-        *peak = (*peak).max(*now);
-    }
-}
-
-#[async_trait]
-impl sender::Sender for Receivers {
-    async fn send(&self, post: Post<'_>) -> Attempt {
-        let url = post.target.url.clone();
-        let reply = self.reply(&url);
-        self.seen.lock().unwrap().push(Seen {
-            job: post.job.id,
-            url: url.clone(),
-            attempt: post.job.attempts,
-            body: post.body.clone(),
-            at: post.at.since(START),
-        });
-        self.occupy(&url, 1);
-        tokio::time::sleep(reply.takes).await;
-        self.occupy(&url, -1);
-        Attempt {
-            status: reply.status,
-            verdict: reply.verdict,
-            retry_after: reply.retry_after,
-            duration: reply.takes,
-        }
-    }
 }
 
 /// An engine that is not started yet, and everything around it.
@@ -392,9 +216,6 @@ pub(super) fn fate(job: &Job) -> (&'static str, &'static str) {
     };
     (exec, push)
 }
-
-/// The verdict that a server error means.
-pub(super) const SERVER_ERROR: Verdict = Verdict::Retry(Category::Http5xx);
 
 /// The lane of a server.
 pub(super) fn lane(server: &str) -> Key {
