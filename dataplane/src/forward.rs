@@ -9,14 +9,14 @@ mod reply;
 use std::future::Future;
 use std::time::Duration;
 
-use asyncmcp_protocol::{Message, Notification, Outcome, RawObject, Request, Response};
+use asyncmcp_protocol::{Message, Notification, Outcome, RawObject, Request, Response, tool_result};
 use bytes::Bytes;
 use http::HeaderValue;
 use tracing::Instrument as _;
 
 use self::reply::Reply;
 use crate::catalogue::Tool;
-use crate::operation::{self, Operation};
+use crate::operation::Operation;
 use crate::respond::Error;
 use crate::server::{Answer, Client};
 use crate::upstream::{
@@ -105,7 +105,7 @@ impl Call {
         };
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
-            Outcome::Result(result) if operation::is_tool_error(result) => {
+            Outcome::Result(result) if tool_result::is_error(result) => {
                 self.operation.failed("tool_error");
             }
             Outcome::Result(_) => {}

@@ -10,7 +10,7 @@ mod seen;
 use std::collections::HashMap;
 
 use asyncmcp_delivery::clock::Clock;
-use asyncmcp_protocol::{RawObject, RawValue};
+use asyncmcp_protocol::RawObject;
 use http::HeaderValue;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -175,11 +175,6 @@ pub fn trace_of(meta: Option<&RawObject>, headers: &TraceHeaders) -> TraceHeader
             baggage: value("baggage"),
         },
     }
-}
-
-/// Whether a result says that the tool failed.
-pub fn is_tool_error(result: &RawValue) -> bool {
-    asyncmcp_protocol::tool_result::is_error(result)
 }
 
 fn adopt(span: &Span, trace: &TraceHeaders) {

@@ -18,8 +18,8 @@ use http::{HeaderValue, StatusCode};
 
 use crate::{guard, session, upstream};
 
-/// How long a client is asked to wait when the store is down.
-const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// How long a client is asked to wait before it tries again.
+const PAUSE: Duration = Duration::from_secs(5);
 /// How much of a client's own words is said back.
 const MAX_ECHO: usize = 128;
 
@@ -136,9 +136,7 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
-            _ if self.code() == Code::Overloaded => {
-                ErrorObject::overloaded(self.to_string(), millis(STORE_PAUSE))
-            }
+            _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }
     }

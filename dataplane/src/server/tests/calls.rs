@@ -6,7 +6,7 @@ use axum::body::Body;
 use futures::StreamExt as _;
 use serde_json::json;
 
-use super::example::RESULT;
+use super::example::{FINISHED, RESULT};
 use super::gateway::{Gateway, Reply};
 
 /// A silence that a test can wait for.
@@ -199,19 +199,18 @@ async fn a_call_goes_on_without_its_client() {
     let question: serde_json::Value = serde_json::from_str(&data).unwrap();
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": {}}).to_string();
     assert_eq!(client.post(answer).await.status, 202);
-    // Had the client's leaving cut the call, its answer would have found no one at the server.
-    gateway
-        .example
-        .hears(|body| body["id"] == 77 && body["result"].is_object())
-        .await;
-    let finished = async {
-        while gateway.count("mcp_server_operation_duration_seconds", "p_asks") == 0 {
+    // Had the client's leaving cut the call, the tool would not have lived to see the answer.
+    gateway.example.hears(|body| body["method"] == FINISHED).await;
+    let measured = |label| gateway.count("mcp_server_operation_duration_seconds", label);
+    let ended = async {
+        while measured("p_asks") == 0 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), finished)
+    tokio::time::timeout(Duration::from_secs(5), ended)
         .await
         .expect("the call should end");
+    assert_eq!(measured("outcome_unknown"), 0, "it ended with the response");
 }
 
 #[tokio::test]

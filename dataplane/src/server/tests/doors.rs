@@ -191,3 +191,23 @@ async fn a_browser_is_told_what_it_may_do() {
     let exposed = reply.headers["access-control-expose-headers"].to_str().unwrap();
     assert!(exposed.contains("Mcp-Session-Id"), "{exposed}");
 }
+
+/// Over a real connection: a client that has not finished sending must not lose the answer.
+#[tokio::test]
+async fn who_sends_too_much_gets_to_read_why() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let gateway = Gateway::start("").await;
+    let (address, body) = (gateway.listen().await, vec![b' '; 6 << 20]);
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: {BOTH}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&body).await.unwrap();
+    let mut answer = [0; 32];
+    connection.read_exact(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}

@@ -17,6 +17,9 @@ use tokio::sync::watch;
 /// A result that no parser would write like this, and that no relay may change.
 pub(super) const RESULT: &str = "{ \"content\":[ {\"type\":\"text\",\"text\":\"\\u0061\"} ], \"big\": 12345678901234567890123, \"zero\":1.00 }";
 
+/// What it hears from itself when the tool `asks` got its answer and was not cut before.
+pub(super) const FINISHED: &str = "example/finished";
+
 /// The server. It ends with the test's runtime.
 #[derive(Clone)]
 pub(super) struct Example(Arc<Inner>);
@@ -87,6 +90,10 @@ impl Example {
         String::from_utf8(call.expect("a call").to_vec()).unwrap()
     }
 
+    fn note(&self, headers: HeaderMap, body: Value) {
+        self.0.heard.send_modify(|all| all.push(Heard { headers, body }));
+    }
+
     fn session(&self) -> String {
         format!("session-{}", self.0.generation.load(Ordering::SeqCst))
     }
@@ -101,11 +108,7 @@ async fn post(State(example): State<Example>, headers: HeaderMap, raw: Bytes) ->
         return StatusCode::NOT_FOUND.into_response();
     }
     example.0.raw.lock().unwrap().push(raw);
-    let heard = Heard {
-        headers,
-        body: body.clone(),
-    };
-    example.0.heard.send_modify(|all| all.push(heard));
+    example.note(headers, body.clone());
     match body["method"].as_str() {
         Some("initialize") => initialize(&example, &body),
         Some("tools/list") => result(&body["id"], &json!({"tools": tools()}).to_string()),
@@ -182,6 +185,7 @@ fn asks(example: Example, id: Value) -> impl Stream<Item = String> + Send + 'sta
         let answer = example
             .hears(|body| body["id"] == 77 && body["method"].is_null())
             .await;
+        example.note(HeaderMap::new(), json!({"method": FINISHED}));
         response(&id, &json!({"content": [], "answer": answer.body}).to_string())
     };
     futures::stream::iter([question.to_owned()]).chain(futures::stream::once(answered))

@@ -168,6 +168,14 @@ impl Gateway {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
+    /// Serves the endpoint on a port of its own.
+    pub(super) async fn listen(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, router) = (listener.local_addr().unwrap(), self.router.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
     /// Posts `body` with the usual headers and these.
     pub(super) async fn post(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
         let usual = [
