@@ -5,6 +5,8 @@
 //! everything it serves comes from one McpWebhookRoute document.
 
 mod accept;
+pub mod admin;
+pub mod app;
 pub mod args;
 mod cancel;
 pub mod catalogue;
@@ -21,5 +23,6 @@ pub mod respond;
 pub mod server;
 pub mod session;
 pub mod sessions;
+pub mod status;
 pub mod telemetry;
 pub mod upstream;

@@ -1,2 +1,109 @@
-//! Placeholder.
-fn main() {}
+//! The life of a data-plane process: read the route or refuse to start, serve until a signal,
+//! drain, end.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use asyncmcp_crds::v1alpha1::OtlpProtocol;
+use asyncmcp_dataplane::app::App;
+use asyncmcp_dataplane::app::registry;
+use asyncmcp_dataplane::args::Args;
+use asyncmcp_dataplane::config::watch::Watch;
+use asyncmcp_dataplane::config::{Config, Live, Source};
+use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
+use asyncmcp_dataplane::{admin, server};
+use clap::Parser as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The route cannot be served (`EX_CONFIG` of sysexits.h).
+const BAD_ROUTE: u8 = 78;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let source = args.source();
+    let first = match source.read_or_last() {
+        Ok(first) => first,
+        Err(error) => return refuse(&error),
+    };
+    if args.check {
+        return ExitCode::SUCCESS;
+    }
+    match serve(&args, source, first) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the data plane ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "no log is set up yet, and a person or a kubelet reads this"
+)]
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("the route cannot be served: {error}");
+    ExitCode::from(BAD_ROUTE)
+}
+
+#[tokio::main]
+async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("another TLS provider is there")?;
+    let telemetry = Arc::new(Telemetry::install(args.log_format, "asyncmcp-dataplane")?);
+    let registry = registry(&first.route)?;
+    let watch = Watch::new(source, first, &registry)?;
+    tokio::spawn(follow(Arc::clone(&telemetry), watch.live()));
+    let mcp = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("--listen {}", args.listen))?;
+    let admin = TcpListener::bind(args.admin_listen)
+        .await
+        .with_context(|| format!("--admin-listen {}", args.admin_listen))?;
+    let app = Arc::new(App::start(args, watch.live(), registry)?);
+    tracing::info!(mcp = %mcp.local_addr()?, admin = %admin.local_addr()?, "serving");
+    tokio::spawn(watch.run());
+    let admin = tokio::spawn(axum::serve(admin, admin::router(Arc::clone(&app))).into_future());
+    let mcp = tokio::spawn(axum::serve(mcp, server::router(app.edge())).into_future());
+    let ended = ending(&app).await;
+    app.drain().await;
+    // Streams have no end of their own: what is still open now is cut.
+    mcp.abort();
+    admin.abort();
+    telemetry.shut_down();
+    ended
+}
+
+/// Waits for a signal, or for the store to fail for good.
+async fn ending(app: &App) -> Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        _ = int.recv() => Ok(()),
+        () = app.store_failed() => anyhow::bail!("the store failed three times in a row"),
+    }
+}
+
+/// Keeps logs and traces as the route wants them.
+async fn follow(telemetry: Arc<Telemetry>, mut live: Live) {
+    loop {
+        let config = Arc::clone(&live.borrow_and_update());
+        let wanted = &config.route.telemetry;
+        let otlp = wanted.otlp.as_ref().map(|otlp| Otlp {
+            endpoint: otlp.endpoint.clone(),
+            grpc: otlp.protocol == OtlpProtocol::Grpc,
+            headers: config.refs.headers(&otlp.headers),
+            sampling_percent: wanted.sampling_percent,
+        });
+        if let Err(error) = telemetry.follow(wanted.log_level.as_str(), otlp.as_ref()) {
+            tracing::error!(%error, "traces are not exported");
+        }
+        if live.changed().await.is_err() {
+            return;
+        }
+    }
+}

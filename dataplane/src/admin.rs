@@ -1,0 +1,48 @@
+//! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`.
+//!
+//! The kubelet, Prometheus and the operator call it. Invariant: it asks for no token, so it names
+//! no client, no receiver and no job.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus::TextEncoder;
+
+use crate::app::App;
+
+/// The routes of the admin port.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .with_state(app)
+}
+
+/// Ready: every server was tried once, and the process is not ending. A server or a store that is
+/// down changes nothing here: ordinary calls, or calls to other servers, still work.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match app.readiness() {
+        Ok(()) => "ok\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match TextEncoder::new().encode_to_string(&app.registry().gather()) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn status(State(app): State<Arc<App>>) -> Response {
+    match app.status().await {
+        Ok(report) => Json(report).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}

@@ -1,0 +1,76 @@
+//! What outlives the process: the store and the keys.
+//!
+//! Called once by [`super::App::start`]. Invariant: a store that cannot be read is never made anew.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use asyncmcp_crds::effective;
+use asyncmcp_delivery::store::Store;
+use asyncmcp_delivery::store::memory::Memory;
+use asyncmcp_delivery::store::metrics::Metrics;
+use asyncmcp_delivery::store::redb::{Embedded, Options};
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+use crate::config::Config;
+use crate::failpoint::Failpoint;
+use crate::session::seal::Ring;
+
+/// What was opened.
+pub(super) struct State {
+    /// Where jobs are.
+    pub(super) store: Arc<dyn Store>,
+    /// Fires when the store failed for good.
+    pub(super) failed: CancellationToken,
+    /// What session ids are sealed with.
+    pub(super) ring: Arc<Ring>,
+}
+
+/// Opens what the route and the command line name.
+pub(super) fn open(args: &Args, config: &Config, registry: &Registry) -> Result<State> {
+    let metrics = Metrics::register(registry)?;
+    let ring = Arc::new(ring(args)?);
+    let (store, failed): (Arc<dyn Store>, _) = match (&config.route.store, &args.state_dir) {
+        (effective::Store::Embedded(_), Some(dir)) => embedded(args, dir, metrics)?,
+        (effective::Store::Embedded(_), None) => {
+            tracing::warn!("no --state-dir: accepted calls are lost when this process ends");
+            (Arc::new(Memory::new(metrics)), CancellationToken::new())
+        }
+        (effective::Store::Memory, _) => (Arc::new(Memory::new(metrics)), CancellationToken::new()),
+    };
+    Ok(State { store, failed, ring })
+}
+
+fn embedded(args: &Args, dir: &Path, metrics: Metrics) -> Result<(Arc<dyn Store>, CancellationToken)> {
+    let mut options = Options {
+        metrics,
+        ..Options::default()
+    };
+    if let Some(failpoint) = &args.failpoint {
+        Failpoint::from_str(failpoint)
+            .map_err(anyhow::Error::msg)
+            .context("--failpoint")?
+            .arm(&mut options);
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+    let store = Embedded::open(dir, options).with_context(|| format!("--state-dir {}", dir.display()))?;
+    let failed = store.fatal();
+    Ok((Arc::new(store), failed))
+}
+
+/// In a pod the operator's keys; on a laptop a file beside the store, or keys of this process only.
+fn ring(args: &Args) -> Result<Ring> {
+    let ring = match (&args.config_dir, &args.state_dir) {
+        (Some(mounted), _) => Ring::load(&mounted.join("keys/sessions.json")),
+        (None, Some(dir)) => {
+            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            Ring::open_or_create(&dir.join("sessions.json"))
+        }
+        (None, None) => Ok(Ring::random()),
+    };
+    ring.context("the session keys")
+}
