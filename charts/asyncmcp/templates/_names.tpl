@@ -1,0 +1,47 @@
+{{/* Names and labels: derived here and nowhere else. */}}
+
+{{- define "asyncmcp.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 52 characters: suffixes such as "-metrics" must fit into the 63 of a Service's name. */}}
+{{- define "asyncmcp.fullname" -}}
+{{- $name := include "asyncmcp.name" . }}
+{{- $full := .Release.Name }}
+{{- if not (contains $name .Release.Name) }}{{ $full = printf "%s-%s" .Release.Name $name }}{{ end }}
+{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "asyncmcp.serviceAccount" -}}
+{{- $default := ternary (include "asyncmcp.fullname" .) "default" .Values.serviceAccount.create }}
+{{- default $default .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "asyncmcp.selector" -}}
+app.kubernetes.io/name: {{ include "asyncmcp.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "asyncmcp.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "asyncmcp.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: asyncmcp
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* An image of values: (dict "image" {repository, tag, digest} "chart" .Chart). */}}
+{{- define "asyncmcp.image" -}}
+{{- if .image.digest }}
+{{- printf "%s@%s" .image.repository .image.digest }}
+{{- else }}
+{{- printf "%s:%s" .image.repository (default .chart.AppVersion .image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* A number as digits: Helm reads numbers as floats, and prints large ones as 1.00065e+09. Nothing for null. */}}
+{{- define "asyncmcp.id" -}}
+{{- if not (kindIs "invalid" .) }}{{ int64 . }}{{ end }}
+{{- end }}

@@ -1,0 +1,51 @@
+{{/* Roles from the operator's own table, files/rbac.yaml (`asyncmcp-operator rbac` prints it). */}}
+
+{{/* The rules of a role: (dict "root" $ "role" "read"). Without secrets.watch nothing may list Secrets. */}}
+{{- define "asyncmcp.rules" -}}
+{{- $rules := list }}
+{{- range get (.root.Files.Get "files/rbac.yaml" | fromYaml) .role }}
+  {{- $resources := .resources }}
+  {{- if and (eq $.role "read") (not $.root.Values.secrets.watch) }}
+    {{- $resources = without .resources "secrets" }}
+  {{- end }}
+  {{- if $resources }}
+    {{- $rules = append $rules (mergeOverwrite (deepCopy .) (dict "resources" $resources)) }}
+  {{- end }}
+{{- end }}
+{{- toYaml $rules }}
+{{- end }}
+
+{{/* A role and its binding to the operator's account: (dict "root" $ "role" "read" "namespace" NAME-OR-NOTHING). */}}
+{{- define "asyncmcp.grant" -}}
+{{- $name := printf "%s-%s" (include "asyncmcp.fullname" .root) .role }}
+{{- $cluster := ternary "Cluster" "" (not .namespace) -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $cluster }}Role
+metadata:
+  name: {{ $name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "asyncmcp.labels" .root | nindent 4 }}
+rules:
+  {{- include "asyncmcp.rules" . | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $cluster }}RoleBinding
+metadata:
+  name: {{ $name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "asyncmcp.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $cluster }}Role
+  name: {{ $name }}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "asyncmcp.serviceAccount" .root }}
+  namespace: {{ .root.Release.Namespace }}
+{{- end }}
