@@ -9,6 +9,8 @@ mod health;
 mod index;
 mod merged;
 mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -195,7 +197,7 @@ impl Watching {
             look_again: look_again.clone(),
         };
         let ended = CancellationToken::new();
-        tokio::spawn(ended.clone().run_until_cancelled_owned(watch.run()));
+        tokio::spawn(watch.run(ended.clone()));
         Self {
             upstream: upstream.clone(),
             look_again,

@@ -3,13 +3,13 @@
 //! The tests of everything towards servers use it. Invariant: it speaks HTTP for real, so
 //! what is tested is what a server would see.
 
+mod route;
+
 use std::collections::{HashMap, HashSet};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use asyncmcp_crds::load::{Unknown, load};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -17,11 +17,10 @@ use futures::StreamExt as _;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::config::{Config, Refs};
-use crate::upstream::{Metrics, Upstreams};
+pub(crate) use self::route::{client, config, eventually, store, upstreams};
 
 /// What happens to a `tools/call`.
 #[derive(Clone, Debug)]
@@ -332,52 +331,4 @@ fn stream(chunks: Vec<std::io::Result<String>>) -> Response {
 
 fn json_body(text: String) -> Response {
     ([("content-type", "application/json")], text).into_response()
-}
-
-/// The route of this YAML `spec`.
-pub(crate) fn config(spec: &str) -> Arc<Config> {
-    let indented: Vec<_> = spec
-        .lines()
-        .map(|line| {
-            format!(
-                "  {line}
-"
-            )
-        })
-        .collect();
-    let text = format!(
-        "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec:\n{}",
-        indented.concat()
-    );
-    let route = asyncmcp_crds::effective(&load(&text, Unknown::Refuse).unwrap().route);
-    Arc::new(Config {
-        route,
-        hash: String::new(),
-        refs: Refs::default(),
-        unknown_fields: Vec::new(),
-        refused: None,
-    })
-}
-
-/// The servers of a route, and the hand that changes it.
-pub(crate) fn upstreams(spec: &str) -> (Upstreams, watch::Sender<Arc<Config>>) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (change, live) = watch::channel(config(spec));
-    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    (Upstreams::new(live, metrics), change)
-}
-
-/// Waits until `what` holds.
-#[track_caller]
-pub(crate) fn eventually<T>(what: impl Fn() -> Option<T>) -> impl Future<Output = T> {
-    let at = std::panic::Location::caller();
-    async move {
-        for _ in 0..1000 {
-            if let Some(held) = what() {
-                return held;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("what {at} waits for did not come within ten seconds")
-    }
 }

@@ -9,6 +9,8 @@
 mod entry;
 mod fan_in;
 mod row;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 use std::collections::HashMap;

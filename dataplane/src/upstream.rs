@@ -15,6 +15,8 @@ mod identity;
 mod open;
 mod operation;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! [`super::Catalogue`] runs one watch for each server. Invariant: one visit at a time, so a
 //! list is never fetched twice at once, and a server that is away is asked ever less often.
 
+use std::convert::Infallible as Never;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use asyncmcp_protocol::Message;
 use asyncmcp_protocol::initialize::ClientCapabilities;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::fetch;
 use super::state::Table;
@@ -40,32 +42,27 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Until cancelled.
-    pub(super) async fn run(self) {
+    /// Until `ended`; the server's session is ended, too.
+    pub(super) async fn run(self, ended: CancellationToken) {
         let mut failures = 0;
-        loop {
-            let Err(error) = self.visit(&mut failures).await;
+        while let Some(Err(error)) = self.visit(&mut failures, &ended).await {
             failures += 1;
             tracing::debug!(server = self.upstream.name(), %error, "a server does not answer");
             self.table.failed(self.upstream.name(), &error);
-            sleep(wait(failures)).await;
+            ended.run_until_cancelled(sleep(wait(failures))).await;
         }
     }
 
-    /// Opens a session and stays with it until it fails.
-    async fn visit(&self, failures: &mut u32) -> Result<std::convert::Infallible, Error> {
+    /// Opens a session and stays with it until it fails; `None` when ended.
+    async fn visit(&self, failures: &mut u32, ended: &CancellationToken) -> Option<Result<Never, Error>> {
         // Everything is declared, since a server may show a poorer client less.
         let gateway = Identity::gateway(ClientCapabilities::from_bits(u16::MAX));
-        let session = self.upstream.open(&gateway).await?;
-        let listed = self.list(&session).await;
-        if listed.is_ok() {
-            *failures = 0;
-        }
-        let stayed = match listed {
-            Ok(()) => self.stay(&session).await,
-            Err(error) => Err(error),
+        let session = match ended.run_until_cancelled(self.upstream.open(&gateway)).await? {
+            Ok(session) => session,
+            Err(error) => return Some(Err(error)),
         };
-        if !matches!(stayed, Err(Error::SessionLost)) {
+        let stayed = ended.run_until_cancelled(self.stay(&session, failures)).await;
+        if !matches!(stayed, Some(Err(Error::SessionLost))) {
             let _ = tokio::time::timeout(LOOK_EVERY, session.end()).await;
         }
         stayed
@@ -77,8 +74,10 @@ impl Watch {
         Ok(())
     }
 
-    /// Lists again when told to, and looks from time to time.
-    async fn stay(&self, session: &ServerSession) -> Result<std::convert::Infallible, Error> {
+    /// Lists, lists again when told to, and looks from time to time.
+    async fn stay(&self, session: &ServerSession, failures: &mut u32) -> Result<Never, Error> {
+        self.list(session).await?;
+        *failures = 0;
         let mut events = session.listen().await?;
         let mut list_at = Instant::now() + LIST_AGE;
         let mut looks = 0;
