@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The operator: `McpWebhookRoute` objects to data-plane pods, and what the pods say back to status.
+//!
+//! | module | what |
+//! |---|---|
+//! | `controller` | the watches, and the queue of routes they feed |
+//! | `route` | one reconcile: resolve, validate, ensure, build, apply, publish |
+//! | `leader` | who acts, among several replicas |
+//! | `names`, `labels`, `kinds` | what things are called |
+//! | `rbac` | what the operator may do, as a table |
+//!
+//! Invariant: the operator never speaks MCP and never reads the contents of a Secret.
+
+pub mod admin;
+pub mod args;
+pub mod caches;
+pub mod context;
+pub mod controller;
+mod digest;
+pub mod events;
+pub mod interest;
+pub mod kinds;
+pub mod labels;
+pub mod leader;
+pub mod memory;
+pub mod metrics;
+pub mod names;
+pub mod rbac;
+pub mod route;
+pub mod run;
+pub mod settings;

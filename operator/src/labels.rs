@@ -1,0 +1,59 @@
+//! The labels and annotations the operator writes and selects by. Called by `route::build` and the watches.
+//!
+//! Invariant: a selector's labels never change for a route, since selectors are immutable in the cluster.
+
+use std::collections::BTreeMap;
+
+/// The route an object was made for: the well-known instance label.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// Says who made an object; the value is [`OPERATOR`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The well-known name label; the value is [`DATAPLANE`].
+pub const NAME: &str = "app.kubernetes.io/name";
+/// The operator: value of [`MANAGED_BY`] and field manager of the children.
+pub const OPERATOR: &str = "asyncmcp-operator";
+/// Value of [`NAME`] on everything made for a route.
+pub const DATAPLANE: &str = "asyncmcp-dataplane";
+/// Pod label: hash of the pod template the pod was made from. A pod with another value is of an old revision.
+pub const TEMPLATE: &str = "asyncmcp.dev/template";
+/// The container of a data-plane pod.
+pub const CONTAINER: &str = "dataplane";
+/// The annotation by which `kubectl logs` and `kubectl exec` choose a container.
+pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// What selects the pods of one route.
+pub fn selector(route: &str) -> BTreeMap<String, String> {
+    [(NAME, DATAPLANE), (INSTANCE, route)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The labels of every object made for one route.
+pub fn all(route: &str) -> BTreeMap<String, String> {
+    let mut labels = selector(route);
+    labels.insert("app.kubernetes.io/component".to_owned(), "dataplane".to_owned());
+    labels.insert("app.kubernetes.io/part-of".to_owned(), "asyncmcp".to_owned());
+    labels.insert(MANAGED_BY.to_owned(), OPERATOR.to_owned());
+    labels
+}
+
+/// The label selector of everything this operator made, for a watch.
+pub fn managed() -> String {
+    format!("{MANAGED_BY}={OPERATOR}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_carries_what_its_selector_asks_for() {
+        let labels = all("analytics");
+        assert!(
+            selector("analytics")
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+        );
+        assert!(managed().contains(&labels[MANAGED_BY]));
+    }
+}

@@ -1,0 +1,162 @@
+//! Leader election over a `coordination.k8s.io/v1` Lease. Called by `main`; reconciles ask [`Leadership`].
+//!
+//! No crate for this fits our kube version, and the rules fit on a page (`election`).
+//!
+//! Invariant: [`Leader::run`] returns only when leadership is lost; the process then exits, so no reconcile of
+//! an old leader can meet one of the new leader.
+
+pub mod election;
+mod lease;
+
+use election::{Election, Record, Step, Timing};
+pub use lease::{Leases, Named};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Why this replica stopped leading.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The renew deadline passed.
+    #[error("failed to renew the lease in time; exiting so that another replica can lead")]
+    NotRenewed,
+    /// Another replica holds the lease.
+    #[error("another replica holds the lease; exiting")]
+    Usurped,
+}
+
+/// Whether this replica leads, for everyone who must not act on standby.
+#[derive(Clone, Debug)]
+pub struct Leadership(watch::Receiver<bool>);
+
+impl Leadership {
+    /// For an operator that runs without an election: leads from the start.
+    pub fn always() -> Self {
+        Self(watch::channel(true).1)
+    }
+
+    /// Leads now.
+    pub fn holds(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until this replica leads.
+    pub async fn gained(&mut self) {
+        if self.0.wait_for(|leads| *leads).await.is_err() {
+            // The election is over and so is the process; nobody may act in between.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The candidate: this process.
+#[derive(Debug)]
+pub struct Leader<L> {
+    leases: L,
+    me: String,
+    timing: Timing,
+    leads: watch::Sender<bool>,
+}
+
+impl<L: Leases> Leader<L> {
+    /// A candidate named `me`; names must differ between replicas.
+    pub fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
+        let (leads, receiver) = watch::channel(false);
+        (
+            Self {
+                leases,
+                me,
+                timing,
+                leads,
+            },
+            Leadership(receiver),
+        )
+    }
+
+    /// Stands, leads, renews. Returns when leadership was lost.
+    pub async fn run(&self) -> Error {
+        let mut election = Election::new(self.me.clone(), self.timing);
+        loop {
+            if let Err(lost) = self.attempt(&mut election).await {
+                self.leads.send_replace(false);
+                return lost;
+            }
+            self.announce(election.leads(Instant::now()));
+            let next = Instant::now() + self.timing.retry;
+            sleep(
+                next.min(election.deadline().unwrap_or(next))
+                    .duration_since(Instant::now()),
+            )
+            .await;
+        }
+    }
+
+    /// Gives the lease up, so that the next leader need not wait for it to grow stale.
+    pub async fn release(&self) {
+        if !*self.leads.borrow() {
+            return;
+        }
+        self.leads.send_replace(false);
+        let until = Instant::now() + self.timing.retry;
+        match timeout_at(until, self.leases.release(&self.me)).await {
+            Ok(Ok(())) => tracing::info!("gave up the lease"),
+            Ok(Err(error)) => tracing::warn!(%error, "failed to give up the lease"),
+            Err(_) => tracing::warn!("failed to give up the lease in time"),
+        }
+    }
+
+    /// One look at the lease and, where due, one write. API errors are retried until the renew deadline.
+    async fn attempt(&self, election: &mut Election) -> Result<(), Error> {
+        let asked = Instant::now();
+        let until = election.deadline().unwrap_or(asked + self.timing.renew_deadline);
+        match timeout_at(until, self.contend(election, asked)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Contest::Usurped)) => return Err(Error::Usurped),
+            Ok(Err(Contest::Api(error))) => tracing::warn!(%error, "failed to reach the lease"),
+            Err(_) => tracing::warn!("the lease did not answer in time"),
+        }
+        if election.lost(Instant::now()) {
+            Err(Error::NotRenewed)
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn contend(&self, election: &mut Election, asked: Instant) -> Result<(), Contest<L::Error>> {
+        let found = self.leases.get().await.map_err(Contest::Api)?;
+        let record = found.as_ref().map(L::record);
+        let step = election.step(record, asked);
+        if election.usurped(&step) {
+            return Err(Contest::Usurped);
+        }
+        let Step::Hold { transitions } = step else {
+            return Ok(());
+        };
+        let record = Record {
+            holder: self.me.clone(),
+            transitions,
+            renewed: String::new(),
+            duration: self.timing.lease,
+        };
+        if self.leases.put(found, record).await.map_err(Contest::Api)? {
+            election.held(asked);
+        }
+        Ok(())
+    }
+
+    fn announce(&self, leads: bool) {
+        let changed = self
+            .leads
+            .send_if_modified(|held| std::mem::replace(held, leads) != leads);
+        if changed {
+            tracing::info!(leads, "leadership changed");
+        }
+    }
+}
+
+enum Contest<E> {
+    Usurped,
+    Api(E),
+}
+
+#[cfg(test)]
+mod tests;

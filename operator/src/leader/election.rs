@@ -1,0 +1,209 @@
+//! Who leads: the rules of a Lease as a state machine. Called by `leader::Leader` only.
+//!
+//! Like client-go it never compares another machine's clock with its own: a lease is stale when *this*
+//! process has watched it unchanged for the lease's duration.
+//!
+//! Invariant: reads no clock; does no I/O. A leader that could not renew for `renew_deadline` has lost before
+//! any other replica may take over (`renew_deadline` < `lease`).
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The three times of an election.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a lease is respected after it was last seen to change.
+    pub lease: Duration,
+    /// How long a leader may go without renewing.
+    pub renew_deadline: Duration,
+    /// Time between attempts.
+    pub retry: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a Lease says: all that the rules look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Who holds it; empty: given up.
+    pub holder: String,
+    /// How often it changed hands.
+    pub transitions: i32,
+    /// The renewal stamp, opaque here: only a change of it counts.
+    pub renewed: String,
+    /// How long the holder asks to be respected.
+    pub duration: Duration,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write the lease with us as its holder and this count of transitions.
+    Hold {
+        /// The count to write.
+        transitions: i32,
+    },
+    /// Someone else leads: look again later.
+    Stand,
+}
+
+/// One replica's view of the election.
+#[derive(Debug)]
+pub struct Election {
+    me: String,
+    timing: Timing,
+    seen: Option<(Record, Instant)>,
+    renewed: Option<Instant>,
+}
+
+impl Election {
+    /// A replica that has seen nothing yet.
+    pub fn new(me: String, timing: Timing) -> Self {
+        Self {
+            me,
+            timing,
+            seen: None,
+            renewed: None,
+        }
+    }
+
+    /// The times it goes by.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// This replica leads: it renewed, and not too long ago.
+    pub fn leads(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|deadline| now < deadline)
+    }
+
+    /// This replica led and has run out of time to renew: it must stop acting at once.
+    pub fn lost(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|deadline| now >= deadline)
+    }
+
+    /// When a leader must have renewed.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.renewed.map(|renewed| renewed + self.timing.renew_deadline)
+    }
+
+    /// Takes in what the API server holds and says what to do.
+    pub fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
+        let Some(lease) = lease else {
+            return Step::Hold { transitions: 0 };
+        };
+        let unchanged_since = self.observe(&lease, now);
+        if lease.holder == self.me {
+            return Step::Hold {
+                transitions: lease.transitions,
+            };
+        }
+        let stale = lease.holder.is_empty() || now >= unchanged_since + lease.duration;
+        if !stale {
+            return Step::Stand;
+        }
+        Step::Hold {
+            transitions: lease.transitions.saturating_add(1),
+        }
+    }
+
+    /// Our write was accepted; `asked` is when it was sent, since the server's clock ran from then on.
+    pub fn held(&mut self, asked: Instant) {
+        self.renewed = Some(asked);
+    }
+
+    /// Someone else holds the lease although we led.
+    pub fn usurped(&self, step: &Step) -> bool {
+        self.renewed.is_some() && *step == Step::Stand
+    }
+
+    fn observe(&mut self, lease: &Record, now: Instant) -> Instant {
+        match &self.seen {
+            Some((seen, since)) if seen == lease => *since,
+            _ => {
+                self.seen = Some((lease.clone(), now));
+                now
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(holder: &str, renewed: &str) -> Record {
+        Record {
+            holder: holder.to_owned(),
+            transitions: 3,
+            renewed: renewed.to_owned(),
+            duration: Duration::from_secs(15),
+        }
+    }
+
+    fn election() -> Election {
+        Election::new("me".to_owned(), Timing::default())
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn an_absent_lease_is_taken() {
+        assert_eq!(
+            election().step(None, Instant::now()),
+            Step::Hold { transitions: 0 }
+        );
+    }
+
+    #[test]
+    fn a_lease_that_was_given_up_is_taken_at_once() {
+        let step = election().step(Some(record("", "t0")), Instant::now());
+        assert_eq!(step, Step::Hold { transitions: 4 });
+    }
+
+    #[test]
+    fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_duration() {
+        let (mut election, start) = (election(), Instant::now());
+        for (second, stamp, expect) in [
+            (0, "t0", Step::Stand),
+            (14, "t0", Step::Stand),
+            (14, "t1", Step::Stand),
+            (28, "t1", Step::Stand),
+            (29, "t1", Step::Hold { transitions: 4 }),
+        ] {
+            let step = election.step(Some(record("other", stamp)), start + seconds(second));
+            assert_eq!(step, expect, "at {second} s, stamp {stamp}");
+        }
+    }
+
+    #[test]
+    fn a_leader_that_cannot_renew_has_lost_before_anyone_may_take_over() {
+        let (mut election, start) = (election(), Instant::now());
+        assert!(!election.lost(start) && !election.leads(start));
+        election.held(start);
+        assert!(election.leads(start + seconds(9)) && !election.lost(start + seconds(9)));
+        assert!(election.lost(start + seconds(10)) && !election.leads(start + seconds(10)));
+        let timing = election.timing();
+        assert!(timing.renew_deadline < timing.lease && timing.retry < timing.renew_deadline);
+    }
+
+    #[test]
+    fn a_leader_keeps_the_count_of_transitions_and_knows_when_it_was_usurped() {
+        let (mut election, start) = (election(), Instant::now());
+        election.held(start);
+        let step = election.step(Some(record("me", "t1")), start);
+        assert_eq!(step, Step::Hold { transitions: 3 });
+        let step = election.step(Some(record("other", "t2")), start);
+        assert!(election.usurped(&step));
+    }
+}

@@ -1,0 +1,89 @@
+//! What the operator remembers of a route between two reconciles. All of it can be lost: a restarted operator learns
+//! it again and changes nothing that was right.
+//!
+//! Invariant: one reconcile of a route at a time holds its memory; a route made again under the same name starts
+//! without any.
+
+use crate::kinds::Key;
+use crate::names::Names;
+use crate::route::apply::Applied;
+use crate::route::feedback::Reports;
+use crate::route::publish::Published;
+use crate::route::reload::Reloads;
+use crate::route::resolve::Written;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is remembered of one route.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What was last applied to each child.
+    pub applied: BTreeMap<Key, Applied>,
+    /// What the ConfigMap holds; none: not read yet.
+    pub written: Option<Written>,
+    /// What each pod said last.
+    pub reports: Reports,
+    /// Which pods were told to look at their configuration again, and when.
+    pub reloads: Reloads,
+    /// What status remembers beyond its text.
+    pub published: Published,
+    /// Reconciles that failed in a row.
+    pub failures: u32,
+}
+
+/// The memory of one route, held by one reconcile at a time.
+pub type Shared = Arc<tokio::sync::Mutex<Memory>>;
+
+type Routes = HashMap<(String, String), (String, Shared)>;
+
+/// The memories of a scope.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<Routes>);
+
+impl Memories {
+    /// The memory of a route.
+    pub fn of(&self, names: &Names) -> Shared {
+        let key = (names.namespace().to_owned(), names.route().to_owned());
+        let mut routes = self.lock();
+        let (uid, memory) = routes.entry(key).or_default();
+        if uid != names.uid() {
+            names.uid().clone_into(uid);
+            *memory = Shared::default();
+        }
+        memory.clone()
+    }
+
+    /// Forgets every route that is not there any more.
+    pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
+        self.lock()
+            .retain(|(namespace, route), _| exists(namespace, route));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Routes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_route_made_again_starts_without_memory() {
+        let memories = Memories::default();
+        let first = Names::new("ns", "route", "one");
+        memories.of(&first).lock().await.failures = 3;
+        assert_eq!(memories.of(&first).lock().await.failures, 3);
+        let again = Names::new("ns", "route", "two");
+        assert_eq!(memories.of(&again).lock().await.failures, 0);
+    }
+
+    #[tokio::test]
+    async fn a_route_that_is_gone_is_forgotten() {
+        let memories = Memories::default();
+        let names = Names::new("ns", "route", "one");
+        memories.of(&names).lock().await.failures = 3;
+        memories.retain(|_, _| false);
+        assert_eq!(memories.of(&names).lock().await.failures, 0);
+    }
+}

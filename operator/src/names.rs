@@ -1,0 +1,116 @@
+//! Every name derived from a route, in one place. Called by `route::build`, `route::apply` and the watches.
+//!
+//! Invariant: for every route name the API accepts (a DNS label of at most 40 characters) each
+//! derived name is a DNS label, and within one kind two routes of a namespace never derive the same name.
+
+use crate::digest::short;
+
+/// Longest route name, as the API has it. `-dataplane-config` is the longest suffix (17), and a `StatefulSet`'s pods carry
+/// `<name>-<10 characters>` as a label value, which must stay within 63: 40 + 10 + 11 = 61.
+#[cfg(test)]
+const MAX_ROUTE: usize = 40;
+
+/// Characters of the hash that tells apart the volumes of two routes that had one name after another.
+const UID_TAG: usize = 6;
+
+/// A route's identity and the names of everything made for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    namespace: String,
+    route: String,
+    uid: String,
+}
+
+impl Names {
+    /// The names of a route. `validate` refuses a route whose name is too long or no DNS label.
+    pub fn new(namespace: &str, route: &str, uid: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            route: route.to_owned(),
+            uid: uid.to_owned(),
+        }
+    }
+
+    /// The namespace of the route and of everything made for it.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The route's own name.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// The route's uid.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The `StatefulSet` or `Deployment`, the `Service` and the `ServiceAccount`.
+    pub fn dataplane(&self) -> String {
+        format!("{}-dataplane", self.route)
+    }
+
+    /// The `ConfigMap` with the route document.
+    pub fn config_map(&self) -> String {
+        format!("{}-dataplane-config", self.route)
+    }
+
+    /// The `Secret` with the keys that seal sessions and stored values.
+    pub fn keys(&self) -> String {
+        format!("{}-keys", self.route)
+    }
+
+    /// The `PersistentVolumeClaim` of the embedded store. It holds a hash of the uid, so a route made again
+    /// under the same name never adopts the old one's jobs.
+    pub fn store(&self) -> String {
+        format!("{}-store-{}", self.route, short(&self.uid, UID_TAG))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn derived(names: &Names) -> [String; 4] {
+        [names.dataplane(), names.config_map(), names.keys(), names.store()]
+    }
+
+    fn is_dns_label(name: &str) -> bool {
+        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        let starts = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+        starts && name.len() <= 63 && name.bytes().all(inner) && !name.ends_with('-')
+    }
+
+    proptest! {
+        #[test]
+        fn derived_names_are_labels_and_differ(
+            a in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
+            b in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
+            uid in "[0-9a-f]{8}-[0-9a-f]{4}",
+        ) {
+            let of = |name: &str| derived(&Names::new("ns", name, &uid));
+            let (first, second) = (of(&a), of(&b));
+            prop_assert!(first.iter().all(|name| is_dns_label(name)), "{first:?}");
+            for (one, other) in first.iter().zip(&second) {
+                prop_assert_eq!(one == other, a == b);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_route_name_leaves_room_for_a_pods_revision_label() {
+        let names = Names::new("ns", &"r".repeat(MAX_ROUTE), "uid");
+        assert!(names.dataplane().len() + "-0123456789".len() <= 63);
+        assert!(derived(&names).iter().all(|name| is_dns_label(name)));
+    }
+
+    #[test]
+    fn a_route_made_again_gets_another_volume() {
+        let first = Names::new("ns", "route", "one");
+        let again = Names::new("ns", "route", "two");
+        assert_ne!(first.store(), again.store());
+        assert_eq!(first.keys(), again.keys());
+    }
+}

@@ -1,0 +1,186 @@
+//! One route: resolve (read) → validate (pure) → ensure (made once) → build (pure) → apply → publish.
+//!
+//! Called by `controller`, for one route at a time, whenever something changed that may concern it.
+//!
+//! Invariant: level-triggered. It looks at what is, not at what happened; a mistake in a route is a condition, never an
+//! error, and an error is retried with a growing, jittered wait of its own.
+
+pub mod apply;
+pub mod build;
+pub mod drain;
+pub mod ensure;
+pub mod feedback;
+pub mod publish;
+pub mod reload;
+pub mod resolve;
+pub mod subject;
+pub mod validate;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use crate::caches::RouteObject;
+use crate::context::Context;
+use crate::memory::Memory;
+use apply::Problem;
+use build::Plan;
+use kube::runtime::controller::Action;
+use publish::Outcome;
+use resolve::Found;
+use std::sync::Arc;
+use std::time::Duration;
+use subject::Subject;
+use tokio::time::Instant;
+use validate::Valid;
+
+/// Why a reconcile is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// In the first step.
+    #[error(transparent)]
+    Resolve(#[from] resolve::Error),
+    /// In the third.
+    #[error(transparent)]
+    Ensure(#[from] ensure::Error),
+    /// In the fifth.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// While pods were told of their configuration.
+    #[error(transparent)]
+    Reload(#[from] reload::Error),
+    /// In the last step.
+    #[error(transparent)]
+    Publish(#[from] publish::Error),
+    /// While the route was let go.
+    #[error(transparent)]
+    Drain(#[from] drain::Error),
+}
+
+impl Error {
+    /// The step that failed, for a metric.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "resolve",
+            Self::Ensure(_) => "ensure",
+            Self::Apply(_) => "apply",
+            Self::Reload(_) => "reload",
+            Self::Publish(_) => "publish",
+            Self::Drain(_) => "drain",
+        }
+    }
+}
+
+/// Makes the cluster serve a route as it is written.
+pub async fn reconcile(object: Arc<RouteObject>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.leadership.holds() {
+        return Ok(Action::await_change());
+    }
+    let _timer = context.metrics.reconcile_seconds.start_timer();
+    let subject = Subject::read(object);
+    if subject.deleted_at.is_some() && !subject.has_finalizer() {
+        return Ok(Action::await_change()); // others are still letting go
+    }
+    let memory = context.memories.of(&subject.names);
+    let mut memory = memory.lock().await;
+    let action = step(&context, &subject, &mut memory).await?;
+    memory.failures = 0;
+    Ok(action)
+}
+
+async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
+    let found = resolve::everything(context, subject, memory).await?;
+    if let Some(end) = drain::over(context, subject, &found.pods, memory.written.as_ref()).await? {
+        drain::finish(context, subject, end, &found.pods).await?;
+        return Ok(Action::await_change());
+    }
+    let last_accepted = || drain::last_accepted(subject, memory.written.as_ref());
+    let outcome = match validate::route(subject).or_else(|invalid| last_accepted().ok_or(invalid)) {
+        Ok(valid) => program(context, subject, valid, &found, memory).await?,
+        Err(invalid) => Outcome::Rejected(Problem {
+            reason: invalid.reason(),
+            message: invalid.to_string(),
+        }),
+    };
+    Ok(publish::status(context, subject, &found, &outcome, &mut memory.published).await?)
+}
+
+async fn program(
+    context: &Context,
+    subject: &Subject,
+    valid: Valid,
+    found: &Found,
+    memory: &mut Memory,
+) -> Result<Outcome, Error> {
+    ensure::finalizer(context, subject).await?;
+    ensure::keys(context, subject).await?;
+    let written = memory.written.clone().unwrap_or_default();
+    let plan = Plan {
+        valid: &valid,
+        last: written.last.as_ref(),
+        settings: &context.settings,
+    };
+    let children = build::children(&plan);
+    let problems = apply::children(context, subject, &children, memory).await?;
+    let mut next = None;
+    if problems.is_empty() {
+        memory.written.get_or_insert_default().current = Some(valid.document.clone());
+        let reload = memory
+            .reloads
+            .plan(&valid.document.hash, found.secrets, &found.pods, Instant::now());
+        reload::tell(context, subject.names.namespace(), &reload).await?;
+        next = reload.next;
+    }
+    Ok(Outcome::Programmed {
+        valid: Box::new(valid),
+        template: children.template,
+        problems,
+        next,
+    })
+}
+
+/// The first wait after a failure, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+
+/// Called by the queue after an error: counts it, says so, and waits longer each time.
+pub fn error_policy(object: Arc<RouteObject>, error: &Error, context: &Context) -> Action {
+    let subject = Subject::read(object);
+    context
+        .metrics
+        .reconcile_errors
+        .with_label_values(&[error.reason()])
+        .inc();
+    let memory = context.memories.of(&subject.names);
+    let failures = memory.try_lock().map_or(1, |mut memory| {
+        memory.failures = memory.failures.saturating_add(1);
+        memory.failures
+    });
+    let wait = backoff(failures, rand::random_range(0.5..1.0));
+    let cause = error as &dyn std::error::Error;
+    tracing::warn!(
+        route = subject.names.route(),
+        namespace = subject.names.namespace(),
+        cause,
+        ?wait,
+        "failed"
+    );
+    Action::requeue(wait)
+}
+
+fn backoff(failures: u32, chance: f64) -> Duration {
+    let (first, longest) = BACKOFF;
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+    first.saturating_mul(factor).min(longest).mul_f64(chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_row_wait_ever_longer_and_never_in_step() {
+        assert_eq!(backoff(1, 1.0), Duration::from_millis(500));
+        assert_eq!(backoff(4, 1.0), Duration::from_secs(4));
+        assert_eq!(backoff(4, 0.5), Duration::from_secs(2));
+        assert_eq!(backoff(u32::MAX, 1.0), Duration::from_mins(1));
+    }
+}

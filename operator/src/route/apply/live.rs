@@ -1,0 +1,107 @@
+//! Whose an object is that has the name of a child. Called by `apply`.
+//!
+//! Invariant: an object is the route's own only if its owner reference carries the route's uid.
+
+use super::{Error, Problem};
+use crate::context::Context;
+use crate::kinds::{Key, Meta};
+use crate::names::Names;
+use crate::route::build::Children;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DynamicObject};
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The route's.
+    Route,
+    /// Somebody else's, described for a message.
+    Other(String),
+}
+
+impl Owner {
+    /// Reads the owner references.
+    pub fn of(meta: &ObjectMeta, uid: &str) -> Self {
+        let owners = meta.owner_references.iter().flatten();
+        if owners.clone().any(|owner| owner.uid == uid) {
+            return Self::Route;
+        }
+        let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+        Self::Other(match controllers.next() {
+            Some(owner) => format!("it belongs to {} {}", owner.kind, owner.name),
+            None => "it belongs to no route".to_owned(),
+        })
+    }
+}
+
+/// Every child's name that is taken by an object of somebody else.
+pub(super) async fn foreign(
+    context: &Context,
+    names: &Names,
+    children: &Children,
+) -> Result<Vec<Problem>, Error> {
+    let mut problems = Vec::new();
+    for key in children.keys(names) {
+        let Some(meta) = find(context, names.namespace(), &key).await? else {
+            continue;
+        };
+        if let Owner::Other(whose) = Owner::of(&meta, names.uid()) {
+            let message = format!("{key} exists and {whose}; it is left alone. Rename or delete it");
+            problems.push(Problem {
+                reason: "ForeignChild",
+                message,
+            });
+        }
+    }
+    Ok(problems)
+}
+
+/// An object that is not ours is not in a cache that holds only what is labelled ours.
+async fn find(context: &Context, namespace: &str, key: &Key) -> Result<Option<ObjectMeta>, Error> {
+    if let Some(meta) = context.caches.meta(namespace, key) {
+        return Ok(Some(meta.metadata.clone()));
+    }
+    if key.kind.watch_selector().is_none() {
+        return Ok(None);
+    }
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), namespace, &key.kind.resource());
+    let found = api.get_metadata_opt(&key.name).await;
+    let found = found.map_err(|source| Error::Api {
+        verb: "look for",
+        key: key.clone(),
+        source,
+    })?;
+    Ok(found.map(|meta: Meta| meta.metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    fn owned_by(uid: &str) -> ObjectMeta {
+        let owner = OwnerReference {
+            uid: uid.to_owned(),
+            kind: "Deployment".to_owned(),
+            name: "web".to_owned(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        };
+        ObjectMeta {
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn only_the_routes_uid_makes_an_object_its_own() {
+        assert_eq!(Owner::of(&owned_by("u"), "u"), Owner::Route);
+        assert_eq!(
+            Owner::of(&owned_by("v"), "u"),
+            Owner::Other("it belongs to Deployment web".to_owned())
+        );
+        let nobody = Owner::of(&ObjectMeta::default(), "u");
+        assert_eq!(nobody, Owner::Other("it belongs to no route".to_owned()));
+    }
+}

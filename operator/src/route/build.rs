@@ -1,0 +1,151 @@
+//! Fourth step of a reconcile: a valid route to the objects that serve it. One object a file.
+//!
+//! Invariant: pure and infallible; everything that can be wrong was found by `validate`.
+
+pub mod config_map;
+mod deployment;
+pub mod keys;
+mod pod;
+mod pvc;
+mod service;
+mod service_account;
+mod stateful_set;
+
+use super::validate::{Document, Valid};
+use crate::kinds::{Key, Kind};
+use crate::labels;
+use crate::names::Names;
+use crate::settings::Settings;
+use asyncmcp_crds::effective::Store;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The port clients speak MCP to, and its name.
+pub const MCP_PORT: (&str, i32) = ("mcp", 8080);
+/// The port of probes, metrics and `/status`, and its name.
+pub const ADMIN_PORT: (&str, i32) = ("admin", 9464);
+/// Pods of a route. Autoscaling and more replicas come with the Postgres store.
+pub const REPLICAS: i32 = 1;
+
+/// What objects are built from.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The route.
+    pub valid: &'a Valid,
+    /// The last document that every pod served, if that is known.
+    pub last: Option<&'a Document>,
+    /// The operator's settings.
+    pub settings: &'a Settings,
+}
+
+impl Plan<'_> {
+    fn names(&self) -> &Names {
+        &self.valid.names
+    }
+
+    fn meta(&self, name: String) -> ObjectMeta {
+        meta(self.names(), name)
+    }
+
+    fn selector(&self) -> LabelSelector {
+        LabelSelector {
+            match_labels: Some(labels::selector(self.names().route())),
+            ..LabelSelector::default()
+        }
+    }
+}
+
+/// An object as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// What it is and what it is called.
+    pub key: Key,
+    /// The whole object.
+    pub value: Value,
+}
+
+/// Everything a route's children should be.
+#[derive(Clone, Debug)]
+pub struct Children {
+    /// In the order in which they are applied: what a pod needs comes before the pod.
+    pub objects: Vec<Child>,
+    /// Hash of the pod template: a pod labelled with it is of the current revision.
+    pub template: String,
+}
+
+impl Children {
+    /// The names that the route needs for itself, also that of its keys.
+    pub fn keys<'a>(&'a self, names: &Names) -> impl Iterator<Item = Key> + use<'a> {
+        let keys = Key::new(Kind::Secret, names.keys());
+        std::iter::once(keys).chain(self.objects.iter().map(|child| child.key.clone()))
+    }
+}
+
+/// Builds every child but the keys, which are made once and not from the route.
+pub fn children(plan: &Plan<'_>) -> Children {
+    let (template, hash) = pod::template(plan);
+    let names = plan.names();
+    let dataplane = names.dataplane();
+    let mut objects = vec![
+        child(
+            Kind::ServiceAccount,
+            dataplane.clone(),
+            &service_account::build(plan),
+        ),
+        child(Kind::ConfigMap, names.config_map(), &config_map::build(plan)),
+        child(Kind::Service, dataplane.clone(), &service::build(plan)),
+    ];
+    match &plan.valid.route.store {
+        Store::Embedded(store) => {
+            let claim = pvc::build(plan, store);
+            objects.extend(claim.map(|claim| child(Kind::PersistentVolumeClaim, names.store(), &claim)));
+            objects.push(child(
+                Kind::StatefulSet,
+                dataplane,
+                &stateful_set::build(plan, template),
+            ));
+        }
+        Store::Memory => objects.push(child(
+            Kind::Deployment,
+            dataplane,
+            &deployment::build(plan, template),
+        )),
+    }
+    Children {
+        objects,
+        template: hash,
+    }
+}
+
+fn child(kind: Kind, name: String, object: &impl Serialize) -> Child {
+    let value = serde_json::to_value(object).expect("a Kubernetes object is JSON");
+    Child {
+        key: Key::new(kind, name),
+        value,
+    }
+}
+
+/// Metadata of an object that goes when its route goes.
+///
+/// `blockOwnerDeletion` is deliberately absent: with it, `kubectl delete --cascade=foreground` would delete the pods
+/// before they could drain.
+fn meta(names: &Names, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(names.namespace().to_owned()),
+        labels: Some(labels::all(names.route())),
+        owner_references: Some(vec![OwnerReference {
+            api_version: asyncmcp_crds::API_VERSION.to_owned(),
+            kind: asyncmcp_crds::KIND.to_owned(),
+            name: names.route().to_owned(),
+            uid: names.uid().to_owned(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }]),
+        ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

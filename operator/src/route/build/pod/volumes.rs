@@ -1,0 +1,118 @@
+//! The volumes of a data plane: one projected volume with everything it reads, one claim with everything it keeps.
+//!
+//! Invariant: document, keys and references lie in one volume, so the kubelet swaps all of them with one rename.
+
+use super::super::{Plan, keys};
+use asyncmcp_crds::effective::Store;
+use asyncmcp_crds::v1alpha1::SecretKeyRef;
+use k8s_openapi::api::core::v1::{
+    ConfigMapProjection, KeyToPath, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
+    SecretProjection, Volume, VolumeMount, VolumeProjection,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where the route document, its references and its keys are.
+pub(super) const CONFIG_DIR: &str = "/etc/asyncmcp";
+/// Where the embedded store is.
+pub(super) const STATE_DIR: &str = "/var/lib/asyncmcp";
+
+const CONFIG: &str = "config";
+const STATE: &str = "state";
+
+pub(super) fn volumes(plan: &Plan<'_>) -> Vec<Volume> {
+    let config = Volume {
+        name: CONFIG.to_owned(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources(plan)),
+            ..Default::default()
+        }),
+        ..Volume::default()
+    };
+    let Store::Embedded(store) = &plan.valid.route.store else {
+        return vec![config];
+    };
+    let claim_name = store
+        .existing_claim
+        .clone()
+        .unwrap_or_else(|| plan.names().store());
+    let state = Volume {
+        name: STATE.to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name,
+            read_only: None,
+        }),
+        ..Volume::default()
+    };
+    vec![config, state]
+}
+
+pub(super) fn mounts(store: &Store) -> Vec<VolumeMount> {
+    let config = VolumeMount {
+        read_only: Some(true),
+        ..mount(CONFIG, CONFIG_DIR)
+    };
+    match store {
+        Store::Embedded(_) => vec![config, mount(STATE, STATE_DIR)],
+        Store::Memory => vec![config],
+    }
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        ..VolumeMount::default()
+    }
+}
+
+fn sources(plan: &Plan<'_>) -> Vec<VolumeProjection> {
+    let document = ConfigMapProjection {
+        name: plan.names().config_map(),
+        ..ConfigMapProjection::default()
+    };
+    let keys = [keys::SESSIONS, keys::STORE].map(|key| item(key, format!("keys/{key}")));
+    let keys = SecretProjection {
+        name: plan.names().keys(),
+        items: Some(keys.into()),
+        ..SecretProjection::default()
+    };
+    let document = VolumeProjection {
+        config_map: Some(document),
+        ..VolumeProjection::default()
+    };
+    let keys = VolumeProjection {
+        secret: Some(keys),
+        ..VolumeProjection::default()
+    };
+    [document, keys]
+        .into_iter()
+        .chain(referenced(&plan.valid.secrets))
+        .collect()
+}
+
+/// `optional`: a Secret that does not exist yet must not keep the route's other parts from being served.
+fn referenced(secrets: &BTreeSet<SecretKeyRef>) -> impl Iterator<Item = VolumeProjection> {
+    let mut by_name: BTreeMap<&str, Vec<KeyToPath>> = BTreeMap::new();
+    for SecretKeyRef { name, key } in secrets {
+        by_name
+            .entry(name)
+            .or_default()
+            .push(item(key, format!("secrets/{name}/{key}")));
+    }
+    by_name.into_iter().map(|(name, items)| VolumeProjection {
+        secret: Some(SecretProjection {
+            name: name.to_owned(),
+            items: Some(items),
+            optional: Some(true),
+        }),
+        ..VolumeProjection::default()
+    })
+}
+
+fn item(key: &str, path: String) -> KeyToPath {
+    KeyToPath {
+        key: key.to_owned(),
+        path,
+        ..KeyToPath::default()
+    }
+}

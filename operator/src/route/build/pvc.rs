@@ -1,0 +1,30 @@
+//! The volume of an embedded store.
+//!
+//! Invariant: the operator owns it, not the `StatefulSet`: its name holds a hash of the route's uid, it grows by patch,
+//! and it can outlive its route.
+
+use super::Plan;
+use asyncmcp_crds::effective::EmbeddedStore;
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
+};
+
+/// None where the route brings a claim of its own.
+pub(super) fn build(plan: &Plan<'_>, store: &EmbeddedStore) -> Option<PersistentVolumeClaim> {
+    if store.existing_claim.is_some() {
+        return None;
+    }
+    Some(PersistentVolumeClaim {
+        metadata: plan.meta(plan.names().store()),
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec![store.access_mode.as_str().to_owned()]),
+            storage_class_name: store.storage_class_name.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".to_owned(), store.size.to_api())].into()),
+                ..VolumeResourceRequirements::default()
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    })
+}

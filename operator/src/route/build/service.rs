@@ -1,0 +1,27 @@
+//! The Service that clients reach a route by.
+//!
+//! Invariant: the admin port is not in it; nothing that is not a client's business has a name in the cluster's DNS.
+
+use super::{MCP_PORT, Plan};
+use crate::labels;
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+pub(super) fn build(plan: &Plan<'_>) -> Service {
+    let (name, port) = MCP_PORT;
+    Service {
+        metadata: plan.meta(plan.names().dataplane()),
+        spec: Some(ServiceSpec {
+            selector: Some(labels::selector(plan.names().route())),
+            ports: Some(vec![ServicePort {
+                name: Some(name.to_owned()),
+                port,
+                target_port: Some(IntOrString::String(name.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}

@@ -1,0 +1,242 @@
+//! What the children of a route look like.
+
+use super::*;
+use crate::args::{Id, PodUser};
+use crate::route::fixture;
+use crate::settings::Settings;
+use serde_json::json;
+
+fn built(spec: &Value) -> Children {
+    built_with(spec, &fixture::settings())
+}
+
+fn built_with(spec: &Value, settings: &Settings) -> Children {
+    children(&Plan {
+        valid: &fixture::valid(spec),
+        last: None,
+        settings,
+    })
+}
+
+fn find(children: &Children, kind: Kind) -> Option<&Value> {
+    children
+        .objects
+        .iter()
+        .find(|child| child.key.kind == kind)
+        .map(|child| &child.value)
+}
+
+fn pod(spec: &Value) -> Value {
+    find(&built(spec), Kind::StatefulSet).unwrap()["spec"]["template"]["spec"].clone()
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut spec = fixture::minimal();
+    spec[field] = value;
+    spec
+}
+
+#[test]
+fn an_embedded_store_has_a_claim_and_a_stateful_set() {
+    let children = built(&fixture::minimal());
+    let kinds: Vec<Kind> = children.objects.iter().map(|child| child.key.kind).collect();
+    let expect = [
+        Kind::ServiceAccount,
+        Kind::ConfigMap,
+        Kind::Service,
+        Kind::PersistentVolumeClaim,
+        Kind::StatefulSet,
+    ];
+    assert_eq!(kinds, expect);
+    let set = &find(&children, Kind::StatefulSet).unwrap()["spec"];
+    assert_eq!(
+        (&set["replicas"], &set["podManagementPolicy"]),
+        (&json!(1), &json!("Parallel"))
+    );
+    assert!(set.get("volumeClaimTemplates").is_none());
+    let claim = find(&children, Kind::PersistentVolumeClaim).unwrap();
+    assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "8Gi");
+    let mounted = &set["template"]["spec"]["volumes"][1]["persistentVolumeClaim"]["claimName"];
+    assert_eq!(mounted, &claim["metadata"]["name"]);
+}
+
+#[test]
+fn a_memory_store_has_a_deployment_and_nothing_to_keep() {
+    let children = built(&with("store", json!({"memory": {}})));
+    assert!(find(&children, Kind::StatefulSet).is_none());
+    assert!(find(&children, Kind::PersistentVolumeClaim).is_none());
+    let pod = &find(&children, Kind::Deployment).unwrap()["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"].as_array().unwrap().len(), 1);
+    assert!(!pod["containers"][0]["args"].to_string().contains("--state-dir"));
+}
+
+#[test]
+fn a_claim_that_the_user_brings_is_mounted_and_not_made() {
+    let children = built(&with("store", json!({"embedded": {"existingClaim": "old"}})));
+    assert!(find(&children, Kind::PersistentVolumeClaim).is_none());
+    let set = find(&children, Kind::StatefulSet).unwrap();
+    assert_eq!(
+        set["spec"]["template"]["spec"]["volumes"][1]["persistentVolumeClaim"]["claimName"],
+        "old"
+    );
+}
+
+#[test]
+fn every_child_is_labelled_and_owned_without_blocking_its_owners_deletion() {
+    for child in built(&fixture::minimal()).objects {
+        let meta = &child.value["metadata"];
+        assert_eq!(meta["name"], child.key.name.as_str());
+        assert_eq!(meta["labels"][labels::MANAGED_BY], labels::OPERATOR);
+        assert_eq!(meta["labels"][labels::INSTANCE], "analytics");
+        let owner = &meta["ownerReferences"][0];
+        assert_eq!(
+            (&owner["uid"], &owner["controller"]),
+            (&json!(fixture::UID), &json!(true))
+        );
+        assert!(owner.get("blockOwnerDeletion").is_none());
+        assert_eq!(child.value["kind"], child.key.kind.as_str());
+    }
+}
+
+#[test]
+fn the_pod_keeps_to_the_restricted_profile() {
+    let pod = pod(&fixture::minimal());
+    let security = &pod["securityContext"];
+    assert_eq!(security["runAsNonRoot"], true);
+    assert_eq!(security["runAsUser"], 65532);
+    assert_eq!(security["fsGroupChangePolicy"], "OnRootMismatch");
+    assert_eq!(security["seccompProfile"]["type"], "RuntimeDefault");
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(container["allowPrivilegeEscalation"], false);
+    assert_eq!(container["readOnlyRootFilesystem"], true);
+    assert_eq!(container["capabilities"]["drop"], json!(["ALL"]));
+    assert_eq!(pod["automountServiceAccountToken"], false);
+}
+
+#[test]
+fn ids_can_be_left_to_the_platform() {
+    let none = Id(None);
+    let user = PodUser {
+        user: none,
+        group: none,
+        fs_group: none,
+    };
+    let children = built_with(
+        &fixture::minimal(),
+        &Settings {
+            user,
+            ..fixture::settings()
+        },
+    );
+    let set = find(&children, Kind::StatefulSet).unwrap();
+    let security = set["spec"]["template"]["spec"]["securityContext"]
+        .as_object()
+        .unwrap();
+    let fields: Vec<&String> = security.keys().collect();
+    assert_eq!(fields, ["runAsNonRoot", "seccompProfile"]);
+}
+
+#[test]
+fn one_projected_volume_holds_everything_a_pod_reads() {
+    let signing =
+        json!({"signing": {"secretRefs": [{"name": "sign", "key": "a"}, {"name": "sign", "key": "b"}]}});
+    let pod = pod(&with("webhook", signing));
+    let sources = &pod["volumes"][0]["projected"]["sources"];
+    assert_eq!(
+        sources[0]["configMap"],
+        json!({"name": "analytics-dataplane-config"})
+    );
+    assert_eq!(sources[1]["secret"]["items"][1]["path"], "keys/store.json");
+    assert_eq!(
+        sources[2]["secret"],
+        json!({"name": "sign", "optional": true, "items": [
+            {"key": "a", "path": "secrets/sign/a"},
+            {"key": "b", "path": "secrets/sign/b"},
+        ]})
+    );
+}
+
+/// The table of ARCHITECTURE.md: what a changed field does to running pods.
+#[test]
+fn a_field_either_rolls_pods_or_is_live() {
+    let base = built(&fixture::minimal()).template;
+    let rolls = [
+        ("dataPlane", json!({"image": "other:1"})),
+        ("dataPlane", json!({"resources": {"limits": {"memory": "1Gi"}}})),
+        ("dataPlane", json!({"terminationGracePeriod": "90s"})),
+        ("store", json!({"embedded": {"existingClaim": "old"}})),
+        (
+            "webhook",
+            json!({"signing": {"secretRefs": [{"name": "sign", "key": "a"}]}}),
+        ),
+    ];
+    for (field, value) in rolls {
+        assert_ne!(
+            built(&with(field, value.clone())).template,
+            base,
+            "{field}: {value}"
+        );
+    }
+    let live = [
+        ("servers", json!([{"name": "b", "url": "http://b.example/mcp"}])),
+        ("webhookTools", json!([])),
+        (
+            "transport",
+            json!({"timeout": "5s", "lifetime": "1h", "jsonResponse": true}),
+        ),
+        (
+            "webhook",
+            json!({"retry": {"max": 8}, "timeout": "5s", "maxAge": "1h"}),
+        ),
+        (
+            "webhook",
+            json!({"receivers": {"fromClients": {"policy": "Deny"}}}),
+        ),
+        ("deletion", json!({"policy": "Abandon"})),
+        ("telemetry", json!({"logLevel": "debug"})),
+        ("store", json!({"embedded": {"size": "16Gi"}})),
+    ];
+    for (field, value) in live {
+        assert_eq!(
+            built(&with(field, value.clone())).template,
+            base,
+            "{field}: {value}"
+        );
+    }
+}
+
+#[test]
+fn the_last_served_document_stays_beside_the_new_one() {
+    let last = Document {
+        json: "{}".to_owned(),
+        hash: "abc".to_owned(),
+    };
+    let valid = fixture::valid(&fixture::minimal());
+    let plan = Plan {
+        valid: &valid,
+        last: Some(&last),
+        settings: &fixture::settings(),
+    };
+    let data = find(&children(&plan), Kind::ConfigMap).unwrap()["data"].clone();
+    assert_eq!(data["config-hash"], valid.document.hash.as_str());
+    assert_eq!(
+        (&data["last-route.json"], &data["last-config-hash"]),
+        (&json!("{}"), &json!("abc"))
+    );
+}
+
+#[test]
+fn keys_are_rings_of_one_key_each() {
+    let chance = keys::Chance {
+        sessions: [1; 32],
+        store: [2; 32],
+        token: [3; 32],
+    };
+    let secret = keys::build(&fixture::valid(&fixture::minimal()).names, &chance);
+    let data = secret.data.unwrap();
+    let ring: Value = serde_json::from_slice(&data[keys::SESSIONS].0).unwrap();
+    assert_eq!(ring["sealWith"], "1");
+    assert_eq!(ring["keys"]["1"], "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+    assert_ne!(data[keys::SESSIONS], data[keys::STORE]);
+    assert_eq!(data[keys::ADMIN_TOKEN].0.len(), 43);
+}

@@ -1,0 +1,159 @@
+//! When a deleted route goes, and whether its volume goes with it.
+
+use super::*;
+use crate::route::feedback::View;
+use asyncmcp_crds::StatusReport;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DRAIN: effective::Deletion = effective::Deletion {
+    policy: DeletionPolicy::Drain,
+    timeout: Duration::from_mins(10),
+};
+const ABANDON: effective::Deletion = effective::Deletion {
+    policy: DeletionPolicy::Abandon,
+    timeout: Duration::from_mins(10),
+};
+
+fn pod(draining: bool, pending: i64) -> Observed {
+    let mut report = StatusReport {
+        draining,
+        ..StatusReport::default()
+    };
+    report.delivery.pending = pending;
+    Observed {
+        pod: View::default(),
+        report: Some(Arc::new(report)),
+        trusted: true,
+    }
+}
+
+fn silent() -> Observed {
+    Observed {
+        pod: View::default(),
+        report: None,
+        trusted: true,
+    }
+}
+
+fn situation<'a>(pods: &'a [Observed], deletion: &'a effective::Deletion) -> Situation<'a> {
+    Situation {
+        deletion,
+        deleted_at: Timestamp::UNIX_EPOCH,
+        orphaning: false,
+        namespace_gone: false,
+        was_served: true,
+        pods,
+    }
+}
+
+fn after(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+#[test]
+fn a_route_waits_until_every_pod_drains_and_holds_nothing() {
+    for (pods, expect) in [
+        (vec![pod(false, 0)], None),
+        (vec![pod(true, 2)], None),
+        (vec![pod(true, 0), pod(true, 1)], None),
+        (vec![pod(true, 0), silent()], None),
+        (vec![], None),
+        (vec![pod(true, 0)], Some(End::Drained)),
+    ] {
+        assert_eq!(decide(&situation(&pods, &DRAIN), after(5)), expect, "{pods:?}");
+    }
+}
+
+#[test]
+fn a_route_does_not_wait_for_ever() {
+    let pods = [pod(true, 2)];
+    assert_eq!(decide(&situation(&pods, &DRAIN), after(599)), None);
+    assert_eq!(decide(&situation(&pods, &DRAIN), after(600)), Some(End::TimedOut));
+    assert_eq!(
+        decide(&situation(&pods, &ABANDON), after(0)),
+        Some(End::Abandoned)
+    );
+    let gone = Situation {
+        namespace_gone: true,
+        ..situation(&pods, &DRAIN)
+    };
+    assert_eq!(decide(&gone, after(0)), Some(End::NamespaceGone));
+    let orphaning = Situation {
+        orphaning: true,
+        ..situation(&pods, &DRAIN)
+    };
+    assert_eq!(decide(&orphaning, after(0)), Some(End::Orphaned));
+}
+
+#[test]
+fn a_route_that_was_never_served_goes_at_once() {
+    let never = Situation {
+        was_served: false,
+        ..situation(&[], &DRAIN)
+    };
+    assert_eq!(decide(&never, after(0)), Some(End::NeverServed));
+    let pods = [silent()];
+    let starting = Situation {
+        was_served: false,
+        ..situation(&pods, &DRAIN)
+    };
+    assert_eq!(decide(&starting, after(0)), Some(End::NeverServed));
+    let pods = [pod(false, 0)];
+    let young = Situation {
+        was_served: false,
+        ..situation(&pods, &DRAIN)
+    };
+    assert_eq!(decide(&young, after(0)), None);
+}
+
+#[test]
+fn a_volume_with_undelivered_jobs_stays() {
+    for (end, left, expect) in [
+        (End::Drained, Some(0), false),
+        (End::TimedOut, Some(3), true),
+        (End::TimedOut, Some(0), false),
+        (End::TimedOut, None, true),
+        (End::Abandoned, Some(3), true),
+        (End::Abandoned, None, false),
+        (End::NeverServed, None, false),
+        (End::NamespaceGone, Some(3), false),
+    ] {
+        assert_eq!(keeps_volume(end, left), expect, "{end:?} {left:?}");
+    }
+}
+
+#[test]
+fn jobs_are_counted_only_if_every_pod_says_how_many() {
+    assert_eq!(left(&[pod(true, 2), pod(true, 3)]), Some(5));
+    assert_eq!(left(&[pod(true, 2), silent()]), None);
+    assert_eq!(left(&[]), None);
+}
+
+#[test]
+fn a_deleted_route_with_mistakes_drains_in_its_last_accepted_form() {
+    use crate::route::fixture;
+    let document = fixture::valid(&fixture::minimal()).document;
+    let written = Written {
+        current: Some(document.clone()),
+        last: None,
+    };
+    let mut broken = fixture::object(&serde_json::json!({"servers": []}));
+    assert!(
+        last_accepted(&fixture::of(broken.clone()), Some(&written)).is_none(),
+        "it is not deleted yet"
+    );
+    broken["metadata"]["deletionTimestamp"] = serde_json::json!("2026-11-22T00:00:00Z");
+    let valid = last_accepted(&fixture::of(broken), Some(&written)).unwrap();
+    assert!(valid.route.deleting && valid.document.json.contains("deletionTimestamp"));
+    assert_ne!(valid.document.hash, document.hash);
+}
+
+#[test]
+fn an_unreadable_route_drains_as_long_as_one_that_says_nothing() {
+    use crate::route::fixture;
+    assert_eq!(
+        fixture::valid(&fixture::minimal()).route.deletion.timeout,
+        UNREADABLE_TIMEOUT
+    );
+}

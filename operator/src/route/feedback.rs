@@ -1,0 +1,161 @@
+//! What the pods say: each one's `/status`, asked by the leader. Second half of `resolve`.
+//!
+//! Invariant: a pod that fails to answer once changes nothing; its last word holds until it failed
+//! [`PATIENCE`] times in a row. A pod can make the operator neither wait longer than a second nor read without end.
+
+mod pod;
+
+use asyncmcp_crds::StatusReport;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Pod;
+pub use pod::View;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+use super::build::ADMIN_PORT;
+
+/// Time for one answer.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Polls in flight at a time, over all routes.
+const IN_FLIGHT: usize = 64;
+/// Failures in a row after which a pod's last word no longer holds.
+pub const PATIENCE: u32 = 3;
+/// The largest report that is read.
+const LARGEST: usize = 1 << 20;
+
+/// Why a pod gave no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer, or not an HTTP one.
+    #[error("failed to reach the pod's admin port")]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer that is not 200.
+    #[error("the pod answered /status with {0}")]
+    Status(reqwest::StatusCode),
+    /// More than [`LARGEST`] bytes.
+    #[error("the pod's report is larger than {LARGEST} bytes")]
+    TooLarge,
+    /// Not a report.
+    #[error("failed to read the pod's report")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+/// A pod, and what is known of what it serves.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// What the API server says.
+    pub pod: View,
+    /// What the pod says; its last word if it failed to answer just now.
+    pub report: Option<Arc<StatusReport>>,
+    /// It has not failed to answer for too long to be believed.
+    pub trusted: bool,
+}
+
+/// What each pod said last, by the pod's uid.
+#[derive(Debug, Default)]
+pub struct Reports(HashMap<String, Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    report: Option<Arc<StatusReport>>,
+    failures: u32,
+}
+
+impl Reports {
+    /// Takes in one round of answers; pods that are gone are forgotten.
+    pub fn learn(&mut self, answers: Vec<(View, Option<Result<StatusReport, Error>>)>) -> Vec<Observed> {
+        let mut before = std::mem::take(&mut self.0);
+        let observed = answers.into_iter().map(|(pod, answer)| {
+            let mut seen = before.remove(&pod.uid).unwrap_or_default();
+            match answer {
+                Some(Ok(report)) => {
+                    seen = Seen {
+                        report: Some(Arc::new(report)),
+                        failures: 0,
+                    }
+                }
+                Some(Err(error)) => {
+                    seen.failures = seen.failures.saturating_add(1);
+                    tracing::debug!(
+                        pod = pod.name,
+                        error = &error as &dyn std::error::Error,
+                        "no report"
+                    );
+                }
+                None => {}
+            }
+            let observed = Observed {
+                report: seen.report.clone(),
+                trusted: seen.failures < PATIENCE,
+                pod: pod.clone(),
+            };
+            self.0.insert(pod.uid, seen);
+            observed
+        });
+        observed.collect()
+    }
+}
+
+/// Asks pods for their reports.
+#[derive(Clone, Debug)]
+pub struct Poller {
+    http: reqwest::Client,
+    slots: Arc<Semaphore>,
+}
+
+impl Poller {
+    /// A client that never uses a proxy and never follows a redirect.
+    pub fn try_new() -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .pool_max_idle_per_host(1)
+            .build()?;
+        Ok(Self {
+            http,
+            slots: Arc::new(Semaphore::new(IN_FLIGHT)),
+        })
+    }
+
+    /// Asks every pod that has an address.
+    pub async fn ask(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
+        let asked = pods.iter().map(|pod| async move {
+            let view = View::of(pod);
+            let answer = match view.address {
+                Some(ip) => Some(self.report(ip).await),
+                None => None,
+            };
+            (view, answer)
+        });
+        join_all(asked).await
+    }
+
+    async fn report(&self, ip: IpAddr) -> Result<StatusReport, Error> {
+        let port = u16::try_from(ADMIN_PORT.1).expect("a port is 16 bits");
+        self.fetch(SocketAddr::new(ip, port)).await
+    }
+
+    async fn fetch(&self, address: SocketAddr) -> Result<StatusReport, Error> {
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let url = format!("http://{address}/status");
+        let mut response = self.http.get(url).send().await.map_err(Error::Unreachable)?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(Error::Status(response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Error::Unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST {
+                return Err(Error::TooLarge);
+            }
+        }
+        serde_json::from_slice(&body).map_err(Error::Unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests;

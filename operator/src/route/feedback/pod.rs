@@ -1,0 +1,107 @@
+//! What matters of a Pod object to the operator. Called by `feedback`.
+//!
+//! Invariant: total; a pod that was just made has a view too.
+
+use crate::labels;
+use asyncmcp_crds::CONFIG_ANNOTATION;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+use std::net::IpAddr;
+
+/// What the API server says about a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Hash of the template it was made from.
+    pub template: String,
+    /// Its configuration annotation.
+    pub annotation: Option<String>,
+    /// Where its running container is reached.
+    pub address: Option<IpAddr>,
+    /// It passes its readiness probe and is not on its way out.
+    pub ready: bool,
+    /// It is on its way out.
+    pub ending: bool,
+    /// Why it does not run, as the kubelet or the scheduler says.
+    pub trouble: Option<String>,
+}
+
+impl View {
+    /// Reads a pod.
+    pub fn of(pod: &Pod) -> Self {
+        let meta = &pod.metadata;
+        let empty = PodStatus::default();
+        let status = pod.status.as_ref().unwrap_or(&empty);
+        let ending = meta.deletion_timestamp.is_some();
+        let of = |map: &Option<std::collections::BTreeMap<String, String>>, key: &str| {
+            map.as_ref().and_then(|map| map.get(key)).cloned()
+        };
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            template: of(&meta.labels, labels::TEMPLATE).unwrap_or_default(),
+            annotation: of(&meta.annotations, CONFIG_ANNOTATION),
+            address: address(status),
+            ready: !ending && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
+            ending,
+            trouble: trouble(status),
+        }
+    }
+}
+
+/// Only a running container is asked; the kubelet may know an address before there is one.
+fn address(status: &PodStatus) -> Option<IpAddr> {
+    container(status).filter(|container| is_running(container))?;
+    status.pod_ip.as_ref()?.parse().ok()
+}
+
+fn container(status: &PodStatus) -> Option<&ContainerStatus> {
+    status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find(|it| it.name == labels::CONTAINER)
+}
+
+fn is_running(container: &ContainerStatus) -> bool {
+    container
+        .state
+        .as_ref()
+        .is_some_and(|state| state.running.is_some())
+}
+
+fn condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a PodCondition> {
+    status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == type_)
+}
+
+/// The kubelet's or the scheduler's word for what keeps a pod from running.
+fn trouble(status: &PodStatus) -> Option<String> {
+    let unscheduled = condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False");
+    if let Some(unscheduled) = unscheduled {
+        return sentence(unscheduled.reason.as_deref(), unscheduled.message.as_deref());
+    }
+    let state = container(status)?.state.as_ref()?;
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting
+            .reason
+            .as_deref()
+            .filter(|reason| *reason != "ContainerCreating");
+        return sentence(reason, waiting.message.as_deref());
+    }
+    let ended = state.terminated.as_ref()?;
+    sentence(
+        ended.reason.as_deref(),
+        Some(&format!("exit code {}", ended.exit_code)),
+    )
+}
+
+fn sentence(reason: Option<&str>, message: Option<&str>) -> Option<String> {
+    let reason = reason.filter(|reason| *reason != "PodInitializing")?;
+    Some(message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}")))
+}

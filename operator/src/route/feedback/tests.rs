@@ -1,0 +1,125 @@
+//! Pods as the API server shows them, and reports as a pod gives them.
+
+use super::*;
+use serde_json::json;
+
+fn view(name: &str) -> View {
+    View {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        ..View::default()
+    }
+}
+
+fn serving(hash: &str) -> StatusReport {
+    StatusReport {
+        config_hash: hash.to_owned(),
+        ..StatusReport::default()
+    }
+}
+
+fn hash(observed: &[Observed]) -> Option<&str> {
+    observed[0]
+        .report
+        .as_ref()
+        .map(|report| report.config_hash.as_str())
+}
+
+#[test]
+fn a_pods_last_word_holds_until_it_failed_three_times_in_a_row() {
+    let mut reports = Reports::default();
+    let observed = reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
+    assert!(observed[0].trusted);
+    for expect in [true, true, false, false] {
+        let observed = reports.learn(vec![(view("a"), Some(Err(Error::TooLarge)))]);
+        assert_eq!((hash(&observed), observed[0].trusted), (Some("one"), expect));
+    }
+    let observed = reports.learn(vec![(view("a"), Some(Ok(serving("two"))))]);
+    assert_eq!((hash(&observed), observed[0].trusted), (Some("two"), true));
+}
+
+#[test]
+fn a_pod_that_is_gone_is_forgotten() {
+    let mut reports = Reports::default();
+    reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
+    reports.learn(Vec::new());
+    assert_eq!(hash(&reports.learn(vec![(view("a"), None)])), None);
+}
+
+fn pod(status: &serde_json::Value) -> View {
+    let pod = json!({
+        "metadata": {"name": "a-0", "uid": "u", "labels": {"asyncmcp.dev/template": "t"}},
+        "status": status,
+    });
+    View::of(&serde_json::from_value(pod).unwrap())
+}
+
+fn containers(state: &serde_json::Value) -> serde_json::Value {
+    json!([{
+        "name": "dataplane", "state": state, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+    }])
+}
+
+#[test]
+fn only_a_running_container_has_an_address() {
+    let running = containers(&json!({"running": {}}));
+    let ready = json!([{"type": "Ready", "status": "True"}]);
+    let view = pod(&json!({"podIP": "10.0.0.7", "containerStatuses": running, "conditions": ready}));
+    assert_eq!(view.address, Some("10.0.0.7".parse().unwrap()));
+    assert!(view.ready && view.template == "t" && view.trouble.is_none());
+    let waiting = containers(&json!({"waiting": {"reason": "ContainerCreating"}}));
+    let view = pod(&json!({"podIP": "10.0.0.7", "containerStatuses": waiting}));
+    assert_eq!((view.address, view.trouble), (None, None));
+}
+
+#[test]
+fn what_keeps_a_pod_from_running_is_told_in_its_own_words() {
+    let waiting = containers(&json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}));
+    let ended = containers(&json!({"terminated": {"reason": "Error", "exitCode": 2}}));
+    let unscheduled = json!([{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes",
+    }]);
+    for (status, expect) in [
+        (
+            json!({"containerStatuses": waiting}),
+            "ImagePullBackOff: no such image",
+        ),
+        (json!({"containerStatuses": ended}), "Error: exit code 2"),
+        (json!({"conditions": unscheduled}), "Unschedulable: 0/1 nodes"),
+    ] {
+        assert_eq!(pod(&status).trouble.as_deref(), Some(expect));
+    }
+}
+
+async fn answering(body: String, status: u16) -> SocketAddr {
+    let answer = move || async move { (axum::http::StatusCode::from_u16(status).unwrap(), body.clone()) };
+    let router = axum::Router::new().route("/status", axum::routing::get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn a_report_is_read_and_anything_else_is_an_error() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let poller = Poller::try_new().unwrap();
+    let newer = r#"{"configHash": "abc", "fromTheFuture": 1}"#.to_owned();
+    let report = poller.fetch(answering(newer, 200).await).await.unwrap();
+    assert_eq!(report.config_hash, "abc");
+    let error = poller
+        .fetch(answering("{}".to_owned(), 503).await)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Status(_)));
+    let error = poller
+        .fetch(answering("7".to_owned(), 200).await)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Unreadable(_)));
+    let error = poller
+        .fetch(answering(" ".repeat(LARGEST + 1), 200).await)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::TooLarge));
+}

@@ -1,0 +1,159 @@
+//! The four conditions: `Accepted`, `ResolvedRefs`, `Programmed`, `Ready` (after Gateway API's GEP-1364).
+//!
+//! Invariant: all four are always there, each with the generation it speaks of, a reason and a message; a transition
+//! time changes only with the status it belongs to.
+
+use crate::kinds::Key;
+use asyncmcp_crds::{Condition, Time};
+use k8s_openapi::jiff::{Timestamp, Unit};
+
+/// Reason of `ResolvedRefs` where a Secret lacks a key.
+pub const KEY_NOT_FOUND: &str = "KeyNotFound";
+
+/// The types, in the order in which they are listed.
+pub const TYPES: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
+
+/// What a condition says, without when and of which generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `True`, `False` or `Unknown`.
+    pub status: &'static str,
+    /// One word in camel case.
+    pub reason: String,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Verdict {
+    /// It holds.
+    pub fn yes(reason: &str, message: impl Into<String>) -> Self {
+        Self::new("True", reason, message)
+    }
+
+    /// It does not hold.
+    pub fn no(reason: &str, message: impl Into<String>) -> Self {
+        Self::new("False", reason, message)
+    }
+
+    /// Nobody can say.
+    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
+        Self::new("Unknown", reason, message)
+    }
+
+    fn new(status: &'static str, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// Whether it says yes.
+    pub fn holds(&self) -> bool {
+        self.status == "True"
+    }
+}
+
+/// What the conditions rest on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The first condition.
+    pub accepted: Verdict,
+    /// The second one.
+    pub resolved: Verdict,
+    /// The third one.
+    pub programmed: Verdict,
+    /// Pods that are ready.
+    pub ready_pods: usize,
+    /// What keeps a pod from running.
+    pub pod_trouble: Option<String>,
+    /// The route is being deleted.
+    pub deleting: bool,
+    /// What a user of a ready route should know.
+    pub remark: Option<&'static str>,
+}
+
+/// The verdict on a route without mistakes.
+pub fn accepted(unknown: &[String]) -> Verdict {
+    if unknown.is_empty() {
+        return Verdict::yes("Accepted", "the route has no mistakes");
+    }
+    let fields = unknown.join(", ");
+    Verdict::yes(
+        "Accepted",
+        format!("this operator does not know {fields}; the pods get it as it is"),
+    )
+}
+
+/// The verdict on a route's references.
+pub fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        return Verdict::no(
+            "RefNotFound",
+            format!("not found in this namespace: {}", names.join(", ")),
+        );
+    }
+    if !keys.is_empty() {
+        return Verdict::no(KEY_NOT_FOUND, format!("the pods cannot read {}", keys.join(", ")));
+    }
+    Verdict::yes("ResolvedRefs", "everything the route refers to exists")
+}
+
+/// Accepted, programmed, and a pod is ready; else what is missing first.
+fn ready(facts: &Facts) -> Verdict {
+    if facts.deleting {
+        let message = "the route is being deleted: it takes no new calls and finishes its deliveries";
+        return Verdict::no("Draining", message);
+    }
+    let blocking = [&facts.accepted, &facts.programmed]
+        .into_iter()
+        .find(|verdict| !verdict.holds());
+    if let Some(blocking) = blocking {
+        return Verdict::no(&blocking.reason, blocking.message.clone());
+    }
+    if facts.ready_pods == 0 {
+        let trouble = facts.pod_trouble.clone();
+        return Verdict::no(
+            "NoReadyPod",
+            trouble.unwrap_or_else(|| "no pod is ready".to_owned()),
+        );
+    }
+    let remark = facts.remark.map(|remark| format!("; {remark}"));
+    Verdict::yes(
+        "Ready",
+        format!("the route is served{}", remark.unwrap_or_default()),
+    )
+}
+
+/// The four conditions, with the times of those whose status did not change.
+pub fn all(base: &[Condition], facts: &Facts, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let verdicts = [
+        facts.accepted.clone(),
+        facts.resolved.clone(),
+        facts.programmed.clone(),
+        ready(facts),
+    ];
+    let condition = |(type_, verdict): (&str, Verdict)| {
+        let before = base.iter().find(|condition| condition.type_ == type_);
+        let unchanged = before.filter(|before| before.status == verdict.status);
+        Condition {
+            type_: type_.to_owned(),
+            status: verdict.status.to_owned(),
+            reason: verdict.reason,
+            message: verdict.message,
+            observed_generation: Some(generation),
+            last_transition_time: unchanged
+                .map_or_else(|| seconds(now), |before| before.last_transition_time.clone()),
+        }
+    };
+    TYPES.into_iter().zip(verdicts).map(condition).collect()
+}
+
+/// The API keeps whole seconds; more would make every status differ from what was read back.
+pub(super) fn seconds(time: Timestamp) -> Time {
+    let whole = k8s_openapi::jiff::TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(k8s_openapi::jiff::RoundMode::Trunc);
+    Time(time.round(whole).unwrap_or(time))
+}

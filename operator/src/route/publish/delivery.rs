@@ -1,0 +1,164 @@
+//! What a route holds to deliver, for people: summed over its pods, rounded, and not written too often.
+//!
+//! Invariant: a busy route costs one status write a minute, an idle one none.
+
+use crate::route::feedback::Observed;
+use asyncmcp_crds::McpWebhookRouteStatus;
+use asyncmcp_crds::v1alpha1::DeliveryStatus;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Time between two writes that only bring new figures.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// What the pods hold together; none: none of them has said.
+pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
+    let reports = pods
+        .iter()
+        .filter(|observed| !observed.pod.ending && observed.trusted);
+    let figures = reports.filter_map(|observed| Some(observed.report.as_ref()?.delivery.clone()));
+    let total = figures.reduce(|one, other| DeliveryStatus {
+        pending: one.pending.saturating_add(other.pending),
+        dead_lettered: one.dead_lettered.saturating_add(other.dead_lettered),
+        oldest_pending_time: one
+            .oldest_pending_time
+            .into_iter()
+            .chain(other.oldest_pending_time)
+            .min(),
+    })?;
+    Some(DeliveryStatus {
+        pending: two_digits(total.pending),
+        dead_lettered: two_digits(total.dead_lettered),
+        oldest_pending_time: total
+            .oldest_pending_time
+            .map(|time| super::conditions::seconds(time.0)),
+    })
+}
+
+/// Rounds to two significant digits: 1 234 is 1 200, 99 is 99.
+fn two_digits(number: i64) -> i64 {
+    let mut unit = 1;
+    while number / unit >= 100 {
+        unit *= 10;
+    }
+    number.saturating_add(unit / 2) / unit * unit
+}
+
+/// When figures were last written.
+#[derive(Debug, Default)]
+pub(super) struct Pacing(Option<Instant>);
+
+impl Pacing {
+    /// Takes new figures back out of a status that would be written for them alone, too early.
+    pub(super) fn hold_back(
+        &mut self,
+        status: &mut McpWebhookRouteStatus,
+        base: &McpWebhookRouteStatus,
+        now: Instant,
+    ) {
+        if status.delivery == base.delivery {
+            return;
+        }
+        let figures = std::mem::replace(&mut status.delivery, base.delivery.clone());
+        let alone = status == base;
+        let early = self.0.is_some_and(|written| now < written + INTERVAL);
+        if alone && early {
+            return;
+        }
+        status.delivery = figures;
+        self.0 = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::feedback::View;
+    use asyncmcp_crds::{StatusReport, Time};
+    use k8s_openapi::jiff::Timestamp;
+    use std::sync::Arc;
+
+    fn figures(pending: i64, oldest: Option<i64>) -> DeliveryStatus {
+        let oldest_pending_time = oldest.map(|second| Time(Timestamp::from_second(second).unwrap()));
+        DeliveryStatus {
+            pending,
+            dead_lettered: 0,
+            oldest_pending_time,
+        }
+    }
+
+    fn pod(delivery: DeliveryStatus) -> Observed {
+        let report = StatusReport {
+            delivery,
+            ..StatusReport::default()
+        };
+        Observed {
+            pod: View::default(),
+            report: Some(Arc::new(report)),
+            trusted: true,
+        }
+    }
+
+    fn status(pending: i64) -> McpWebhookRouteStatus {
+        McpWebhookRouteStatus {
+            delivery: Some(figures(pending, None)),
+            ..McpWebhookRouteStatus::default()
+        }
+    }
+
+    #[test]
+    fn figures_have_two_digits() {
+        for (exact, shown) in [
+            (0, 0),
+            (7, 7),
+            (99, 99),
+            (100, 100),
+            (104, 100),
+            (105, 110),
+            (1234, 1200),
+            (9_960, 10_000),
+        ] {
+            assert_eq!(two_digits(exact), shown, "{exact}");
+        }
+        assert!(two_digits(i64::MAX) > 0);
+    }
+
+    #[test]
+    fn pods_are_summed_and_the_oldest_counts() {
+        let pods = [
+            pod(figures(3, Some(20))),
+            pod(figures(4, Some(10))),
+            pod(figures(0, None)),
+        ];
+        assert_eq!(sum(&pods), Some(figures(7, Some(10))));
+        assert_eq!(sum(&[]), None);
+    }
+
+    #[test]
+    fn figures_alone_are_written_once_a_minute() {
+        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        let mut base = status(0);
+        let mut written = Vec::new();
+        for second in 0..=130 {
+            let mut next = status(i64::try_from(second % 90).unwrap() + 1);
+            pacing.hold_back(&mut next, &base, start + Duration::from_secs(second));
+            if next != base {
+                written.push(second);
+                base = next;
+            }
+        }
+        assert_eq!(written, [0_u64, 60, 120]);
+    }
+
+    #[test]
+    fn figures_go_along_with_what_is_written_anyway() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        pacing.hold_back(&mut status(1), &status(0), now);
+        let mut next = McpWebhookRouteStatus {
+            observed_generation: Some(2),
+            ..status(5)
+        };
+        pacing.hold_back(&mut next, &status(1), now);
+        assert_eq!(next.delivery, Some(figures(5, None)));
+    }
+}

@@ -1,0 +1,96 @@
+//! What changed between two statuses, as Events.
+//!
+//! Invariant: pure; equal statuses give none, so an event is told once.
+
+use crate::events::Note;
+use asyncmcp_crds::v1alpha1::ServerState;
+use asyncmcp_crds::{Condition, McpWebhookRouteStatus};
+
+/// Reasons of `Programmed=False` that somebody has to act on. The others pass by themselves or show in pods' own events.
+const ACTIONABLE: [&str; 3] = ["DocumentRefused", "ForeignChild", "ChildRefused"];
+
+/// The events between two statuses.
+pub(super) fn between(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<Note> {
+    let mut notes = Vec::new();
+    notes.extend(became_false(before, after, "Accepted").map(|now| warning("Rejected", now)));
+    notes.extend(became_false(before, after, "ResolvedRefs").map(|now| warning("RefNotFound", now)));
+    notes.extend(became_false(before, after, "Programmed").and_then(actionable));
+    notes.extend(became_programmed(before, after));
+    notes.extend(began_draining(before, after));
+    notes.extend(unmatched(before, after));
+    notes
+}
+
+fn find<'a>(status: &'a McpWebhookRouteStatus, type_: &str) -> Option<&'a Condition> {
+    status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == type_)
+}
+
+/// A condition that is `False` now and was not, or for another cause.
+fn became_false<'a>(
+    before: &McpWebhookRouteStatus,
+    after: &'a McpWebhookRouteStatus,
+    type_: &str,
+) -> Option<&'a Condition> {
+    let now = find(after, type_).filter(|condition| condition.status == "False")?;
+    let same = find(before, type_).is_some_and(|before| {
+        (&before.status, &before.reason, &before.message) == (&now.status, &now.reason, &now.message)
+    });
+    (!same).then_some(now)
+}
+
+fn warning(reason: &'static str, condition: &Condition) -> Note {
+    Note::warning(reason, condition.message.clone())
+}
+
+fn actionable(condition: &Condition) -> Option<Note> {
+    let reason = ACTIONABLE
+        .into_iter()
+        .find(|reason| condition.reason == *reason)?;
+    Some(warning(reason, condition))
+}
+
+fn became_programmed(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Option<Note> {
+    let holds = |status| find(status, "Programmed").is_some_and(|condition| condition.status == "True");
+    let hash = after.config_hash.as_deref().unwrap_or_default();
+    let short = hash.get(..12).unwrap_or(hash);
+    (holds(after) && !holds(before)).then(|| {
+        Note::normal(
+            "Programmed",
+            format!("every pod serves the current form of the route ({short})"),
+        )
+    })
+}
+
+fn began_draining(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Option<Note> {
+    let draining = |status| find(status, "Ready").filter(|ready| ready.reason == "Draining");
+    let now = draining(after).filter(|_| draining(before).is_none())?;
+    Some(Note::normal("Draining", now.message.clone()))
+}
+
+/// A webhook tool that nobody offers: most likely misspelt, and then the real tool answers in the ordinary way.
+fn unmatched(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<Note> {
+    let all_ready = |status: &McpWebhookRouteStatus| {
+        status
+            .servers
+            .iter()
+            .flatten()
+            .all(|server| server.state == ServerState::Ready)
+    };
+    if !all_ready(after) {
+        return Vec::new();
+    }
+    let told = |name: &str| {
+        let mut entries = before.webhook_tools.iter().flatten();
+        all_ready(before) && entries.any(|tool| tool.name == name && tool.matched == 0)
+    };
+    let entries = after.webhook_tools.iter().flatten();
+    let news = entries.filter(|tool| tool.matched == 0 && !told(&tool.name));
+    let text =
+        |name: &str| format!("webhookTools entry {name} matches no tool of any server; is it misspelt?");
+    news.map(|tool| Note::warning("WebhookToolUnmatched", text(&tool.name)))
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! Do all pods of the current revision serve the current form of the route? By their own word.
+//!
+//! Invariant: pure. A pod that failed to answer once changes nothing.
+
+use super::conditions::Verdict;
+use crate::route::build::REPLICAS;
+use crate::route::feedback::Observed;
+use asyncmcp_crds::McpWebhookRouteStatus;
+
+/// What the pods come to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Programmed {
+    /// The condition; none: nobody has said anything yet, what was known holds.
+    pub(super) verdict: Option<Verdict>,
+    /// Pods of any revision that are ready.
+    pub(super) ready: usize,
+    /// Pods of the current revision that serve the current form.
+    pub(super) serving: usize,
+    /// What keeps a pod from running.
+    pub(super) trouble: Option<String>,
+}
+
+/// Looks at the pods.
+pub(super) fn judge(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
+    let current: Vec<&Observed> = pods
+        .iter()
+        .filter(|observed| !observed.pod.ending && observed.pod.template == template)
+        .collect();
+    let trouble = current.iter().find_map(|observed| {
+        let trouble = observed.pod.trouble.as_ref()?;
+        Some(format!("pod {}: {trouble}", observed.pod.name))
+    });
+    Programmed {
+        verdict: verdict(hash, &current, trouble.as_deref()),
+        ready: pods.iter().filter(|observed| observed.pod.ready).count(),
+        serving: current.iter().filter(|observed| serves(observed, hash)).count(),
+        trouble,
+    }
+}
+
+fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<Verdict> {
+    let desired = usize::try_from(REPLICAS).unwrap_or_default();
+    if let Some(refusal) = current.iter().find_map(|observed| refusal(observed, hash)) {
+        return Some(Verdict::no("DocumentRefused", refusal));
+    }
+    if current.len() >= desired && current.iter().all(|observed| serves(observed, hash)) {
+        return Some(Verdict::yes(
+            "Programmed",
+            "every pod serves the current form of the route",
+        ));
+    }
+    if let Some(trouble) = trouble {
+        return Some(Verdict::no("PodNotRunning", trouble));
+    }
+    if let Some(silent) = current.iter().find(|observed| !observed.trusted) {
+        let message = format!("pod {} does not answer on its admin port", silent.pod.name);
+        return Some(Verdict::no("PodUnreachable", message));
+    }
+    let undecided = |observed: &&&Observed| observed.pod.ready && observed.report.is_none();
+    if current.iter().any(|observed| undecided(&observed)) {
+        return None;
+    }
+    let message = format!(
+        "{} of {desired} pods serve the current form of the route",
+        count(current, hash)
+    );
+    Some(Verdict::no("Pending", message))
+}
+
+/// What status said before, if it spoke of this form of the route.
+pub(super) fn keep(base: &McpWebhookRouteStatus, hash: &str) -> Verdict {
+    let mut conditions = base.conditions.iter().flatten();
+    let before = conditions.find(|condition| condition.type_ == "Programmed" && condition.status == "True");
+    match before.filter(|_| base.config_hash.as_deref() == Some(hash)) {
+        Some(before) => Verdict::yes(&before.reason, before.message.clone()),
+        None => Verdict::no("Pending", "no pod has said yet what it serves"),
+    }
+}
+
+fn count(pods: &[&Observed], hash: &str) -> usize {
+    pods.iter().filter(|observed| serves(observed, hash)).count()
+}
+
+fn serves(observed: &Observed, hash: &str) -> bool {
+    observed.trusted
+        && observed
+            .report
+            .as_ref()
+            .is_some_and(|report| report.config_hash == hash)
+}
+
+fn refusal(observed: &Observed, hash: &str) -> Option<String> {
+    let refused = observed
+        .report
+        .as_ref()?
+        .refused
+        .as_ref()
+        .filter(|refused| refused.config_hash == hash)?;
+    Some(format!(
+        "pod {} refuses the route and serves its last form: {}",
+        observed.pod.name, refused.message
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::feedback::View;
+    use asyncmcp_crds::{Condition, RefusedDocument, StatusReport, Time};
+    use k8s_openapi::jiff::Timestamp;
+    use std::sync::Arc;
+
+    fn pod(serves: Option<&str>) -> Observed {
+        let report = serves.map(|hash| StatusReport {
+            config_hash: hash.to_owned(),
+            ..StatusReport::default()
+        });
+        let pod = View {
+            name: "a-0".to_owned(),
+            template: "t".to_owned(),
+            ready: true,
+            ..View::default()
+        };
+        Observed {
+            pod,
+            report: report.map(Arc::new),
+            trusted: true,
+        }
+    }
+
+    fn with(mut observed: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
+        change(&mut observed);
+        observed
+    }
+
+    fn refusing() -> Observed {
+        let refused = RefusedDocument {
+            config_hash: "new".to_owned(),
+            message: "no".to_owned(),
+        };
+        let report = StatusReport {
+            config_hash: "old".to_owned(),
+            refused: Some(refused),
+            ..StatusReport::default()
+        };
+        Observed {
+            report: Some(Arc::new(report)),
+            ..pod(None)
+        }
+    }
+
+    #[track_caller]
+    fn check(pods: &[Observed], expect: Option<(&str, &str)>) {
+        let verdict = judge("new", "t", pods).verdict;
+        let got = verdict
+            .as_ref()
+            .map(|verdict| (verdict.status, verdict.reason.as_str()));
+        assert_eq!(got, expect, "{pods:?}");
+    }
+
+    #[test]
+    fn only_the_word_of_every_current_pod_makes_a_route_programmed() {
+        check(&[], Some(("False", "Pending")));
+        check(&[pod(Some("new"))], Some(("True", "Programmed")));
+        check(&[pod(Some("old"))], Some(("False", "Pending")));
+        check(&[pod(Some("new")), pod(Some("old"))], Some(("False", "Pending")));
+        check(
+            &[with(pod(Some("new")), |it| it.pod.template = "older".to_owned())],
+            Some(("False", "Pending")),
+        );
+        check(
+            &[with(pod(Some("new")), |it| it.pod.ending = true)],
+            Some(("False", "Pending")),
+        );
+        check(&[refusing()], Some(("False", "DocumentRefused")));
+    }
+
+    #[test]
+    fn what_keeps_a_pod_from_running_is_said() {
+        let broken = with(pod(None), |it| {
+            it.pod.trouble = Some("ImagePullBackOff".to_owned());
+        });
+        let judged = judge("new", "t", &[broken]);
+        assert_eq!(judged.verdict.unwrap().message, "pod a-0: ImagePullBackOff");
+    }
+
+    #[test]
+    fn silence_changes_nothing_until_it_lasts() {
+        check(&[pod(None)], None);
+        check(
+            &[with(pod(Some("new")), |it| it.trusted = false)],
+            Some(("False", "PodUnreachable")),
+        );
+    }
+
+    #[test]
+    fn before_a_pod_has_spoken_the_old_word_holds_if_it_is_about_the_same_form() {
+        let condition = Condition {
+            type_: "Programmed".to_owned(),
+            status: "True".to_owned(),
+            reason: "Programmed".to_owned(),
+            message: "as before".to_owned(),
+            observed_generation: Some(1),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        };
+        let base = McpWebhookRouteStatus {
+            conditions: Some(vec![condition]),
+            config_hash: Some("new".to_owned()),
+            ..McpWebhookRouteStatus::default()
+        };
+        assert!(keep(&base, "new").holds());
+        assert!(!keep(&base, "newer").holds());
+        assert!(!keep(&McpWebhookRouteStatus::default(), "new").holds());
+    }
+}

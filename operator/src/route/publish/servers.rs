@@ -1,0 +1,214 @@
+//! The servers in status: what the pods say of each, held still until they have said it three times.
+//!
+//! Invariant: a state changes only after [`EQUAL`] equal observations, except away from `Unknown`; a message changes
+//! only with its state, since its wording differs from one try to the next.
+
+use crate::route::feedback::Observed;
+use asyncmcp_crds::ServerReport;
+use asyncmcp_crds::v1alpha1::{ServerState, ServerStatus};
+use k8s_openapi::jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Equal observations before a state changes.
+const EQUAL: u32 = 3;
+
+/// States that are not believed yet, by server.
+#[derive(Debug, Default)]
+pub(super) struct Settling(HashMap<String, (ServerState, u32)>);
+
+impl Settling {
+    /// Some server's state is not believed yet.
+    pub(super) fn is_settling(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The servers as status should show them.
+    pub(super) fn settle(
+        &mut self,
+        names: &[&str],
+        before: &[ServerStatus],
+        pods: &[Observed],
+        now: Timestamp,
+    ) -> Vec<ServerStatus> {
+        self.0.retain(|name, _| names.contains(&name.as_str()));
+        let servers = names.iter().map(|name| {
+            let before = before.iter().find(|server| server.name == *name);
+            let report = best(pods, name);
+            match (before, report) {
+                (Some(before), Some(report)) => self.one(before, report, now),
+                (Some(before), None) => before.clone(),
+                (None, Some(report)) => shown(report, report.state, now),
+                (None, None) => untried(name, now),
+            }
+        });
+        servers.collect()
+    }
+
+    fn one(&mut self, before: &ServerStatus, report: &ServerReport, now: Timestamp) -> ServerStatus {
+        if report.state == before.state {
+            self.0.remove(&report.name);
+            let same = shown(report, report.state, now);
+            let (message, since) = (before.message.clone(), before.last_transition_time.clone());
+            return ServerStatus {
+                message,
+                last_transition_time: since,
+                ..same
+            };
+        }
+        if report.state == ServerState::Unknown {
+            // A pod that just started has not tried yet; that says nothing about the server.
+            return before.clone();
+        }
+        if before.state == ServerState::Unknown || self.seen(report) >= EQUAL {
+            self.0.remove(&report.name);
+            return shown(report, report.state, now);
+        }
+        before.clone()
+    }
+
+    fn seen(&mut self, report: &ServerReport) -> u32 {
+        let (state, times) = self.0.entry(report.name.clone()).or_insert((report.state, 0));
+        *times = if *state == report.state {
+            times.saturating_add(1)
+        } else {
+            1
+        };
+        *state = report.state;
+        *times
+    }
+}
+
+/// What the pods say of a server: the word of one that reaches it counts most.
+fn best<'a>(pods: &'a [Observed], name: &str) -> Option<&'a ServerReport> {
+    let reports = pods
+        .iter()
+        .filter(|observed| !observed.pod.ending && observed.trusted);
+    let servers = reports.filter_map(|observed| {
+        observed
+            .report
+            .as_ref()?
+            .servers
+            .iter()
+            .find(|it| it.name == name)
+    });
+    servers.min_by_key(|server| match server.state {
+        ServerState::Ready => 0,
+        ServerState::Rejected => 1,
+        ServerState::Unreachable => 2,
+        ServerState::Unknown => 3,
+    })
+}
+
+fn shown(report: &ServerReport, state: ServerState, now: Timestamp) -> ServerStatus {
+    let known = state == ServerState::Ready;
+    let count = |number: u32| known.then(|| i32::try_from(number).unwrap_or(i32::MAX));
+    ServerStatus {
+        name: report.name.clone(),
+        state,
+        protocol_version: report.protocol_version.clone(),
+        tools: count(report.tools),
+        webhook_tools: count(report.webhook_tools),
+        last_transition_time: Some(super::conditions::seconds(now)),
+        message: report.message.clone(),
+    }
+}
+
+fn untried(name: &str, now: Timestamp) -> ServerStatus {
+    let report = ServerReport {
+        name: name.to_owned(),
+        ..ServerReport::default()
+    };
+    shown(&report, ServerState::Unknown, now)
+}
+
+/// Ready servers of all servers, as `2/3`.
+pub(super) fn summary(servers: &[ServerStatus]) -> String {
+    let ready = servers
+        .iter()
+        .filter(|server| server.state == ServerState::Ready)
+        .count();
+    format!("{ready}/{}", servers.len())
+}
+
+/// Whether a pod has an opinion on each of its servers.
+pub(super) fn all_tried(servers: &[ServerReport]) -> bool {
+    servers.iter().all(|server| server.state != ServerState::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::feedback::View;
+    use ServerState::{Ready, Unknown, Unreachable};
+    use asyncmcp_crds::StatusReport;
+    use std::sync::Arc;
+
+    fn report(state: ServerState, message: &str) -> ServerReport {
+        let message = Some(message.to_owned());
+        ServerReport {
+            name: "a".to_owned(),
+            state,
+            tools: 3,
+            webhook_tools: 1,
+            message,
+            ..ServerReport::default()
+        }
+    }
+
+    fn pod(server: ServerReport) -> Observed {
+        let report = StatusReport {
+            servers: vec![server],
+            ..StatusReport::default()
+        };
+        Observed {
+            pod: View::default(),
+            report: Some(Arc::new(report)),
+            trusted: true,
+        }
+    }
+
+    fn run(states: &[ServerState]) -> Vec<ServerState> {
+        let (mut settling, mut before) = (Settling::default(), Vec::new());
+        let step = |state: &ServerState| {
+            before = settling.settle(&["a"], &before, &[pod(report(*state, ""))], Timestamp::UNIX_EPOCH);
+            before[0].state
+        };
+        states.iter().map(step).collect()
+    }
+
+    #[test]
+    fn a_state_changes_after_three_equal_observations() {
+        assert_eq!(
+            run(&[Ready, Unreachable, Unreachable, Unreachable]),
+            [Ready, Ready, Ready, Unreachable]
+        );
+        let flapping = [Ready, Unreachable, Ready, Unreachable, Unreachable, Ready];
+        assert_eq!(run(&flapping), [Ready; 6]);
+    }
+
+    #[test]
+    fn what_was_unknown_is_believed_at_once_and_never_comes_back() {
+        assert_eq!(
+            run(&[Unknown, Ready, Unknown, Unknown, Unknown]),
+            [Unknown, Ready, Ready, Ready, Ready]
+        );
+    }
+
+    #[test]
+    fn a_message_changes_only_with_its_state() {
+        let mut settling = Settling::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let first = settling.settle(&["a"], &[], &[pod(report(Unreachable, "one"))], now);
+        let later = Timestamp::from_second(60).unwrap();
+        let second = settling.settle(&["a"], &first, &[pod(report(Unreachable, "two"))], later);
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn one_pod_that_reaches_a_server_is_enough() {
+        let pods = [pod(report(Unreachable, "")), pod(report(Ready, ""))];
+        let servers = Settling::default().settle(&["a", "b"], &[], &pods, Timestamp::UNIX_EPOCH);
+        assert_eq!(servers[0].state, Ready);
+        assert_eq!(summary(&servers), "1/2");
+    }
+}

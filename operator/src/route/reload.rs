@@ -1,0 +1,166 @@
+//! Live configuration: makes the kubelet refresh a pod's projected volume at once, by changing an annotation of the pod.
+//! Left alone the kubelet takes about a minute.
+//!
+//! Level-triggered: the kubelet may still read its own stale cache, so while a pod reports another hash its annotation
+//! is changed again, ever more slowly. A changed Secret cannot be seen in a report, so it changes the annotation three
+//! times.
+//!
+//! Invariant: the annotation is on the pod, never on its template, so neither a `StatefulSet` nor a `Deployment` fights
+//! over it or rolls pods for it. At rest nothing is written.
+
+use super::feedback::{Observed, View};
+use crate::context::Context;
+use asyncmcp_crds::CONFIG_ANNOTATION;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The first wait for a pod to take up what it was told of.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The longest one.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// When pods are told of a changed Secret.
+const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];
+
+/// Failed to annotate a pod.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to annotate pod {pod}")]
+pub struct Error {
+    pod: String,
+    #[source]
+    source: kube::Error,
+}
+
+/// What pods were told, and when.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    told: HashMap<String, Told>,
+    secrets: Option<u64>,
+    due: Vec<Instant>,
+}
+
+#[derive(Debug)]
+struct Told {
+    hash: String,
+    times: u32,
+    at: Instant,
+}
+
+impl Told {
+    /// When a pod that still serves something else is told again.
+    fn again(&self) -> Instant {
+        let factor = 2_u32.saturating_pow(self.times.saturating_sub(1));
+        self.at + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT)
+    }
+}
+
+/// What to do now, and when to look again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Pods and their new annotation.
+    pub tell: Vec<(String, String)>,
+    /// When something is due next.
+    pub next: Option<Instant>,
+}
+
+impl Reloads {
+    /// Which pods to tell that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
+    pub fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
+        let secret_due = self.secret_is_due(secrets, now);
+        self.told
+            .retain(|uid, told| told.hash == hash && pods.iter().any(|observed| observed.pod.uid == *uid));
+        let mut next = self.due.iter().min().copied();
+        let mut tell = Vec::new();
+        for observed in pods.iter().filter(|observed| !observed.pod.ending) {
+            let Some(stale) = is_stale(observed, hash) else {
+                continue;
+            };
+            let at = self.told.get(&observed.pod.uid).map_or(now, Told::again);
+            if secret_due || (stale && at <= now) {
+                let again = self.tell(&observed.pod, hash, now);
+                tell.push((observed.pod.name.clone(), next_annotation(&observed.pod, hash)));
+                next = earlier(next, stale.then_some(again));
+            } else if stale {
+                next = earlier(next, Some(at));
+            }
+        }
+        Plan { tell, next }
+    }
+
+    fn tell(&mut self, pod: &View, hash: &str, now: Instant) -> Instant {
+        let fresh = Told {
+            hash: hash.to_owned(),
+            times: 0,
+            at: now,
+        };
+        let told = self.told.entry(pod.uid.clone()).or_insert(fresh);
+        told.times = told.times.saturating_add(1);
+        told.at = now;
+        told.again()
+    }
+
+    fn secret_is_due(&mut self, secrets: u64, now: Instant) -> bool {
+        // The first look after a start shows no change; the kubelet's own refresh covers what was missed.
+        if self
+            .secrets
+            .replace(secrets)
+            .is_some_and(|before| before != secrets)
+        {
+            self.due = AFTER_A_SECRET.iter().map(|wait| now + *wait).collect();
+        }
+        let waiting = self.due.len();
+        self.due.retain(|due| *due > now);
+        self.due.len() < waiting
+    }
+}
+
+/// Whether a pod serves something else than `hash`; none: it has not said yet. A pod that refused the document has seen
+/// it: telling it again would not help.
+fn is_stale(observed: &Observed, hash: &str) -> Option<bool> {
+    let report = observed.report.as_ref()?;
+    let refused = report
+        .refused
+        .as_ref()
+        .is_some_and(|refused| refused.config_hash == hash);
+    Some(report.config_hash != hash && !refused)
+}
+
+fn next_annotation(pod: &View, hash: &str) -> String {
+    let count = pod
+        .annotation
+        .as_deref()
+        .and_then(|text| text.rsplit_once('.')?.1.parse::<u64>().ok());
+    format!("{hash}.{}", count.unwrap_or_default().wrapping_add(1))
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// Carries a plan out. A pod that is gone by now needs nothing.
+pub async fn tell(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
+    for (pod, annotation) in &plan.tell {
+        let patch = json!({"metadata": {"annotations": {CONFIG_ANNOTATION: annotation}}});
+        let patched = api
+            .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        match patched {
+            Ok(_) => tracing::debug!(pod, annotation, "told a pod to look at its configuration"),
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(source) => {
+                return Err(Error {
+                    pod: pod.clone(),
+                    source,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! First step of a reconcile: everything that must be read. What the route refers to, what its ConfigMap holds, its
+//! pods and what they say.
+//!
+//! Invariant: reads only, and never the contents of a Secret.
+
+use super::build::config_map;
+use super::feedback::Observed;
+use super::subject::Subject;
+use super::validate::{self, Document};
+use crate::context::Context;
+use crate::kinds::{Key, Kind};
+use crate::labels;
+use crate::memory::Memory;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Failed to read the route's ConfigMap.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read ConfigMap {name}")]
+pub struct Error {
+    name: String,
+    #[source]
+    source: kube::Error,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Objects that the route names and that do not exist.
+    pub missing: Vec<Key>,
+    /// Changes with every version of every Secret that the route names.
+    pub secrets: u64,
+    /// The route's pods, also old and ending ones.
+    pub pods: Vec<Observed>,
+}
+
+/// What the route's ConfigMap holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// What pods are to serve.
+    pub current: Option<Document>,
+    /// The last that every pod served.
+    pub last: Option<Document>,
+}
+
+impl Written {
+    fn of(map: &ConfigMap) -> Self {
+        let text = |key: &str| map.data.as_ref()?.get(key).cloned();
+        let document = |json: &str, hash: &str| {
+            Some(Document {
+                json: text(json)?,
+                hash: text(hash)?,
+            })
+        };
+        Self {
+            current: document(config_map::ROUTE, config_map::HASH),
+            last: document(config_map::LAST_ROUTE, config_map::LAST_HASH),
+        }
+    }
+
+    /// What every pod serves by its own word is what a pod may fall back on.
+    fn confirm(&mut self, pods: &[Observed]) {
+        let Some(current) = &self.current else { return };
+        let mut standing = pods.iter().filter(|observed| !observed.pod.ending).peekable();
+        let serves = |observed: &Observed| {
+            observed
+                .report
+                .as_ref()
+                .is_some_and(|report| report.config_hash == current.hash)
+        };
+        if standing.peek().is_some() && standing.all(serves) && self.last.as_ref() != Some(current) {
+            self.last = Some(current.clone());
+        }
+    }
+}
+
+/// Reads everything.
+pub async fn everything(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Found, Error> {
+    let references = register(context, subject);
+    let namespace = subject.names.namespace();
+    let pods = context
+        .caches
+        .pods_with(namespace, &labels::selector(subject.names.route()));
+    let answers = context.poller.ask(&pods).await;
+    let pods = memory.reports.learn(answers);
+    let mut written = match memory.written.take() {
+        Some(written) => written,
+        None => read_config_map(context, subject).await?,
+    };
+    written.confirm(&pods);
+    memory.written = Some(written);
+    Ok(Found {
+        missing: missing(context, namespace, &references),
+        secrets: versions(context, namespace, &references),
+        pods,
+    })
+}
+
+/// Says whose changes concern this route, before anything of it is read: the objects it names, and those of its
+/// children's names that may be taken by somebody else's object.
+fn register(context: &Context, subject: &Subject) -> BTreeSet<Key> {
+    let names = &subject.names;
+    let references = match &subject.loaded {
+        Ok(loaded) => validate::references(&loaded.route.spec),
+        Err(_) => BTreeSet::new(),
+    };
+    let own = [
+        Key::new(Kind::ConfigMap, names.config_map()),
+        Key::new(Kind::Secret, names.keys()),
+        Key::new(Kind::Service, names.dataplane()),
+        Key::new(Kind::PersistentVolumeClaim, names.store()),
+    ];
+    let interest = references.iter().cloned().chain(own).collect();
+    context.interest.set(names.namespace(), names.route(), interest);
+    references
+}
+
+fn missing(context: &Context, namespace: &str, references: &BTreeSet<Key>) -> Vec<Key> {
+    references
+        .iter()
+        .filter(|key| context.caches.meta(namespace, key).is_none())
+        .cloned()
+        .collect()
+}
+
+fn versions(context: &Context, namespace: &str, references: &BTreeSet<Key>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for key in references.iter().filter(|key| key.kind == Kind::Secret) {
+        let version = context
+            .caches
+            .meta(namespace, key)
+            .and_then(|meta| meta.metadata.resource_version.clone());
+        (&key.name, version).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+async fn read_config_map(context: &Context, subject: &Subject) -> Result<Written, Error> {
+    let name = subject.names.config_map();
+    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), subject.names.namespace());
+    match api.get_opt(&name).await {
+        Ok(Some(map)) if is_own(&map, subject.names.uid()) => Ok(Written::of(&map)),
+        Ok(_) => Ok(Written::default()),
+        Err(source) => Err(Error { name, source }),
+    }
+}
+
+fn is_own(map: &ConfigMap, uid: &str) -> bool {
+    map.metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.uid == uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::feedback::View;
+    use asyncmcp_crds::StatusReport;
+    use std::sync::Arc;
+
+    fn document(hash: &str) -> Document {
+        Document {
+            json: format!("\"{hash}\""),
+            hash: hash.to_owned(),
+        }
+    }
+
+    fn pod(serves: &str, ending: bool) -> Observed {
+        let report = StatusReport {
+            config_hash: serves.to_owned(),
+            ..StatusReport::default()
+        };
+        let pod = View {
+            ending,
+            ..View::default()
+        };
+        Observed {
+            pod,
+            report: Some(Arc::new(report)),
+            trusted: true,
+        }
+    }
+
+    #[test]
+    fn only_a_document_that_every_pod_serves_becomes_the_last_one() {
+        for (pods, expect) in [
+            (vec![], "a"),
+            (vec![pod("a", false)], "a"),
+            (vec![pod("b", false), pod("a", false)], "a"),
+            (vec![pod("b", false), pod("a", true)], "b"),
+            (vec![pod("b", false)], "b"),
+        ] {
+            let mut written = Written {
+                current: Some(document("b")),
+                last: Some(document("a")),
+            };
+            written.confirm(&pods);
+            assert_eq!(written.last, Some(document(expect)), "{pods:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_config_map_holds_is_read_back() {
+        let data = [("route.json", "{}"), ("config-hash", "b")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let map = ConfigMap {
+            data: Some(data.into()),
+            ..ConfigMap::default()
+        };
+        let current = Document {
+            json: "{}".to_owned(),
+            hash: "b".to_owned(),
+        };
+        assert_eq!(
+            Written::of(&map),
+            Written {
+                current: Some(current),
+                last: None
+            }
+        );
+    }
+}
