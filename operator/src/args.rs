@@ -2,7 +2,7 @@
 //!
 //! Invariant: a bad value is refused before anything is opened, with the flag's name.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 
 /// Turns `McpWebhookRoute` objects into data-plane pods.
@@ -33,6 +33,10 @@ pub struct Run {
     /// Namespaces to watch, repeated or separated by commas. None: all namespaces.
     #[arg(long = "namespace", env = "ASYNCMCP_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// Watch the metadata of Secrets, so that a changed key is live in seconds; their contents are never read. `false`:
+    /// Secrets are neither listed nor watched, and the kubelet's own refresh brings a changed key in about a minute.
+    #[arg(long, default_value_t = true, action = ArgAction::Set)]
+    pub watch_secrets: bool,
     /// Elect one leader among several replicas. Without it this process acts at once and must be alone.
     #[arg(long, env = "ASYNCMCP_LEADER_ELECT")]
     pub leader_elect: bool,

@@ -36,6 +36,11 @@ impl Caches {
         }
     }
 
+    /// Whether objects of this kind are watched at all; Secrets need not be.
+    pub fn watches(&self, kind: Kind) -> bool {
+        self.metas.contains_key(&kind)
+    }
+
     /// The metadata of an object, if the cache has it.
     pub fn meta(&self, namespace: &str, key: &Key) -> Option<Arc<Meta>> {
         let object = ObjectRef::new_with(&key.name, key.kind.resource()).within(namespace);

@@ -90,13 +90,13 @@ pub struct Watches {
 
 impl Watches {
     /// Sets up every watch of the scope. Nothing is sent before [`run`] polls them.
-    pub fn new(client: &kube::Client, scope: &Scope) -> Self {
+    pub fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
         let interest = Arc::new(Interest::default());
         let (routes, own) = watch_routes(client, scope);
         let (pods, of_pods) = watch_pods(client, scope);
         let mut requests = vec![own, of_pods];
         let mut metas = BTreeMap::new();
-        for kind in Kind::ALL {
+        for kind in kinds.iter().copied() {
             let (store, touched) = watch_meta(client, scope, kind, interest.clone());
             metas.insert(kind, store);
             requests.push(touched);

@@ -21,6 +21,8 @@ pub struct Memory {
     pub applied: BTreeMap<Key, Applied>,
     /// What the ConfigMap holds; none: not read yet.
     pub written: Option<Written>,
+    /// The Secret with the keys exists: this process made it, or was told so.
+    pub keys_exist: bool,
     /// What each pod said last.
     pub reports: Reports,
     /// Which pods were told to look at their configuration again, and when.

@@ -112,7 +112,7 @@ async fn program(
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
     ensure::finalizer(context, subject).await?;
-    ensure::keys(context, subject).await?;
+    ensure::keys(context, subject, &mut memory.keys_exist).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {
         valid: &valid,

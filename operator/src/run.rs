@@ -130,7 +130,7 @@ struct Base {
 
 impl Base {
     fn scope(&self, scope: &Scope) -> (Watches, Arc<Context>) {
-        let watches = Watches::new(&self.client, scope);
+        let watches = Watches::new(&self.client, scope, &self.settings.watched);
         let context = Context {
             client: self.client.clone(),
             caches: watches.caches.clone(),

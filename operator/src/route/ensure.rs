@@ -7,6 +7,7 @@ use super::subject::Subject;
 use crate::context::Context;
 use crate::controller::route_resource;
 use crate::kinds::{Key, Kind};
+use crate::names::Names;
 use asyncmcp_crds::DRAIN_FINALIZER;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -63,16 +64,12 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
     patched.map(drop).map_err(Error::Finalizer)
 }
 
-/// Makes the Secret with the keys, unless there is one.
-pub async fn keys(context: &Context, subject: &Subject) -> Result<(), Error> {
-    let names = &subject.names;
-    if context
-        .caches
-        .meta(names.namespace(), &Key::new(Kind::Secret, names.keys()))
-        .is_some()
-    {
+/// Makes the Secret with the keys, unless there is one. `exist` remembers that there is.
+pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Result<(), Error> {
+    if *exist && !are_gone(context, &subject.names) {
         return Ok(());
     }
+    let names = &subject.names;
     let chance = Chance {
         sessions: rand::random(),
         store: rand::random(),
@@ -83,9 +80,17 @@ pub async fn keys(context: &Context, subject: &Subject) -> Result<(), Error> {
         .create(&PostParams::default(), &keys::build(names, &chance))
         .await
     {
-        Ok(_) => Ok(()),
-        // Made by an earlier reconcile that the cache does not show yet, or somebody else's: `apply` looks.
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        Err(error) => Err(Error::Keys(names.keys(), error)),
+        Ok(_) => {}
+        // Made earlier, or somebody else's: `apply` looks.
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        Err(error) => return Err(Error::Keys(names.keys(), error)),
     }
+    *exist = true;
+    Ok(())
+}
+
+/// Whether somebody deleted the keys, as far as a watch can tell.
+fn are_gone(context: &Context, names: &Names) -> bool {
+    let key = Key::new(Kind::Secret, names.keys());
+    context.caches.watches(Kind::Secret) && context.caches.meta(names.namespace(), &key).is_none()
 }

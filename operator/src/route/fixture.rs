@@ -3,6 +3,7 @@
 use super::subject::Subject;
 use super::validate::{self, Valid};
 use crate::args::{Id, PodUser};
+use crate::kinds::Kind;
 use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub(crate) fn settings() -> Settings {
     let id = Id(Some(65532));
     Settings {
         image: "dataplane:1".to_owned(),
+        watched: Kind::ALL.into(),
         user: PodUser {
             user: id,
             group: id,

@@ -120,7 +120,7 @@ fn register(context: &Context, subject: &Subject) -> BTreeSet<Key> {
 fn missing(context: &Context, namespace: &str, references: &BTreeSet<Key>) -> Vec<Key> {
     references
         .iter()
-        .filter(|key| context.caches.meta(namespace, key).is_none())
+        .filter(|key| context.caches.watches(key.kind) && context.caches.meta(namespace, key).is_none())
         .cloned()
         .collect()
 }
