@@ -1,3 +1,5 @@
+//! Whose a name is, over servers that come, go and change their lists.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Jobs on a server that loses sessions, cuts streams and has no room.
+
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::{Executed, Executor as _};

@@ -1,3 +1,5 @@
+//! Clients' sessions over servers that restart, ask and fall silent.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -55,10 +55,11 @@ impl Upstream {
         let version = version(&result)?;
         let session = ServerSession::opened(self.clone(), id, version, result.instructions);
         let initialized = Notification::new("notifications/initialized", None);
-        session
-            .post(Outgoing::new("notifications/initialized", initialized.to_bytes()))
-            .await?;
-        Ok(session)
+        let told = Outgoing::new("notifications/initialized", initialized.to_bytes());
+        match session.post(told).await {
+            Ok(_) | Err(Error::Protocol(_)) => Ok(session), // some say "OK" instead of nothing
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_result(

@@ -78,16 +78,10 @@ impl Operation {
             .find(|known| *known == method)
             .unwrap_or("_OTHER");
         let tool = tool.unwrap_or_default();
-        let span = tracing::info_span!(
-            "mcp.client",
-            otel.name = format!("{method} {tool}").trim_end(),
-            otel.kind = "client",
-            otel.status_code = field::Empty,
-            mcp.method.name = method,
-            gen_ai.tool.name = tool,
-            server,
-            error.r#type = field::Empty,
-        );
+        let span = match Span::current() {
+            parent if parent.is_none() => parent,
+            _ => span(server, method, tool),
+        };
         Self {
             metrics: metrics.clone(),
             server: server.to_owned(),
@@ -119,6 +113,20 @@ impl Operation {
         self.span.record("otel.status_code", "ERROR");
         self.span.record("error.type", reason);
     }
+}
+
+/// Only within another: the gateway's own looks at its servers are no traces.
+fn span(server: &str, method: &'static str, tool: &str) -> Span {
+    tracing::info_span!(
+        "mcp.client",
+        otel.name = format!("{method} {tool}").trim_end(),
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        mcp.method.name = method,
+        gen_ai.tool.name = tool,
+        server,
+        error.type = field::Empty,
+    )
 }
 
 impl Drop for Operation {

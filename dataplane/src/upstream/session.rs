@@ -175,43 +175,39 @@ impl ServerSession {
         match (response.status(), client::body_kind(&response)) {
             (StatusCode::OK, Body::Stream) => Ok(response),
             (StatusCode::OK, _) => Err(Error::Protocol("a GET was answered with no event stream")),
-            _ => Err(self.refusal(response).await.unwrap_or_else(|(error, _)| error)),
+            _ => Err(self.refusal(response).await.0),
         }
     }
 
     async fn exchange(&self, headers: HeaderMap, body: Bytes) -> Result<Received, Error> {
-        let response = self.0.upstream.post(headers, body).await?;
+        let response = self.0.upstream.post(headers, body.clone()).await?;
         if response.status().is_success() {
             return receive(response).await;
         }
-        match self.refusal(response).await {
-            Ok(error) => Err(error),
-            Err((error, body)) => rescue(&body).map_or(Err(error), |body| Ok(Received::Json(body))),
+        let (error, said) = self.refusal(response).await;
+        match error {
+            Error::Rejected { status: 400 | 404 } | Error::SessionLost if answers(&said, &body) => {
+                Ok(Received::Json(said))
+            }
+            error => Err(error),
         }
     }
 
-    /// What an HTTP error means: one of ours for sure, or one whose body may still be an answer.
-    async fn refusal(&self, response: Response) -> Result<Error, (Error, Bytes)> {
+    /// What an HTTP error means, and the beginning of its body.
+    async fn refusal(&self, response: Response) -> (Error, Bytes) {
         let status = response.status();
-        if let Some(busy) = client::busy(&response) {
-            return Ok(busy);
-        }
-        let rejected = Error::Rejected {
-            status: status.as_u16(),
-        };
+        let busy = client::busy(&response);
+        let said = client::glance(response).await;
         let has_session = self.0.id.is_some();
-        match status {
-            StatusCode::NOT_FOUND if has_session => Ok(Error::SessionLost),
-            StatusCode::BAD_REQUEST => {
-                let body = client::glance(response).await;
-                if has_session && says_unknown_session(&body) {
-                    Ok(Error::SessionLost)
-                } else {
-                    Err((rejected, body))
-                }
-            }
-            _ => Ok(rejected),
-        }
+        let error = match (busy, status) {
+            (Some(busy), _) => busy,
+            (_, StatusCode::NOT_FOUND) if has_session => Error::SessionLost,
+            (_, StatusCode::BAD_REQUEST) if has_session && says_unknown_session(&said) => Error::SessionLost,
+            _ => Error::Rejected {
+                status: status.as_u16(),
+            },
+        };
+        (error, said)
     }
 
     fn headers(&self) -> HeaderMap {
@@ -254,13 +250,15 @@ pub(super) async fn receive(response: Response) -> Result<Received, Error> {
     }
 }
 
-/// A 400 may be how a server sends a JSON-RPC error: that is the answer when it names the request.
-fn rescue(body: &Bytes) -> Option<Bytes> {
-    match Message::parse(body) {
-        Ok(Message::Response(response)) if response.id.is_some() && response.error_object().is_some() => {
-            Some(body.clone())
+/// A 400 or a 404 may be how a server sends a JSON-RPC error: that is the answer when it names
+/// the request and is not about the session.
+fn answers(said: &Bytes, request: &[u8]) -> bool {
+    match (Message::parse(said), Message::parse(request)) {
+        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
+            let refuses = response.error_object().is_some() && !says_unknown_session(said);
+            refuses && response.id == Some(request.id)
         }
-        _ => None,
+        _ => false,
     }
 }
 

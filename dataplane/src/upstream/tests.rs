@@ -1,3 +1,5 @@
+//! One server, well and ill, as a client of it sees it.
+
 use std::time::Duration;
 
 use asyncmcp_protocol::initialize::ClientCapabilities;
@@ -148,11 +150,18 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
         assert_eq!(!error.not_dispatched(), may_have_run, "{status}");
     }
     let error = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32602,"message":"no such tool"}}"#;
-    let answer = post(&fake, Reaction::Status(400, error)).await;
-    assert!(
-        matches!(answer, Ok(Answer::Json(_))),
-        "a JSON-RPC error for the request is its answer"
-    );
+    for status in [400, 404] {
+        let answer = post(&fake, Reaction::Status(status, error)).await;
+        assert!(
+            matches!(answer, Ok(Answer::Json(_))),
+            "a JSON-RPC error for the request is its answer"
+        );
+    }
+    let other = error.replace("ID", "\"server-error\"").leak();
+    assert!(matches!(
+        post(&fake, Reaction::Status(400, other)).await,
+        Err(Error::Rejected { status: 400 })
+    ));
 }
 
 #[tokio::test]
