@@ -7,7 +7,6 @@ use asyncmcp_protocol::{Id, Notification};
 
 use crate::accept;
 use crate::server::Client;
-use crate::upstream::Outgoing;
 
 /// Cancels the job of the request that `notification` names, or passes it on to every server.
 pub(crate) async fn call(client: &Client, notification: &Notification) {
@@ -16,8 +15,7 @@ pub(crate) async fn call(client: &Client, notification: &Notification) {
     {
         return;
     }
-    let message = Outgoing::new(&notification.method, notification.to_bytes());
-    client.edge.sessions.broadcast(&client.identity, message).await;
+    client.tell(notification);
 }
 
 /// Cancels the job of the request `id`, if there is one that has not ended.

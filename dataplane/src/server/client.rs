@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_protocol::initialize::ClientCapabilities;
-use asyncmcp_protocol::{Version, header};
+use asyncmcp_protocol::{Notification, Response, Version, header};
 use http::HeaderMap;
 
 use super::{Edge, post};
 use crate::config::Config;
 use crate::respond::Error;
 use crate::session::{self, Session};
-use crate::upstream::Identity;
+use crate::upstream::{Identity, Outgoing};
+
+/// How long servers may take to hear a client's notification or answer.
+const DELIVERY_TIME: Duration = Duration::from_secs(30);
 
 /// A client with a session, as it was when its request came.
 #[derive(Clone)]
@@ -55,6 +58,26 @@ impl Client {
         }
         edge.metrics.seen(client.session.sid);
         Ok(client)
+    }
+
+    /// Passes a notification on to every server that the client has a session on. In the
+    /// background: a server that hangs must not hold up the client's 202.
+    pub(crate) fn tell(&self, notification: &Notification) {
+        let message = Outgoing::new(&notification.method, notification.to_bytes());
+        let client = self.clone();
+        let telling = async move { client.edge.sessions.broadcast(&client.identity, message).await };
+        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, telling));
+    }
+
+    /// Brings an answer to the server that asked. In the background, as above.
+    pub(crate) fn answer(&self, response: Response) {
+        let client = self.clone();
+        let answering = async move {
+            if let Err(error) = client.edge.sessions.answer(&client.identity, response).await {
+                tracing::debug!(%error, "a client's answer did not arrive");
+            }
+        };
+        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, answering));
     }
 
     /// The silence allowed on a call to `server`.

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::operation::{self, Operation};
 use crate::respond::{self, Error};
 use crate::session::Session;
-use crate::upstream::{Outgoing, TraceHeaders};
+use crate::upstream::TraceHeaders;
 
 /// The messages of a batch that are answered at the same time.
 const BATCH_CONCURRENCY: usize = 16;
@@ -50,8 +50,9 @@ pub(super) async fn answer(
 }
 
 /// Opens a session. Asks no server, so that it answers whatever state they are in.
-fn initialize(edge: &Edge, config: &Config, request: &Request, trace: &TraceHeaders) -> Response {
-    let mut operation = Operation::begin(&edge.metrics, "initialize", trace);
+fn initialize(edge: &Edge, config: &Config, request: &Request, headers: &TraceHeaders) -> Response {
+    let trace = operation::trace_of(request.meta().as_ref(), headers);
+    let mut operation = Operation::begin(&edge.metrics, "initialize", &trace);
     match open(edge, config, request) {
         Ok((session, result)) => {
             let body = RpcResponse::result(request.id.clone(), result.to_raw()).to_bytes();
@@ -93,9 +94,7 @@ async fn one(client: &Client, message: Message, headers: &TraceHeaders) -> Answe
             Answer::Accepted
         }
         Message::Response(response) => {
-            if let Err(error) = client.edge.sessions.answer(&client.identity, response).await {
-                tracing::debug!(%error, "a client's answer did not arrive");
-            }
+            client.answer(response);
             Answer::Accepted
         }
     }
@@ -164,10 +163,7 @@ async fn take_note(client: &Client, notification: &Notification) {
         // Servers' sessions are opened, and told so, when they are needed.
         "notifications/initialized" => {}
         "notifications/cancelled" => cancel::call(client, notification).await,
-        method => {
-            let message = Outgoing::new(method, notification.to_bytes());
-            client.edge.sessions.broadcast(&client.identity, message).await;
-        }
+        _ => client.tell(notification),
     }
 }
 

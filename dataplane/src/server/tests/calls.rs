@@ -222,6 +222,8 @@ async fn a_cancellation_goes_to_the_servers_of_its_session_only() {
     assert_eq!(other.post(cancel).await.status, 202);
     assert!(gateway.example.heard("notifications/cancelled").is_empty());
     assert_eq!(client.post(cancel).await.status, 202);
+    let cancelled = |body: &serde_json::Value| body["method"] == "notifications/cancelled";
+    gateway.example.hears(cancelled).await;
     assert_eq!(gateway.example.heard("notifications/cancelled").len(), 1);
 }
 
@@ -245,4 +247,18 @@ async fn a_get_of_a_client_and_its_calls_do_not_mix() {
     gateway.edge.closing.cancel();
     let standing = Reply::read(standing.map(Body::new)).await;
     assert_eq!(standing.body, "");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_no_202() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    client.call(1, "p_echo", json!({})).await;
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/hang"}"#;
+    let reply = tokio::time::timeout(Duration::from_secs(5), client.post(note)).await;
+    assert_eq!(reply.expect("an answer at once").status, 202);
+    gateway
+        .example
+        .hears(|body| body["method"] == "notifications/hang")
+        .await;
 }

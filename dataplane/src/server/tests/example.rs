@@ -113,6 +113,7 @@ async fn post(State(example): State<Example>, headers: HeaderMap, raw: Bytes) ->
         Some("initialize") => initialize(&example, &body),
         Some("tools/list") => result(&body["id"], &json!({"tools": tools()}).to_string()),
         Some("tools/call") => call(example, &body),
+        Some("notifications/hang") => std::future::pending().await,
         _ => StatusCode::ACCEPTED.into_response(),
     }
 }

@@ -106,7 +106,8 @@ async fn notifications_are_taken_and_passed_on_to_servers_that_know_the_client()
     client.call(1, "p_echo", json!({})).await;
     let note = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{ "x":1.0 }}"#;
     assert_eq!(client.post(note).await.status, StatusCode::ACCEPTED);
-    assert_eq!(gateway.example.heard("notifications/roots/list_changed").len(), 1);
+    let passed_on = |body: &Value| body["method"] == "notifications/roots/list_changed";
+    assert_eq!(gateway.example.hears(passed_on).await.body["params"]["x"], 1.0);
 }
 
 #[tokio::test]
