@@ -72,7 +72,7 @@ pub enum AcceptError {
     Store(#[from] store::Error),
 }
 
-/// A running engine.
+/// A running engine. It runs on when this is dropped; [`Engine::drain`] is what ends it.
 pub struct Engine {
     core: Arc<Core>,
 }

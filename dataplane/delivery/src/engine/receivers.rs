@@ -270,6 +270,7 @@ mod tests {
         assert_eq!((slots, ready.len()), (OVERALL, OVERALL / 8));
         assert!(receivers.ready(NOW, 8).is_empty());
         assert_eq!(receivers.next_turn(8), None, "until room comes free");
+        assert!(receivers.reserve(Key::of("fresh"), NOW, 8).is_none());
         ready.pop();
         assert_eq!(receivers.next_turn(8), Some(NOW));
         assert_eq!(receivers.ready(NOW, 8).len(), 1);

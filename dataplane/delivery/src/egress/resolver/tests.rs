@@ -102,49 +102,107 @@ fn only_cluster_names_go_through_the_search_list() {
     }
 }
 
-/// A name server that answers every question with this response code and no records; `None`: never.
-async fn name_server(code: Option<u8>) -> SocketAddr {
+/// What a name server does with a question.
+#[derive(Clone, Copy, Debug)]
+enum Answers {
+    /// This response code, and no records.
+    Code(u8),
+    /// `1.1.1.1` and `2606:4700::1111`.
+    Both,
+    Never,
+}
+
+impl Answers {
+    /// The response to `query` (RFC 1035 §4).
+    fn to(self, query: &[u8]) -> Option<Vec<u8>> {
+        let name_end = 12 + query[12..].iter().position(|byte| *byte == 0)?;
+        let question = &query[12..name_end + 5];
+        let (code, answers): (u8, u8) = match self {
+            Self::Code(code) => (code, 0),
+            Self::Both => (0, 1),
+            Self::Never => return None,
+        };
+        let header = [
+            query[0],
+            query[1],
+            0x81,
+            0x80 | code,
+            0,
+            1,
+            0,
+            answers,
+            0,
+            0,
+            0,
+            0,
+        ];
+        let mut response = [&header, question].concat();
+        if answers == 1 {
+            let kind = query[name_end + 2];
+            let address: &[u8] = match kind {
+                1 => &[1, 1, 1, 1],
+                _ => &[0x26, 6, 0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x11],
+            };
+            let length = u8::try_from(address.len()).ok()?;
+            response.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, length]);
+            response.extend(address);
+        }
+        Some(response)
+    }
+}
+
+async fn name_server(answers: Answers) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
         let mut packet = [0; 512];
         while let Ok((length, peer)) = socket.recv_from(&mut packet).await {
-            let Some(code) = code else { continue };
-            packet[2] |= 0x80; // a response
-            packet[3] = 0x80 | code; // recursion available
-            socket.send_to(&packet[..length], peer).await.unwrap();
+            if let Some(response) = answers.to(&packet[..length]) {
+                socket.send_to(&response, peer).await.unwrap();
+            }
         }
     });
     address
 }
 
-/// Resolves through one name server; what it answers under this code.
-async fn resolved(code: Option<u8>) -> LookupError {
-    let server = name_server(code).await;
+/// Resolves through one name server.
+async fn resolved(answers: Answers) -> Result<Vec<IpAddr>, LookupError> {
+    let server = name_server(answers).await;
     let mut connection = ConnectionConfig::new(ProtocolConfig::Udp);
     connection.port = server.port();
     let mut config = ResolverConfig::default();
     config.add_name_server(NameServerConfig::new(server.ip(), true, vec![connection]));
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    builder.options_mut().timeout = Duration::from_millis(50);
-    let dns = Dns::build(builder).unwrap();
-    dns.lookup("receiver.example").await.unwrap_err()
+    if matches!(answers, Answers::Never) {
+        builder.options_mut().timeout = Duration::from_millis(50);
+    }
+    Dns::build(builder).unwrap().lookup("receiver.example").await
+}
+
+#[tokio::test]
+async fn asks_for_the_addresses_of_both_families() {
+    let mut addresses = resolved(Answers::Both).await.unwrap();
+    addresses.sort();
+    assert_eq!(addresses, ips(&["1.1.1.1", "2606:4700::1111"]));
 }
 
 #[tokio::test]
 async fn nxdomain_and_an_empty_answer_are_no_address() {
-    assert_eq!(resolved(Some(3)).await, LookupError::NoAddress);
-    assert_eq!(resolved(Some(0)).await, LookupError::NoAddress);
+    for code in [3, 0] {
+        assert_eq!(
+            resolved(Answers::Code(code)).await,
+            Err(LookupError::NoAddress),
+            "{code}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn servfail_refused_and_silence_are_an_unavailable_resolver() {
-    for code in [Some(2), Some(5), None] {
-        let error = resolved(code).await;
-        assert!(
-            matches!(error, LookupError::Unavailable(_)),
-            "{code:?}: {error:?}"
-        );
+    for answers in [Answers::Code(2), Answers::Code(5), Answers::Never] {
+        let resolved = resolved(answers).await;
+        let unavailable = matches!(resolved, Err(LookupError::Unavailable(_)));
+        assert!(unavailable, "{answers:?}: {resolved:?}");
     }
 }
 

@@ -47,7 +47,17 @@ fn started_with(lookup: Arc<dyn Lookup>, world: World) -> (World, Engine) {
 
 /// The fate and the number of requests when a receiver follows `script`.
 async fn against(script: impl IntoIterator<Item = Answer>) -> (&'static str, usize) {
-    let (world, engine) = started();
+    against_in(World::new(), script).await
+}
+
+/// [`against`], with little patience.
+async fn in_a_hurry(script: impl IntoIterator<Item = Answer>) -> (&'static str, usize) {
+    let world = World::with(|policy| policy.attempt_timeout = Duration::from_millis(200));
+    against_in(world, script).await
+}
+
+async fn against_in(world: World, script: impl IntoIterator<Item = Answer>) -> (&'static str, usize) {
+    let (world, engine) = started_with(Arc::new(Dns::system().unwrap()), world);
     let mut receiver = Receiver::start(script).await;
     let job = outcome(&world, &engine, &receiver.url()).await;
     (fate(&job).1, receiver.unseen())
@@ -63,12 +73,12 @@ async fn down() {
 
 #[tokio::test]
 async fn slow() {
-    assert_eq!(against([Answer::Silence]).await, ("timeout", 3));
+    assert_eq!(in_a_hurry([Answer::Silence]).await, ("timeout", 3));
 }
 
 #[tokio::test]
 async fn dripping() {
-    assert_eq!(against([Answer::Drip]).await, ("timeout", 3));
+    assert_eq!(in_a_hurry([Answer::Drip]).await, ("timeout", 3));
 }
 
 #[tokio::test]

@@ -116,6 +116,19 @@ async fn a_store_that_comes_up_late_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_too_old_has_one_attempt_since_the_start() {
+    let world = World::with(|policy| policy.max_age = Duration::from_mins(1));
+    world.receivers.script("http://r/", [Reply::status(500)]);
+    let id = world
+        .left_behind(world.job("echo"), vec![Change::Start, finished()])
+        .await;
+    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    let _engine = world.start();
+    assert_eq!(fate(&world.settled(id).await), ("result", "expired"));
+    assert_eq!(world.receivers.seen().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_expires_because_of_our_own_faults_right_after_the_start() {
     let world = World::with(|policy| policy.max_age = Duration::from_mins(1));
     let id = world
