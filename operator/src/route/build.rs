@@ -148,4 +148,6 @@ fn meta(names: &Names, name: String) -> ObjectMeta {
 }
 
 #[cfg(test)]
+mod live_or_roll;
+#[cfg(test)]
 mod tests;

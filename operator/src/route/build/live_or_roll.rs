@@ -1,0 +1,118 @@
+//! Holds the table "live or roll" of ARCHITECTURE.md: which change of a route rolls its pods.
+
+use super::{Plan, children};
+use crate::route::fixture;
+use serde_json::{Value, json};
+
+const ARCHITECTURE: &str = include_str!("../../../../ARCHITECTURE.md");
+
+/// A row's field, and a change of it: the path below `spec`, and the new value.
+fn rows() -> Vec<(&'static str, &'static str, Value)> {
+    let signing = |name: &str| json!({"secretRefs": [{"name": name, "key": "secret"}]});
+    let headers =
+        |name: &str| json!([{"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}]);
+    vec![
+        (
+            "`servers`",
+            "servers",
+            json!([{"name": "b", "url": "http://b.example/mcp", "toolPrefix": "b_"}]),
+        ),
+        ("`webhookTools`", "webhookTools", json!([{"name": "other_*"}])),
+        (
+            "`transport`",
+            "transport",
+            json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
+        ),
+        (
+            "`webhook.timeout`, `.retry`, `.maxAge`",
+            "webhook",
+            json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),
+        ),
+        (
+            "`webhook.signing`: another Secret",
+            "webhook",
+            json!({"signing": signing("another")}),
+        ),
+        (
+            "`webhook.receivers.fromClients`",
+            "webhook",
+            json!({"receivers": {"fromClients": {"policy": "Deny"}}}),
+        ),
+        (
+            "`webhook.receivers.default`",
+            "webhook",
+            json!({"receivers": {"default": {"url": "http://r.example/"}}}),
+        ),
+        (
+            "`webhook.receivers.default.headers`: another Secret",
+            "webhook",
+            json!({"receivers": {"default": {"url": "http://r.example/", "headers": headers("another")}}}),
+        ),
+        (
+            "`store.embedded.size`",
+            "store",
+            json!({"embedded": {"size": "16Gi"}}),
+        ),
+        ("`deletion`", "deletion", json!({"policy": "Abandon"})),
+        (
+            "`telemetry`",
+            "telemetry",
+            json!({"otlp": {"endpoint": "http://otel.example:4318"}, "logLevel": "debug"}),
+        ),
+        (
+            "`telemetry.otlp.headers`: another Secret",
+            "telemetry",
+            json!({"otlp": {"endpoint": "http://otel.example:4318", "headers": headers("another")}}),
+        ),
+        ("`dataPlane.image`", "dataPlane", json!({"image": "other:1"})),
+        (
+            "`dataPlane.resources`",
+            "dataPlane",
+            json!({"resources": {"limits": {"memory": "1Gi"}}}),
+        ),
+        (
+            "`dataPlane.terminationGracePeriod`",
+            "dataPlane",
+            json!({"terminationGracePeriod": "5m"}),
+        ),
+    ]
+}
+
+fn template(spec: &Value) -> String {
+    let (valid, settings) = (fixture::valid(spec), fixture::settings());
+    children(&Plan {
+        valid: &valid,
+        last: None,
+        settings: &settings,
+    })
+    .template
+}
+
+#[test]
+fn each_row_of_the_table_is_true_and_no_row_is_untested() {
+    let before = template(&fixture::minimal());
+    let mut stated = 0;
+    for (field, path, value) in rows() {
+        let mut spec = fixture::minimal();
+        spec[path] = value;
+        let word = if template(&spec) == before {
+            "live"
+        } else {
+            "rolls the pods"
+        };
+        assert!(
+            ARCHITECTURE.contains(&format!("| {field} | {word} |")),
+            "ARCHITECTURE.md must say: {field} | {word}"
+        );
+        stated += 1;
+    }
+    let table = ARCHITECTURE
+        .split("## Configuration: live or roll")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let tested = table.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(tested, stated, "a row of the table has no case here");
+}
