@@ -3,6 +3,9 @@
 //! The binaries under `tests/tests/` are thin; whatever two of them need is here. Invariant:
 //! what a test starts it stops, by the process it started, also when it panics.
 
+pub mod chart;
+pub mod command;
+pub mod dashboard;
 pub mod dataplane;
 pub mod eventually;
 pub mod example;
