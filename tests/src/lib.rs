@@ -4,6 +4,7 @@
 //! what a test starts it stops, by the process it started, also when it panics.
 
 pub mod chart;
+pub mod cluster;
 pub mod command;
 pub mod dashboard;
 pub mod dataplane;

@@ -1,0 +1,9 @@
+//! The whole path on a real cluster: helm, kubectl, the operator, data planes, a server, a receiver, clients in pods.
+//!
+//! `make e2e` runs it on the cluster that KUBECONFIG names, else on the local one. Invariant: each test has a namespace
+//! of its own, and the operator is shared by those that leave it alone.
+
+mod calls;
+
+/// A signing key (Standard Webhooks).
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
