@@ -51,11 +51,12 @@ fn link(span: &Span, trace: &Trace) {
     }
 }
 
-/// The context to send onward: the current span's, or without one the `stored`.
+/// The context to send onward: the current span's where it is recorded, else the `stored`.
 pub fn outgoing(stored: &Trace) -> Trace {
     let context = Span::current().context();
     let current = context.span().span_context().clone();
-    if current.is_valid() {
+    // A span that is not recorded has an id, too, but nobody would find it.
+    if current.is_sampled() {
         write(&current)
     } else {
         stored.clone()

@@ -219,3 +219,26 @@ async fn a_question_inside_a_job_is_refused_and_a_ping_answered() {
     assert_eq!(eventually(|| answer(1)).await["error"]["code"], -32601);
     assert_eq!(eventually(|| answer(2)).await["result"], json!({}));
 }
+
+#[tokio::test]
+async fn a_session_without_a_job_is_ended_after_a_minute() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    execute(&runner, &call("slow")).await;
+    pass(45).await;
+    assert!(fake.seen_http(&Method::DELETE).is_empty());
+    pass(30).await;
+    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    execute(&runner, &call("slow")).await;
+    assert_eq!(fake.seen("initialize").len(), 2);
+}
+
+/// Lets so many seconds pass, and what was waiting for them run.
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -216,3 +216,18 @@ async fn a_name_that_the_route_does_not_have_is_said_so() {
     let sessions = over(&[("a", &fake)], &store());
     assert!(matches!(sessions.get(&client(1), "b").await, Err(Error::NoServer(name)) if name == "b"));
 }
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_is_dropped_from_memory_and_goes_on_when_used() {
+    let fake = Fake::start(&["t"]).await;
+    let sessions = over(&[("a", &fake)], &store());
+    let (idle, listening) = (client(1), client(2));
+    sessions.post(&idle, "a", call(1)).await.unwrap();
+    let _stream = sessions.stream(&listening);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(12)).await;
+    tokio::time::resume();
+    eventually(|| (sessions.0.entries.lock().unwrap().len() == 1).then_some(())).await;
+    sessions.post(&idle, "a", call(2)).await.unwrap();
+    assert_eq!(fake.seen("initialize").len(), 1);
+}

@@ -86,6 +86,9 @@ impl TraceHeaders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     #[test]
     fn passes_three_headers_on_and_no_other() {
@@ -104,5 +107,25 @@ mod tests {
     fn an_empty_stored_context_is_none() {
         assert_eq!(TraceHeaders::stored("", "a\nb"), TraceHeaders::default());
         assert!(TraceHeaders::stored("00-1-2-01", "").parent.is_some());
+    }
+
+    /// What goes on from within a span that `sampler` decides about.
+    fn within_a_span(sampler: Sampler) -> TraceHeaders {
+        let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || came_in().within(&tracing::info_span!("span")))
+    }
+
+    fn came_in() -> TraceHeaders {
+        TraceHeaders::stored("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "v=1")
+    }
+
+    #[test]
+    fn a_recorded_span_is_the_parent_and_one_that_is_not_stays_out_of_the_way() {
+        assert_eq!(within_a_span(Sampler::AlwaysOff), came_in());
+        let within = within_a_span(Sampler::AlwaysOn).parent.unwrap();
+        assert_ne!(Some(&within), came_in().parent.as_ref());
+        assert!(within.to_str().unwrap().ends_with("-01"), "{within:?}");
     }
 }
