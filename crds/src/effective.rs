@@ -66,6 +66,10 @@ pub struct Server {
     pub exclude: Vec<Glob>,
     /// Silence allowed on an ordinary call.
     pub timeout: Duration,
+    /// The largest answer that is read from it, in bytes.
+    pub max_response_size: u64,
+    /// How many jobs may run on it at once.
+    pub max_concurrent_jobs: u32,
 }
 
 /// An entry of `webhookTools`.
@@ -75,6 +79,8 @@ pub struct WebhookTool {
     pub name: Glob,
     /// How long one execution may take.
     pub timeout: Duration,
+    /// How many executions may run at once; none: no limit of its own.
+    pub max_concurrent: Option<u32>,
     /// None: it depends on the tool's annotations.
     pub on_interruption: Option<OnInterruption>,
 }
@@ -107,10 +113,36 @@ pub struct Webhook {
     pub retry: Retry,
     /// The age of a result at which it is given up.
     pub max_age: Duration,
+    /// How long a finished job is kept.
+    pub result_retention: Duration,
+    /// The largest response that is delivered, in bytes.
+    pub max_result_size: u64,
+    /// How many jobs may run at once in all.
+    pub max_running: u32,
+    /// What one client may have under way.
+    pub per_client: PerClient,
+    /// How hard one receiver is pressed.
+    pub per_receiver: PerReceiver,
+    /// How long a dead letter is kept.
+    pub dead_retention: Duration,
     /// The keys that sign; empty: no signature.
     pub signing: Vec<SecretKeyRef>,
     /// Who may receive.
     pub receivers: Receivers,
+}
+
+/// What one client may have under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerClient {
+    /// Jobs that something is still to happen to.
+    pub max_pending: u32,
+}
+
+/// How hard one receiver is pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerReceiver {
+    /// Attempts under way at once.
+    pub max_in_flight: u32,
 }
 
 /// What follows a failed attempt.

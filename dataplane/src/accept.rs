@@ -49,17 +49,20 @@ impl<'a> Webhook<'a> {
         let engine = &client.edge.engine;
         engine.check_receiver(self.target.origin, &self.target.url)?;
         let identifier = Identifier::of(client, request)?;
+        let max_pending = u64::from(client.config.route.webhook.per_client.max_pending);
         let now = client.edge.clock.now();
         let job = NewJob {
             id: JobId::new(now, rand::random()),
             at: now,
             params: params(request, self.tool, trace),
             dedupe: identifier.dedupe(&self.tool.shown_as, request),
+            max_pending,
             call: self.snapshot(client, request, trace),
         };
         match engine.accept(job).await {
             Ok(Acceptance::New(id) | Acceptance::Same(id)) => Ok(self.acknowledge(request, id)),
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
+            Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Err(AcceptError::Closed) => Err(Error::Closing),
             Err(AcceptError::Store(error)) => Err(Error::Store(error)),
         }

@@ -4,28 +4,18 @@
 //! decided here and nowhere else in the data plane.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use asyncmcp_crds::effective::{FromClients, Webhook};
 use asyncmcp_crds::v1alpha1::{ReceiverPolicy, Scheme};
 use asyncmcp_delivery::egress::{self, ClientPolicy, Egress};
-use asyncmcp_delivery::engine::{Policy, Signing};
+use asyncmcp_delivery::engine::{Policy, Signing, ToolLimit, ToolLimits};
+use asyncmcp_delivery::job::Key;
 use asyncmcp_delivery::signature::SigningKey;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
+use crate::catalogue;
 use crate::config::{Config, Live, Refs};
-
-/// Jobs that run at once on one server.
-const ROOM_ON_A_SERVER: usize = 16;
-/// Jobs that run at once on all servers.
-const MAX_RUNNING: usize = 256;
-/// Attempts under way at once to one receiver.
-const MAX_IN_FLIGHT: usize = 8;
-/// How long a job that is over is kept, so that the same call finds it again.
-const RESULT_RETENTION: Duration = Duration::from_hours(24);
-/// How long a dead letter is kept.
-const DEAD_RETENTION: Duration = Duration::from_hours(168);
 
 /// The policy of the configuration that is served now, and of each one after it. Ends with `live`.
 pub fn follow(mut live: Live) -> watch::Receiver<Arc<Policy>> {
@@ -39,7 +29,7 @@ pub fn follow(mut live: Live) -> watch::Receiver<Arc<Policy>> {
     receiver
 }
 
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Arc<Config>) -> Policy {
     let route = &config.route;
     let webhook = &route.webhook;
     Policy {
@@ -51,18 +41,40 @@ fn policy(config: &Config) -> Policy {
         default_headers: default_headers(webhook, &config.refs),
         max_age: webhook.max_age,
         retry_after_max: webhook.retry.retry_after_max,
-        result_retention: RESULT_RETENTION,
-        dead_retention: DEAD_RETENTION,
+        result_retention: webhook.result_retention,
+        dead_retention: webhook.dead_retention,
         servers: route
             .servers
             .iter()
-            .map(|server| (server.name.clone(), ROOM_ON_A_SERVER))
+            .map(|server| (server.name.clone(), number(server.max_concurrent_jobs)))
             .collect(),
-        max_running: MAX_RUNNING,
-        max_in_flight: MAX_IN_FLIGHT,
+        tools: tool_limits(config),
+        max_result_size: usize::try_from(webhook.max_result_size).unwrap_or(usize::MAX),
+        max_running: number(webhook.max_running),
+        max_in_flight: number(webhook.per_receiver.max_in_flight),
         namespace: route.namespace.clone(),
         route: route.name.clone(),
     }
+}
+
+/// All tools of an entry share its room. Tools are matched to entries when a job's turn has come.
+fn tool_limits(config: &Arc<Config>) -> ToolLimits {
+    let entries = &config.route.webhook_tools;
+    if entries.iter().all(|entry| entry.max_concurrent.is_none()) {
+        return ToolLimits::default();
+    }
+    let config = Arc::clone(config);
+    ToolLimits::new(move |tool| {
+        let entry = catalogue::webhook(&config.route, tool)?;
+        Some(ToolLimit {
+            tools: Key::of(entry.name.as_str()),
+            room: number(entry.max_concurrent?),
+        })
+    })
+}
+
+fn number(given: u32) -> usize {
+    usize::try_from(given).unwrap_or(usize::MAX)
 }
 
 fn from_clients(given: &FromClients) -> egress::FromClients {
@@ -125,4 +137,45 @@ fn default_headers(webhook: &Webhook, refs: &Refs) -> HeaderMap {
         Some((name.parse::<HeaderName>().ok()?, value))
     });
     parsed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fake::config;
+
+    #[test]
+    fn the_limits_are_the_routes() {
+        let policy = policy(&config(
+            "servers: [{name: a, url: \"http://a\", maxConcurrentJobs: 3}]\n\
+             webhookTools: [{name: \"a_*\", maxConcurrent: 2}, {name: a_x}]\n\
+             webhook:\n  \
+               maxRunning: 5\n  \
+               maxResultSize: 1Ki\n  \
+               perReceiver: {maxInFlight: 4}\n  \
+               resultRetention: 1h\n  \
+               deadLetter: {retention: 2h}\n",
+        ));
+        assert_eq!(policy.room_on(Key::of("a")), Some(3));
+        assert_eq!(
+            (policy.max_running, policy.max_result_size, policy.max_in_flight),
+            (5, 1024, 4)
+        );
+        assert_eq!(policy.result_retention, Duration::from_hours(1));
+        assert_eq!(policy.dead_retention, Duration::from_hours(2));
+        let shared = policy.tools.of("a_1").unwrap();
+        assert_eq!((shared.room, policy.tools.of("a_2")), (2, Some(shared)));
+        assert_eq!(policy.tools.of("a_x"), None, "an exact entry beats the pattern");
+        assert_eq!(policy.tools.of("b"), None);
+    }
+
+    #[test]
+    fn no_tool_is_looked_up_where_none_has_a_limit() {
+        let policy = policy(&config(
+            "servers: [{name: a, url: \"http://a\"}]\nwebhookTools: [{name: \"a_*\"}]\n",
+        ));
+        assert!(!policy.tools.any());
+    }
 }

@@ -88,6 +88,12 @@ pub enum Error {
     /// The same idempotency key or JSON-RPC id, but another call.
     #[error("another call was accepted under this {0} before; use a new one")]
     Conflict(&'static str),
+    /// The client has as many calls pending as it may have.
+    #[error(
+        "{0} calls of this client wait for execution or delivery, as many as webhook.perClient.maxPending allows; try \
+         again when some are delivered"
+    )]
+    ClientFull(u64),
     /// The route is being deleted or the process ends.
     #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
     Closing,
@@ -128,7 +134,7 @@ impl Error {
             Self::Server { source, .. } => server(source),
             Self::Silent { .. } => Code::Timeout,
             Self::Receiver(_) => Code::ReceiverRefused,
-            Self::Closing | Self::Store(_) | Self::Revocation(_) => Code::Overloaded,
+            Self::ClientFull(_) | Self::Closing | Self::Store(_) | Self::Revocation(_) => Code::Overloaded,
         }
     }
 

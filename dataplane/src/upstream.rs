@@ -33,9 +33,6 @@ pub use self::identity::Identity;
 pub use self::operation::Metrics;
 pub use self::session::{Answer, Outgoing, ServerSession};
 
-/// The largest JSON body, and the largest event of a stream, that is read from a server, in bytes.
-pub const MAX_RESPONSE: usize = 16 << 20;
-
 /// What it takes to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -45,6 +42,8 @@ pub struct Endpoint {
     pub url: Url,
     /// The silence allowed on an ordinary call to it.
     pub timeout: Duration,
+    /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
+    pub max_response: usize,
 }
 
 /// One server of the route. Cheap to clone; ends its connections with the last clone.
@@ -76,6 +75,11 @@ impl Upstream {
     /// The silence allowed on an ordinary call to it.
     pub fn timeout(&self) -> Duration {
         self.0.endpoint.timeout
+    }
+
+    /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
+    pub fn max_response(&self) -> usize {
+        self.0.endpoint.max_response
     }
 
     /// Whether `other` is this very server, not one that took its name in a newer route.

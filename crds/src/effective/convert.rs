@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, Receivers,
-    Retry, Server, Store, Telemetry, Transport, Waits, Webhook, WebhookTool,
+    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, PerClient,
+    PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook, WebhookTool,
 };
 use crate::v1alpha1::{self as api, Scheme, ServiceRef};
 
@@ -32,6 +32,8 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
         timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
+        max_response_size: set(given.max_response_size).bytes(),
+        max_concurrent_jobs: set(given.max_concurrent_jobs),
     }
 }
 
@@ -59,6 +61,7 @@ pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
     WebhookTool {
         name: given.name,
         timeout: span(given.timeout),
+        max_concurrent: given.max_concurrent,
         on_interruption: given.on_interruption,
     }
 }
@@ -80,11 +83,25 @@ pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
         timeout: span(given.timeout),
         retry: retry(set(given.retry)),
         max_age: span(given.max_age),
+        result_retention: span(given.result_retention),
+        max_result_size: set(given.max_result_size).bytes(),
+        max_running: set(given.max_running),
+        per_client: PerClient {
+            max_pending: set(set(given.per_client).max_pending),
+        },
+        per_receiver: per_receiver(&set(given.per_receiver)),
+        dead_retention: span(set(given.dead_letter).retention),
         signing: given
             .signing
             .map(|signing| signing.secret_refs)
             .unwrap_or_default(),
         receivers: receivers(set(given.receivers), namespace),
+    }
+}
+
+fn per_receiver(given: &api::PerReceiver) -> PerReceiver {
+    PerReceiver {
+        max_in_flight: set(given.max_in_flight),
     }
 }
 

@@ -8,20 +8,16 @@
 
 use crate::v1alpha1::{
     AccessMode, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients, LogLevel,
-    McpWebhookRouteSpec, Otlp, OtlpProtocol, ReceiverPolicy, Receivers, Retry, Scheme, ServiceRef, Store,
-    Telemetry, Transport, Webhook,
+    McpWebhookRouteSpec, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy, Receivers, Retry, Scheme, Server,
+    ServiceRef, Store, Telemetry, Transport, Webhook,
 };
 use crate::{Duration, Size};
 
 /// Writes the defaults into a spec.
 pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
     let mut filled = spec.clone();
-    for service in filled
-        .servers
-        .iter_mut()
-        .filter_map(|server| server.service.as_mut())
-    {
-        service_with_path(service, "/mcp");
+    for given in &mut filled.servers {
+        server(given);
     }
     for tool in filled.webhook_tools.iter_mut().flatten() {
         duration(&mut tool.timeout, "1h");
@@ -38,6 +34,14 @@ pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
     filled
 }
 
+fn server(server: &mut Server) {
+    size(&mut server.max_response_size, "16Mi");
+    server.max_concurrent_jobs.get_or_insert(16);
+    if let Some(service) = &mut server.service {
+        service_with_path(service, "/mcp");
+    }
+}
+
 fn transport(transport: &mut Transport) {
     text(&mut transport.path, "/mcp");
     transport.json_response.get_or_insert(false);
@@ -49,8 +53,19 @@ fn transport(transport: &mut Transport) {
 fn webhook(webhook: &mut Webhook) {
     duration(&mut webhook.timeout, "30s");
     duration(&mut webhook.max_age, "24h");
+    duration(&mut webhook.result_retention, "24h");
+    size(&mut webhook.max_result_size, "16Mi");
+    webhook.max_running.get_or_insert(256);
+    let per_client = webhook.per_client.get_or_insert_default();
+    per_client.max_pending.get_or_insert(10_000);
+    per_receiver(webhook.per_receiver.get_or_insert_default());
+    duration(&mut webhook.dead_letter.get_or_insert_default().retention, "168h");
     retry(webhook.retry.get_or_insert_default());
     receivers(webhook.receivers.get_or_insert_default());
+}
+
+fn per_receiver(per_receiver: &mut PerReceiver) {
+    per_receiver.max_in_flight.get_or_insert(8);
 }
 
 fn retry(retry: &mut Retry) {

@@ -35,9 +35,18 @@ fn the_smallest_route_means_every_default() {
         ),
         ("analytics", "tools", None, false)
     );
-    assert_eq!(route.servers[0].timeout, seconds(30));
+    let server = &route.servers[0];
+    assert_eq!(
+        (
+            server.timeout,
+            server.max_response_size,
+            server.max_concurrent_jobs
+        ),
+        (seconds(30), 16 << 20, 16)
+    );
     assert_eq!(route.webhook_tools[0].timeout, seconds(3600));
     assert_eq!(route.webhook_tools[0].on_interruption, None);
+    assert_eq!(route.webhook_tools[0].max_concurrent, None);
     assert_eq!(route.transport, transport_defaults());
     assert_eq!(route.webhook, webhook_defaults());
     assert_eq!(route.store, Store::Embedded(store_defaults()));
@@ -91,6 +100,12 @@ fn webhook_defaults() -> Webhook {
             retry_after_max: seconds(3600),
         },
         max_age: seconds(24 * 3600),
+        result_retention: seconds(24 * 3600),
+        max_result_size: 16 << 20,
+        max_running: 256,
+        per_client: PerClient { max_pending: 10_000 },
+        per_receiver: PerReceiver { max_in_flight: 8 },
+        dead_retention: seconds(168 * 3600),
         signing: vec![],
         receivers: Receivers {
             from_clients,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceRef;
-use crate::{Duration, Glob, form};
+use crate::{Duration, Glob, Size, form};
 
 /// One MCP server. Set exactly one of `url` and `service`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,14 @@ pub struct Server {
     /// webhook tools have `webhookTools[].timeout` instead. Absent: the route's `transport.timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// The largest answer that is read from the server, in bytes: a JSON body, or one event of a stream. A larger one
+    /// fails its call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_response_size: Option<Size>,
+    /// How many calls of webhook tools may run on the server at once, 1 to 1000; the others wait in the store.
+    #[schemars(range(min = 1, max = 1000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_jobs: Option<u32>,
 }
 
 /// A choice among a server's tools.

@@ -5,8 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Receivers, SecretKeyRef};
-use crate::{Duration, form};
+use super::{DeadLetter, PerClient, PerReceiver, Receivers, SecretKeyRef};
+use crate::{Duration, Size, form};
 
 /// How results are delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,26 @@ pub struct Webhook {
     /// How old a result may become before it is given up as `expired` and kept as a dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
+    /// How long a finished job is kept, so that the same call finds it again; dead letters have a time of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_retention: Option<Duration>,
+    /// The largest response that is delivered, in bytes of its JSON. A larger one is dropped, and the receiver gets the
+    /// error -31007 in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_result_size: Option<Size>,
+    /// How many jobs may run at once on all servers together, 1 to 10000; the others wait in the store.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// What one client may have under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_client: Option<PerClient>,
+    /// How hard one receiver is pressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_receiver: Option<PerReceiver>,
+    /// What happens to deliveries that were given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<DeadLetter>,
     /// The keys that sign deliveries (Standard Webhooks 1.0). Absent: deliveries carry `webhook-id` and
     /// `webhook-timestamp` but no signature, and status says so.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,11 @@ pub struct WebhookTool {
     /// not counted. After it the call is cancelled, and the receiver gets an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// How many executions of the tools of this entry may run at once, all of them together, 1 to 1000; the others
+    /// wait. Absent: as many as the server and the route allow.
+    #[schemars(range(min = 1, max = 1000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<u32>,
     /// What happens to an execution that was cut off, for example by a restart, so that its outcome is unknown:
     /// `Fail` delivers an error that says so, `Retry` calls the tool again. Absent: `Fail`, unless the tool's
     /// annotations say `idempotentHint` or `readOnlyHint`.

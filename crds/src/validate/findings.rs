@@ -72,6 +72,18 @@ impl Findings {
         }
     }
 
+    /// A number, where one is set, must lie in a range.
+    pub(super) fn maybe_range(
+        &mut self,
+        path: impl Display,
+        range: RangeInclusive<u32>,
+        number: Option<u32>,
+    ) {
+        if let Some(number) = number {
+            self.range(path, range, number);
+        }
+    }
+
     /// A duration must be longer than zero.
     pub(super) fn not_zero(&mut self, path: impl Display, duration: Option<&Duration>) {
         let is_zero = duration.is_some_and(|duration| duration.as_std().is_zero());

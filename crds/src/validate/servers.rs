@@ -33,6 +33,8 @@ fn check_server(path: &str, server: &Server, findings: &mut Findings) {
         check_filter(&format!("{path}.tools"), tools, findings);
     }
     findings.not_zero(format_args!("{path}.timeout"), server.timeout.as_ref());
+    let jobs = server.max_concurrent_jobs;
+    findings.maybe_range(format_args!("{path}.maxConcurrentJobs"), 1..=1000, jobs);
 }
 
 fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {

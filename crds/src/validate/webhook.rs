@@ -4,12 +4,13 @@
 
 use super::{Findings, receivers, references};
 use crate::effective;
-use crate::v1alpha1::{Exponential, Retry, Signing, Webhook, webhook};
+use crate::v1alpha1::{DeadLetter, Exponential, PerClient, PerReceiver, Retry, Signing, Webhook, webhook};
 
 pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
     let Some(webhook) = webhook else { return };
     findings.not_zero("spec.webhook.timeout", webhook.timeout.as_ref());
     findings.not_zero("spec.webhook.maxAge", webhook.max_age.as_ref());
+    check_limits(webhook, findings);
     if let Some(retry) = &webhook.retry {
         check_retry(retry, findings);
     }
@@ -18,6 +19,22 @@ pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
     }
     if let Some(given) = &webhook.receivers {
         receivers::check(given, findings);
+    }
+}
+
+fn check_limits(webhook: &Webhook, findings: &mut Findings) {
+    findings.not_zero("spec.webhook.resultRetention", webhook.result_retention.as_ref());
+    findings.maybe_range("spec.webhook.maxRunning", 1..=10_000, webhook.max_running);
+    if let Some(PerClient { max_pending }) = &webhook.per_client {
+        let path = "spec.webhook.perClient.maxPending";
+        findings.maybe_range(path, 1..=10_000_000, *max_pending);
+    }
+    if let Some(PerReceiver { max_in_flight }) = &webhook.per_receiver {
+        let path = "spec.webhook.perReceiver";
+        findings.maybe_range(format_args!("{path}.maxInFlight"), 1..=1000, *max_in_flight);
+    }
+    if let Some(DeadLetter { retention }) = &webhook.dead_letter {
+        findings.not_zero("spec.webhook.deadLetter.retention", retention.as_ref());
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) fn check(tools: Option<&[WebhookTool]>, findings: &mut Findings) {
             format_args!("spec.webhookTools[{index}].timeout"),
             tool.timeout.as_ref(),
         );
+        let path = format_args!("spec.webhookTools[{index}].maxConcurrent");
+        findings.maybe_range(path, 1..=1000, tool.max_concurrent);
     }
 }
 

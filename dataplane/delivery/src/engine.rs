@@ -28,7 +28,7 @@ use tokio::sync::watch;
 
 use self::core::Core;
 pub use self::executor::{Executed, Executor};
-pub use self::policy::{Policy, Signing};
+pub use self::policy::{Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
 use crate::egress::Refusal;
 use crate::id::JobId;
@@ -88,7 +88,7 @@ impl Engine {
     }
 
     /// Accepts a call; it may be acknowledged when this has returned [`Acceptance::New`] or
-    /// [`Acceptance::Same`].
+    /// [`Acceptance::Same`], and by nothing else.
     pub async fn accept(&self, job: NewJob) -> Result<Acceptance, AcceptError> {
         if self.core.is_closed() {
             return Err(AcceptError::Closed);

@@ -139,6 +139,9 @@ pub struct NewJob {
     pub params: Bytes,
     /// How to know the same call again.
     pub dedupe: Dedupe,
+    /// The call is refused while its client has so many jobs pending
+    /// (`webhook.perClient.maxPending`).
+    pub max_pending: u64,
 }
 
 /// A job's moving part. Small (a store keeps it in under 400 bytes) because every step rewrites it.
@@ -308,6 +311,11 @@ impl Job {
         changes
             .iter()
             .try_fold(self.clone(), |job, change| job.after(change, now))
+    }
+
+    /// Whether something is still to happen to it by itself; counted per client.
+    pub fn is_pending(&self) -> bool {
+        !self.state.is_settled()
     }
 
     /// The index rows this header is filed under.

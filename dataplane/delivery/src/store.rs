@@ -60,6 +60,8 @@ pub enum Acceptance {
     Same(JobId),
     /// The same key, but other arguments: nothing was accepted.
     Conflict(JobId),
+    /// The client has as many jobs pending as it may have: nothing was accepted.
+    ClientFull,
 }
 
 /// How many jobs are where; kept in the same commit as the jobs, never by a scan.
@@ -162,6 +164,12 @@ pub trait Store: Send + Sync + 'static {
     /// The oldest queued job of the next client after `after` in the lane of `server`, going round;
     /// taking each answer's client as the next `after` is fair to all clients.
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error>;
+
+    /// The oldest queued jobs of one client in the lane of `server`.
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error>;
+
+    /// How many jobs of one client something is still to happen to.
+    async fn pending_of(&self, client: Key) -> Result<u64, Error>;
 
     /// Jobs that were running or sending: what a new process must look after.
     async fn inflight(&self) -> Result<Vec<Job>, Error>;

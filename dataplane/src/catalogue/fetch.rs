@@ -7,7 +7,7 @@ use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::tools::{Page, Tool};
 
-use crate::upstream::{Error, MAX_RESPONSE, Reply, ServerSession};
+use crate::upstream::{Error, Reply, ServerSession};
 
 /// The most pages that are read.
 const MAX_PAGES: usize = 100;
@@ -15,6 +15,7 @@ const MAX_PAGES: usize = 100;
 /// The server's tools in its order. A server that knows no tools has none.
 pub(super) async fn tools(session: &ServerSession) -> Result<Vec<Tool>, Error> {
     let (mut tools, mut cursor, mut bytes) = (Vec::new(), None, 0);
+    let limit = session.upstream().max_response();
     for _ in 0..MAX_PAGES {
         let (page, size) = match session.ask("tools/list", params(cursor)).await? {
             Reply::Error(error) if is_unknown_method(&error) => break,
@@ -28,8 +29,8 @@ pub(super) async fn tools(session: &ServerSession) -> Result<Vec<Tool>, Error> {
             }
         };
         bytes += size;
-        if bytes > MAX_RESPONSE {
-            return Err(Error::TooLarge { limit: MAX_RESPONSE });
+        if bytes > limit {
+            return Err(Error::TooLarge { limit });
         }
         tools.extend(page.tools);
         match page.next_cursor {

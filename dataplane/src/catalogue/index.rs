@@ -89,7 +89,7 @@ pub(super) fn possible_claim(server: &Server, shown_as: &str) -> Option<Claim> {
 
 /// The entry of `webhookTools` for a tool: an exact name beats a pattern, then the longer
 /// literal beginning, then the lexically first.
-pub(super) fn webhook(route: &Route, shown_as: &str) -> Option<WebhookTool> {
+pub(crate) fn webhook(route: &Route, shown_as: &str) -> Option<WebhookTool> {
     let matching = route
         .webhook_tools
         .iter()

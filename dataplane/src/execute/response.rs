@@ -11,7 +11,7 @@ use asyncmcp_protocol::raw::RawObject;
 use asyncmcp_protocol::{Id, Outcome, Response};
 use bytes::Bytes;
 
-use crate::upstream::{MAX_RESPONSE, Reply};
+use crate::upstream::Reply;
 
 /// The server's reply.
 pub(super) fn of(call: &Call, reply: Reply) -> Bytes {
@@ -48,8 +48,7 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         End::TooLarge => (
             Code::TooLarge,
             format!(
-                "the result of {shown_as} is larger than {} MiB, the most that is delivered",
-                MAX_RESPONSE >> 20
+                "the result of {shown_as} is larger than the route allows (webhook.maxResultSize, and maxResponseSize of server {server})"
             ),
         ),
         End::Error | End::Result => (

@@ -195,7 +195,7 @@ async fn a_result_over_the_limit_ends_as_too_large() {
     let fake = Fake::start(&["slow"]).await;
     let runner = runner(&fake);
     for stream in [false, true] {
-        let bytes = crate::upstream::MAX_RESPONSE + 1;
+        let bytes = (16 << 20) + 1;
         fake.on("slow", [Reaction::Big { bytes, stream }]);
         let (end, body) = end(execute(&runner, &call("slow")).await);
         assert_eq!(end, End::TooLarge);

@@ -11,7 +11,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 
-use super::{Error, MAX_RESPONSE, Upstream};
+use super::{Error, Upstream};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,13 +101,13 @@ pub(super) fn body_kind(response: &Response) -> Body {
     }
 }
 
-/// The whole body, unless it is larger than [`MAX_RESPONSE`].
-pub(super) async fn read(response: Response) -> Result<Bytes, Error> {
-    let too_large = Error::TooLarge { limit: MAX_RESPONSE };
-    if said_length(&response).is_some_and(|length| length > MAX_RESPONSE) {
+/// The whole body, unless it is larger than `limit`.
+pub(super) async fn read(response: Response, limit: usize) -> Result<Bytes, Error> {
+    let too_large = Error::TooLarge { limit };
+    if said_length(&response).is_some_and(|length| length > limit) {
         return Err(too_large);
     }
-    match read_up_to(response, MAX_RESPONSE).await? {
+    match read_up_to(response, limit).await? {
         (body, true) => Ok(body),
         (_, false) => Err(too_large),
     }

@@ -18,9 +18,9 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::Response;
 
+use super::Error;
 use super::operation::Operation;
 use super::session::ServerSession;
-use super::{Error, MAX_RESPONSE};
 use pace::Pace;
 
 /// One message from a server.
@@ -78,11 +78,11 @@ impl Events {
         operation: Option<Operation>,
     ) -> Self {
         Self {
+            decoder: sse::Decoder::new(session.upstream().max_response()),
             session,
             purpose,
             operation,
             chunks: Some(Box::pin(response.bytes_stream())),
-            decoder: sse::Decoder::new(MAX_RESPONSE),
             ready: VecDeque::new(),
             last_id: None,
             pace: Pace::start(),
@@ -176,7 +176,7 @@ impl Events {
         self.pace.wait().await;
         match self.session.stream(self.last_id.as_deref()).await {
             Ok(response) => {
-                self.decoder = sse::Decoder::new(MAX_RESPONSE);
+                self.decoder = sse::Decoder::new(self.session.upstream().max_response());
                 self.chunks = Some(Box::pin(response.bytes_stream()));
                 self.pace.connected();
                 Ok(())

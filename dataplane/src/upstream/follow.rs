@@ -96,5 +96,6 @@ fn endpoint(server: &Server) -> Option<Endpoint> {
         name: server.name.clone(),
         url: Url::parse(&server.url).ok()?,
         timeout: server.timeout,
+        max_response: usize::try_from(server.max_response_size).unwrap_or(usize::MAX),
     })
 }

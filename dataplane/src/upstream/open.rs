@@ -69,7 +69,7 @@ impl Upstream {
         response: Response,
         request: &Id,
     ) -> Result<InitializeResult, Error> {
-        let reply = match receive(response).await? {
+        let reply = match receive(response, self.max_response()).await? {
             Received::Nothing => return Err(Error::Protocol("initialize was answered with no response")),
             Received::Json(body) => exchange::read(&body, request)?,
             Received::Stream(response) => {

@@ -182,7 +182,7 @@ impl ServerSession {
     async fn exchange(&self, headers: HeaderMap, body: Bytes) -> Result<Received, Error> {
         let response = self.0.upstream.post(headers, body.clone()).await?;
         if response.status().is_success() {
-            return receive(response).await;
+            return receive(response, self.0.upstream.max_response()).await;
         }
         let (error, said) = self.refusal(response).await;
         match error {
@@ -235,12 +235,12 @@ pub(super) enum Received {
     Stream(Response),
 }
 
-/// Reads the answer by what it says it is.
-pub(super) async fn receive(response: Response) -> Result<Received, Error> {
+/// Reads the answer by what it says it is; a JSON body up to `limit`.
+pub(super) async fn receive(response: Response, limit: usize) -> Result<Received, Error> {
     match (response.status(), client::body_kind(&response)) {
         (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => Ok(Received::Nothing),
         (_, Body::Stream) => Ok(Received::Stream(response)),
-        (_, kind) => match (client::read(response).await?, kind) {
+        (_, kind) => match (client::read(response, limit).await?, kind) {
             (body, _) if body.is_empty() => Ok(Received::Nothing),
             (body, Body::Json) => Ok(Received::Json(body)),
             _ => Err(Error::Protocol(

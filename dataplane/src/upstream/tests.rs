@@ -9,8 +9,11 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Answer, Error, Events, Identity, MAX_RESPONSE, Outgoing, ServerSession, TraceHeaders, Upstream};
+use super::{Answer, Error, Events, Identity, Outgoing, ServerSession, TraceHeaders, Upstream};
 use crate::fake::{Fake, Reaction, client, config, upstreams};
+
+/// The default of `maxResponseSize`.
+const MAX_RESPONSE: usize = 16 << 20;
 
 fn upstream(url: &str, timeout: &str) -> Upstream {
     let (upstreams, _) = upstreams(&format!(
@@ -229,6 +232,22 @@ async fn an_answer_over_the_limit_is_not_held_in_memory() {
         post(&fake, Reaction::Big { bytes, stream: false }).await,
         Ok(Answer::Json(_))
     ));
+}
+
+#[tokio::test]
+async fn the_route_says_how_large_an_answer_may_be() {
+    let fake = Fake::start(&["t"]).await;
+    let (upstreams, _change) = upstreams(&format!(
+        "servers: [{{name: s, url: \"{}\", maxResponseSize: 1Ki}}]",
+        fake.url()
+    ));
+    let session = upstreams.get("s").unwrap().open(&client(1)).await.unwrap();
+    for (bytes, fits) in [(2048, false), (512, true)] {
+        fake.on("t", [Reaction::Big { bytes, stream: false }]);
+        let answer = session.post(call("t")).await;
+        assert_eq!(matches!(answer, Ok(Answer::Json(_))), fits, "{answer:?}");
+        assert_eq!(matches!(answer, Err(Error::TooLarge { limit: 1024 })), !fits);
+    }
 }
 
 #[tokio::test]

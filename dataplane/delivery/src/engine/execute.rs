@@ -1,10 +1,11 @@
 //! The execution loop: which queued jobs begin.
 //!
-//! Each server has a lane with its own room; within a lane the clients take turns. Invariant: the
+//! Each server has a lane with its own room; within a lane the clients take turns, and a job whose tool
+//! has no room lets its client's next ones pass, as far as [`LOOK_AHEAD`]. Invariant: the
 //! lanes are read from the store each time; all that is remembered is whose turn it was, and since
 //! when a server has been gone from the route.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::execution;
+use super::{ToolLimit, execution};
 use crate::id::JobId;
 use crate::job::Key;
 use crate::state::End;
@@ -25,6 +26,9 @@ const GONE: Duration = Duration::from_mins(10);
 const IDLE: Duration = Duration::from_secs(30);
 /// How many jobs of a server that is gone end at a time.
 const FAREWELLS: usize = 64;
+
+/// How many of a client's oldest queued jobs are looked at in one batch.
+const LOOK_AHEAD: usize = 64;
 
 /// Begins executions until the engine stops.
 pub(super) async fn run(core: &Arc<Core>) {
@@ -48,8 +52,7 @@ pub(super) async fn run(core: &Arc<Core>) {
     }
 }
 
-/// Begins at most one job per client and lane, for a client's next job shows only once this one's start
-/// is committed. Says how many.
+/// Begins as many jobs as there is room for; their starts share a commit. Says how many.
 async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
     let batch = turns.next(core).await?;
     let begun = join_all(batch.iter().map(|turn| begin(core, turn))).await;
@@ -61,7 +64,7 @@ async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
     if turn.gone {
         return turn_away(core, turn.id).await;
     }
-    let Some(entry) = core.running.enter(turn.id, turn.server) else {
+    let Some(entry) = core.running.enter(turn.id, turn.server, turn.tools) else {
         return Ok(());
     };
     let (started, start) = oneshot::channel();
@@ -83,6 +86,8 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
 struct Turn {
     id: JobId,
     server: Key,
+    /// The tools whose room it takes, where they have a limit of their own.
+    tools: Option<Key>,
     gone: bool,
 }
 
@@ -120,20 +125,30 @@ impl Turns {
         Ok(batch)
     }
 
-    /// Takes the next job of each client in turn, until there is no room or all had theirs.
+    /// Takes one job of each client in turn, then a second, until there is no room or no job.
     async fn take(&mut self, core: &Core, lane: Lane, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
-        let Lane { server, gone, room } = lane;
-        let mut asked = HashSet::new();
-        let full = batch.len() + room;
+        let (mut asked, mut clients) = (HashSet::new(), VecDeque::new());
+        let full = batch.len() + lane.room;
+        let mut after = self.served.get(&lane.server).copied();
         while batch.len() < full {
-            let after = self.served.get(&server).copied();
-            let next = core.store.next_queued(server, after).await?;
-            let Some((client, id)) = next.filter(|(client, _)| asked.insert(*client)) else {
+            let next = core.store.next_queued(lane.server, after).await?;
+            let Some((client, _)) = next.filter(|(client, _)| asked.insert(*client)) else {
                 break;
             };
-            self.served.insert(server, client);
-            if !core.running.contains(id) {
-                batch.push(Turn { id, server, gone });
+            let queued = core.store.queued(lane.server, client, LOOK_AHEAD).await?;
+            let mut queued = VecDeque::from(queued);
+            after = Some(client);
+            if take_one(core, &lane, &mut queued, batch).await? {
+                self.served.insert(lane.server, client);
+                clients.push_back((client, queued));
+            }
+        }
+        while batch.len() < full
+            && let Some((client, mut queued)) = clients.pop_front()
+        {
+            if take_one(core, &lane, &mut queued, batch).await? {
+                self.served.insert(lane.server, client);
+                clients.push_back((client, queued));
             }
         }
         Ok(())
@@ -147,6 +162,43 @@ impl Turns {
         let since = *self.gone.entry(server).or_insert_with(Instant::now);
         since.elapsed() >= GONE
     }
+}
+
+/// Takes the first of a client's jobs that may begin; says whether there was one.
+async fn take_one(
+    core: &Core,
+    lane: &Lane,
+    queued: &mut VecDeque<JobId>,
+    batch: &mut Vec<Turn>,
+) -> Result<bool, store::Error> {
+    while let Some(id) = queued.pop_front() {
+        if core.running.contains(id) {
+            continue;
+        }
+        let limit = limit(core, id).await?.filter(|_| !lane.gone);
+        let taken =
+            |tools| core.running.of(tools) + batch.iter().filter(|turn| turn.tools == Some(tools)).count();
+        if limit.is_none_or(|limit| taken(limit.tools) < limit.room) {
+            batch.push(Turn {
+                id,
+                server: lane.server,
+                tools: limit.map(|limit| limit.tools),
+                gone: lane.gone,
+            });
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The limit of a job's tool; the job is not even read where no tool has one.
+async fn limit(core: &Core, id: JobId) -> Result<Option<ToolLimit>, store::Error> {
+    let policy = core.policy();
+    if !policy.tools.any() {
+        return Ok(None);
+    }
+    let call = core.store.call(id).await?;
+    Ok(call.and_then(|call| policy.tools.of(&call.shown_as)))
 }
 
 /// How many more jobs may begin on `server`; none on one that is not in the route.

@@ -121,6 +121,9 @@ async fn until_sent(
     for tries in 0.. {
         let asked = core.executor.execute(id, call, params.clone(), abort.clone());
         let retry_after = match asked.await {
+            Executed::Ended { body, .. } if body.len() > core.policy().max_result_size => {
+                return Outcome::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
+            }
             Executed::Ended { end, body } => return Outcome::Ended(end, body),
             Executed::NotSent { retry_after } => retry_after,
         };

@@ -40,6 +40,6 @@ pub trait Executor: Send + Sync + 'static {
     async fn execute(&self, job: JobId, call: &Call, params: Bytes, cancel: CancellationToken) -> Executed;
 
     /// The JSON-RPC response for an end that the engine decided: `Timeout`, `Unknown`, `Cancelled`,
-    /// or `Error` (the server was never reached, or left the route).
+    /// `TooLarge`, or `Error` (the server was never reached, or left the route).
     fn body(&self, call: &Call, end: End) -> Bytes;
 }

@@ -4,6 +4,8 @@
 //! changes. Invariant: nothing in here is copied into a job.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -21,6 +23,53 @@ pub enum Signing {
     Waiting,
     /// Every key signs.
     Keys(Vec<SigningKey>),
+}
+
+/// How many jobs of some tools may run at once (`webhookTools[].maxConcurrent`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolLimit {
+    /// Names the tools that share the room.
+    pub tools: Key,
+    /// Jobs that may run at once.
+    pub room: usize,
+}
+
+type FindLimit = dyn Fn(&str) -> Option<ToolLimit> + Send + Sync;
+
+/// Which tools have a limit of their own. None have by default.
+#[derive(Clone, Default)]
+pub struct ToolLimits(Option<Arc<FindLimit>>);
+
+impl ToolLimits {
+    /// The limits that `find` knows, by a tool's name as clients see it.
+    pub fn new(find: impl Fn(&str) -> Option<ToolLimit> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(find)))
+    }
+
+    /// Whether any tool may have one.
+    pub fn any(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The limit that `tool` comes under.
+    pub fn of(&self, tool: &str) -> Option<ToolLimit> {
+        self.0.as_ref()?(tool)
+    }
+}
+
+impl fmt::Debug for ToolLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ToolLimits(any: {})", self.any())
+    }
+}
+
+impl PartialEq for ToolLimits {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            (one, two) => one.is_none() && two.is_none(),
+        }
+    }
 }
 
 /// The live policy.
@@ -45,6 +94,10 @@ pub struct Policy {
     /// The route's servers by name, and how many jobs may run on each at once. The queued
     /// jobs of a server that stays away for ten minutes end.
     pub servers: BTreeMap<String, usize>,
+    /// Which tools have a limit of their own.
+    pub tools: ToolLimits,
+    /// The largest response that is delivered, in bytes (`webhook.maxResultSize`).
+    pub max_result_size: usize,
     /// Jobs that run at once on all servers (`webhook.maxRunning`).
     pub max_running: usize,
     /// Attempts under way at once per receiver (`webhook.perReceiver.maxInFlight`).

@@ -15,8 +15,15 @@ use crate::job::Key;
 /// All executions under way in this process.
 #[derive(Default)]
 pub(super) struct Running {
-    jobs: Mutex<HashMap<JobId, (Key, CancellationToken)>>,
+    jobs: Mutex<HashMap<JobId, Entry>>,
     bell: Notify,
+}
+
+struct Entry {
+    server: Key,
+    /// The tools whose room it takes, where they have a limit of their own.
+    tools: Option<Key>,
+    cancel: CancellationToken,
 }
 
 /// One execution; dropping it makes room for the next.
@@ -29,13 +36,18 @@ pub(super) struct Execution {
 
 impl Running {
     /// Enters a job; `None` if it is in already.
-    pub(super) fn enter(self: &Arc<Self>, id: JobId, server: Key) -> Option<Execution> {
+    pub(super) fn enter(self: &Arc<Self>, id: JobId, server: Key, tools: Option<Key>) -> Option<Execution> {
         let mut jobs = self.jobs();
         if jobs.contains_key(&id) {
             return None;
         }
         let cancel = CancellationToken::new();
-        jobs.insert(id, (server, cancel.clone()));
+        let entry = Entry {
+            server,
+            tools,
+            cancel: cancel.clone(),
+        };
+        jobs.insert(id, entry);
         Some(Execution {
             id,
             cancel,
@@ -45,8 +57,8 @@ impl Running {
 
     /// Aborts a job's execution, if it is under way.
     pub(super) fn cancel(&self, id: JobId) {
-        if let Some((_, cancel)) = self.jobs().get(&id) {
-            cancel.cancel();
+        if let Some(entry) = self.jobs().get(&id) {
+            entry.cancel.cancel();
         }
     }
 
@@ -57,7 +69,16 @@ impl Running {
 
     /// How many run on `server`.
     pub(super) fn on(&self, server: Key) -> usize {
-        self.jobs().values().filter(|(on, _)| *on == server).count()
+        self.jobs()
+            .values()
+            .filter(|entry| entry.server == server)
+            .count()
+    }
+
+    /// How many run of `tools`, which share a limit.
+    pub(super) fn of(&self, tools: Key) -> usize {
+        let jobs = self.jobs();
+        jobs.values().filter(|entry| entry.tools == Some(tools)).count()
     }
 
     /// How many run in all.
@@ -75,7 +96,7 @@ impl Running {
         self.bell.notified().await;
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, (Key, CancellationToken)>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,6 +32,7 @@ fn job(receiver: bool) -> Job {
             key: [2; 32],
             fingerprint: [3; 32],
         },
+        max_pending: u64::MAX,
     })
 }
 

@@ -53,6 +53,8 @@ pub(crate) fn policy() -> Policy {
         result_retention: Duration::from_hours(24),
         dead_retention: Duration::from_hours(168),
         servers: std::collections::BTreeMap::new(),
+        tools: crate::engine::ToolLimits::default(),
+        max_result_size: 16 << 20,
         max_running: 1,
         max_in_flight: 8,
         namespace: "tools".to_owned(),
@@ -90,6 +92,7 @@ impl World {
                 key: [0; 32],
                 fingerprint: [0; 32],
             },
+            max_pending: u64::MAX,
         };
         let mut job = Job::accepted(&new);
         job.ended = Some(NOW);

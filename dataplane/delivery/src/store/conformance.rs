@@ -39,6 +39,7 @@ macro_rules! suite {
                 keeps_all_of_an_accepted_call,
                 answers_the_same_call_with_its_job,
                 refuses_other_arguments_under_the_same_key,
+                refuses_a_client_with_too_many_pending_and_no_other,
                 leaves_a_job_alone_whose_id_is_used_again,
                 knows_nothing_of_a_job_that_never_was,
             }
@@ -53,6 +54,7 @@ macro_rules! suite {
             queries {
                 lists_the_servers_that_jobs_are_queued_for,
                 goes_round_the_clients_of_a_lane,
+                lists_the_oldest_of_one_client_in_a_lane,
                 lists_due_jobs_in_order_up_to_now,
                 knows_each_receivers_earliest_delivery,
                 lists_what_is_in_flight,
@@ -104,6 +106,7 @@ pub(super) fn new_job(number: u8) -> NewJob {
             key: [number; 32],
             fingerprint: [number; 32],
         },
+        max_pending: u64::MAX,
     }
 }
 

@@ -34,6 +34,8 @@ struct State {
     sessions: BTreeMap<[u8; 16], SessionRow>,
     expiring: BTreeSet<(Millis, [u8; 16])>,
     counts: Counts,
+    /// How many jobs of each client are pending; no client with none.
+    pending: BTreeMap<Key, u64>,
     high_water: Millis,
     closed: bool,
 }
@@ -93,6 +95,9 @@ impl State {
             return Err(Error::Corrupt(format!("there is a job {} already", new.id)));
         }
         let job = Job::accepted(&new);
+        if self.pending_of(job.client) >= new.max_pending {
+            return Ok(Acceptance::ClientFull);
+        }
         self.dedupe.insert(new.dedupe.key, new.id);
         self.file(None, Some(&job));
         self.passed(new.at);
@@ -187,6 +192,23 @@ impl State {
         }
         self.counts
             .shift(before.map(|job| job.state), after.map(|job| job.state));
+        let pending = |job: Option<&Job>| Some(job?.client).filter(|_| job.is_some_and(Job::is_pending));
+        match (pending(before), pending(after)) {
+            (None, Some(client)) => *self.pending.entry(client).or_default() += 1,
+            (Some(client), None) => self.one_less(client),
+            _ => {}
+        }
+    }
+
+    fn one_less(&mut self, client: Key) {
+        match self.pending_of(client) {
+            0 | 1 => drop(self.pending.remove(&client)),
+            more => drop(self.pending.insert(client, more - 1)),
+        }
+    }
+
+    fn pending_of(&self, client: Key) -> u64 {
+        self.pending.get(&client).copied().unwrap_or(0)
     }
 
     fn passed(&mut self, now: Millis) {
@@ -234,6 +256,14 @@ impl Store for Memory {
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
         Ok(self.open()?.index.next_queued(server, after))
+    }
+
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
+        Ok(self.open()?.index.queued(server, client, limit))
+    }
+
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        Ok(self.open()?.pending_of(client))
     }
 
     async fn inflight(&self) -> Result<Vec<Job>, Error> {

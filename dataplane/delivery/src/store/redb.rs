@@ -177,6 +177,14 @@ impl Store for Embedded {
         self.shared.view()?.next_queued(server, after)
     }
 
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.shared.view()?.queued(server, client, limit)
+    }
+
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        self.shared.view()?.pending_of(client)
+    }
+
     async fn inflight(&self) -> Result<Vec<Job>, Error> {
         self.read(View::inflight).await
     }

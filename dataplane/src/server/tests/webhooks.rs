@@ -283,3 +283,32 @@ async fn begun(
         .await
         .expect("the job should begin")
 }
+
+#[tokio::test]
+async fn a_client_with_too_many_calls_pending_is_told_when_to_come_back() {
+    let route = OWN.replace("webhook: {", "webhook: {perClient: {maxPending: 1}, ");
+    let gateway = Gateway::start(&route).await;
+    let client = gateway.client(json!({})).await;
+    client.call(1, "p_batch", json!({})).await;
+    let refused = client.call(2, "p_batch", json!({})).await.json();
+    assert_eq!(refused["error"]["code"], -31004, "{refused}");
+    assert!(refused["error"]["data"]["retryAfterMs"].as_u64().unwrap() > 0);
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("webhook.perClient.maxPending"), "{message}");
+    let again = client.call(1, "p_batch", json!({})).await.json();
+    assert!(
+        again["result"]["_meta"]["dev.asyncmcp/job"].is_object(),
+        "{again}"
+    );
+    let other = gateway
+        .client(json!({}))
+        .await
+        .call(1, "p_batch", json!({}))
+        .await
+        .json();
+    assert!(
+        other["result"]["_meta"]["dev.asyncmcp/job"].is_object(),
+        "{other}"
+    );
+    assert_eq!(gateway.pending(), 2);
+}

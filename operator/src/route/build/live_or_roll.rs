@@ -29,6 +29,14 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),
         ),
         (
+            "`webhook.maxRunning`, `.maxResultSize`, `.perClient`, `.perReceiver`, `.resultRetention`, `.deadLetter`",
+            "webhook",
+            json!({
+                "maxRunning": 1, "maxResultSize": "1Mi", "perClient": {"maxPending": 1},
+                "perReceiver": {"maxInFlight": 1}, "resultRetention": "1h", "deadLetter": {"retention": "1h"},
+            }),
+        ),
+        (
             "`webhook.signing`: another Secret",
             "webhook",
             json!({"signing": signing("another")}),

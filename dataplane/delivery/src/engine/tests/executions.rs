@@ -1,7 +1,7 @@
 //! What runs, when, and how calls end.
 
 use super::world::*;
-use crate::engine::AcceptError;
+use crate::engine::{AcceptError, ToolLimit, ToolLimits};
 use crate::store::{Acceptance, Store};
 use std::time::Duration;
 
@@ -249,4 +249,72 @@ async fn nothing_is_accepted_while_the_store_is_down_and_nothing_accepted_is_los
     world.store.set_down(false);
     assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
     assert_eq!(world.servers.count(), 1, "it ran once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_with_a_limit_lets_its_clients_other_calls_pass() {
+    let tools = |tool: &str| {
+        let limit = ToolLimit {
+            tools: lane("takes-*"),
+            room: 2,
+        };
+        tool.starts_with("takes-").then_some(limit)
+    };
+    let world = World::with(|policy| policy.tools = ToolLimits::new(tools));
+    let engine = world.start();
+    let mut limited = Vec::new();
+    for number in 0..5 {
+        let job = world.job(if number % 2 == 0 { "takes-10" } else { "takes-11" });
+        limited.push(job.id);
+        engine.accept(job).await.unwrap();
+    }
+    let free = world.job("echo");
+    let id = free.id;
+    engine.accept(free).await.unwrap();
+    let passed = world.settled(id).await;
+    assert!(passed.ended.unwrap().since(START) < Duration::from_secs(1));
+    assert_eq!(
+        (world.store.counts().running, world.store.counts().queued),
+        (2, 3)
+    );
+    let mut started = Vec::new();
+    for id in limited {
+        let job = world.settled(id).await;
+        started.push(job.started.unwrap().since(START).as_secs());
+    }
+    assert_eq!(started, [0, 0, 10, 11, 20], "two at a time, oldest first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_over_the_limit_ends_as_too_large() {
+    let world = World::with(|policy| policy.max_result_size = "answered".len());
+    let engine = world.start();
+    let fits = world.job("echo");
+    let fits_id = fits.id;
+    engine.accept(fits).await.unwrap();
+    assert_eq!(fate(&world.settled(fits_id).await), ("result", "delivered"));
+    world.change_policy(|policy| policy.max_result_size -= 1);
+    let job = world.job("echo");
+    let id = job.id;
+    engine.accept(job).await.unwrap();
+    assert_eq!(fate(&world.settled(id).await), ("too_large", "delivered"));
+    let bodies: Vec<_> = world.receivers.seen().into_iter().map(|seen| seen.body).collect();
+    assert_eq!(bodies, ["answered", "too_large"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_jobs_of_one_client_begin_together() {
+    let world = World::with(|policy| {
+        policy.servers.insert("s".to_owned(), 40);
+    });
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        let job = world.job("takes-1");
+        ids.push(job.id);
+        world.store.accept(job).await.unwrap();
+    }
+    let _engine = world.start();
+    for id in ids {
+        assert_eq!(world.settled(id).await.started, Some(START));
+    }
 }

@@ -80,6 +80,14 @@ impl Store for Flaky {
         self.up()?.next_queued(server, after).await
     }
 
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.up()?.queued(server, client, limit).await
+    }
+
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        self.up()?.pending_of(client).await
+    }
+
     async fn inflight(&self) -> Result<Vec<Job>, Error> {
         self.up()?.inflight().await
     }

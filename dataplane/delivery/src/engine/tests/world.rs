@@ -112,6 +112,7 @@ impl World {
                 key: [number; 32],
                 fingerprint: [0; 32],
             },
+            max_pending: u64::MAX,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{accept, new_job};
+use super::{BURY, accept, apply, finish, job_of, new_job};
 use crate::id::JobId;
-use crate::job::{Change, Job};
+use crate::job::{Change, Job, Key, NewJob};
 use crate::store::{Acceptance, Counts, Store};
 
 pub(in crate::store) async fn keeps_all_of_an_accepted_call(store: Arc<dyn Store>) {
@@ -50,6 +50,40 @@ pub(in crate::store) async fn refuses_other_arguments_under_the_same_key(store: 
     assert_eq!(answer, Acceptance::Conflict(first.id));
     assert_eq!(store.job(other.id).await.unwrap(), None);
     assert_eq!(store.counts().queued, 1);
+}
+
+pub(in crate::store) async fn refuses_a_client_with_too_many_pending_and_no_other(store: Arc<dyn Store>) {
+    let limited = |number: u8, client: &str| NewJob {
+        max_pending: 2,
+        ..job_of(number, "s", client, Some("https://one.example/"))
+    };
+    let first = accept(&*store, limited(1, "ann")).await;
+    accept(&*store, limited(2, "ann")).await;
+    let third = limited(3, "ann");
+    assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ClientFull);
+    assert_eq!(store.job(third.id).await.unwrap(), None);
+    assert_eq!(store.find(third.dedupe.key).await.unwrap(), None);
+    assert_eq!(store.counts().queued, 2);
+    let again = store.accept(limited(1, "ann")).await.unwrap();
+    assert_eq!(
+        again,
+        Acceptance::Same(first),
+        "a call that is known is no new one"
+    );
+    accept(&*store, limited(4, "bob")).await;
+
+    apply(&*store, first, [finish(), Change::Claim], 5).await;
+    assert_eq!(
+        store.pending_of(Key::of("ann")).await.unwrap(),
+        2,
+        "until it is delivered"
+    );
+    assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ClientFull);
+    apply(&*store, first, [BURY], 6).await;
+    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 1);
+    accept(&*store, third).await;
+    apply(&*store, first, [Change::Replay], 7).await;
+    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 3);
 }
 
 pub(in crate::store) async fn leaves_a_job_alone_whose_id_is_used_again(store: Arc<dyn Store>) {

@@ -50,6 +50,8 @@ pub(in crate::store) struct Observation {
     found: Vec<Option<JobId>>,
     lanes: Vec<Key>,
     next: Vec<Option<(Key, JobId)>>,
+    queued: Vec<Vec<JobId>>,
+    pending: Vec<u64>,
     inflight: Vec<Job>,
     receivers: Vec<(Key, Millis)>,
     due: Vec<Vec<JobId>>,
@@ -69,6 +71,8 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         found: Vec::new(),
         lanes: store.lanes().await.unwrap(),
         next: Vec::new(),
+        queued: Vec::new(),
+        pending: Vec::new(),
         inflight: store.inflight().await.unwrap(),
         receivers: store.receivers().await.unwrap(),
         due: Vec::new(),
@@ -97,6 +101,12 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
         for after in clients.into_iter().chain([None]) {
             seen.next.push(store.next_queued(server, after).await.unwrap());
         }
+        for client in CLIENTS.map(Key::of) {
+            seen.queued.push(store.queued(server, client, 2).await.unwrap());
+        }
+    }
+    for client in CLIENTS.map(Key::of) {
+        seen.pending.push(store.pending_of(client).await.unwrap());
     }
     for receiver in RECEIVERS.map(|url| target(url).key()) {
         seen.next_due.push(store.next_due(receiver).await.unwrap());
@@ -139,6 +149,7 @@ fn accept() -> impl Strategy<Value = Op> {
             job.call.target = receiver.map(target);
             job.call.retry = retry;
             job.params = Bytes::from(vec![number; size * size]);
+            job.max_pending = 2;
             Op::Accept(Box::new(job))
         },
     )

@@ -55,6 +55,20 @@ pub(in crate::store) async fn goes_round_the_clients_of_a_lane(store: Arc<dyn St
     assert_eq!(store.next_queued(Key::of("nobody"), None).await.unwrap(), None);
 }
 
+pub(in crate::store) async fn lists_the_oldest_of_one_client_in_a_lane(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for number in 1..=4 {
+        ids.push(accept(&*store, job_of(number, "s", "c", None)).await);
+    }
+    accept(&*store, job_of(5, "s", "other", None)).await;
+    accept(&*store, job_of(6, "elsewhere", "c", None)).await;
+    let (server, client) = (Key::of("s"), Key::of("c"));
+    assert_eq!(store.queued(server, client, 3).await.unwrap(), ids[..3]);
+    apply(&*store, ids[0], [Change::Start], 5).await;
+    assert_eq!(store.queued(server, client, 9).await.unwrap(), ids[1..]);
+    assert_eq!(store.queued(server, Key::of("nobody"), 9).await.unwrap(), []);
+}
+
 /// Accepts a job and brings it to due at `at`.
 async fn due_at(store: &dyn Store, number: u8, receiver: &str, at: u64) -> JobId {
     let id = accept(store, job_of(number, "s", "c", Some(receiver))).await;

@@ -85,6 +85,12 @@ impl Index {
             .map(|(_, client, id)| (*client, *id))
     }
 
+    pub(super) fn queued(&self, server: Key, client: Key, limit: usize) -> Vec<JobId> {
+        let (first, last) = ((server, client, FIRST_ID), (server, client, LAST_ID));
+        let rows = self.queued.range(first..=last).take(limit);
+        rows.map(|(.., id)| *id).collect()
+    }
+
     pub(super) fn inflight(&self) -> impl Iterator<Item = JobId> {
         self.inflight.iter().copied()
     }

@@ -13,13 +13,18 @@ impl Memory {
     fn check(&self) {
         let state = self.lock();
         let (mut index, mut counts) = (Index::default(), Counts::default());
+        let mut pending = BTreeMap::<Key, u64>::new();
         for record in state.jobs.values() {
             index.insert(&record.job);
             counts.shift(None, Some(record.job.state));
+            if record.job.is_pending() {
+                *pending.entry(record.job.client).or_default() += 1;
+            }
             assert_eq!(state.dedupe[&record.job.dedupe], record.job.id);
         }
         assert_eq!(state.index, index);
         assert_eq!(state.counts, counts);
+        assert_eq!(state.pending, pending);
         assert_eq!(state.dedupe.len(), state.jobs.len());
         let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
         assert_eq!(state.expiring, expiring.collect());

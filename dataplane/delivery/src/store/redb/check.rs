@@ -2,8 +2,10 @@
 //! headers and compared with what is there.
 //!
 //! For tests and for an operator who suspects the file. Invariant: reads everything in one
-//! transaction, keeps nothing: each expected row is looked up, and the number of
+//! transaction, keeps nothing but a number per client: each expected row is looked up, and the number of
 //! expected rows must be the table's length, so no row is there beyond them.
+
+use std::collections::BTreeMap;
 
 use ::redb::{ReadableTableMetadata, TableDefinition, Value};
 
@@ -13,7 +15,7 @@ use super::keys;
 use super::read::View;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::Job;
+use crate::job::{Job, Key};
 use crate::state::Exec;
 use crate::store::{Counts, Error, codec};
 
@@ -30,6 +32,7 @@ struct Expected {
     dead: u64,
     expire: u64,
     sessions: u64,
+    pending: BTreeMap<Key, u64>,
     counts: Counts,
 }
 
@@ -43,6 +46,7 @@ pub(super) fn check(view: &View) -> Result<(), Error> {
         payloads(view, &job, &mut expected)?;
         rows(view, &job, &mut expected)?;
     }
+    clients(view, &expected)?;
     sessions(view, &mut expected)?;
     lengths(view, &expected)?;
     ledger(view, &expected.counts)
@@ -54,6 +58,9 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
     expected.counts.shift(None, Some(job.state));
+    if job.is_pending() {
+        *expected.pending.entry(job.client).or_default() += 1;
+    }
     let fits = view.call(job.id)?.is_some()
         && view.params(job.id)?.is_some() != ended
         && view.body(job.id)?.is_some() == ended
@@ -92,6 +99,19 @@ fn row<const N: usize>(
     })
 }
 
+fn clients(view: &View, expected: &Expected) -> Result<(), Error> {
+    for (client, count) in &expected.pending {
+        let found = view.pending_of(*client)?;
+        agree(found == *count, || {
+            format!(
+                "client {:02x?} has {count} jobs pending, and its row says {found}",
+                client.0
+            )
+        })?;
+    }
+    Ok(())
+}
+
 fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
     let sessions = view.0.open_table(format::SESSION).map_err(Fault::from)?;
     for row in sessions.range::<&[u8; 16]>(..).map_err(Fault::from)? {
@@ -116,6 +136,7 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, format::WAITING, expected.waiting)?;
     length(view, format::DEAD, expected.dead)?;
     length(view, format::EXPIRE, expected.expire)?;
+    length(view, format::PENDING, expected.pending.len() as u64)?;
     length(view, format::SESSION_EXPIRE, expected.sessions)
 }
 

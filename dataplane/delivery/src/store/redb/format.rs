@@ -36,6 +36,8 @@ pub(super) const DUE: TableDefinition<'_, &Sorted, ()> = TableDefinition::new("d
 pub(super) const WAITING: TableDefinition<'_, &Timed, ()> = TableDefinition::new("waiting");
 pub(super) const DEAD: TableDefinition<'_, &Timed, ()> = TableDefinition::new("dead");
 pub(super) const EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("expire");
+/// How many jobs of a client are pending; no row for none. Counted from the table's first commit on.
+pub(super) const PENDING: TableDefinition<'_, &[u8; 8], Value> = TableDefinition::new("pending");
 /// The job of a dedupe key.
 pub(super) const DEDUPE: TableDefinition<'_, &[u8; 32], Value> = TableDefinition::new("dedupe");
 /// A session's row, and when it may go.
@@ -114,6 +116,7 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
         txn.open_table(table)?;
     }
     txn.open_table(INFLIGHT)?;
+    txn.open_table(PENDING)?;
     txn.open_table(DEDUPE)?;
     txn.commit()?;
     Ok(())

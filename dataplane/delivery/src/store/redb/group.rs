@@ -11,8 +11,7 @@ use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Dedupe, Job, NewJob, Rows};
-use crate::state::State;
+use crate::job::{Change, Dedupe, Job, Key, NewJob, Rows};
 use crate::store::{Acceptance, Error, SessionRow, Sweep, codec};
 
 /// The tables of a write transaction, and what was done to them so far.
@@ -28,6 +27,7 @@ pub(super) struct Group<'txn> {
     waiting: Table<'txn, &'static Timed, ()>,
     dead: Table<'txn, &'static Timed, ()>,
     expire: Table<'txn, &'static Timed, ()>,
+    pending: Table<'txn, &'static [u8; 8], Value>,
     dedupe: Table<'txn, &'static [u8; 32], Value>,
     session: Table<'txn, Id, Value>,
     session_expire: Table<'txn, &'static Timed, ()>,
@@ -50,6 +50,7 @@ impl<'txn> Group<'txn> {
             waiting: txn.open_table(format::WAITING)?,
             dead: txn.open_table(format::DEAD)?,
             expire: txn.open_table(format::EXPIRE)?,
+            pending: txn.open_table(format::PENDING)?,
             dedupe: txn.open_table(format::DEDUPE)?,
             session: txn.open_table(format::SESSION)?,
             session_expire: txn.open_table(format::SESSION_EXPIRE)?,
@@ -80,6 +81,10 @@ impl<'txn> Group<'txn> {
             Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
         }
         let (job, id) = (Job::accepted(new), new.id.to_bytes());
+        let pending = self.pending_of(job.client)?;
+        if pending >= new.max_pending {
+            return Ok(Acceptance::ClientFull);
+        }
         let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
         self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
         self.target
@@ -88,8 +93,8 @@ impl<'txn> Group<'txn> {
         self.refile(new.id, &Rows::default(), &job.rows())?;
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
         self.note(Kind::Accept, new.at);
-        self.shift(None, Some(job.state));
-        Ok(Acceptance::New(new.id))
+        self.count(None, Some(&job), pending)
+            .map(|()| Acceptance::New(new.id))
     }
 
     pub(super) fn apply(&mut self, id: JobId, changes: &[Change], now: Millis) -> Result<Option<Job>, Fault> {
@@ -102,6 +107,7 @@ impl<'txn> Group<'txn> {
         if before == after {
             return Ok(Some(after));
         }
+        let pending = self.pending_of(before.client)?;
         for change in changes {
             if let Change::Finish { body, .. } = change {
                 self.args.remove(&id.to_bytes())?;
@@ -112,7 +118,7 @@ impl<'txn> Group<'txn> {
         self.job
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
         self.note(kind(changes), now);
-        self.shift(Some(before.state), Some(after.state));
+        self.count(Some(&before), Some(&after), pending)?;
         Ok(Some(after))
     }
 
@@ -159,13 +165,13 @@ impl<'txn> Group<'txn> {
         let job = self.job(id)?;
         let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is gone")))?;
         let key = id.to_bytes();
+        let pending = self.pending_of(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;
         self.dedupe.remove(&job.dedupe)?;
         self.result.remove(&key)?;
         self.target.remove(&key)?;
         self.job.remove(&key)?;
-        self.shift(Some(job.state), None);
-        Ok(())
+        self.count(Some(&job), None, pending)
     }
 
     /// Moves the index rows of a job.
@@ -207,8 +213,36 @@ impl<'txn> Group<'txn> {
         self.ledger.high_water = self.ledger.high_water.max(now);
     }
 
-    fn shift(&mut self, before: Option<State>, after: Option<State>) {
-        self.ledger.counts.shift(before, after);
+    /// Counts a job that moved, in the ledger and for its client, of which `pending` were so far.
+    fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
+        let state = |job: Option<&Job>| job.map(|job| job.state);
+        self.ledger.counts.shift(state(before), state(after));
+        let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
+        let now = match (is_pending(before), is_pending(after)) {
+            (false, true) => pending + 1,
+            (true, false) => pending.saturating_sub(1),
+            _ => return Ok(()),
+        };
+        if let Some(job) = before.or(after) {
+            self.set_pending(job.client, now)?;
+        }
+        Ok(())
+    }
+
+    fn pending_of(&self, client: Key) -> Result<u64, Fault> {
+        let row = self.pending.get(&client.0)?;
+        let count = row.map(|row| codec::decode_count(row.value()));
+        Ok(count.transpose()?.unwrap_or(0))
+    }
+
+    fn set_pending(&mut self, client: Key, count: u64) -> Result<(), Fault> {
+        if count == 0 {
+            self.pending.remove(&client.0)?;
+        } else {
+            self.pending
+                .insert(&client.0, codec::encode_count(count).as_slice())?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 
-use ::redb::{ReadTransaction, ReadableTable, TableDefinition};
+use ::redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
 use bytes::Bytes;
 
 use super::fault::Fault;
@@ -66,6 +66,21 @@ impl View {
         Ok(row.map(|row| (keys::client(&row), keys::sorted_id(&row))))
     }
 
+    pub(super) fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
+        let first = keys::lane(server, client, JobId::MIN);
+        let last = keys::lane(server, client, JobId::MAX);
+        self.ids(format::EXEC, (&first, &last), limit)
+    }
+
+    /// None, too, in a file that no commit of this version has been made to.
+    pub(super) fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        let row = match self.0.open_table(format::PENDING) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(0),
+            table => table.map_err(Fault::from)?.get(&client.0).map_err(Fault::from)?,
+        };
+        row.map_or(Ok(0), |row| codec::decode_count(row.value()))
+    }
+
     pub(super) fn inflight(&self) -> Result<Vec<Job>, Error> {
         let table = self.0.open_table(format::INFLIGHT).map_err(Fault::from)?;
         let rows = table.range::<&[u8; 16]>(..).map_err(Fault::from)?;
@@ -88,13 +103,7 @@ impl View {
     pub(super) fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
         let first = keys::due(receiver, Millis(0), JobId::MIN);
         let last = keys::due(receiver, now, JobId::MAX);
-        let table = self.0.open_table(format::DUE).map_err(Fault::from)?;
-        let rows = table.range::<&Sorted>(&first..=&last).map_err(Fault::from)?;
-        let ids = rows.take(limit).map(|row| {
-            let (key, _) = row.map_err(Fault::from)?;
-            Ok(keys::sorted_id(key.value()))
-        });
-        ids.collect()
+        self.ids(format::DUE, (&first, &last), limit)
     }
 
     pub(super) fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
@@ -120,6 +129,22 @@ impl View {
         let table = self.0.open_table(table).map_err(Fault::from)?;
         let row = table.get(key).map_err(Fault::from)?;
         row.map(|row| decode(row.value())).transpose()
+    }
+
+    /// The jobs of the first rows of a range.
+    fn ids(
+        &self,
+        table: TableDefinition<'_, &'static Sorted, ()>,
+        (first, last): (&Sorted, &Sorted),
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
+        let table = self.0.open_table(table).map_err(Fault::from)?;
+        let rows = table.range::<&Sorted>(first..=last).map_err(Fault::from)?;
+        let ids = rows.take(limit).map(|row| {
+            let (key, _) = row.map_err(Fault::from)?;
+            Ok(keys::sorted_id(key.value()))
+        });
+        ids.collect()
     }
 
     /// The first row from `first` to `last`.
