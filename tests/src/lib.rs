@@ -3,6 +3,8 @@
 //! The binaries under `tests/tests/` are thin; whatever two of them need is here. Invariant:
 //! what a test starts it stops, by the process it started, also when it panics.
 
+pub mod attempt;
+pub mod authority;
 pub mod chart;
 pub mod cluster;
 pub mod command;
@@ -10,6 +12,9 @@ pub mod dashboard;
 pub mod dataplane;
 pub mod eventually;
 pub mod example;
+pub mod fault;
 pub mod process;
+pub mod receiver;
+pub mod session;
 
 pub use eventually::eventually;
