@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod authority;
 pub mod chart;
 pub mod cluster;
+pub mod collector;
 pub mod command;
 pub mod dashboard;
 pub mod dataplane;
@@ -14,6 +15,7 @@ pub mod eventually;
 pub mod example;
 pub mod fault;
 pub mod process;
+pub mod prometheus;
 pub mod receiver;
 pub mod session;
 
