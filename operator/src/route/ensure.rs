@@ -66,10 +66,10 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 
 /// Makes the Secret with the keys, unless there is one. `exist` remembers that there is.
 pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Result<(), Error> {
-    if *exist && !are_gone(context, &subject.names) {
+    let names = &subject.names;
+    if are_known(context, names, *exist) {
         return Ok(());
     }
-    let names = &subject.names;
     let chance = Chance {
         sessions: rand::random(),
         store: rand::random(),
@@ -89,8 +89,11 @@ pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Res
     Ok(())
 }
 
-/// Whether somebody deleted the keys, as far as a watch can tell.
-fn are_gone(context: &Context, names: &Names) -> bool {
+/// A watch knows best, and sees when somebody deletes them; without one it is enough to have made them.
+fn are_known(context: &Context, names: &Names, exist: bool) -> bool {
     let key = Key::new(Kind::Secret, names.keys());
-    context.caches.watches(Kind::Secret) && context.caches.meta(names.namespace(), &key).is_none()
+    if context.caches.watches(Kind::Secret) {
+        return context.caches.meta(names.namespace(), &key).is_some();
+    }
+    exist
 }

@@ -76,6 +76,8 @@ fn container(plan: &Plan<'_>) -> Container {
             failure_threshold: Some(2),
             ..probe("/readyz")
         }),
+        // Why it could not start is then in the pod's status, and from there in the route's.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: resources(plan),
         security_context: Some(container_security()),
         volume_mounts: Some(volumes::mounts(&plan.valid.route.store)),
