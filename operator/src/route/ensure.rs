@@ -38,16 +38,17 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
     .await
 }
 
-/// Lets the route go.
-pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
+/// Lets the route go; `false` where it went before, and only the cache still shows it.
+pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)
         .cloned()
         .collect();
     match set_finalizers(context, subject, others).await {
-        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

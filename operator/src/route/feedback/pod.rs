@@ -85,7 +85,10 @@ fn condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a PodCondition>
 fn trouble(status: &PodStatus) -> Option<String> {
     let unscheduled = condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False");
     if let Some(unscheduled) = unscheduled {
-        return sentence(unscheduled.reason.as_deref()?, unscheduled.message.as_deref());
+        return Some(sentence(
+            unscheduled.reason.as_deref()?,
+            unscheduled.message.as_deref(),
+        ));
     }
     let container = container(status)?;
     let state = container.state.as_ref()?;
@@ -99,7 +102,7 @@ fn trouble(status: &PodStatus) -> Option<String> {
             container.image
         )),
         Some(("ContainerCreating" | "PodInitializing" | "CrashLoopBackOff", _)) | None => crash(container),
-        Some((reason, waiting)) => sentence(reason, waiting.message.as_deref()),
+        Some((reason, waiting)) => Some(sentence(reason, waiting.message.as_deref())),
     }
 }
 
@@ -118,12 +121,10 @@ fn crash(container: &ContainerStatus) -> Option<String> {
         .map(str::trim)
         .filter(|said| !said.is_empty());
     let last_line = said.and_then(|said| said.lines().last());
-    sentence(
-        &format!("the container ended with exit code {}", ended.exit_code),
-        last_line,
-    )
+    let code = format!("the container ended with exit code {}", ended.exit_code);
+    Some(sentence(&code, last_line))
 }
 
-fn sentence(reason: &str, message: Option<&str>) -> Option<String> {
-    Some(message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}")))
+fn sentence(reason: &str, message: Option<&str>) -> String {
+    message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}"))
 }
