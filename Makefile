@@ -22,6 +22,7 @@ check: ## Format, lints and generated files, as CI sees them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p asyncmcp-crds --bin crdgen -- --check
+	charts/asyncmcp/values-table --check
 
 fmt: ## Formats the code
 	cargo fmt --all
@@ -29,6 +30,8 @@ fmt: ## Formats the code
 generate: ## Writes every generated file anew
 	@tests/setup/build
 	cargo run -q -p asyncmcp-crds --bin crdgen
+	rbac=$$(cargo run -q -p asyncmcp-operator -- rbac) && printf '%s\n' "$$rbac" >charts/asyncmcp/files/rbac.yaml
+	charts/asyncmcp/values-table
 
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)
 	@tests/run e2e
