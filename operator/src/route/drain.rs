@@ -149,43 +149,36 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
     validate::route(&Subject::read(Arc::new(object))).ok()
 }
 
-/// Keeps what must be kept, lets the route go, and then tells of it, once.
+/// Keeps what must be kept and lets the route go.
 pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
     let left = left(pods);
-    let note = if keeps_volume(end, left) {
-        Some(keep(context, subject, left).await?)
-    } else {
-        None
-    };
-    let went = ensure::no_finalizer(context, subject)
-        .await
-        .map_err(Error::Finalizer)?;
-    if let Some(note) = note.filter(|_| went) {
+    tracing::info!(route = subject.names.route(), ?end, ?left, "the route goes");
+    if keeps_volume(end, left) {
+        let note = keep(context, subject, left).await?;
         context.recorder.record(&subject.reference(), &[note]).await;
     }
-    tracing::info!(
-        route = subject.names.route(),
-        namespace = subject.names.namespace(),
-        ?end,
-        ?left,
-        "the route went"
-    );
-    Ok(())
+    ensure::no_finalizer(context, subject)
+        .await
+        .map_err(Error::Finalizer)
 }
 
 async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
-    let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
-    let ended = format!("the route ended before everything was delivered; jobs left: {jobs}");
+    let jobs = left.map_or_else(
+        || "an unknown number of jobs".to_owned(),
+        |jobs| format!("{jobs} jobs"),
+    );
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {
-        return Ok(Note::warning("JobsLeft", ended));
+        return Ok(Note::warning(
+            "JobsLeft",
+            format!("the route ended with {jobs} undelivered"),
+        ));
     }
     release(context, subject, &key).await.map_err(Error::Volume)?;
-    let adopt = "store.embedded.existingClaim of a new route adopts it";
-    Ok(Note::warning(
-        "StoreKept",
-        format!("{ended}. {key} is kept; {adopt}"),
-    ))
+    let text = format!(
+        "the route ended with {jobs} undelivered; {key} is kept, `store.embedded.existingClaim` of a new route adopts it"
+    );
+    Ok(Note::warning("StoreKept", text))
 }
 
 async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, Error> {

@@ -38,17 +38,16 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
     .await
 }
 
-/// Lets the route go; `false` where it went before, and only the cache still shows it.
-pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
+/// Lets the route go.
+pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)
         .cloned()
         .collect();
     match set_finalizers(context, subject, others).await {
-        Ok(()) => Ok(true),
-        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(false),
-        Err(error) => Err(error),
+        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(()),
+        other => other,
     }
 }
 
@@ -67,10 +66,10 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 
 /// Makes the Secret with the keys, unless there is one. `exist` remembers that there is.
 pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Result<(), Error> {
-    let names = &subject.names;
-    if are_known(context, names, *exist) {
+    if *exist && !are_gone(context, &subject.names) {
         return Ok(());
     }
+    let names = &subject.names;
     let chance = Chance {
         sessions: rand::random(),
         store: rand::random(),
@@ -90,11 +89,8 @@ pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Res
     Ok(())
 }
 
-/// A watch knows best, and sees when somebody deletes them; without one it is enough to have made them.
-fn are_known(context: &Context, names: &Names, exist: bool) -> bool {
+/// Whether somebody deleted the keys, as far as a watch can tell.
+fn are_gone(context: &Context, names: &Names) -> bool {
     let key = Key::new(Kind::Secret, names.keys());
-    if context.caches.watches(Kind::Secret) {
-        return context.caches.meta(names.namespace(), &key).is_some();
-    }
-    exist
+    context.caches.watches(Kind::Secret) && context.caches.meta(names.namespace(), &key).is_none()
 }
