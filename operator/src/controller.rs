@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::interest::Interest;
 use crate::kinds::{Key, Kind, Meta};
 use crate::leader::Leadership;
-use crate::{labels, route};
+use crate::{cause, labels, route};
 use asyncmcp_crds::v1alpha1::McpWebhookRoute;
 use futures::stream::{self, BoxStream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -125,7 +125,9 @@ pub async fn run(requests: Watches, leadership: Leadership, context: Arc<Context
     .for_each(|outcome| async move {
         match outcome {
             Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(%error, "a watch failed; it is tried again"),
+            Err(error) => {
+                tracing::warn!(cause = cause::line(&error), "a watch failed; it is tried again");
+            }
         }
     })
     .await;

@@ -20,6 +20,7 @@ pub mod validate;
 pub(crate) mod fixture;
 
 use crate::caches::RouteObject;
+use crate::cause;
 use crate::context::Context;
 use crate::memory::Memory;
 use apply::Problem;
@@ -155,13 +156,12 @@ pub fn error_policy(object: Arc<RouteObject>, error: &Error, context: &Context) 
         memory.failures
     });
     let wait = backoff(failures, rand::random_range(0.5..1.0));
-    let cause = error as &dyn std::error::Error;
     tracing::warn!(
         route = subject.names.route(),
         namespace = subject.names.namespace(),
-        cause,
+        cause = cause::line(error),
         ?wait,
-        "failed"
+        "a reconcile failed; it is tried again"
     );
     Action::requeue(wait)
 }

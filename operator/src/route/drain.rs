@@ -3,7 +3,7 @@
 //!
 //! Invariant: a volume that holds acknowledged, undelivered jobs never goes with its route.
 
-use super::apply::{self, release};
+use super::apply::{self, Owner, release};
 use super::ensure;
 use super::feedback::Observed;
 use super::resolve::Written;
@@ -57,7 +57,7 @@ pub struct Situation<'a> {
     pub deletion: &'a effective::Deletion,
     /// When its deletion began.
     pub deleted_at: Timestamp,
-    /// The children were asked to stay.
+    /// The children were asked to stay, or are no longer the route's.
     pub orphaning: bool,
     /// The namespace is going away.
     pub namespace_gone: bool,
@@ -131,7 +131,7 @@ pub async fn over(
     let situation = Situation {
         deletion: &deletion(subject),
         deleted_at,
-        orphaning: subject.is_orphaning(),
+        orphaning: subject.is_orphaning() || is_config_map_lost(context, subject),
         namespace_gone: is_namespace_gone(context, subject.names.namespace()).await?,
         was_served: written.is_some_and(|written| written.last.is_some()),
         pods,
@@ -179,6 +179,14 @@ async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result
         "the route ended with {jobs} undelivered; {key} is kept, `store.embedded.existingClaim` of a new route adopts it"
     );
     Ok(Note::warning("StoreKept", text))
+}
+
+/// The ConfigMap is no longer the route's: the garbage collector has already taken the owner references away, so pods
+/// cannot be told of anything any more.
+fn is_config_map_lost(context: &Context, subject: &Subject) -> bool {
+    let key = Key::new(Kind::ConfigMap, subject.names.config_map());
+    let meta = context.caches.meta(subject.names.namespace(), &key);
+    meta.is_some_and(|meta| Owner::of(&meta.metadata, subject.names.uid()) != Owner::Route)
 }
 
 async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, Error> {

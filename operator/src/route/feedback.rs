@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::build::ADMIN_PORT;
+use crate::cause;
 
 /// Time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ impl Reports {
                     seen.failures = seen.failures.saturating_add(1);
                     tracing::debug!(
                         pod = pod.name,
-                        error = &error as &dyn std::error::Error,
+                        cause = cause::line(&error),
                         "no report"
                     );
                 }

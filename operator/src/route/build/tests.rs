@@ -156,55 +156,6 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
     );
 }
 
-/// The table of ARCHITECTURE.md: what a changed field does to running pods.
-#[test]
-fn a_field_either_rolls_pods_or_is_live() {
-    let base = built(&fixture::minimal()).template;
-    let rolls = [
-        ("dataPlane", json!({"image": "other:1"})),
-        ("dataPlane", json!({"resources": {"limits": {"memory": "1Gi"}}})),
-        ("dataPlane", json!({"terminationGracePeriod": "90s"})),
-        ("store", json!({"embedded": {"existingClaim": "old"}})),
-        (
-            "webhook",
-            json!({"signing": {"secretRefs": [{"name": "sign", "key": "a"}]}}),
-        ),
-    ];
-    for (field, value) in rolls {
-        assert_ne!(
-            built(&with(field, value.clone())).template,
-            base,
-            "{field}: {value}"
-        );
-    }
-    let live = [
-        ("servers", json!([{"name": "b", "url": "http://b.example/mcp"}])),
-        ("webhookTools", json!([])),
-        (
-            "transport",
-            json!({"timeout": "5s", "lifetime": "1h", "jsonResponse": true}),
-        ),
-        (
-            "webhook",
-            json!({"retry": {"max": 8}, "timeout": "5s", "maxAge": "1h"}),
-        ),
-        (
-            "webhook",
-            json!({"receivers": {"fromClients": {"policy": "Deny"}}}),
-        ),
-        ("deletion", json!({"policy": "Abandon"})),
-        ("telemetry", json!({"logLevel": "debug"})),
-        ("store", json!({"embedded": {"size": "16Gi"}})),
-    ];
-    for (field, value) in live {
-        assert_eq!(
-            built(&with(field, value.clone())).template,
-            base,
-            "{field}: {value}"
-        );
-    }
-}
-
 #[test]
 fn the_last_served_document_stays_beside_the_new_one() {
     let last = Document {
