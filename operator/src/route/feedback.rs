@@ -80,11 +80,7 @@ impl Reports {
                 }
                 Some(Err(error)) => {
                     seen.failures = seen.failures.saturating_add(1);
-                    tracing::debug!(
-                        pod = pod.name,
-                        cause = cause::line(&error),
-                        "no report"
-                    );
+                    tracing::debug!(pod = pod.name, cause = cause::line(&error), "no report");
                 }
                 None => {}
             }
