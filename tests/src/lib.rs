@@ -17,6 +17,7 @@ pub mod fault;
 pub mod peers;
 pub mod process;
 pub mod prometheus;
+pub mod readme;
 pub mod receiver;
 pub mod session;
 

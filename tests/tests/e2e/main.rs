@@ -8,6 +8,7 @@ mod drain;
 mod durability;
 mod live;
 mod operator;
+mod readme;
 mod refusals;
 mod secrets;
 

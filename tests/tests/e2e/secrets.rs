@@ -15,7 +15,7 @@ async fn a_changed_signing_key_signs_the_next_delivery() -> Result<()> {
     let pod = space.get("pods", "analytics-dataplane-0").await?;
 
     let change = format!(r#"{{"stringData": {{"secret": "{NEXT_KEY}"}}}}"#);
-    space.kubectl(&["patch", "secret", "webhook-signing", "--patch", &change])?;
+    space.kubectl(&["patch", "secret", "analytics-signing", "--patch", &change])?;
     // The receiver reads its key once, at its start.
     space.kubectl(&["rollout", "restart", "deployment/receiver"])?;
     space.kubectl(&["rollout", "status", "deployment/receiver", "--timeout=60s"])?;
@@ -33,12 +33,12 @@ async fn a_route_names_the_secret_that_it_waits_for() -> Result<()> {
     let _release = Release::shared().await?;
     let space = Space::new("missing").await?;
     space.example(KEY)?;
-    space.kubectl(&["delete", "secret", "webhook-signing"])?;
+    space.kubectl(&["delete", "secret", "analytics-signing"])?;
     space.apply(&space::route(|_| {})?)?;
-    eventually(PATIENCE, || resolved(&space, "False", "webhook-signing")).await;
+    eventually(PATIENCE, || resolved(&space, "False", "analytics-signing")).await;
 
     let key = format!("--from-literal=secret={KEY}");
-    space.kubectl(&["create", "secret", "generic", "webhook-signing", &key])?;
+    space.kubectl(&["create", "secret", "generic", "analytics-signing", &key])?;
     eventually(PATIENCE, || resolved(&space, "True", "")).await;
     space.route(|_| {}).await?;
     space.call("process_batch", r#"{"seconds": 0.1, "items": 12}"#)?;
