@@ -149,36 +149,43 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
     validate::route(&Subject::read(Arc::new(object))).ok()
 }
 
-/// Keeps what must be kept and lets the route go.
+/// Keeps what must be kept, lets the route go, and then tells of it, once.
 pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
     let left = left(pods);
-    tracing::info!(route = subject.names.route(), ?end, ?left, "the route goes");
-    if keeps_volume(end, left) {
-        let note = keep(context, subject, left).await?;
+    let note = if keeps_volume(end, left) {
+        Some(keep(context, subject, left).await?)
+    } else {
+        None
+    };
+    let went = ensure::no_finalizer(context, subject)
+        .await
+        .map_err(Error::Finalizer)?;
+    if let Some(note) = note.filter(|_| went) {
         context.recorder.record(&subject.reference(), &[note]).await;
     }
-    ensure::no_finalizer(context, subject)
-        .await
-        .map_err(Error::Finalizer)
+    tracing::info!(
+        route = subject.names.route(),
+        namespace = subject.names.namespace(),
+        ?end,
+        ?left,
+        "the route went"
+    );
+    Ok(())
 }
 
 async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
-    let jobs = left.map_or_else(
-        || "an unknown number of jobs".to_owned(),
-        |jobs| format!("{jobs} jobs"),
-    );
+    let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
+    let ended = format!("the route ended before everything was delivered; jobs left: {jobs}");
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {
-        return Ok(Note::warning(
-            "JobsLeft",
-            format!("the route ended with {jobs} undelivered"),
-        ));
+        return Ok(Note::warning("JobsLeft", ended));
     }
     release(context, subject, &key).await.map_err(Error::Volume)?;
-    let text = format!(
-        "the route ended with {jobs} undelivered; {key} is kept, `store.embedded.existingClaim` of a new route adopts it"
-    );
-    Ok(Note::warning("StoreKept", text))
+    let adopt = "store.embedded.existingClaim of a new route adopts it";
+    Ok(Note::warning(
+        "StoreKept",
+        format!("{ended}. {key} is kept; {adopt}"),
+    ))
 }
 
 /// The ConfigMap is no longer the route's: the garbage collector has already taken the owner references away, so pods

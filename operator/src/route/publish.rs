@@ -92,7 +92,10 @@ pub async fn status(
     let look = pace::Look {
         pods: pods(found, outcome, draft.programmed),
         draining: subject.deleted_at.is_some(),
-        settling: memory.servers.is_settling() || misses_key(&status),
+        settling: memory
+            .servers
+            .is_settling(status.servers.as_deref().unwrap_or_default())
+            || misses_key(&status),
         next: next_reload(outcome),
     };
     Ok(Action::requeue(memory.waiting.pace(

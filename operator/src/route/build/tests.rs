@@ -114,6 +114,21 @@ fn the_pod_keeps_to_the_restricted_profile() {
 }
 
 #[test]
+fn a_pod_is_told_from_those_of_a_route_that_had_its_name() {
+    let children = built(&fixture::minimal());
+    let template = &find(&children, Kind::StatefulSet).unwrap()["spec"]["template"]["metadata"]["labels"];
+    let names = fixture::valid(&fixture::minimal()).names;
+    assert!(
+        labels::pods(&names)
+            .iter()
+            .all(|(key, value)| template[key] == value.as_str())
+    );
+    let again = crate::names::Names::new("tools", "analytics", "another");
+    assert_ne!(labels::pods(&names), labels::pods(&again));
+    assert_eq!(template[labels::TEMPLATE], children.template.as_str());
+}
+
+#[test]
 fn ids_can_be_left_to_the_platform() {
     let none = Id(None);
     let user = PodUser {
