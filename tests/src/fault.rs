@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -26,6 +26,8 @@ const DRIP: Duration = Duration::from_millis(50);
 pub enum Fault {
     /// Answers with this status and these header lines (each ends in CR LF), and no body.
     Answer(u16, String),
+    /// Answers with this status and, as `Retry-After`, the date that is so far away.
+    BusyFor(u16, Duration),
     /// Reads the request and says nothing.
     Silence,
     /// Answers 200, announces a body and never sends it.
@@ -36,6 +38,8 @@ pub enum Fault {
     Reset,
     /// Answers 200 and a body of so many bytes.
     Flood(usize),
+    /// Greets as a mail server would, before anything was asked.
+    Greeting,
 }
 
 impl Fault {
@@ -148,6 +152,7 @@ async fn serve(listener: TcpListener, mut script: VecDeque<Fault>, tls: Option<T
 async fn connection(stream: TcpStream, fault: Fault, tls: Option<TlsAcceptor>, log: Arc<Log>) {
     let _ = match tls {
         None if matches!(fault, Fault::Reset) => reset(stream, &log).await,
+        None if matches!(fault, Fault::Greeting) => greet(stream).await,
         None => converse(stream, fault, &log).await,
         Some(tls) => match tls.accept(stream).await {
             Ok(stream) => converse(stream, fault, &log).await,
@@ -164,13 +169,12 @@ where
     let seen = read(&mut stream).await?;
     lock(&log.seen).push(seen);
     match fault {
-        Fault::Answer(status, headers) => {
-            let head =
-                format!("HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(head.as_bytes()).await?;
-            stream.shutdown().await
+        Fault::Answer(status, headers) => answer(stream, status, &headers).await,
+        Fault::BusyFor(status, wait) => {
+            let date = httpdate::fmt_http_date(SystemTime::now() + wait);
+            answer(stream, status, &format!("retry-after: {date}\r\n")).await
         }
-        Fault::Silence => std::future::pending().await,
+        Fault::Silence | Fault::Greeting => std::future::pending().await,
         Fault::NoBody | Fault::Reset => {
             stream.write_all(&head(10)).await?;
             stream.flush().await?;
@@ -181,6 +185,12 @@ where
     }
 }
 
+async fn answer(mut stream: impl AsyncWrite + Unpin, status: u16, headers: &str) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.shutdown().await
+}
+
 /// With `SO_LINGER` 0 a close is an RST.
 async fn reset(mut stream: TcpStream, log: &Log) -> std::io::Result<()> {
     let seen = read(&mut BufReader::new(&mut stream)).await?;
@@ -188,6 +198,11 @@ async fn reset(mut stream: TcpStream, log: &Log) -> std::io::Result<()> {
     stream.write_all(&head(10)).await?;
     stream.write_all(b"half").await?;
     stream.set_zero_linger()
+}
+
+async fn greet(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(b"220 mail.example.com ESMTP\r\n").await?;
+    std::future::pending().await
 }
 
 async fn drip(mut stream: impl AsyncWrite + Unpin) -> std::io::Result<()> {
@@ -216,16 +231,11 @@ fn head(length: usize) -> Vec<u8> {
 }
 
 async fn read<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> std::io::Result<Seen> {
+    line(stream).await?; // the request line
     let mut headers = HeaderMap::new();
-    let mut line = String::new();
-    stream.read_line(&mut line).await?; // the request line
-    loop {
-        line.clear();
-        stream.read_line(&mut line).await?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>()) {
+    while let Some((name, value)) = line(stream).await?.split_once(':') {
+        let (name, value) = (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>());
+        if let (Ok(name), Ok(value)) = (name, value) {
             headers.insert(name, value);
         }
     }
@@ -239,6 +249,14 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> std::io::Resul
         body: body.into(),
         at: Instant::now(),
     })
+}
+
+async fn line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> std::io::Result<String> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line.trim_end().to_owned())
 }
 
 fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,6 +14,7 @@ pub mod dataplane;
 pub mod eventually;
 pub mod example;
 pub mod fault;
+pub mod namespace;
 pub mod peers;
 pub mod process;
 pub mod prometheus;
