@@ -102,7 +102,9 @@ fn trouble(status: &PodStatus) -> Option<String> {
             container.image
         )),
         Some(("ContainerCreating" | "PodInitializing" | "CrashLoopBackOff", _)) | None => crash(container),
-        Some((reason, waiting)) => Some(sentence(reason, waiting.message.as_deref())),
+        Some((reason, waiting)) => {
+            crash(container).or_else(|| Some(sentence(reason, waiting.message.as_deref())))
+        }
     }
 }
 
