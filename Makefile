@@ -22,6 +22,7 @@ check: ## Format, lints and generated files, as CI sees them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p asyncmcp-crds --bin crdgen -- --check
+	charts/asyncmcp/values-table --check
 
 fmt: ## Formats the code
 	cargo fmt --all
@@ -29,9 +30,14 @@ fmt: ## Formats the code
 generate: ## Writes every generated file anew
 	@tests/setup/build
 	cargo run -q -p asyncmcp-crds --bin crdgen
+	rbac=$$(cargo run -q -p asyncmcp-operator -- rbac) && printf '%s\n' "$$rbac" >charts/asyncmcp/files/rbac.yaml
+	charts/asyncmcp/values-table
 
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)
 	@tests/run e2e
+
+crash: ## Kills the data plane 1,000 times under load and at every commit (KILLS=n, SEED=n)
+	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_SEED='$(SEED)' tests/run crash
 
 cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own
 	@tests/cluster/up

@@ -19,6 +19,7 @@ use asyncmcp_delivery::engine::{Engine, Parts, chance};
 use asyncmcp_delivery::sender::HttpSender;
 use asyncmcp_delivery::store::{self, Store};
 use prometheus::{IntGaugeVec, Opts, Registry};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
@@ -158,12 +159,18 @@ impl App {
         self.store_failed.cancelled().await;
     }
 
-    /// Ends the work within the pod's grace period: what runs may go on for most of it.
-    pub async fn drain(&self) {
+    /// How long what runs may go on once the process was told to end: most of the pod's grace period.
+    pub fn time_to_end(&self) -> Duration {
         let grace = self.live.borrow().route.data_plane.termination_grace_period;
-        tracing::info!(pending = self.engine.pending(), ?grace, "ending");
+        grace.saturating_sub(KEPT_FOR_THE_END)
+    }
+
+    /// Ends the work on jobs. What runs may go on until `deadline`; ordinary calls and their answers go on.
+    pub async fn drain(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        tracing::info!(pending = self.engine.pending(), ?left, "ending");
         self.ending.cancel();
-        if let Err(error) = self.engine.drain(grace.saturating_sub(KEPT_FOR_THE_END)).await {
+        if let Err(error) = self.engine.drain(left).await {
             tracing::error!(%error, "the store did not close cleanly; it is recovered at the next start");
         }
         self.runner.close().await;

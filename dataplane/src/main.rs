@@ -16,6 +16,8 @@ use asyncmcp_dataplane::{admin, server};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// The route cannot be served (`EX_CONFIG` of sysexits.h).
 const BAD_ROUTE: u8 = 78;
@@ -68,11 +70,18 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     tracing::info!(mcp = %mcp.local_addr()?, admin = %admin.local_addr()?, "serving");
     tokio::spawn(watch.run());
     let admin = tokio::spawn(axum::serve(admin, admin::router(Arc::clone(&app))).into_future());
-    let mcp = tokio::spawn(axum::serve(mcp, server::router(app.edge())).into_future());
+    let last_call = CancellationToken::new();
+    let mcp = axum::serve(mcp, server::router(app.edge()))
+        .with_graceful_shutdown(last_call.clone().cancelled_owned());
+    let mut mcp = tokio::spawn(mcp.into_future());
     let ended = ending(&app).await;
-    app.drain().await;
-    // Streams have no end of their own: what is still open now is cut.
-    mcp.abort();
+    let deadline = Instant::now() + app.time_to_end();
+    app.drain(deadline).await;
+    last_call.cancel();
+    if timeout_at(deadline, &mut mcp).await.is_err() {
+        tracing::warn!("answers that were still under way are cut");
+        mcp.abort();
+    }
     admin.abort();
     telemetry.shut_down();
     ended

@@ -13,6 +13,7 @@ use asyncmcp_delivery::clock::Clock;
 use asyncmcp_protocol::RawObject;
 use http::HeaderValue;
 use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry};
 use tokio::time::Instant;
@@ -134,8 +135,9 @@ impl Operation {
     pub fn calls(&mut self, tool: &str) {
         tool.clone_into(&mut self.tool);
         self.span.record("gen_ai.tool.name", tool);
-        self.span
-            .record("otel.name", format!("{} {tool}", self.method).as_str());
+        // Recording `otel.name` is of no use here: the span began when it took its parent.
+        let name = format!("{} {tool}", self.method);
+        self.span.context().span().update_name(name);
     }
 
     /// It fails, for this reason out of a closed set.

@@ -1,32 +1,21 @@
-//! The watches of one scope and the queue of routes they feed. Called by `main`, once per scope.
-//!
-//! | watched | wakes |
-//! |---|---|
-//! | routes | the route |
-//! | pods of data planes | their route |
-//! | children, by owner and by label | their route |
-//! | everything a route refers to, and children's names taken by others | the routes that said so in [`Interest`] |
-//! | the gain of leadership | all routes |
+//! The queue of routes of one scope, fed by its watches. Called by `run`, once per scope.
 //!
 //! Invariant: every replica watches, only the leader reconciles.
 
+mod watches;
+
 use crate::caches::{Caches, RouteObject};
 use crate::context::Context;
-use crate::interest::Interest;
-use crate::kinds::{Key, Kind, Meta};
 use crate::leader::Leadership;
-use crate::{labels, route};
+use crate::{cause, route};
 use asyncmcp_crds::v1alpha1::McpWebhookRoute;
 use futures::stream::{self, BoxStream, StreamExt};
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::runtime::controller::{Config, ReconcileRequest, applier};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{WatchStreamExt, controller};
-use std::collections::BTreeMap;
+use kube::api::ApiResource;
+use kube::runtime::controller::{self, Config, ReconcileRequest, applier};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 use std::sync::Arc;
+pub use watches::{Scope, Watches};
 
 /// Routes reconciled at the same time.
 const CONCURRENCY: u16 = 32;
@@ -34,79 +23,9 @@ const CONCURRENCY: u16 = 32;
 type Request = ReconcileRequest<RouteObject>;
 type Requests = BoxStream<'static, Result<Request, watcher::Error>>;
 
-/// Which part of the cluster a controller works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All namespaces.
-    Cluster,
-    /// One namespace.
-    Namespace(String),
-}
-
-impl Scope {
-    /// One scope per namespace, or the whole cluster where none is named.
-    pub fn of(namespaces: &[String]) -> Vec<Self> {
-        if namespaces.is_empty() {
-            return vec![Self::Cluster];
-        }
-        let unique: std::collections::BTreeSet<_> = namespaces.iter().collect();
-        unique
-            .into_iter()
-            .map(|namespace| Self::Namespace(namespace.clone()))
-            .collect()
-    }
-
-    fn api<K>(&self, client: &kube::Client, resource: &K::DynamicType) -> Api<K>
-    where
-        K: kube::Resource<Scope = kube::core::DynamicResourceScope, DynamicType = ApiResource>,
-    {
-        match self {
-            Self::Cluster => Api::all_with(client.clone(), resource),
-            Self::Namespace(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
-        }
-    }
-
-    fn pods(&self, client: &kube::Client) -> Api<Pod> {
-        match self {
-            Self::Cluster => Api::all(client.clone()),
-            Self::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
-        }
-    }
-}
-
 /// How the API server knows routes.
 pub fn route_resource() -> ApiResource {
     ApiResource::erase::<McpWebhookRoute>(&())
-}
-
-/// The watches of one scope: the caches they fill and the requests they make.
-pub struct Watches {
-    /// The caches.
-    pub caches: Caches,
-    /// Who wants to know of which object.
-    pub interest: Arc<Interest>,
-    requests: Vec<Requests>,
-}
-
-impl Watches {
-    /// Sets up every watch of the scope. Nothing is sent before [`run`] polls them.
-    pub fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
-        let interest = Arc::new(Interest::default());
-        let (routes, own) = watch_routes(client, scope);
-        let (pods, of_pods) = watch_pods(client, scope);
-        let mut requests = vec![own, of_pods];
-        let mut metas = BTreeMap::new();
-        for kind in kinds.iter().copied() {
-            let (store, touched) = watch_meta(client, scope, kind, interest.clone());
-            metas.insert(kind, store);
-            requests.push(touched);
-        }
-        Self {
-            caches: Caches { routes, pods, metas },
-            interest,
-            requests,
-        }
-    }
 }
 
 /// Reconciles the routes of one scope until the watches end, which they never do.
@@ -125,99 +44,12 @@ pub async fn run(requests: Watches, leadership: Leadership, context: Arc<Context
     .for_each(|outcome| async move {
         match outcome {
             Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(%error, "a watch failed; it is tried again"),
+            Err(error) => {
+                tracing::warn!(cause = cause::line(&error), "a watch failed; it is tried again");
+            }
         }
     })
     .await;
-}
-
-fn watch_routes(client: &kube::Client, scope: &Scope) -> (Store<RouteObject>, Requests) {
-    let resource = route_resource();
-    let writer = reflector::store::Writer::new(resource.clone());
-    let store = writer.as_reader();
-    let stream = watcher(
-        scope.api::<DynamicObject>(client, &resource),
-        watcher::Config::default(),
-    )
-    .default_backoff()
-    .modify(|route| route.metadata.managed_fields = None)
-    .reflect(writer)
-    .touched_objects()
-    .map(|touched| touched.map(|route| request(ObjectRef::from_obj_with(&route, route_resource()))));
-    (store, stream.boxed())
-}
-
-fn watch_pods(client: &kube::Client, scope: &Scope) -> (Store<Pod>, Requests) {
-    let (store, writer) = reflector::store();
-    let config = watcher::Config::default().labels(&labels::managed());
-    let stream = watcher(scope.pods(client), config)
-        .default_backoff()
-        .modify(|pod| {
-            pod.metadata.managed_fields = None;
-            pod.spec = None;
-        })
-        .reflect(writer)
-        .touched_objects()
-        .flat_map(|touched| match touched {
-            Ok(pod) => stream::iter(
-                by_label(&pod.metadata)
-                    .map(request)
-                    .map(Ok)
-                    .into_iter()
-                    .collect::<Vec<_>>(),
-            ),
-            Err(error) => stream::iter(vec![Err(error)]),
-        });
-    (store, stream.boxed())
-}
-
-fn watch_meta(
-    client: &kube::Client,
-    scope: &Scope,
-    kind: Kind,
-    interest: Arc<Interest>,
-) -> (Store<Meta>, Requests) {
-    let writer = reflector::store::Writer::new(kind.resource());
-    let store = writer.as_reader();
-    let mut config = watcher::Config::default();
-    if let Some(selector) = kind.watch_selector() {
-        config = config.labels(&selector);
-    }
-    let stream = watcher(scope.api::<Meta>(client, &kind.resource()), config)
-        .default_backoff()
-        .modify(|meta| meta.metadata.managed_fields = None)
-        .reflect(writer)
-        .touched_objects()
-        .flat_map(move |touched| match touched {
-            Ok(meta) => stream::iter(woken_by(&meta.metadata, kind, &interest)),
-            Err(error) => stream::iter(vec![Err(error)]),
-        });
-    (store, stream.boxed())
-}
-
-/// The routes that a change of this object concerns.
-fn woken_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Request, watcher::Error>> {
-    let Some((namespace, name)) = meta.namespace.as_deref().zip(meta.name.as_deref()) else {
-        return Vec::new();
-    };
-    let interested = interest.routes(namespace, &Key::new(kind, name));
-    let routes = interested
-        .into_iter()
-        .map(|route| route_ref(namespace, &route))
-        .chain(by_label(meta));
-    routes.map(request).map(Ok).collect()
-}
-
-/// The route that an object was made for, as its labels say.
-fn by_label(meta: &ObjectMeta) -> Option<ObjectRef<RouteObject>> {
-    let labels = meta.labels.as_ref()?;
-    if labels.get(labels::MANAGED_BY).map(String::as_str) != Some(labels::OPERATOR) {
-        return None;
-    }
-    Some(route_ref(
-        meta.namespace.as_deref()?,
-        labels.get(labels::INSTANCE)?,
-    ))
 }
 
 /// Every route, once this replica leads and its caches are warm: nothing was done for them on standby.
@@ -232,58 +64,6 @@ fn all_routes_when_leading(mut leadership: Leadership, caches: Caches) -> Reques
     .boxed()
 }
 
-fn route_ref(namespace: &str, name: &str) -> ObjectRef<RouteObject> {
-    ObjectRef::new_with(name, route_resource()).within(namespace)
-}
-
 fn request(route: ObjectRef<RouteObject>) -> Request {
     Request::from(route)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn meta(name: &str, labels: &[(&str, &str)]) -> ObjectMeta {
-        let labels = labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        ObjectMeta {
-            name: Some(name.to_owned()),
-            namespace: Some("ns".to_owned()),
-            labels: Some(labels.collect()),
-            ..ObjectMeta::default()
-        }
-    }
-
-    fn woken(meta: &ObjectMeta, interest: &Interest) -> Vec<String> {
-        let requests = woken_by(meta, Kind::Secret, interest);
-        requests
-            .into_iter()
-            .map(|request| request.unwrap().obj_ref.name)
-            .collect()
-    }
-
-    #[test]
-    fn a_child_wakes_its_route_and_a_reference_wakes_those_who_hold_it() {
-        let interest = Interest::default();
-        interest.set("ns", "two", [Key::new(Kind::Secret, "token")].into());
-        let child = meta(
-            "x",
-            &[(labels::MANAGED_BY, labels::OPERATOR), (labels::INSTANCE, "one")],
-        );
-        assert_eq!(woken(&child, &interest), ["one"]);
-        assert_eq!(woken(&meta("token", &[]), &interest), ["two"]);
-        assert_eq!(
-            woken(&meta("other", &[(labels::INSTANCE, "helm-release")]), &interest),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn a_namespace_named_twice_is_one_scope() {
-        assert_eq!(Scope::of(&[]), [Scope::Cluster]);
-        let twice = ["a".to_owned(), "a".to_owned()];
-        assert_eq!(Scope::of(&twice), [Scope::Namespace("a".to_owned())]);
-    }
 }

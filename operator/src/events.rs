@@ -6,6 +6,7 @@
 //!
 //! Invariant: an event that cannot be written is logged and forgotten; it never fails a reconcile.
 
+use crate::cause;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -75,7 +76,8 @@ impl Recorder {
         for note in notes {
             let event = event(regarding, note, &self.instance, Timestamp::now());
             if let Err(error) = api.create(&PostParams::default(), &event).await {
-                tracing::warn!(%error, reason = note.reason, "failed to write an event");
+                let cause = cause::line(&error);
+                tracing::warn!(cause, reason = note.reason, "failed to write an event");
             }
         }
     }

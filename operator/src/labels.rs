@@ -2,6 +2,7 @@
 //!
 //! Invariant: a selector's labels never change for a route, since selectors are immutable in the cluster.
 
+use crate::names::Names;
 use std::collections::BTreeMap;
 
 /// The route an object was made for: the well-known instance label.
@@ -16,6 +17,8 @@ pub const OPERATOR: &str = "asyncmcp-operator";
 pub const DATAPLANE: &str = "asyncmcp-dataplane";
 /// Pod label: hash of the pod template the pod was made from. A pod with another value is of an old revision.
 pub const TEMPLATE: &str = "asyncmcp.dev/template";
+/// Pod label: uid of the route the pod was made for. Pods that outlived a route of the same name carry another one.
+pub const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
 /// The container of a data-plane pod.
 pub const CONTAINER: &str = "dataplane";
 /// The annotation by which `kubectl logs` and `kubectl exec` choose a container.
@@ -34,6 +37,13 @@ pub fn all(route: &str) -> BTreeMap<String, String> {
     labels.insert("app.kubernetes.io/component".to_owned(), "dataplane".to_owned());
     labels.insert("app.kubernetes.io/part-of".to_owned(), "asyncmcp".to_owned());
     labels.insert(MANAGED_BY.to_owned(), OPERATOR.to_owned());
+    labels
+}
+
+/// The labels that only pods made for this very route have.
+pub fn pods(names: &Names) -> BTreeMap<String, String> {
+    let mut labels = selector(names.route());
+    labels.insert(ROUTE_UID.to_owned(), names.uid().to_owned());
     labels
 }
 

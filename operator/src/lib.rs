@@ -13,6 +13,7 @@
 pub mod admin;
 pub mod args;
 pub mod caches;
+mod cause;
 pub mod context;
 pub mod controller;
 mod digest;

@@ -20,6 +20,7 @@ pub mod validate;
 pub(crate) mod fixture;
 
 use crate::caches::RouteObject;
+use crate::cause;
 use crate::context::Context;
 use crate::memory::Memory;
 use apply::Problem;
@@ -72,16 +73,19 @@ impl Error {
 
 /// Makes the cluster serve a route as it is written.
 pub async fn reconcile(object: Arc<RouteObject>, context: Arc<Context>) -> Result<Action, Error> {
+    // What a cold cache does not show yet would look like something missing.
+    context.caches.warm().await;
     if !context.leadership.holds() {
         return Ok(Action::await_change());
     }
     let _timer = context.metrics.reconcile_seconds.start_timer();
-    let subject = Subject::read(object);
+    let mut subject = Subject::read(object);
     if subject.deleted_at.is_some() && !subject.has_finalizer() {
         return Ok(Action::await_change()); // others are still letting go
     }
     let memory = context.memories.of(&subject.names);
     let mut memory = memory.lock().await;
+    memory.published.recall(&mut subject);
     let action = step(&context, &subject, &mut memory).await?;
     memory.failures = 0;
     Ok(action)
@@ -155,13 +159,12 @@ pub fn error_policy(object: Arc<RouteObject>, error: &Error, context: &Context) 
         memory.failures
     });
     let wait = backoff(failures, rand::random_range(0.5..1.0));
-    let cause = error as &dyn std::error::Error;
     tracing::warn!(
         route = subject.names.route(),
         namespace = subject.names.namespace(),
-        cause,
+        cause = cause::line(error),
         ?wait,
-        "failed"
+        "a reconcile failed; it is tried again"
     );
     Action::requeue(wait)
 }

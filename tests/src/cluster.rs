@@ -3,6 +3,7 @@
 //! Tests write as users do, with kubectl and helm, and look at what came of it through the API, which is quicker to ask
 //! again and again. Invariant: what a test makes in the cluster it removes, also when it fails.
 
+pub mod audit;
 pub mod kill;
 pub mod release;
 pub mod space;

@@ -22,6 +22,8 @@ pub struct Query {
     pub panel: String,
     /// `PromQL` with Grafana's variables in it.
     pub expression: String,
+    /// The labels by which its legend names a series.
+    pub labels: Vec<String>,
 }
 
 /// Every dashboard of the chart.
@@ -50,6 +52,7 @@ impl Dashboard {
         let query = |panel: &Value, target: &Value| Query {
             panel: panel["title"].as_str().unwrap_or_default().to_owned(),
             expression: target["expr"].as_str().unwrap_or_default().to_owned(),
+            labels: legend(target["legendFormat"].as_str().unwrap_or_default()),
         };
         let of = |panel: &Value| {
             items(&panel["targets"])
@@ -62,6 +65,14 @@ impl Dashboard {
 
 fn items(list: &Value) -> std::slice::Iter<'_, Value> {
     list.as_array().map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+/// The labels in `{{namespace}}/{{route}}`.
+fn legend(format: &str) -> Vec<String> {
+    let opened = format.split("{{").skip(1);
+    opened
+        .filter_map(|rest| Some(rest.split_once("}}")?.0.to_owned()))
+        .collect()
 }
 
 /// The metric names in a `PromQL` expression: ours all begin with `asyncmcp_` or `mcp_`. Label names that begin so too

@@ -2,13 +2,15 @@
 //!
 //! Invariant: ports, state and route stay the same over [`DataPlane::restart`], as in a pod.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use crate::attempt::Attempt;
 use crate::eventually;
 use crate::process::{Process, binary, free_port};
 
@@ -20,22 +22,42 @@ pub struct DataPlane {
     pub dir: PathBuf,
     port: u16,
     admin_port: u16,
-    flags: Vec<String>,
+    launch: Launch,
+}
+
+/// How the process is started, beside what every test gives it.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// More flags.
+    pub flags: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// A command that starts the rest of its line in its own place, such as `unshare`.
+    pub around: Vec<String>,
 }
 
 impl DataPlane {
     /// Starts one in `dir` with `route` (YAML) and more `flags`, and waits until it is ready.
     pub async fn start(dir: &Path, route: &str, flags: &[&str]) -> Result<Self> {
+        let launch = Launch {
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            ..Launch::default()
+        };
+        Self::start_as(dir, route, launch).await
+    }
+
+    /// The same with everything that can be said about the start.
+    pub async fn start_as(dir: &Path, route: &str, launch: Launch) -> Result<Self> {
+        // An error means that it is installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         std::fs::write(dir.join("route.yaml"), route)?;
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let (port, admin_port) = (free_port()?, free_port()?);
-        let process = launch(dir, port, admin_port, &flags)?;
         let this = Self {
-            process,
+            process: start(dir, port, admin_port, &launch)?,
             dir: dir.to_owned(),
             port,
             admin_port,
-            flags,
+            launch,
         };
         this.ready().await;
         Ok(this)
@@ -68,8 +90,8 @@ impl DataPlane {
 
     /// Starts it again without waiting for it.
     pub fn relaunch(&mut self, flags: &[&str]) -> Result<()> {
-        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        self.process = launch(&self.dir, self.port, self.admin_port, &self.flags)?;
+        self.launch.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.process = start(&self.dir, self.port, self.admin_port, &self.launch)?;
         Ok(())
     }
 
@@ -107,6 +129,23 @@ impl DataPlane {
             .await?)
     }
 
+    /// The log's lines about attempts, in their order.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        Attempt::all(&self.process.json_lines())
+    }
+
+    /// Waits until nothing is left to happen to any job; then there are no more attempts.
+    pub async fn at_rest(&self, deadline: Duration) {
+        eventually(deadline, || async {
+            let status = self.status().await.map_err(|error| error.to_string())?;
+            match status["delivery"]["pending"].as_u64() {
+                Some(0) => Ok(()),
+                pending => Err(format!("pending: {pending:?}")),
+            }
+        })
+        .await;
+    }
+
     /// The sum of a metric's samples whose labels contain all of `labels` (`name="value"`).
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let text = self.metrics().await?;
@@ -124,8 +163,11 @@ impl DataPlane {
     }
 }
 
-fn launch(dir: &Path, port: u16, admin_port: u16, flags: &[String]) -> Result<Process> {
-    let mut command = Command::new(binary("asyncmcp-dataplane")?);
+fn start(dir: &Path, port: u16, admin_port: u16, launch: &Launch) -> Result<Process> {
+    let binary = binary("asyncmcp-dataplane")?;
+    let mut line = launch.around.iter().map(OsStr::new).chain([binary.as_os_str()]);
+    let mut command = Command::new(line.next().context("an empty line")?);
+    command.args(line).envs(launch.env.iter().cloned());
     command
         .arg("--route")
         .arg(dir.join("route.yaml"))
@@ -137,6 +179,9 @@ fn launch(dir: &Path, port: u16, admin_port: u16, flags: &[String]) -> Result<Pr
         "--admin-listen",
         &format!("127.0.0.1:{admin_port}"),
     ]);
-    command.arg("--state-dir").arg(dir.join("state")).args(flags);
+    command
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .args(&launch.flags);
     Process::start(&mut command, &dir.join("dataplane.log"))
 }

@@ -17,7 +17,7 @@ pub struct Example {
     pub process: Process,
     /// Its MCP endpoint.
     pub url: String,
-    /// The keys that `process_batch` ran for, a line each, written before it ran.
+    /// A line of JSON `{"tool","key"}` for each execution, written before it ran.
     pub journal: PathBuf,
 }
 
@@ -47,9 +47,13 @@ impl Example {
         })
     }
 
-    /// The keys that `process_batch` ran for so far.
+    /// The keys of the executions so far, in their order; of those that were given one.
     pub fn ran(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.journal).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        let key = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            line["key"].as_str().map(str::to_owned)
+        };
+        text.lines().filter_map(key).collect()
     }
 }

@@ -3,13 +3,23 @@
 //! The binaries under `tests/tests/` are thin; whatever two of them need is here. Invariant:
 //! what a test starts it stops, by the process it started, also when it panics.
 
+pub mod attempt;
+pub mod authority;
 pub mod chart;
 pub mod cluster;
+pub mod collector;
 pub mod command;
 pub mod dashboard;
 pub mod dataplane;
 pub mod eventually;
 pub mod example;
+pub mod fault;
+pub mod namespace;
+pub mod peers;
 pub mod process;
+pub mod prometheus;
+pub mod readme;
+pub mod receiver;
+pub mod session;
 
 pub use eventually::eventually;

@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result};
 
 use crate::eventually;
 
+/// Where the kernel takes no ports from by itself (`ip_local_port_range` begins at 32768).
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
 /// A running process, its output in a file.
 pub struct Process {
     child: Child,
@@ -33,9 +36,13 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A loopback port that is free now.
+/// A loopback port that is free now, below the ports that the kernel gives to outgoing connections: while
+/// a process is down, one of these could take its port, or a client that knocks there meet itself.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let mut tries = (0..100).map(|_| rand::random_range(PORTS));
+    tries
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("no port is free")
 }
 
 impl Process {
@@ -57,6 +64,15 @@ impl Process {
     /// What it wrote so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The lines of JSON among what it wrote so far.
+    pub fn json_lines(&self) -> Vec<serde_json::Value> {
+        let output = self.output();
+        output
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Its process id.

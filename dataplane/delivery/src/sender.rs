@@ -16,8 +16,8 @@ use reqwest::{Client, Response, redirect};
 use tokio::time::Instant;
 
 use crate::clock::Millis;
-use crate::egress::resolver::{Guarded, Lookup};
-use crate::egress::{Egress, Refusal};
+use crate::egress::resolver::{Guarded, Lookup, Lookups};
+use crate::egress::{Allowed, Egress, Refusal};
 use crate::engine::Policy;
 use crate::job::{Call, Job, Origin, Target, Trace};
 use crate::schedule;
@@ -71,6 +71,7 @@ pub trait Sender: Send + Sync + 'static {
 /// [`Sender`] over HTTP.
 pub struct HttpSender {
     lookup: Arc<dyn Lookup>,
+    lookups: Lookups,
     clients: Mutex<Option<Clients>>,
 }
 
@@ -86,6 +87,8 @@ struct Clients {
 enum Failure {
     Refused(Refusal),
     NoClient,
+    Timeout,
+    ResolverTimeout,
     Http(reqwest::Error),
 }
 
@@ -100,26 +103,32 @@ impl HttpSender {
     pub fn new(lookup: Arc<dyn Lookup>) -> Self {
         Self {
             lookup,
+            lookups: Lookups::default(),
             clients: Mutex::new(None),
         }
     }
 
-    async fn exchange(&self, post: &Post<'_>) -> Result<Answer, Failure> {
+    /// What to send where. Not a part of the attempt's time: to read the certificates that a new client
+    /// trusts takes a while, and is no fault of the receiver.
+    fn prepare(&self, post: &Post<'_>) -> Result<(Client, Allowed), Failure> {
         let checked = post.policy.egress.check_url(post.target.origin, &post.target.url);
         let allowed = checked.map_err(Failure::Refused)?;
-        let client = self.client(&post.policy.egress, post.target.origin)?;
-        let request = client
-            .post(allowed.url().clone())
-            .headers(headers::of(post))
-            .body(post.body.clone());
-        let response = request.send().await.map_err(Failure::Http)?;
-        let answer = Answer::of(&response, post.at);
-        match drained(response).await {
-            // A 2xx cut short is no success: the receiver may have failed after the head. Sending again
-            // can at worst make a duplicate, which receivers know by its id.
-            Err(error) if answer.verdict == Verdict::Delivered => Err(Failure::Http(error)),
-            _ => Ok(answer),
-        }
+        Ok((self.client(&post.policy.egress, post.target.origin)?, allowed))
+    }
+
+    async fn attempt(&self, post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<Answer, Failure> {
+        let exchange = exchange(post, client, allowed);
+        tokio::pin!(exchange);
+        let in_time = tokio::time::timeout(post.policy.attempt_timeout, &mut exchange).await;
+        // The lookup, if it is one that hangs, is under way until the exchange is dropped.
+        in_time.unwrap_or_else(|_elapsed| {
+            let name = allowed.url().host_str().unwrap_or_default();
+            Err(if self.lookups.contain(name) {
+                Failure::ResolverTimeout
+            } else {
+                Failure::Timeout
+            })
+        })
     }
 
     fn client(&self, egress: &Egress, origin: Origin) -> Result<Client, Failure> {
@@ -140,7 +149,8 @@ impl HttpSender {
     fn build(&self, egress: &Egress) -> reqwest::Result<Clients> {
         let egress = Arc::new(egress.clone());
         let client = |origin| {
-            let guard = Guarded::new(Arc::clone(&self.lookup), Arc::clone(&egress), origin);
+            let lookup = Arc::clone(&self.lookup);
+            let guard = Guarded::new(lookup, Arc::clone(&egress), origin, self.lookups.clone());
             Client::builder()
                 .dns_resolver(Arc::new(guard))
                 .redirect(redirect::Policy::none())
@@ -164,19 +174,34 @@ impl HttpSender {
 #[async_trait]
 impl Sender for HttpSender {
     async fn send(&self, post: Post<'_>) -> Attempt {
+        let prepared = self.prepare(&post);
         let started = Instant::now();
-        let exchange = tokio::time::timeout(post.policy.attempt_timeout, self.exchange(&post));
-        let answer = match exchange.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(failure)) => Answer::none(failure.verdict()),
-            Err(_elapsed) => Answer::none(Verdict::Retry(Category::Timeout)),
+        let answer = match prepared {
+            Ok((client, allowed)) => self.attempt(&post, &client, &allowed).await,
+            Err(failure) => Err(failure),
         };
+        let answer = answer.unwrap_or_else(|failure| Answer::none(failure.verdict()));
         Attempt {
             status: answer.status,
             verdict: answer.verdict,
             retry_after: answer.retry_after,
             duration: started.elapsed(),
         }
+    }
+}
+
+async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<Answer, Failure> {
+    let request = client
+        .post(allowed.url().clone())
+        .headers(headers::of(post))
+        .body(post.body.clone());
+    let response = request.send().await.map_err(Failure::Http)?;
+    let answer = Answer::of(&response, post.at);
+    match drained(response).await {
+        // A 2xx cut short is no success: the receiver may have failed after the head. Sending again
+        // can at worst make a duplicate, which receivers know by its id.
+        Err(error) if answer.verdict == Verdict::Delivered => Err(Failure::Http(error)),
+        _ => Ok(answer),
     }
 }
 
@@ -206,6 +231,8 @@ impl Failure {
         match self {
             Self::Refused(refusal) => Verdict::Refused(*refusal),
             Self::NoClient => Verdict::Requeue(Fault::Client),
+            Self::Timeout => Verdict::Retry(Category::Timeout),
+            Self::ResolverTimeout => Verdict::Requeue(Fault::Resolver),
             Self::Http(error) => verdict::of_failure(error),
         }
     }

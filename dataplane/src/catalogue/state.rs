@@ -251,8 +251,9 @@ impl Facts {
     fn record(&mut self, name: &str, state: ServerState, message: Option<String>) {
         let health = self.health.entry(name.to_owned()).or_default();
         if health.record(state, message) {
-            let message = health.message().unwrap_or_default();
-            tracing::info!(server = name, ?state, message, "a server's state changed");
+            // A field called `message` would take the place of the line's own words.
+            let detail = health.message().unwrap_or_default();
+            tracing::info!(server = name, ?state, detail, "a server's state changed");
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a volume that holds acknowledged, undelivered jobs never goes with its route.
 
-use super::apply::{self, release};
+use super::apply::{self, Owner, release};
 use super::ensure;
 use super::feedback::Observed;
 use super::resolve::Written;
@@ -57,7 +57,7 @@ pub struct Situation<'a> {
     pub deletion: &'a effective::Deletion,
     /// When its deletion began.
     pub deleted_at: Timestamp,
-    /// The children were asked to stay.
+    /// The children were asked to stay, or are no longer the route's.
     pub orphaning: bool,
     /// The namespace is going away.
     pub namespace_gone: bool,
@@ -131,7 +131,7 @@ pub async fn over(
     let situation = Situation {
         deletion: &deletion(subject),
         deleted_at,
-        orphaning: subject.is_orphaning(),
+        orphaning: subject.is_orphaning() || is_config_map_lost(context, subject),
         namespace_gone: is_namespace_gone(context, subject.names.namespace()).await?,
         was_served: written.is_some_and(|written| written.last.is_some()),
         pods,
@@ -149,36 +149,51 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
     validate::route(&Subject::read(Arc::new(object))).ok()
 }
 
-/// Keeps what must be kept and lets the route go.
+/// Keeps what must be kept, lets the route go, and then tells of it, once.
 pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
     let left = left(pods);
-    tracing::info!(route = subject.names.route(), ?end, ?left, "the route goes");
-    if keeps_volume(end, left) {
-        let note = keep(context, subject, left).await?;
+    let note = if keeps_volume(end, left) {
+        Some(keep(context, subject, left).await?)
+    } else {
+        None
+    };
+    let went = ensure::no_finalizer(context, subject)
+        .await
+        .map_err(Error::Finalizer)?;
+    if let Some(note) = note.filter(|_| went) {
         context.recorder.record(&subject.reference(), &[note]).await;
     }
-    ensure::no_finalizer(context, subject)
-        .await
-        .map_err(Error::Finalizer)
+    tracing::info!(
+        route = subject.names.route(),
+        namespace = subject.names.namespace(),
+        ?end,
+        ?left,
+        "the route went"
+    );
+    Ok(())
 }
 
 async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
-    let jobs = left.map_or_else(
-        || "an unknown number of jobs".to_owned(),
-        |jobs| format!("{jobs} jobs"),
-    );
+    let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
+    let ended = format!("the route ended before everything was delivered; jobs left: {jobs}");
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {
-        return Ok(Note::warning(
-            "JobsLeft",
-            format!("the route ended with {jobs} undelivered"),
-        ));
+        return Ok(Note::warning("JobsLeft", ended));
     }
     release(context, subject, &key).await.map_err(Error::Volume)?;
-    let text = format!(
-        "the route ended with {jobs} undelivered; {key} is kept, `store.embedded.existingClaim` of a new route adopts it"
-    );
-    Ok(Note::warning("StoreKept", text))
+    let adopt = "store.embedded.existingClaim of a new route adopts it";
+    Ok(Note::warning(
+        "StoreKept",
+        format!("{ended}. {key} is kept; {adopt}"),
+    ))
+}
+
+/// The ConfigMap is no longer the route's: the garbage collector has already taken the owner references away, so pods
+/// cannot be told of anything any more.
+fn is_config_map_lost(context: &Context, subject: &Subject) -> bool {
+    let key = Key::new(Kind::ConfigMap, subject.names.config_map());
+    let meta = context.caches.meta(subject.names.namespace(), &key);
+    meta.is_some_and(|meta| Owner::of(&meta.metadata, subject.names.uid()) != Owner::Route)
 }
 
 async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, Error> {

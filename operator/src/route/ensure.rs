@@ -38,16 +38,17 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
     .await
 }
 
-/// Lets the route go.
-pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
+/// Lets the route go; `false` where it went before, and only the cache still shows it.
+pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)
         .cloned()
         .collect();
     match set_finalizers(context, subject, others).await {
-        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(Error::Finalizer(kube::Error::Api(status))) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -66,10 +67,10 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 
 /// Makes the Secret with the keys, unless there is one. `exist` remembers that there is.
 pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Result<(), Error> {
-    if *exist && !are_gone(context, &subject.names) {
+    let names = &subject.names;
+    if are_known(context, names, *exist) {
         return Ok(());
     }
-    let names = &subject.names;
     let chance = Chance {
         sessions: rand::random(),
         store: rand::random(),
@@ -89,8 +90,11 @@ pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Res
     Ok(())
 }
 
-/// Whether somebody deleted the keys, as far as a watch can tell.
-fn are_gone(context: &Context, names: &Names) -> bool {
+/// A watch knows best, and sees when somebody deletes them; without one it is enough to have made them.
+fn are_known(context: &Context, names: &Names, exist: bool) -> bool {
     let key = Key::new(Kind::Secret, names.keys());
-    context.caches.watches(Kind::Secret) && context.caches.meta(names.namespace(), &key).is_none()
+    if context.caches.watches(Kind::Secret) {
+        return context.caches.meta(names.namespace(), &key).is_some();
+    }
+    exist
 }

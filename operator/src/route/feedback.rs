@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::build::ADMIN_PORT;
+use crate::cause;
 
 /// Time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -79,11 +80,7 @@ impl Reports {
                 }
                 Some(Err(error)) => {
                     seen.failures = seen.failures.saturating_add(1);
-                    tracing::debug!(
-                        pod = pod.name,
-                        error = &error as &dyn std::error::Error,
-                        "no report"
-                    );
+                    tracing::debug!(pod = pod.name, cause = cause::line(&error), "no report");
                 }
                 None => {}
             }

@@ -80,9 +80,7 @@ impl Written {
 pub async fn everything(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Found, Error> {
     let references = register(context, subject);
     let namespace = subject.names.namespace();
-    let pods = context
-        .caches
-        .pods_with(namespace, &labels::selector(subject.names.route()));
+    let pods = context.caches.pods_with(namespace, &labels::pods(&subject.names));
     let answers = context.poller.ask(&pods).await;
     let pods = memory.reports.learn(answers);
     let mut written = match memory.written.take() {

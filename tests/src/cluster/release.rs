@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::{Cluster, path};
+use super::{Cluster, PATIENCE, path};
 use crate::command::run;
+use crate::eventually;
 
 /// The release's name, and its namespace's.
 pub const NAME: &str = "asyncmcp";
@@ -84,6 +85,21 @@ impl Release {
     pub async fn lease(&self, cluster: &Cluster) -> Result<Value> {
         let lease = cluster.find(&path("leases", NAME, NAME)).await?;
         lease.context("there is no Lease")
+    }
+
+    /// Waits until the Lease was renewed `times` times, every 2 s: time passes for the operator as it does for nobody else.
+    pub async fn renewals(&self, cluster: &Cluster, times: u32) -> Result<()> {
+        for _ in 0..times {
+            let before = self.lease(cluster).await?["spec"]["renewTime"].clone();
+            eventually(PATIENCE, || async {
+                let lease = self.lease(cluster).await.map_err(|error| error.to_string())?;
+                (lease["spec"]["renewTime"] != before)
+                    .then_some(())
+                    .ok_or_else(|| lease.to_string())
+            })
+            .await;
+        }
+        Ok(())
     }
 
     /// A page of the admin port of an operator pod.

@@ -73,7 +73,7 @@ impl Space {
     /// Starts the example server, the receiver with `key`, and a pod to call from.
     pub fn example(&self, key: &str) -> Result<()> {
         let key = format!("--from-literal=secret={key}");
-        self.kubectl(&["create", "secret", "generic", "webhook-signing", &key])?;
+        self.kubectl(&["create", "secret", "generic", "analytics-signing", &key])?;
         self.kubectl(&["apply", "--filename=examples/cluster/server.yaml"])?;
         self.kubectl(&["apply", "--filename=tests/e2e/client.yaml"])?;
         let ready = ["wait", "--for=condition=Ready", "pod", "--timeout=60s"];

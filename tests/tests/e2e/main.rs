@@ -4,6 +4,14 @@
 //! of its own, and the operator is shared by those that leave it alone.
 
 mod calls;
+mod drain;
+mod durability;
+mod live;
+mod operator;
+mod readme;
+mod refusals;
+mod secrets;
 
-/// A signing key (Standard Webhooks).
+/// A signing key (Standard Webhooks), and the one that takes its place.
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
+const NEXT_KEY: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDC2FVsBQIhrs=";

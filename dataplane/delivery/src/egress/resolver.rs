@@ -4,8 +4,9 @@
 //! no moment in which a name could come to mean another address. Invariant: one refused
 //! address refuses the whole name.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig};
@@ -106,20 +107,66 @@ fn sort(error: &NetError) -> LookupError {
     }
 }
 
+/// The names that are being looked up at this moment.
+///
+/// An attempt whose time is over while its receiver's name is in here failed because of our
+/// resolver, whatever the receiver would have done.
+#[derive(Clone, Debug, Default)]
+pub struct Lookups(Arc<Mutex<HashMap<String, usize>>>);
+
+/// One lookup under way; dropping it ends it.
+struct UnderWay {
+    name: String,
+    lookups: Lookups,
+}
+
+impl Lookups {
+    /// Whether `name`, as it stands in a URL, is being looked up.
+    pub fn contain(&self, name: &str) -> bool {
+        self.names().contains_key(name)
+    }
+
+    fn begin(&self, name: &str) -> UnderWay {
+        *self.names().entry(name.to_owned()).or_default() += 1;
+        UnderWay {
+            name: name.to_owned(),
+            lookups: self.clone(),
+        }
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut names = self.lookups.names();
+        let left = names.get(&self.name).map_or(0, |count| count - 1);
+        if left == 0 {
+            names.remove(&self.name);
+        } else {
+            names.insert(self.name.clone(), left);
+        }
+    }
+}
+
 /// A resolver that gives an HTTP client only addresses that the policy lets it dial.
 pub struct Guarded {
     lookup: Arc<dyn Lookup>,
     egress: Arc<Egress>,
     origin: Origin,
+    lookups: Lookups,
 }
 
 impl Guarded {
-    /// A guard for receivers named by `origin`.
-    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, origin: Origin) -> Self {
+    /// A guard for receivers named by `origin`, whose lookups are noted in `lookups`.
+    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, origin: Origin, lookups: Lookups) -> Self {
         Self {
             lookup,
             egress,
             origin,
+            lookups,
         }
     }
 }
@@ -127,7 +174,11 @@ impl Guarded {
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, egress, origin) = (Arc::clone(&self.lookup), Arc::clone(&self.egress), self.origin);
-        Box::pin(async move { Ok(guarded(&*lookup, &egress, origin, name.as_str()).await?) })
+        let under_way = self.lookups.begin(name.as_str());
+        Box::pin(async move {
+            let _under_way = under_way;
+            Ok(guarded(&*lookup, &egress, origin, name.as_str()).await?)
+        })
     }
 }
 

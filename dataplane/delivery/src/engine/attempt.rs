@@ -57,6 +57,9 @@ pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<(A
 
 /// Puts back a job whose attempt was cut by our own end. It is due at once and costs no budget.
 pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call) {
+    // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
+    core.metrics.interrupted();
+    log::interrupted(&core.policy(), job, call);
     let again = Change::Retry {
         at: core.now(),
         why: None,
@@ -64,8 +67,6 @@ pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call) {
     if let Some(job) = core.commit(job.id, again).await {
         deliver::park(core, &job);
     }
-    core.metrics.interrupted();
-    log::interrupted(&core.policy(), job, call);
 }
 
 async fn load(core: &Core, job: &Job, loaded: Option<(Arc<Call>, Bytes)>) -> Option<(Arc<Call>, Bytes)> {

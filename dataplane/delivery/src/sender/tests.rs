@@ -366,3 +366,22 @@ async fn an_unreadable_stored_url_is_refused_not_retried() {
     let refused = world().send("not a url", Origin::Session).await.verdict;
     assert_eq!(refused.category(), Some(Category::Blocked));
 }
+
+/// Never finds anything.
+struct Stuck;
+
+#[async_trait]
+impl Lookup for Stuck {
+    async fn lookup(&self, _name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn time_that_runs_out_while_a_name_is_looked_up_is_our_fault() {
+    let mut world = World::new(Arc::new(Stuck));
+    world.policy.attempt_timeout = Duration::from_millis(20);
+    let attempt = world.send("http://receiver.example/hook", Origin::Session).await;
+    assert_eq!(attempt.verdict, Verdict::Requeue(Fault::Resolver));
+    assert!(!world.sender.lookups.contain("receiver.example"), "it is over");
+}

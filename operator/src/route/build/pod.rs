@@ -26,7 +26,7 @@ const HASH_DIGITS: usize = 12;
 pub(super) fn template(plan: &Plan<'_>) -> (PodTemplateSpec, String) {
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(labels::all(plan.names().route())),
+            labels: Some(labels(plan)),
             annotations: Some([(labels::DEFAULT_CONTAINER.to_owned(), labels::CONTAINER.to_owned())].into()),
             ..ObjectMeta::default()
         }),
@@ -41,6 +41,12 @@ pub(super) fn template(plan: &Plan<'_>) -> (PodTemplateSpec, String) {
         .get_or_insert_default();
     labels.insert(labels::TEMPLATE.to_owned(), hash.clone());
     (template, hash)
+}
+
+fn labels(plan: &Plan<'_>) -> BTreeMap<String, String> {
+    let mut labels = labels::all(plan.names().route());
+    labels.extend(labels::pods(plan.names()));
+    labels
 }
 
 fn spec(plan: &Plan<'_>) -> PodSpec {
@@ -76,6 +82,8 @@ fn container(plan: &Plan<'_>) -> Container {
             failure_threshold: Some(2),
             ..probe("/readyz")
         }),
+        // Why it could not start is then in the pod's status, and from there in the route's.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: resources(plan),
         security_context: Some(container_security()),
         volume_mounts: Some(volumes::mounts(&plan.valid.route.store)),

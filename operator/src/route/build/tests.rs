@@ -114,6 +114,21 @@ fn the_pod_keeps_to_the_restricted_profile() {
 }
 
 #[test]
+fn a_pod_is_told_from_those_of_a_route_that_had_its_name() {
+    let children = built(&fixture::minimal());
+    let template = &find(&children, Kind::StatefulSet).unwrap()["spec"]["template"]["metadata"]["labels"];
+    let names = fixture::valid(&fixture::minimal()).names;
+    assert!(
+        labels::pods(&names)
+            .iter()
+            .all(|(key, value)| template[key] == value.as_str())
+    );
+    let again = crate::names::Names::new("tools", "analytics", "another");
+    assert_ne!(labels::pods(&names), labels::pods(&again));
+    assert_eq!(template[labels::TEMPLATE], children.template.as_str());
+}
+
+#[test]
 fn ids_can_be_left_to_the_platform() {
     let none = Id(None);
     let user = PodUser {
@@ -154,55 +169,6 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
             {"key": "b", "path": "secrets/sign/b"},
         ]})
     );
-}
-
-/// The table of ARCHITECTURE.md: what a changed field does to running pods.
-#[test]
-fn a_field_either_rolls_pods_or_is_live() {
-    let base = built(&fixture::minimal()).template;
-    let rolls = [
-        ("dataPlane", json!({"image": "other:1"})),
-        ("dataPlane", json!({"resources": {"limits": {"memory": "1Gi"}}})),
-        ("dataPlane", json!({"terminationGracePeriod": "90s"})),
-        ("store", json!({"embedded": {"existingClaim": "old"}})),
-        (
-            "webhook",
-            json!({"signing": {"secretRefs": [{"name": "sign", "key": "a"}]}}),
-        ),
-    ];
-    for (field, value) in rolls {
-        assert_ne!(
-            built(&with(field, value.clone())).template,
-            base,
-            "{field}: {value}"
-        );
-    }
-    let live = [
-        ("servers", json!([{"name": "b", "url": "http://b.example/mcp"}])),
-        ("webhookTools", json!([])),
-        (
-            "transport",
-            json!({"timeout": "5s", "lifetime": "1h", "jsonResponse": true}),
-        ),
-        (
-            "webhook",
-            json!({"retry": {"max": 8}, "timeout": "5s", "maxAge": "1h"}),
-        ),
-        (
-            "webhook",
-            json!({"receivers": {"fromClients": {"policy": "Deny"}}}),
-        ),
-        ("deletion", json!({"policy": "Abandon"})),
-        ("telemetry", json!({"logLevel": "debug"})),
-        ("store", json!({"embedded": {"size": "16Gi"}})),
-    ];
-    for (field, value) in live {
-        assert_eq!(
-            built(&with(field, value.clone())).template,
-            base,
-            "{field}: {value}"
-        );
-    }
 }
 
 #[test]

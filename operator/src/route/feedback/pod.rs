@@ -80,28 +80,53 @@ fn condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a PodCondition>
         .find(|condition| condition.type_ == type_)
 }
 
-/// The kubelet's or the scheduler's word for what keeps a pod from running.
+/// The kubelet's or the scheduler's word for what keeps a pod from running. The same trouble gives the same text, however
+/// far the kubelet's back-off is.
 fn trouble(status: &PodStatus) -> Option<String> {
     let unscheduled = condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False");
     if let Some(unscheduled) = unscheduled {
-        return sentence(unscheduled.reason.as_deref(), unscheduled.message.as_deref());
+        return Some(sentence(
+            unscheduled.reason.as_deref()?,
+            unscheduled.message.as_deref(),
+        ));
     }
-    let state = container(status)?.state.as_ref()?;
-    if let Some(waiting) = &state.waiting {
-        let reason = waiting
-            .reason
-            .as_deref()
-            .filter(|reason| *reason != "ContainerCreating");
-        return sentence(reason, waiting.message.as_deref());
+    let container = container(status)?;
+    let state = container.state.as_ref()?;
+    match state
+        .waiting
+        .as_ref()
+        .and_then(|waiting| Some((waiting.reason.as_deref()?, waiting)))
+    {
+        Some(("ErrImagePull" | "ImagePullBackOff", _)) => Some(format!(
+            "ImagePullBackOff: image {} cannot be pulled",
+            container.image
+        )),
+        Some(("ContainerCreating" | "PodInitializing" | "CrashLoopBackOff", _)) | None => crash(container),
+        Some((reason, waiting)) => {
+            crash(container).or_else(|| Some(sentence(reason, waiting.message.as_deref())))
+        }
     }
-    let ended = state.terminated.as_ref()?;
-    sentence(
-        ended.reason.as_deref(),
-        Some(&format!("exit code {}", ended.exit_code)),
-    )
 }
 
-fn sentence(reason: Option<&str>, message: Option<&str>) -> Option<String> {
-    let reason = reason.filter(|reason| *reason != "PodInitializing")?;
-    Some(message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}")))
+/// How the container failed last, while it is not ready again.
+fn crash(container: &ContainerStatus) -> Option<String> {
+    let states = [&container.state, &container.last_state];
+    let ended = states
+        .into_iter()
+        .find_map(|state| state.as_ref()?.terminated.as_ref())?;
+    if container.ready || ended.exit_code == 0 {
+        return None;
+    }
+    let said = ended
+        .message
+        .as_deref()
+        .map(str::trim)
+        .filter(|said| !said.is_empty());
+    let last_line = said.and_then(|said| said.lines().last());
+    let code = format!("the container ended with exit code {}", ended.exit_code);
+    Some(sentence(&code, last_line))
+}
+
+fn sentence(reason: &str, message: Option<&str>) -> String {
+    message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}"))
 }

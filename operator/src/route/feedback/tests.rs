@@ -72,23 +72,51 @@ fn only_a_running_container_has_an_address() {
     assert_eq!((view.address, view.trouble), (None, None));
 }
 
+fn trouble(state: &serde_json::Value, last: &serde_json::Value) -> Option<String> {
+    let container = json!([{
+        "name": "dataplane", "image": "dataplane:1", "imageID": "", "ready": false, "restartCount": 1,
+        "state": state, "lastState": last,
+    }]);
+    pod(&json!({"containerStatuses": container})).trouble
+}
+
 #[test]
-fn what_keeps_a_pod_from_running_is_told_in_its_own_words() {
-    let waiting = containers(&json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}));
-    let ended = containers(&json!({"terminated": {"reason": "Error", "exitCode": 2}}));
+fn what_keeps_a_pod_from_running_is_told_alike_at_every_step_of_the_back_off() {
+    let none = json!({});
+    for reason in ["ErrImagePull", "ImagePullBackOff"] {
+        let waiting = json!({"waiting": {"reason": reason, "message": "again in 20s"}});
+        let expect = "ImagePullBackOff: image dataplane:1 cannot be pulled";
+        assert_eq!(trouble(&waiting, &none).as_deref(), Some(expect));
+    }
+    let ended = json!({"terminated": {"exitCode": 78, "message": "log\nthe route cannot be served\n"}});
+    let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "again in 20s"}});
+    for (state, last) in [
+        (&ended, &none),
+        (&waiting, &ended),
+        (&json!({"running": {}}), &ended),
+    ] {
+        let expect = "the container ended with exit code 78: the route cannot be served";
+        assert_eq!(trouble(state, last).as_deref(), Some(expect), "{state}");
+    }
+}
+
+#[test]
+fn a_pod_that_starts_or_restarts_as_it_should_is_no_trouble() {
+    let done = json!({"terminated": {"exitCode": 0}});
+    assert_eq!(trouble(&json!({"running": {}}), &done), None);
+    assert_eq!(
+        trouble(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})),
+        None
+    );
+}
+
+#[test]
+fn a_pod_without_a_node_is_told_in_the_schedulers_words() {
     let unscheduled = json!([{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes",
     }]);
-    for (status, expect) in [
-        (
-            json!({"containerStatuses": waiting}),
-            "ImagePullBackOff: no such image",
-        ),
-        (json!({"containerStatuses": ended}), "Error: exit code 2"),
-        (json!({"conditions": unscheduled}), "Unschedulable: 0/1 nodes"),
-    ] {
-        assert_eq!(pod(&status).trouble.as_deref(), Some(expect));
-    }
+    let view = pod(&json!({"conditions": unscheduled}));
+    assert_eq!(view.trouble.as_deref(), Some("Unschedulable: 0/1 nodes"));
 }
 
 async fn answering(body: String, status: u16) -> SocketAddr {

@@ -17,9 +17,9 @@ const EQUAL: u32 = 3;
 pub(super) struct Settling(HashMap<String, (ServerState, u32)>);
 
 impl Settling {
-    /// Some server's state is not believed yet.
-    pub(super) fn is_settling(&self) -> bool {
-        !self.0.is_empty()
+    /// Some server's state is not believed yet, or is not known yet.
+    pub(super) fn is_settling(&self, servers: &[ServerStatus]) -> bool {
+        !self.0.is_empty() || servers.iter().any(|server| server.state == ServerState::Unknown)
     }
 
     /// The servers as status should show them.

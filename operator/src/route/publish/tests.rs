@@ -4,7 +4,7 @@ use super::*;
 use crate::kinds::{Key, Kind};
 use crate::route::feedback::View;
 use crate::route::{fixture, validate};
-use asyncmcp_crds::v1alpha1::ServerState;
+use asyncmcp_crds::v1alpha1::{ReplicaStatus, ServerState, Summary, WebhookToolStatus};
 use asyncmcp_crds::{Condition, ServerReport, StatusReport};
 use serde_json::Value;
 use std::sync::Arc;
@@ -168,6 +168,23 @@ fn a_restarted_operator_that_gets_no_answer_changes_nothing_that_was_right() {
         )),
         reasons(&status)
     );
+}
+
+#[test]
+fn a_write_that_the_cache_does_not_show_yet_is_remembered() {
+    let (mut subject, status) = healthy();
+    let version = subject.object.metadata.resource_version.clone();
+    let written = |over| Published {
+        written: Some(Written {
+            over,
+            status: status.clone(),
+        }),
+        ..Published::default()
+    };
+    written(Some("another".to_owned())).recall(&mut subject);
+    assert_eq!(subject.base, McpWebhookRouteStatus::default());
+    written(version).recall(&mut subject);
+    assert_eq!(subject.base, status);
 }
 
 #[test]

@@ -1,0 +1,188 @@
+//! The status that a route should have, from what was found and done. Called by `publish`.
+//!
+//! Invariant: does no I/O and reads no clock; what it cannot know it takes over from the status that is there.
+
+use super::Published;
+use super::conditions::{self, Facts, Verdict};
+use super::programmed::{self, Programmed};
+use super::{Outcome, delivery, servers};
+use crate::route::apply::Problem;
+use crate::route::build::{MCP_PORT, REPLICAS};
+use crate::route::feedback::Observed;
+use crate::route::resolve::Found;
+use crate::route::subject::Subject;
+use crate::route::validate::Valid;
+use asyncmcp_crds::McpWebhookRouteStatus;
+use asyncmcp_crds::v1alpha1::{Address, ReplicaStatus, Summary, WebhookToolStatus};
+use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// The status a route should have.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The whole of it.
+    pub(super) status: McpWebhookRouteStatus,
+    /// Every pod serves the current form.
+    pub(super) programmed: bool,
+}
+
+/// Pure but for `memory`: the whole status.
+pub(super) fn draft(
+    subject: &Subject,
+    found: &Found,
+    outcome: &Outcome,
+    memory: &mut Published,
+    now: Timestamp,
+) -> Draft {
+    let mut status = subject.base.clone();
+    status.observed_generation = Some(subject.generation);
+    status.delivery = delivery::sum(&found.pods).or(status.delivery);
+    let facts = match outcome {
+        Outcome::Rejected(problem) => rejected(subject, problem, &found.pods, &mut status),
+        Outcome::Programmed {
+            valid,
+            template,
+            problems,
+            ..
+        } => {
+            let pods = programmed::judge(&valid.document.hash, template, &found.pods);
+            describe(&mut status, valid, found, &pods, memory, now);
+            accepted(subject, valid, found, problems, pods)
+        }
+    };
+    let base = subject.base.conditions.as_deref().unwrap_or_default();
+    let programmed = facts.programmed.holds();
+    status.conditions = Some(conditions::all(base, &facts, subject.generation, now));
+    Draft { status, programmed }
+}
+
+fn rejected(
+    subject: &Subject,
+    problem: &Problem,
+    pods: &[Observed],
+    status: &mut McpWebhookRouteStatus,
+) -> Facts {
+    let ready = pods.iter().filter(|observed| observed.pod.ready).count();
+    if let Some(replicas) = &mut status.replicas {
+        replicas.ready = count(ready);
+    }
+    Facts {
+        accepted: Verdict::no(problem.reason, problem.message.clone()),
+        resolved: Verdict::unknown(
+            "NotAccepted",
+            "the references of a route with mistakes are not looked at",
+        ),
+        programmed: Verdict::no(
+            "NotAccepted",
+            "the route has mistakes; its last accepted form, if any, is served",
+        ),
+        ready_pods: ready,
+        pod_trouble: None,
+        deleting: subject.deleted_at.is_some(),
+        remark: None,
+    }
+}
+
+fn accepted(
+    subject: &Subject,
+    valid: &Valid,
+    found: &Found,
+    problems: &[Problem],
+    pods: Programmed,
+) -> Facts {
+    let refused = problems
+        .first()
+        .map(|problem| Verdict::no(problem.reason, problem.message.clone()));
+    let kept = || programmed::keep(&subject.base, &valid.document.hash);
+    Facts {
+        accepted: conditions::accepted(&valid.unknown),
+        resolved: conditions::resolved(&found.missing, &missing_keys(found, &valid.document.hash)),
+        programmed: refused.or(pods.verdict).unwrap_or_else(kept),
+        ready_pods: pods.ready,
+        pod_trouble: pods.trouble,
+        deleting: subject.deleted_at.is_some(),
+        remark: unsigned(valid),
+    }
+}
+
+/// Everything in status that is not a condition.
+fn describe(
+    status: &mut McpWebhookRouteStatus,
+    valid: &Valid,
+    found: &Found,
+    pods: &Programmed,
+    memory: &mut Published,
+    now: Timestamp,
+) {
+    let names = &valid.names;
+    let (name, namespace, path) = (names.dataplane(), names.namespace(), &valid.route.transport.path);
+    status.address = Some(Address {
+        url: format!("http://{name}.{namespace}.svc:{}{path}", MCP_PORT.1),
+    });
+    status.config_hash = Some(valid.document.hash.clone());
+    status.replicas = Some(ReplicaStatus {
+        desired: REPLICAS,
+        ready: count(pods.ready),
+        programmed: count(pods.serving),
+    });
+    let servers: Vec<&str> = valid
+        .route
+        .servers
+        .iter()
+        .map(|server| server.name.as_str())
+        .collect();
+    let before = status.servers.take().unwrap_or_default();
+    let servers = memory.servers.settle(&servers, &before, &found.pods, now);
+    status.summary = Some(Summary {
+        servers: servers::summary(&servers),
+        webhook_tools: servers.iter().filter_map(|server| server.webhook_tools).sum(),
+    });
+    status.servers = Some(servers);
+    status.webhook_tools = Some(webhook_tools(
+        valid,
+        found,
+        status.webhook_tools.take().unwrap_or_default(),
+    ));
+}
+
+/// How many tools each entry matches, once some pod has seen every server's list; until then what was known before.
+fn webhook_tools(valid: &Valid, found: &Found, before: Vec<WebhookToolStatus>) -> Vec<WebhookToolStatus> {
+    let entries: Vec<&str> = valid
+        .route
+        .webhook_tools
+        .iter()
+        .map(|tool| tool.name.as_str())
+        .collect();
+    let hash = &valid.document.hash;
+    let reports = found.pods.iter().filter_map(|observed| observed.report.as_ref());
+    let mut complete =
+        reports.filter(|report| report.config_hash == *hash && servers::all_tried(&report.servers));
+    let known = complete
+        .next()
+        .map_or(before, |report| report.webhook_tools.clone());
+    known
+        .into_iter()
+        .filter(|tool| entries.contains(&tool.name.as_str()))
+        .collect()
+}
+
+fn missing_keys(found: &Found, hash: &str) -> Vec<String> {
+    let reports = found
+        .pods
+        .iter()
+        .filter(|observed| observed.trusted)
+        .filter_map(|pod| pod.report.as_ref());
+    let current = reports.filter(|report| report.config_hash == hash);
+    let keys: BTreeSet<&String> = current.flat_map(|report| &report.missing_keys).collect();
+    keys.into_iter().cloned().collect()
+}
+
+fn unsigned(valid: &Valid) -> Option<&'static str> {
+    let delivers = !valid.route.webhook_tools.is_empty();
+    (delivers && valid.route.webhook.signing.is_empty())
+        .then_some("deliveries are not signed; set webhook.signing.secretRefs")
+}
+
+fn count(pods: usize) -> i32 {
+    i32::try_from(pods).unwrap_or(i32::MAX)
+}

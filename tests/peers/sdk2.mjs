@@ -1,0 +1,31 @@
+// The stock TypeScript SDK of the 2.x line, in legacy or auto mode.
+// usage: node sdk2.mjs '{"url": URL, "mode": "legacy" | "auto", "capable": BOOL}'
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { answer, answers, calling, capabilities, hearing } from "./lines.mjs";
+
+const { url, mode, capable } = JSON.parse(process.argv[2]);
+const { heard, noting, soFar } = hearing();
+const client = new Client(
+  { name: "sdk2", version: "1" },
+  { capabilities: capable ? capabilities : {}, versionNegotiation: { mode } },
+);
+client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++);
+if (capable) {
+  for (const [method, result] of Object.entries(answers)) {
+    client.setRequestHandler(method, () => {
+      heard.asked.push(method);
+      return result;
+    });
+  }
+}
+const transport = new StreamableHTTPClientTransport(new URL(url), { fetch: noting });
+await client.connect(transport);
+await answer({
+  about: () => ({ version: client.getNegotiatedProtocolVersion(), server: client.getServerVersion().name }),
+  list: async () => (await client.listTools()).tools,
+  ping: () => client.ping(),
+  heard: soFar,
+  ...calling((params, options) => client.callTool(params, options)),
+});
+await transport.terminateSession();
+await client.close();

@@ -1,0 +1,205 @@
+//! A stock MCP client that does what a test tells it, a line at a time.
+//!
+//! The scripts `tests/peers/{mcp1,mcp2}.py` and `{sdk1,sdk2}.mjs` are the other end. Invariant: an order
+//! is answered, or the test fails within [`PATIENCE`] and shows what the client wrote.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::time::timeout;
+
+use super::Peers;
+use crate::process::free_port;
+
+/// How long an order may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Which client, and how it finds out what the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// TypeScript SDK 1.x.
+    Sdk1,
+    /// TypeScript SDK 2.x that begins with `initialize`.
+    Sdk2Legacy,
+    /// TypeScript SDK 2.x that asks for the modern era first.
+    Sdk2Auto,
+    /// Python SDK 1.x.
+    Mcp1,
+    /// Python SDK 2.x that begins with `initialize`.
+    Mcp2Legacy,
+    /// Python SDK 2.x that asks for the modern era first.
+    Mcp2Auto,
+    /// The asyncmcp client on the Python SDK 1.x, with its own receiver.
+    Asyncmcp,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Sdk1,
+        Self::Sdk2Legacy,
+        Self::Sdk2Auto,
+        Self::Mcp1,
+        Self::Mcp2Legacy,
+        Self::Mcp2Auto,
+        Self::Asyncmcp,
+    ];
+
+    fn command(self, peers: &Peers, url: &str, capable: bool, secret: &str) -> Result<Command> {
+        let (mut command, options) = match self {
+            Self::Sdk1 => (peers.node("sdk1.mjs"), json!({"capable": capable})),
+            Self::Sdk2Legacy | Self::Sdk2Auto => (
+                peers.node("sdk2.mjs"),
+                json!({"capable": capable, "mode": self.mode()}),
+            ),
+            Self::Mcp1 => (peers.python("asyncmcp", "mcp1.py"), json!({"webhook": null})),
+            Self::Mcp2Legacy | Self::Mcp2Auto => (
+                peers.python("mcp", "mcp2.py"),
+                json!({"capable": capable, "mode": self.mode()}),
+            ),
+            Self::Asyncmcp => (
+                peers.python("asyncmcp", "mcp1.py"),
+                json!({"webhook": {"port": free_port()?, "secret": secret}}),
+            ),
+        };
+        let mut options = options;
+        options["url"] = url.into();
+        command.arg(options.to_string());
+        Ok(command)
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Self::Sdk2Auto | Self::Mcp2Auto => "auto",
+            _ => "legacy",
+        }
+    }
+}
+
+/// A connected client. Dropping it kills it; [`Client::close`] lets it say goodbye.
+pub struct Client {
+    /// Which one.
+    pub kind: Kind,
+    child: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
+}
+
+/// What a new client is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The MCP endpoint.
+    pub url: &'a str,
+    /// Whether it declares sampling, elicitation and roots.
+    pub capable: bool,
+    /// What its own receiver verifies with, if it has one.
+    pub secret: &'a str,
+}
+
+impl Client {
+    /// Starts one and connects it; its log goes to `dir`.
+    pub async fn connect(kind: Kind, peers: &Peers, dir: &Path, options: Options<'_>) -> Result<Self> {
+        let command = kind.command(peers, options.url, options.capable, options.secret)?;
+        let log = dir.join(format!("{kind:?}.log"));
+        let file = std::fs::File::options().create(true).append(true).open(&log)?;
+        let mut child = tokio::process::Command::from(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()?;
+        let orders = child.stdin.take().context("no standard input")?;
+        let answers = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let mut this = Self {
+            kind,
+            child,
+            orders,
+            answers,
+            log,
+        };
+        this.answer(&json!("connect")).await?;
+        Ok(this)
+    }
+
+    /// What the client answers to `order`, which it must be able to do.
+    pub async fn ask(&mut self, order: Value) -> Result<Value> {
+        let answer = self.say(&order).await?;
+        match answer.get("ok") {
+            Some(ok) => Ok(ok.clone()),
+            None => bail!("{:?}, asked {order}: {}", self.kind, answer["error"]),
+        }
+    }
+
+    /// The error with which the client answers `order`.
+    pub async fn fail(&mut self, order: Value) -> Result<Value> {
+        let answer = self.say(&order).await?;
+        match answer.get("error") {
+            Some(error) => Ok(error.clone()),
+            None => bail!("{:?}, asked {order}, succeeded: {}", self.kind, answer["ok"]),
+        }
+    }
+
+    /// Calls `tool`: `{"result", "progress"}`.
+    pub async fn call(&mut self, tool: &str, arguments: &Value) -> Result<Value> {
+        self.ask(json!({"do": "call", "tool": tool, "arguments": arguments}))
+            .await
+    }
+
+    /// The tools it is shown.
+    pub async fn tools(&mut self) -> Result<Vec<Value>> {
+        let tools = self.ask(json!({"do": "list"})).await?;
+        tools.as_array().cloned().context("no list")
+    }
+
+    /// What it heard so far: `{"listChanged", "asked", "sessions", "answers"}`.
+    pub async fn heard(&mut self) -> Result<Value> {
+        self.ask(json!({"do": "heard"})).await
+    }
+
+    /// The id of its session.
+    pub async fn session(&mut self) -> Result<String> {
+        let heard = self.heard().await?;
+        let sessions = heard["sessions"].as_array().context("no sessions")?;
+        anyhow::ensure!(sessions.len() == 1, "{:?} had sessions {sessions:?}", self.kind);
+        sessions[0].as_str().map(str::to_owned).context("no text")
+    }
+
+    /// Ends its session as its SDK does.
+    pub async fn close(mut self) -> Result<()> {
+        drop(self.orders);
+        let status = timeout(PATIENCE, self.child.wait()).await??;
+        anyhow::ensure!(
+            status.success(),
+            "{:?} ended with {status}: {}",
+            self.kind,
+            tail(&self.log)
+        );
+        Ok(())
+    }
+
+    async fn say(&mut self, order: &Value) -> Result<Value> {
+        let line = format!("{order}\n");
+        self.orders.write_all(line.as_bytes()).await?;
+        self.answer(order).await
+    }
+
+    async fn answer(&mut self, order: &Value) -> Result<Value> {
+        let line = timeout(PATIENCE, self.answers.next_line()).await;
+        let line =
+            line.with_context(|| format!("{:?} hangs at {order}: {}", self.kind, tail(&self.log)))??;
+        let line = line.with_context(|| format!("{:?} died at {order}: {}", self.kind, tail(&self.log)))?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let last: Vec<_> = text.lines().rev().take(30).collect();
+    last.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,83 @@
+//! A program that listens on a loopback port and keeps it: a stock MCP server, or a receiver.
+//!
+//! Invariant: started again it is where its clients expect it, and knows nothing of before.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Peers;
+use crate::eventually;
+use crate::process::{Process, free_port};
+
+/// A running server.
+pub struct Server {
+    /// Its process.
+    pub process: Process,
+    /// Its MCP endpoint.
+    pub url: String,
+    port: u16,
+    command: Command,
+    log: PathBuf,
+}
+
+impl Server {
+    /// The `mcp` 2.x SDK with the tools quick, slow and wait.
+    pub async fn python(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.python("mcp", "server.py");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("python.log")).await
+    }
+
+    /// `server-everything` of the MCP project.
+    pub async fn everything(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new("node");
+        command
+            .arg("--import")
+            .arg(peers.script("bind-loopback.mjs"))
+            .arg(peers.module("@modelcontextprotocol/server-everything/dist/index.js"))
+            .arg("streamableHttp")
+            .env("PORT", port.to_string());
+        Self::start(command, port, dir.join("everything.log")).await
+    }
+
+    /// What the conformance suite asks of a server, on the TypeScript SDK 1.x.
+    pub async fn fixtures(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.node("fixtures.mjs");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("fixtures.log")).await
+    }
+
+    pub(super) async fn start(mut command: Command, port: u16, log: PathBuf) -> Result<Self> {
+        let process = Process::start(&mut command, &log)?;
+        let this = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}/mcp"),
+            port,
+            command,
+            log,
+        };
+        this.listens().await;
+        Ok(this)
+    }
+
+    /// SIGKILL, then the same again: its sessions are gone.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = Process::start(&mut self.command, &self.log)?;
+        self.listens().await;
+        Ok(())
+    }
+
+    async fn listens(&self) {
+        eventually(Duration::from_secs(30), || {
+            tokio::net::TcpStream::connect(("127.0.0.1", self.port))
+        })
+        .await;
+    }
+}

@@ -1,0 +1,167 @@
+//! An MCP client by hand (2025-11-25): it says exactly what a test wants said, and shows what came back.
+//!
+//! Tests of crashes, faults and bad input use it where a proper client would be too polite. Invariant:
+//! nothing is sent twice and nothing is checked here.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Body, Client, RequestBuilder};
+use serde_json::{Value, json};
+
+/// The longest that any answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    http: Client,
+    url: String,
+    id: String,
+}
+
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The JSON of the body, or of the last event if it is a stream; null if it is neither.
+    pub fn json(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        let last = text.lines().rev().find_map(|line| line.strip_prefix("data:"));
+        serde_json::from_str(last.unwrap_or(&text)).unwrap_or_default()
+    }
+
+    /// The id of the job that an acknowledgement names.
+    pub fn job(&self) -> Option<String> {
+        let answer = self.json();
+        let job = &answer["result"]["_meta"]["dev.asyncmcp/job"]["id"];
+        job.as_str().map(str::to_owned)
+    }
+
+    /// Whether a call of a webhook tool was accepted, in either way.
+    pub fn is_acknowledgement(&self) -> bool {
+        self.status == 202 || self.job().is_some()
+    }
+}
+
+impl Session {
+    /// Opens a session with the endpoint at `url`; one that names a receiver is asyncmcp's kind.
+    pub async fn open(url: &str, webhook_url: Option<&str>) -> Result<Self> {
+        let session = Self::nowhere(url)?;
+        let reply = session.post(initialize(webhook_url)).await?;
+        let id = reply.headers.get("mcp-session-id");
+        let id = id.with_context(|| format!("no session: {}", reply.json()))?;
+        let id = id.to_str()?.to_owned();
+        Ok(Self { id, ..session })
+    }
+
+    /// A client that has no session yet.
+    pub fn nowhere(url: &str) -> Result<Self> {
+        Ok(Self {
+            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            url: url.to_owned(),
+            id: String::new(),
+        })
+    }
+
+    /// The same client with another session id.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// A POST with this client's headers, for a test to change before it is sent.
+    pub fn request(&self, body: impl Into<Body>) -> RequestBuilder {
+        let request = self
+            .http
+            .post(&self.url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream")
+            .body(body);
+        self.identified(request)
+    }
+
+    /// POSTs a body as it is.
+    pub async fn post(&self, body: impl Into<Body>) -> Result<Reply, reqwest::Error> {
+        answer(self.request(body)).await
+    }
+
+    /// Calls a tool.
+    pub async fn call(&self, id: u64, tool: &str, arguments: &Value) -> Result<Reply, reqwest::Error> {
+        let params = json!({"name": tool, "arguments": arguments});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        self.post(call.to_string()).await
+    }
+
+    /// The names of the tools.
+    pub async fn tools(&self) -> Result<Vec<String>> {
+        let list = json!({"jsonrpc": "2.0", "id": "tools", "method": "tools/list"});
+        let answer = self.post(list.to_string()).await?.json();
+        let tools = answer["result"]["tools"].as_array();
+        let tools = tools.with_context(|| format!("no tools: {answer}"))?;
+        Ok(tools
+            .iter()
+            .filter_map(|tool| tool["name"].as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// The standalone stream: its messages, without its comments, until it ends.
+    pub async fn stream(&self) -> Result<impl Stream<Item = Value> + Send + use<>> {
+        let http = Client::builder().no_proxy().build()?; // it stays open longer than any patience
+        let request = http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let response = self.identified(request).send().await?.error_for_status()?;
+        let mut text = String::new();
+        let messages = response.bytes_stream().map(move |chunk| {
+            text.push_str(&String::from_utf8_lossy(&chunk.unwrap_or_default()));
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            let lines: String = text.drain(..whole).collect();
+            let data = lines.lines().filter_map(|line| line.strip_prefix("data:"));
+            let parsed: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
+            futures::stream::iter(parsed)
+        });
+        Ok(messages.flatten())
+    }
+
+    fn identified(&self, request: RequestBuilder) -> RequestBuilder {
+        if self.id.is_empty() {
+            return request;
+        }
+        request.header("mcp-session-id", &self.id)
+    }
+}
+
+/// Sends a request and reads its answer to the end.
+pub async fn answer(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
+    let response = request.send().await?;
+    Ok(Reply {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: response.bytes().await?,
+    })
+}
+
+fn initialize(webhook_url: Option<&str>) -> String {
+    let mut params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "asyncmcp-tests", "version": "0"},
+    });
+    if let Some(url) = webhook_url {
+        params["_meta"] = json!({"webhookUrl": url});
+    }
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string()
+}

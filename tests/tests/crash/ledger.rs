@@ -1,0 +1,127 @@
+//! What the clients of the load test know: which calls they made, and what was acknowledged.
+//!
+//! Invariant: a call is entered before it is sent.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use asyncmcp_delivery::id::JobId;
+use asyncmcp_tests::receiver::Post;
+use asyncmcp_tests::session::Reply;
+use tokio::sync::Notify;
+
+/// Calls of one path that may be under way at once: the load goes with what the machine can do.
+const WINDOW: usize = 32;
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Where its outcome is to be delivered.
+    pub(crate) path: String,
+    /// Its JSON-RPC id; of one session, where the path is one session's.
+    pub(crate) id: u64,
+    /// Its execution's name in the server's journal.
+    pub(crate) key: String,
+    /// Whether the route lets it run again.
+    pub(crate) again: bool,
+    /// How it was acknowledged.
+    pub(crate) acknowledged: Option<Acknowledgement>,
+}
+
+/// What a client reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledgement {
+    /// 202 and no more.
+    Accepted,
+    /// The job's id, and so its webhook's.
+    Job { webhook_id: String },
+}
+
+impl Acknowledgement {
+    pub(crate) fn of(reply: &Reply) -> Result<Self> {
+        let Some(job) = reply.job() else {
+            return Ok(Self::Accepted);
+        };
+        let job: JobId = job.parse()?;
+        Ok(Self::Job {
+            webhook_id: job.webhook_id(),
+        })
+    }
+}
+
+/// All calls, and how many are under way.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pages: Mutex<Pages>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Pages {
+    calls: Vec<Call>,
+    lanes: HashMap<String, Lane>,
+}
+
+#[derive(Default)]
+struct Lane {
+    entered: usize,
+    delivered: HashSet<String>,
+}
+
+impl Ledger {
+    /// Enters a call that is about to be sent; its number.
+    pub(crate) fn enter(&self, call: Call) -> usize {
+        let mut pages = self.pages();
+        pages.lanes.entry(call.path.clone()).or_default().entered += 1;
+        pages.calls.push(call);
+        pages.calls.len() - 1
+    }
+
+    pub(crate) fn acknowledge(&self, number: usize, how: Acknowledgement) {
+        self.pages().calls[number].acknowledged = Some(how);
+    }
+
+    /// Notes that a receiver is about to answer 2xx.
+    pub(crate) fn deliver(&self, post: &Post) {
+        let mut pages = self.pages();
+        let lane = pages.lanes.entry(post.path.clone()).or_default();
+        lane.delivered.insert(post.webhook_id().to_owned());
+        self.changed.notify_waiters();
+    }
+
+    /// Returns when another call may be made.
+    pub(crate) async fn room(&self, path: &str) {
+        loop {
+            let changed = self.changed.notified();
+            if self.under_way(path) < WINDOW {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// How many calls have no delivery yet.
+    pub(crate) fn outstanding(&self) -> usize {
+        let pages = self.pages();
+        let lanes = pages.lanes.values();
+        lanes
+            .map(|lane| lane.entered.saturating_sub(lane.delivered.len()))
+            .sum()
+    }
+
+    /// Everything that was entered.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.pages().calls.clone()
+    }
+
+    fn under_way(&self, path: &str) -> usize {
+        let pages = self.pages();
+        let lane = pages.lanes.get(path);
+        lane.map_or(0, |lane| lane.entered.saturating_sub(lane.delivered.len()))
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,116 @@
+//! The parts of a crash test: example server, data plane, receiver, and clients that do not give up.
+//!
+//! Invariant: the server and the receiver live on while the data plane comes and goes.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::eventually;
+use asyncmcp_tests::example::Example;
+use asyncmcp_tests::receiver::Receiver;
+use asyncmcp_tests::session::{Reply, Session};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// A tool that runs at most once.
+pub(crate) const ONCE: &str = "process_batch";
+/// The same tool, where the route lets it run again.
+pub(crate) const AGAIN: &str = "again_process_batch";
+/// The path of the default receiver.
+pub(crate) const DEFAULT: &str = "/default";
+/// How long anything here may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries of a call.
+const PAUSE: Duration = Duration::from_millis(20);
+/// JSON-RPC codes that say that a call was not accepted and may be sent again.
+const NOT_NOW: [i64; 2] = [-31001, -31004];
+
+/// What is running. Dropped in this order.
+pub(crate) struct Stage {
+    pub(crate) gateway: DataPlane,
+    pub(crate) example: Example,
+    pub(crate) receiver: Receiver,
+    pub(crate) dir: TempDir,
+}
+
+impl Stage {
+    /// Starts everything around `receiver`.
+    pub(crate) async fn open(receiver: Receiver, flags: &[&str]) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let example = Example::start(dir.path()).await?;
+        let route = route(&example.url, &receiver.url(DEFAULT));
+        Ok(Self {
+            gateway: DataPlane::start(dir.path(), &route, flags).await?,
+            example,
+            receiver,
+            dir,
+        })
+    }
+
+    /// Opens a session that names the receiver's `path` as its own, or none.
+    pub(crate) async fn session(&self, path: Option<&str>) -> Result<Session> {
+        let named = path.map(|path| self.receiver.url(path));
+        Session::open(&self.gateway.url(), named.as_deref()).await
+    }
+
+    /// Waits until the tool ran so often.
+    pub(crate) async fn ran(&self, times: usize) {
+        eventually(PATIENCE, || async {
+            let ran = self.example.ran().len();
+            if ran == times {
+                Ok(())
+            } else {
+                Err(format!("ran {ran} times"))
+            }
+        })
+        .await;
+    }
+}
+
+/// Arguments under which one execution can be told from another.
+pub(crate) fn batch(seconds: f64, key: &str) -> Value {
+    json!({"seconds": seconds, "items": 1, "key": key})
+}
+
+/// Sends a call, the same each time, until it is acknowledged: what a client does whose connection broke.
+pub(crate) async fn call_surely(session: &Session, id: u64, tool: &str, arguments: &Value) -> Result<Reply> {
+    let give_up = Instant::now() + PATIENCE;
+    while Instant::now() < give_up {
+        if let Ok(reply) = session.call(id, tool, arguments).await {
+            let code = reply.json()["error"]["code"].as_i64();
+            if reply.is_acknowledgement() {
+                return Ok(reply);
+            }
+            if !code.is_some_and(|code| NOT_NOW.contains(&code)) {
+                bail!("call {id}: HTTP {} {}", reply.status, reply.json());
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    bail!("call {id} was not acknowledged within {PATIENCE:?}")
+}
+
+fn route(server: &str, receiver: &str) -> String {
+    format!(
+        r#"
+apiVersion: asyncmcp.dev/v1alpha1
+kind: McpWebhookRoute
+metadata: {{name: crash}}
+spec:
+  servers:
+  - {{name: example, url: "{server}"}}
+  - {{name: again, url: "{server}", toolPrefix: again_}}
+  webhookTools:
+  - {{name: {ONCE}}}
+  - {{name: {AGAIN}, onInterruption: Retry}}
+  webhook:
+    retry: {{max: 20, exponential: {{initial: 100ms, max: 1s}}}}
+    receivers:
+      fromClients: {{allowedHosts: ["127.0.0.1"], allowedCidrs: [127.0.0.0/8], schemes: [http]}}
+      default: {{url: "{receiver}"}}
+  dataPlane: {{terminationGracePeriod: 40s}}
+"#
+    )
+}

@@ -1,0 +1,10 @@
+//! Receivers that fail in every way: each delivery ends as it should, and log and metrics say so.
+//!
+//! Real processes on loopback. Invariant: a case states the whole story, every attempt of it; what no case
+//! expects must not happen.
+
+mod answers;
+mod connections;
+mod ending;
+mod names;
+mod tls;

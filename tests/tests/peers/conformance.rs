@@ -1,0 +1,44 @@
+//! The conformance suite of the MCP project judges both of the gateway's sides.
+//!
+//! Invariant: what is known to fail is listed in `tests/peers/conformance.yaml`, and a stale line there fails too.
+
+use std::process::{Command, Output};
+
+use anyhow::Result;
+use asyncmcp_tests::peers::scene::Behind;
+use asyncmcp_tests::peers::{Scene, Server};
+
+#[tokio::test]
+async fn the_gateway_is_a_conformant_server_of_tools() {
+    let scene = Scene::new().unwrap();
+    let fixtures = Server::fixtures(&scene.peers, scene.dir()).await.unwrap();
+    let behind = Behind {
+        name: "fixtures",
+        url: &fixtures.url,
+        prefix: "",
+    };
+    let gateway = scene.gateway(&[behind], &[], None).await.unwrap();
+    let mut suite = scene.peers.conformance().unwrap();
+    suite.args(["server", "--url", &gateway.url(), "--requirements", "2025-11-25"]);
+    suite
+        .arg("--expected-failures")
+        .arg(scene.peers.script("conformance.yaml"));
+    let output = run(suite, &scene).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", summary(&said));
+    // Beside what is expected to fail, the suite found something to do.
+    assert!(
+        said.contains("✓ tools-call-sampling: 2 passed, 0 failed"),
+        "{}",
+        summary(&said)
+    );
+}
+
+async fn run(mut suite: Command, scene: &Scene) -> Result<Output> {
+    suite.arg("--output-dir").arg(scene.dir().join("conformance"));
+    Ok(tokio::task::spawn_blocking(move || suite.output()).await??)
+}
+
+fn summary(said: &str) -> &str {
+    said.find("=== SUMMARY ===").map_or(said, |at| &said[at..])
+}

@@ -1,0 +1,252 @@
+//! Every stock client walks through what a route offers, in front of one server after another.
+//!
+//! Invariant: all clients see the same, however they negotiate.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::eventually;
+use asyncmcp_tests::example::Example;
+use asyncmcp_tests::peers::scene::{Behind, all_delivered};
+use asyncmcp_tests::peers::{Client, Kind, Receiver, Scene, Server};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+/// What one server offers.
+struct Offer<'a> {
+    server: Behind<'a>,
+    quick: Tool,
+    /// The steps that the quick tool reports.
+    steps: Value,
+    slow: Tool,
+}
+
+/// A tool, a call of it, and the text that comes back.
+struct Tool {
+    name: &'static str,
+    arguments: Value,
+    text: &'static str,
+}
+
+#[tokio::test]
+async fn every_client_calls_both_tools_of_the_example_server() {
+    let scene = Scene::new().unwrap();
+    let example = Example::start(scene.dir()).await.unwrap();
+    let offer = Offer {
+        server: behind(&example.url),
+        quick: Tool {
+            name: "echo",
+            arguments: json!({"text": "hello"}),
+            text: "hello",
+        },
+        steps: json!([[1, 3], [2, 3], [3, 3]]),
+        slow: Tool {
+            name: "process_batch",
+            arguments: json!({"seconds": 0.2, "items": 2}),
+            text: "processed 2 items in 0.2 s",
+        },
+    };
+    let receiver = scene.pypi_receiver().await.unwrap();
+    tour(&scene, &offer, &receiver).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_client_calls_both_tools_of_server_everything() {
+    let scene = Scene::new().unwrap();
+    let server = Server::everything(&scene.peers, scene.dir()).await.unwrap();
+    let offer = Offer {
+        server: behind(&server.url),
+        quick: Tool {
+            name: "echo",
+            arguments: json!({"message": "hello"}),
+            text: "Echo: hello",
+        },
+        steps: json!([]),
+        slow: Tool {
+            name: "trigger-long-running-operation",
+            arguments: json!({"duration": 0.2, "steps": 2}),
+            text: "Long running operation completed. Duration: 0.2 seconds, Steps: 2.",
+        },
+    };
+    let receiver = scene.npm_receiver().await.unwrap();
+    tour(&scene, &offer, &receiver).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_client_calls_both_tools_of_a_python_server() {
+    let scene = Scene::new().unwrap();
+    let server = Server::python(&scene.peers, scene.dir()).await.unwrap();
+    let offer = Offer {
+        server: behind(&server.url),
+        quick: Tool {
+            name: "quick",
+            arguments: json!({"text": "hello"}),
+            text: "quick hello",
+        },
+        steps: json!([[1, 2], [2, 2]]),
+        slow: Tool {
+            name: "slow",
+            arguments: json!({"text": "hello"}),
+            text: "slow hello",
+        },
+    };
+    let receiver = scene.npm_receiver().await.unwrap();
+    tour(&scene, &offer, &receiver).await.unwrap();
+}
+
+fn behind(url: &str) -> Behind<'_> {
+    Behind {
+        name: "behind",
+        url,
+        prefix: "",
+    }
+}
+
+async fn tour(scene: &Scene, offer: &Offer<'_>, receiver: &Receiver) -> Result<()> {
+    let servers = [offer.server];
+    let gateway = scene
+        .gateway(&servers, &[offer.slow.name], Some(receiver))
+        .await?;
+    let mut clients = scene.clients(&Kind::ALL, &gateway.url()).await?;
+    try_join_all(clients.iter_mut().map(|client| meets(client, offer))).await?;
+    let both = [offer.slow.name, offer.quick.name];
+    scene.edit(&servers, &both, Some(receiver))?;
+    try_join_all(clients.iter_mut().map(|client| hears_of_the_edit(client, offer))).await?;
+    // Each client made two webhook calls; asyncmcp's came to its own receiver.
+    all_delivered(&gateway, 2 * u32::try_from(Kind::ALL.len())?).await;
+    believed(receiver, offer, Kind::ALL.len() - 1);
+    try_join_all(clients.into_iter().map(|client| leaves(client, &gateway))).await?;
+    Ok(())
+}
+
+/// Before the edit: the quick tool answers on the spot, the slow one by webhook.
+async fn meets(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
+    let kind = client.kind;
+    assert_eq!(
+        client.ask(json!({"do": "about"})).await?,
+        json!({"version": "2025-11-25", "server": "asyncmcp"}),
+        "{kind:?}"
+    );
+    let tools = client.tools().await?;
+    assert!(!goes_by_webhook(&tools, &offer.quick)?, "{kind:?}: {tools:?}");
+    assert!(goes_by_webhook(&tools, &offer.slow)?, "{kind:?}: {tools:?}");
+    assert_eq!(client.ask(json!({"do": "ping"})).await?, json!({}), "{kind:?}");
+
+    let answer = client.call(offer.quick.name, &offer.quick.arguments).await?;
+    assert_eq!(text(&answer), offer.quick.text, "{kind:?}");
+    assert_eq!(
+        as_floats(&answer["progress"]),
+        as_floats(&offer.steps),
+        "{kind:?}"
+    );
+    is_acknowledged(client, &offer.slow).await?;
+
+    let unknown = json!({"do": "call", "tool": "no-such-tool", "arguments": {}});
+    let error = client.fail(unknown).await?;
+    assert_eq!(error["code"], -32602, "{kind:?}: {error}");
+    Ok(())
+}
+
+/// After the edit: told on its GET stream, the client lists again, and the quick tool is one more webhook tool.
+async fn hears_of_the_edit(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
+    let kind = client.kind;
+    let asking = tokio::sync::Mutex::new(client);
+    eventually(Duration::from_secs(10), || async {
+        let heard = asking
+            .lock()
+            .await
+            .heard()
+            .await
+            .map_err(|error| error.to_string())?;
+        match heard["listChanged"].as_u64() {
+            Some(1..) => Ok(()),
+            _ => Err(format!("{kind:?} heard {heard}")),
+        }
+    })
+    .await;
+    let client = asking.into_inner();
+    let tools = client.tools().await?;
+    assert!(goes_by_webhook(&tools, &offer.quick)?, "{kind:?}: {tools:?}");
+    is_acknowledged(client, &offer.quick).await
+}
+
+/// asyncmcp's client waits for its webhook and hands out the result; every other gets a result to act on.
+async fn is_acknowledged(client: &mut Client, tool: &Tool) -> Result<()> {
+    let kind = client.kind;
+    let answer = client.call(tool.name, &tool.arguments).await?;
+    if kind == Kind::Asyncmcp {
+        assert!(text(&answer).contains(tool.text), "{answer}");
+        return Ok(());
+    }
+    let job = &answer["result"]["_meta"]["dev.asyncmcp/job"];
+    assert_eq!(job["status"], "working", "{kind:?}: {answer}");
+    let id = job["id"].as_str().context("a job without an id")?;
+    assert!(text(&answer).contains(id), "{kind:?}: {answer}");
+    assert_eq!(answer["progress"], json!([]), "{kind:?}");
+    Ok(())
+}
+
+/// Everything that came was believed, and is what the tools say.
+fn believed(receiver: &Receiver, offer: &Offer<'_>, clients: usize) {
+    let posts = receiver.posts();
+    let flaws: Vec<_> = posts.iter().filter(|post| !post["flaw"].is_null()).collect();
+    assert!(flaws.is_empty(), "{flaws:?}");
+    assert_eq!(posts.len(), 2 * clients);
+    for tool in [&offer.quick, &offer.slow] {
+        let of_tool = posts
+            .iter()
+            .filter(|post| post["headers"]["ce-subject"] == tool.name);
+        let said: Vec<_> = of_tool
+            .filter_map(|post| post["body"]["result"]["content"][0]["text"].as_str())
+            .collect();
+        assert_eq!(said.len(), clients, "{said:?}");
+        assert!(said.iter().all(|said| said.contains(tool.text)), "{said:?}");
+    }
+}
+
+/// The client ends its session by DELETE; nobody can use it any more.
+async fn leaves(mut client: Client, gateway: &DataPlane) -> Result<()> {
+    let kind = client.kind;
+    if kind == Kind::Asyncmcp {
+        let delivered = client.ask(json!({"do": "delivered"})).await?;
+        assert_eq!(delivered, json!({"verified": 2, "refused": [], "ids": 2}));
+    }
+    let session = client.session().await?;
+    client.close().await?;
+    let answer = reqwest::Client::new()
+        .post(gateway.url())
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .header("mcp-session-id", session)
+        .body(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
+        .send()
+        .await?;
+    assert_eq!(answer.status(), 404, "{kind:?}");
+    Ok(())
+}
+
+/// Whether `tool` is listed as a webhook tool, which then promises no structured content.
+fn goes_by_webhook(tools: &[Value], tool: &Tool) -> Result<bool> {
+    let listed = tools.iter().find(|listed| listed["name"] == tool.name);
+    let listed = listed.with_context(|| format!("{} is not listed", tool.name))?;
+    let by_webhook = listed["_meta"]["dev.asyncmcp/delivery"] == "webhook";
+    anyhow::ensure!(!by_webhook || listed["outputSchema"].is_null(), "{listed}");
+    Ok(by_webhook)
+}
+
+fn text(answer: &Value) -> &str {
+    answer["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_default()
+}
+
+/// One SDK says 1 where another says 1.0.
+fn as_floats(steps: &Value) -> Vec<Vec<f64>> {
+    let steps = steps.as_array().into_iter().flatten();
+    let numbers = |step: &Value| {
+        let numbers = step.as_array().into_iter().flatten();
+        numbers.filter_map(Value::as_f64).collect()
+    };
+    steps.map(numbers).collect()
+}
