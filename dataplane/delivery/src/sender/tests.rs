@@ -56,7 +56,11 @@ pub(crate) fn policy() -> Policy {
         tools: crate::engine::ToolLimits::default(),
         max_result_size: 16 << 20,
         max_running: 1,
-        max_in_flight: 8,
+        per_receiver: crate::engine::PerReceiver {
+            max_in_flight: 8,
+            rate: None,
+            breaker: true,
+        },
         namespace: "tools".to_owned(),
         route: "analytics".to_owned(),
     }
