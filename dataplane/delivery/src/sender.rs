@@ -78,7 +78,7 @@ pub struct HttpSender {
 /// ones: a connection that is reused was dialled under the policy in force.
 struct Clients {
     egress: Arc<Egress>,
-    named_by_session: Client,
+    named_by_client: Client,
     default: Client,
 }
 
@@ -132,7 +132,7 @@ impl HttpSender {
         }
         let clients = clients.as_ref().expect("made above where there was none");
         Ok(match origin {
-            Origin::Session => clients.named_by_session.clone(),
+            Origin::Session | Origin::Call => clients.named_by_client.clone(),
             Origin::Default => clients.default.clone(),
         })
     }
@@ -154,7 +154,7 @@ impl HttpSender {
                 .build()
         };
         Ok(Clients {
-            named_by_session: client(Origin::Session)?,
+            named_by_client: client(Origin::Session)?,
             default: client(Origin::Default)?,
             egress,
         })

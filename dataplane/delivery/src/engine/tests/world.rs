@@ -106,6 +106,7 @@ impl World {
                 target: Some(Target {
                     url: "http://r/".to_owned(),
                     origin: Origin::Session,
+                    secret: None,
                 }),
                 retry: retries(3),
                 ..sender::tests::call()
