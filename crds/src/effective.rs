@@ -15,8 +15,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::v1alpha1::{
-    AccessMode, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption, OtlpProtocol,
-    ReceiverPolicy, Resources, Scheme, SecretKeyRef,
+    AccessMode, Breaker, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption,
+    OtlpProtocol, ReceiverPolicy, Resources, Scheme, SecretKeyRef,
 };
 use crate::{Glob, HostPattern, Size};
 
@@ -143,6 +143,10 @@ pub struct PerClient {
 pub struct PerReceiver {
     /// Attempts under way at once.
     pub max_in_flight: u32,
+    /// Attempts that may begin in a second; none: no such limit.
+    pub rate_per_second: Option<u32>,
+    /// Whether one that fails again and again is left alone for a while.
+    pub breaker: Breaker,
 }
 
 /// What follows a failed attempt.

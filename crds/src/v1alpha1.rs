@@ -22,7 +22,7 @@ mod webhook_tool;
 pub use data_plane::{DataPlane, Resources};
 pub use deletion::{Deletion, DeletionPolicy};
 pub use header::{Header, HeaderSource};
-pub use limits::{DeadLetter, PerClient, PerReceiver};
+pub use limits::{Breaker, DeadLetter, PerClient, PerReceiver};
 pub use receivers::{DefaultReceiver, FromClients, ReceiverPolicy, Receivers};
 pub use reference::{Scheme, SecretKeyRef, ServiceRef};
 pub use server::{Server, ToolFilter};

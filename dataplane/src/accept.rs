@@ -4,6 +4,7 @@
 //! acknowledged was committed before, and the same call gets the same acknowledgement.
 
 mod dedupe;
+mod named;
 
 use asyncmcp_crds::effective::{Waits, WebhookTool};
 use asyncmcp_crds::v1alpha1;
@@ -33,10 +34,16 @@ pub(crate) struct Webhook<'a> {
 impl<'a> Webhook<'a> {
     /// How `tool`'s result is delivered to this client; `None` where the call is an ordinary
     /// one, because the tool is, or because nobody named a receiver.
-    pub(crate) fn of(client: &Client, tool: &'a Tool) -> Option<Self> {
-        let entry = tool.webhook.as_ref()?;
-        let target = target(client)?;
-        Some(Self { tool, entry, target })
+    pub(crate) fn of(client: &Client, tool: &'a Tool, request: &Request) -> Result<Option<Self>, Error> {
+        let named = named::receiver(request)?;
+        let Some(entry) = &tool.webhook else {
+            return match named {
+                None => Ok(None),
+                Some(_) => Err(Error::Params(named::NOT_A_WEBHOOK_TOOL)),
+            };
+        };
+        let target = named.or_else(|| target(client));
+        Ok(target.map(|target| Self { tool, entry, target }))
     }
 
     /// Accepts the call: once, however often it is sent.
@@ -105,9 +112,13 @@ impl<'a> Webhook<'a> {
         }
         let message = format!(
             "The call of {} was accepted as job {id} and runs in the background. Its result will be delivered by \
-             webhook to the receiver of this route, not in this conversation. Do not call the tool again for the \
+             webhook to {}, not in this conversation. Do not call the tool again for the \
              same task.",
-            self.tool.shown_as
+            self.tool.shown_as,
+            match self.target.origin {
+                Origin::Call => "the receiver that the call named",
+                _ => "the receiver of this route",
+            }
         );
         let result = tool_result::acknowledgement(&message, &id.to_string(), "working");
         Answer::Json(
@@ -118,11 +129,12 @@ impl<'a> Webhook<'a> {
     }
 }
 
-/// The receiver that the session named, else the route's.
+/// Where the call names no receiver: the one that the session named, else the route's.
 fn target(client: &Client) -> Option<Target> {
     let target = |url: &String, origin| Target {
         url: url.clone(),
         origin,
+        secret: None,
     };
     let named = client
         .session

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use asyncmcp_crds::effective::{FromClients, Webhook};
-use asyncmcp_crds::v1alpha1::{ReceiverPolicy, Scheme};
+use asyncmcp_crds::v1alpha1::{Breaker, ReceiverPolicy, Scheme};
 use asyncmcp_delivery::egress::{self, ClientPolicy, Egress};
-use asyncmcp_delivery::engine::{Policy, Signing, ToolLimit, ToolLimits};
+use asyncmcp_delivery::engine::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use asyncmcp_delivery::job::Key;
 use asyncmcp_delivery::signature::SigningKey;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -51,7 +51,11 @@ fn policy(config: &Arc<Config>) -> Policy {
         tools: tool_limits(config),
         max_result_size: usize::try_from(webhook.max_result_size).unwrap_or(usize::MAX),
         max_running: number(webhook.max_running),
-        max_in_flight: number(webhook.per_receiver.max_in_flight),
+        per_receiver: PerReceiver {
+            max_in_flight: number(webhook.per_receiver.max_in_flight),
+            rate: webhook.per_receiver.rate_per_second,
+            breaker: webhook.per_receiver.breaker == Breaker::Enabled,
+        },
         namespace: route.namespace.clone(),
         route: route.name.clone(),
     }
@@ -154,14 +158,22 @@ mod tests {
              webhook:\n  \
                maxRunning: 5\n  \
                maxResultSize: 1Ki\n  \
-               perReceiver: {maxInFlight: 4}\n  \
+               perReceiver: {maxInFlight: 4, ratePerSecond: 7, breaker: Disabled}\n  \
                resultRetention: 1h\n  \
                deadLetter: {retention: 2h}\n",
         ));
         assert_eq!(policy.room_on(Key::of("a")), Some(3));
         assert_eq!(
-            (policy.max_running, policy.max_result_size, policy.max_in_flight),
+            (
+                policy.max_running,
+                policy.max_result_size,
+                policy.per_receiver.max_in_flight
+            ),
             (5, 1024, 4)
+        );
+        assert_eq!(
+            (policy.per_receiver.rate, policy.per_receiver.breaker),
+            (Some(7), false)
         );
         assert_eq!(policy.result_retention, Duration::from_hours(1));
         assert_eq!(policy.dead_retention, Duration::from_hours(2));

@@ -102,6 +102,8 @@ pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
 fn per_receiver(given: &api::PerReceiver) -> PerReceiver {
     PerReceiver {
         max_in_flight: set(given.max_in_flight),
+        rate_per_second: given.rate_per_second,
+        breaker: set(given.breaker),
     }
 }
 

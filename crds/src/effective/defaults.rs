@@ -7,9 +7,9 @@
 //! whose other member is set stays as it is.
 
 use crate::v1alpha1::{
-    AccessMode, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients, LogLevel,
-    McpWebhookRouteSpec, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy, Receivers, Retry, Scheme, Server,
-    ServiceRef, Store, Telemetry, Transport, Webhook,
+    AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,
+    LogLevel, McpWebhookRouteSpec, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy, Receivers, Retry, Scheme,
+    Server, ServiceRef, Store, Telemetry, Transport, Webhook,
 };
 use crate::{Duration, Size};
 
@@ -66,6 +66,7 @@ fn webhook(webhook: &mut Webhook) {
 
 fn per_receiver(per_receiver: &mut PerReceiver) {
     per_receiver.max_in_flight.get_or_insert(8);
+    per_receiver.breaker.get_or_insert(Breaker::Enabled);
 }
 
 fn retry(retry: &mut Retry) {

@@ -104,7 +104,11 @@ fn webhook_defaults() -> Webhook {
         max_result_size: 16 << 20,
         max_running: 256,
         per_client: PerClient { max_pending: 10_000 },
-        per_receiver: PerReceiver { max_in_flight: 8 },
+        per_receiver: PerReceiver {
+            max_in_flight: 8,
+            rate_per_second: None,
+            breaker: Breaker::Enabled,
+        },
         dead_retention: seconds(168 * 3600),
         signing: vec![],
         receivers: Receivers {

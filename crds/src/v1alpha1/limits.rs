@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Duration;
+use crate::{Duration, form};
 
 /// What one client may have under way. A client is the principal of its credentials; without `auth` it is the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,26 @@ pub struct PerReceiver {
     #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u32>,
+    /// How many attempts may begin in a second, 1 to 10000, spread evenly. Absent: as many as there are.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+    /// Whether a receiver that fails again and again is left alone for a while. `Enabled`: after at least 10 attempts in
+    /// 5 minutes of which 70 % failed it gets none for 30 seconds, then one at a time, 2, 4 and 8, and everything when
+    /// these succeed; each failure on the way doubles the pause, up to 5 minutes. Deliveries wait meanwhile, and waiting
+    /// is no attempt. `Disabled`: each delivery keeps to its own retries alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+}
+
+/// Whether a receiver that fails again and again is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
+pub enum Breaker {
+    /// Yes.
+    Enabled,
+    /// No.
+    Disabled,
 }
 
 /// What happens to deliveries that were given up.

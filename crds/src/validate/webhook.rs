@@ -4,7 +4,7 @@
 
 use super::{Findings, receivers, references};
 use crate::effective;
-use crate::v1alpha1::{DeadLetter, Exponential, PerClient, PerReceiver, Retry, Signing, Webhook, webhook};
+use crate::v1alpha1::{DeadLetter, Exponential, PerClient, Retry, Signing, Webhook, webhook};
 
 pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
     let Some(webhook) = webhook else { return };
@@ -29,9 +29,11 @@ fn check_limits(webhook: &Webhook, findings: &mut Findings) {
         let path = "spec.webhook.perClient.maxPending";
         findings.maybe_range(path, 1..=10_000_000, *max_pending);
     }
-    if let Some(PerReceiver { max_in_flight }) = &webhook.per_receiver {
+    if let Some(given) = &webhook.per_receiver {
         let path = "spec.webhook.perReceiver";
-        findings.maybe_range(format_args!("{path}.maxInFlight"), 1..=1000, *max_in_flight);
+        findings.maybe_range(format_args!("{path}.maxInFlight"), 1..=1000, given.max_in_flight);
+        let rate = given.rate_per_second;
+        findings.maybe_range(format_args!("{path}.ratePerSecond"), 1..=10_000, rate);
     }
     if let Some(DeadLetter { retention }) = &webhook.dead_letter {
         findings.not_zero("spec.webhook.deadLetter.retention", retention.as_ref());

@@ -12,6 +12,7 @@ mod drain;
 mod execute;
 mod execution;
 mod executor;
+mod expire;
 mod log;
 mod metrics;
 mod policy;
@@ -28,7 +29,7 @@ use tokio::sync::watch;
 
 use self::core::Core;
 pub use self::executor::{Executed, Executor};
-pub use self::policy::{Policy, Signing, ToolLimit, ToolLimits};
+pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
 use crate::egress::Refusal;
 use crate::id::JobId;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::id::JobId;
+use crate::signature::SigningKey;
 use crate::state::{Category, End, Event, Exec, Push, State};
 
 /// A short stable name for something a job is sorted by: a server, a client, a receiver.
@@ -40,6 +41,8 @@ pub enum OnInterruption {
 pub enum Origin {
     /// The client, at `initialize`: under `webhook.receivers.fromClients`.
     Session,
+    /// The client, with the call: under `webhook.receivers.fromClients`.
+    Call,
     /// The route's author: `webhook.receivers.default`.
     Default,
 }
@@ -51,6 +54,18 @@ pub struct Target {
     pub url: String,
     /// Who named it.
     pub origin: Origin,
+    /// The client's own key; it signs alone, in place of the route's.
+    pub secret: Option<SigningKey>,
+}
+
+impl Origin {
+    /// Whether a client named it, so that it may only be what the route allows to clients.
+    pub fn is_client(self) -> bool {
+        match self {
+            Self::Session | Self::Call => true,
+            Self::Default => false,
+        }
+    }
 }
 
 impl Target {

@@ -79,7 +79,7 @@ pub struct HttpSender {
 /// ones: a connection that is reused was dialled under the policy in force.
 struct Clients {
     egress: Arc<Egress>,
-    named_by_session: Client,
+    named_by_client: Client,
     default: Client,
 }
 
@@ -141,7 +141,7 @@ impl HttpSender {
         }
         let clients = clients.as_ref().expect("made above where there was none");
         Ok(match origin {
-            Origin::Session => clients.named_by_session.clone(),
+            Origin::Session | Origin::Call => clients.named_by_client.clone(),
             Origin::Default => clients.default.clone(),
         })
     }
@@ -164,7 +164,7 @@ impl HttpSender {
                 .build()
         };
         Ok(Clients {
-            named_by_session: client(Origin::Session)?,
+            named_by_client: client(Origin::Session)?,
             default: client(Origin::Default)?,
             egress,
         })

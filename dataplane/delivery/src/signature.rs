@@ -49,10 +49,22 @@ impl std::str::FromStr for SigningKey {
             STANDARD_NO_PAD
         };
         let key = Zeroizing::new(engine.decode(encoded).map_err(|_| Error::Base64)?);
-        if (SHORTEST..=LONGEST).contains(&key.len()) {
-            Ok(Self(key))
+        Self::from_bytes(&key)
+    }
+}
+
+impl SigningKey {
+    /// Its bytes, for the store alone.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The key of these bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        if (SHORTEST..=LONGEST).contains(&bytes.len()) {
+            Ok(Self(Zeroizing::new(bytes.to_vec())))
         } else {
-            Err(Error::Length(key.len()))
+            Err(Error::Length(bytes.len()))
         }
     }
 }

@@ -12,9 +12,6 @@ use crate::forward;
 use crate::operation::Operation;
 use crate::respond::Error;
 
-/// The `_meta` key by which a call will name a receiver of its own.
-const META_WEBHOOK: &str = "dev.asyncmcp/webhook";
-
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
 pub(super) async fn answer(client: &Client, request: Request, mut operation: Operation) -> Answer {
     let id = request.id.clone();
@@ -23,9 +20,10 @@ pub(super) async fn answer(client: &Client, request: Request, mut operation: Ope
         Err(error) => return legacy::refuse(&error, id, &mut operation),
     };
     operation.calls(&tool.shown_as);
-    match Webhook::of(client, &tool) {
-        None => forward::call(client, tool, request, operation).await,
-        Some(webhook) => {
+    match Webhook::of(client, &tool, &request) {
+        Err(error) => legacy::refuse(&error, id, &mut operation),
+        Ok(None) => forward::call(client, tool, request, operation).await,
+        Ok(Some(webhook)) => {
             let accepted = webhook.accept(client, &request, &operation.trace()).await;
             accepted.unwrap_or_else(|error| legacy::refuse(&error, id, &mut operation))
         }
@@ -35,13 +33,6 @@ pub(super) async fn answer(client: &Client, request: Request, mut operation: Ope
 async fn find(client: &Client, request: &Request) -> Result<Tool, Error> {
     if client.config.route.deleting {
         return Err(Error::Closing);
-    }
-    let meta = request.meta().unwrap_or_default();
-    if meta.get(META_WEBHOOK).is_some() {
-        return Err(Error::Params(
-            "params._meta[\"dev.asyncmcp/webhook\"] is not supported yet; name the receiver at initialize, in \
-             params._meta.webhookUrl",
-        ));
     }
     let name = request.tool_name();
     let name = name.ok_or(Error::Params("params.name must be a string: the tool to call"))?;

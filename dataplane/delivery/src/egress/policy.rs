@@ -178,7 +178,7 @@ impl Egress {
         }
         let host = without_dot(url.host().ok_or(refuse("url"))?.to_owned());
         check_metadata_name(&host)?;
-        if origin == Origin::Session {
+        if origin.is_client() {
             self.from_clients.check(scheme, &host)?;
         }
         if let Some(address) = literal(&host) {
@@ -191,7 +191,7 @@ impl Egress {
     pub fn check_address(&self, origin: Origin, address: IpAddr) -> Result<(), Refusal> {
         let address = address.to_canonical();
         check_range(table::NEVER, address)?;
-        if origin == Origin::Session && !self.from_clients.opens(address) {
+        if origin.is_client() && !self.from_clients.opens(address) {
             check_range(table::BLOCKED, address)?;
         }
         let IpAddr::V6(outer) = address else { return Ok(()) };

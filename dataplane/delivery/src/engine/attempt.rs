@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tracing::{Instrument, Span};
 
 use super::core::Core;
-use super::receivers::Slot;
+use super::receivers::{Sample, Slot};
 use super::{Policy, deliver, log};
 use crate::clock::Millis;
 use crate::job::{Call, Change, Job};
@@ -49,7 +49,7 @@ pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<(A
     let span = trace::attempt(&job, &call);
     let sent = send(&core, &job, &call, &body).instrument(span).await;
     match sent {
-        Some(attempt) => settle(&core, &job, &call, attempt).await,
+        Some(attempt) => settle(&core, &slot, (&job, &call), attempt).await,
         None => interrupted(&core, &job, &call).await,
     }
     drop(slot);
@@ -98,8 +98,13 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attem
     Some(attempt)
 }
 
-async fn settle(core: &Core, job: &Job, call: &Call, attempt: Attempt) {
+async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: Attempt) {
     let policy = core.policy();
+    if let Some(sample) = sample(attempt.verdict)
+        && slot.sample(sample, core.now())
+    {
+        log::breaker(&policy, job, call, sample);
+    }
     quieten(core, job, &policy, &attempt);
     let next = wait(core, job, call, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
@@ -108,6 +113,15 @@ async fn settle(core: &Core, job: &Job, call: &Call, attempt: Attempt) {
     log::attempt(&policy, (job, call), (&attempt, outcome), &change);
     if let Some(job) = core.commit(job.id, change).await {
         deliver::park(core, &job);
+    }
+}
+
+/// What the attempt says about the receiver. Of a policy refusal and a fault of ours it heard nothing.
+fn sample(verdict: Verdict) -> Option<Sample> {
+    match verdict {
+        Verdict::Delivered | Verdict::Terminal(_) => Some(Sample::Well),
+        Verdict::Retry(_) => Some(Sample::Ill),
+        Verdict::Refused(_) | Verdict::Requeue(_) => None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The delivery loop: whose turn it is, and claiming attempts for them.
 //!
 //! Fresh results of executions skip the loop where the receiver has room ([`reserve`]). Invariant: an
-//! attempt begins only after its claim is committed, and never beyond a receiver's room.
+//! attempt begins only after its claim is committed, and never beyond a receiver's room, its
+//! rate or its breaker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ async fn claim_ready(core: &Arc<Core>) -> Result<(), store::Error> {
     if !policy.can_send() {
         return Ok(()); // no signing key can be read: deliveries wait for a policy with one
     }
-    let ready = core.receivers.ready(core.now(), policy.max_in_flight);
+    let ready = core.receivers.ready(core.now(), &policy.per_receiver);
     let claims = ready
         .into_iter()
         .map(|(receiver, slots)| claim_for(core, receiver, slots));
@@ -91,7 +92,7 @@ pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
         return None;
     }
     core.receivers
-        .reserve(Target::key(target), core.now(), policy.max_in_flight)
+        .reserve(Target::key(target), core.now(), &policy.per_receiver)
 }
 
 /// Notes a due job's turn.
@@ -102,7 +103,8 @@ pub(super) fn park(core: &Core, job: &Job) {
 }
 
 /// Begins a claimed attempt. `loaded` spares reading what is at hand.
-pub(super) fn spawn(core: &Arc<Core>, slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
+pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
+    slot.begin();
     let attempt = attempt::run(Arc::clone(core), slot, job, loaded);
     core.attempts.spawn(attempt);
 }
@@ -111,7 +113,7 @@ fn until_next_turn(core: &Core) -> Duration {
     let policy = core.policy();
     let next = core
         .receivers
-        .next_turn(policy.max_in_flight)
+        .next_turn(&policy.per_receiver)
         .filter(|_| policy.can_send());
     next.map_or(IDLE, |at| at.since(core.now()).min(IDLE))
 }

@@ -6,6 +6,7 @@ use tracing::Span;
 
 use super::Policy;
 use super::attempt::Outcome;
+use super::receivers::Sample;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
 use crate::verdict::Verdict;
@@ -48,6 +49,21 @@ pub(super) fn interrupted(policy: &Policy, job: &Job, call: &Call) {
         attempt = job.attempts,
         outcome = Outcome::Interrupted.as_str(),
         "attempt"
+    );
+}
+
+/// A receiver's breaker opened, or closed again, by this job's attempt.
+pub(super) fn breaker(policy: &Policy, job: &Job, call: &Call, sample: Sample) {
+    tracing::warn!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        route = policy.route,
+        tool = call.shown_as,
+        state = match sample {
+            Sample::Ill => "open",
+            Sample::Well => "closed",
+        },
+        "a receiver's breaker changed"
     );
 }
 

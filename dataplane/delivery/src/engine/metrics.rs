@@ -26,6 +26,10 @@ const ATTEMPT_SECONDS: &[f64] = &[
 const DELIVERY_SECONDS: &[f64] = &[
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0,
 ];
+const BREAKER_OPEN: Named = (
+    "breaker_open",
+    "Receivers that get few attempts or none because they failed again and again.",
+);
 const STATUS_CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
 
 pub(super) struct Metrics {
@@ -36,6 +40,7 @@ pub(super) struct Metrics {
     retries: IntCounterVec,
     time_to_delivery: Histogram,
     oldest_pending: Gauge,
+    breaker_open: Gauge,
     dead_letters: IntCounterVec,
     egress_blocked: IntCounterVec,
 }
@@ -75,13 +80,14 @@ impl Metrics {
                 ),
                 DELIVERY_SECONDS,
             )?,
-            oldest_pending: register(
+            oldest_pending: gauge(
                 registry,
-                Gauge::new(
-                    "asyncmcp_oldest_pending_seconds",
+                (
+                    "oldest_pending_seconds",
                     "Age of the oldest result that is not delivered; 0 without one.",
-                )?,
+                ),
             )?,
+            breaker_open: gauge(registry, BREAKER_OPEN)?,
             dead_letters: counter(
                 registry,
                 ("dead_letters_total", "Deliveries given up, by the last reason."),
@@ -158,8 +164,19 @@ impl Metrics {
         }
     }
 
+    /// Counts a delivery that grew too old without an attempt at its end.
+    pub(super) fn expired(&self) {
+        let labels = [Category::Expired.as_str()];
+        self.dead_letters.with_label_values(&labels).inc();
+    }
+
     pub(super) fn blocked(&self, refusal: Refusal) {
         self.egress_blocked.with_label_values(&[refusal.rule()]).inc();
+    }
+
+    pub(super) fn open_breakers(&self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.breaker_open.set(f64::from(count));
     }
 
     pub(super) fn oldest_pending(&self, age: Duration) {
@@ -194,6 +211,10 @@ fn counter(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometh
 fn histogram(registry: &Registry, (name, help): Named, buckets: &[f64]) -> prometheus::Result<Histogram> {
     let options = HistogramOpts::new(format!("asyncmcp_{name}"), help).buckets(buckets.to_vec());
     register(registry, Histogram::with_opts(options)?)
+}
+
+fn gauge(registry: &Registry, (name, help): Named) -> prometheus::Result<Gauge> {
+    register(registry, Gauge::new(format!("asyncmcp_{name}"), help)?)
 }
 
 fn durations(registry: &Registry, help: &str) -> prometheus::Result<HistogramVec> {

@@ -25,6 +25,17 @@ pub enum Signing {
     Keys(Vec<SigningKey>),
 }
 
+/// How hard one receiver is pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerReceiver {
+    /// Attempts under way at once.
+    pub max_in_flight: usize,
+    /// Attempts that may begin in a second; `None` for as many as there are.
+    pub rate: Option<u32>,
+    /// Whether a receiver that fails again and again is left alone for a while.
+    pub breaker: bool,
+}
+
 /// How many jobs of some tools may run at once (`webhookTools[].maxConcurrent`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToolLimit {
@@ -100,8 +111,8 @@ pub struct Policy {
     pub max_result_size: usize,
     /// Jobs that run at once on all servers (`webhook.maxRunning`).
     pub max_running: usize,
-    /// Attempts under way at once per receiver (`webhook.perReceiver.maxInFlight`).
-    pub max_in_flight: usize,
+    /// How hard one receiver is pressed (`webhook.perReceiver`).
+    pub per_receiver: PerReceiver,
     /// The route's namespace.
     pub namespace: String,
     /// The route's name.

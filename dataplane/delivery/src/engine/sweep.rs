@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::core::Core;
+use super::expire;
 use crate::clock::Millis;
 use crate::store::{self, Sweep};
 
@@ -26,6 +27,7 @@ pub(super) async fn run(core: &Core) {
             _ = ticks.tick() => {}
         }
         tell_oldest(core).await;
+        core.metrics.open_breakers(core.receivers.open_breakers());
         if tick % SWEEP_EVERY == 0
             && let Err(error) = sweep(core).await
         {
@@ -42,6 +44,7 @@ async fn tell_oldest(core: &Core) {
 }
 
 async fn sweep(core: &Core) -> Result<(), store::Error> {
+    expire::run(core).await?;
     loop {
         let (now, policy) = (core.now(), core.policy());
         let sweep = Sweep {

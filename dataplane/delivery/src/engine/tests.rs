@@ -3,6 +3,7 @@
 //! Most of it runs under a paused clock against scripted servers and receivers (`world`); `faults` uses
 //! real receivers on loopback.
 
+mod breaker;
 mod deliveries;
 mod draining;
 mod executions;

@@ -8,6 +8,7 @@ fn job(receiver: bool) -> Job {
     let target = Target {
         url: "https://example.com/hook".to_owned(),
         origin: Origin::Session,
+        secret: None,
     };
     Job::accepted(&NewJob {
         id: JobId::new(Millis(1), [1; 10]),

@@ -16,7 +16,7 @@ use crate::signature;
 pub(super) fn of(post: &Post<'_>) -> HeaderMap {
     let mut headers = match post.target.origin {
         Origin::Default => post.policy.default_headers.clone(),
-        Origin::Session => HeaderMap::new(),
+        Origin::Session | Origin::Call => HeaderMap::new(),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(
@@ -38,7 +38,12 @@ fn standard_webhooks(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "webhook-id", &id);
     set(headers, "webhook-timestamp", &timestamp.to_string());
     headers.remove("webhook-signature");
-    if let Signing::Keys(keys) = &post.policy.signing {
+    let keys = match (&post.target.secret, &post.policy.signing) {
+        (Some(secret), _) => std::slice::from_ref(secret),
+        (None, Signing::Keys(keys)) => keys.as_slice(),
+        (None, Signing::Off | Signing::Waiting) => &[],
+    };
+    if !keys.is_empty() {
         let signature = signature::sign(keys, &id, timestamp, post.body);
         set(headers, "webhook-signature", &signature);
     }

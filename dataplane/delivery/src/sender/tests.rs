@@ -18,6 +18,7 @@ struct World {
     policy: Policy,
     job: Job,
     call: Call,
+    secret: Option<crate::signature::SigningKey>,
     sender: HttpSender,
 }
 
@@ -56,7 +57,11 @@ pub(crate) fn policy() -> Policy {
         tools: crate::engine::ToolLimits::default(),
         max_result_size: 16 << 20,
         max_running: 1,
-        max_in_flight: 8,
+        per_receiver: crate::engine::PerReceiver {
+            max_in_flight: 8,
+            rate: None,
+            breaker: true,
+        },
         namespace: "tools".to_owned(),
         route: "analytics".to_owned(),
     }
@@ -100,6 +105,7 @@ impl World {
             policy: policy(),
             job,
             call: new.call,
+            secret: None,
             sender: HttpSender::new(lookup),
         }
     }
@@ -108,6 +114,7 @@ impl World {
         let target = Target {
             url: url.to_owned(),
             origin,
+            secret: self.secret.clone(),
         };
         let trace = Trace {
             parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
@@ -176,6 +183,24 @@ async fn sends_the_body_untouched_under_the_promised_headers() {
         !text.contains(&world.job.id.to_string()),
         "the job's id is a capability"
     );
+}
+
+#[tokio::test]
+async fn the_clients_own_key_signs_alone() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = world();
+    let (own, routes) = (
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
+    );
+    world.policy.signing = Signing::Keys(vec![routes.parse().unwrap()]);
+    world.secret = Some(own.parse().unwrap());
+    world.send(&receiver.url(), Origin::Call).await;
+    let request = receiver.request().await;
+    let past = i64::try_from(NOW.as_secs()).unwrap();
+    let verifier = standardwebhooks::Webhook::new(own).unwrap();
+    let expected = verifier.sign(request.header("webhook-id"), past, &request.body);
+    assert_eq!(request.header("webhook-signature"), expected.unwrap());
 }
 
 #[tokio::test]

@@ -238,6 +238,11 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| Error::Corrupt(format!("{code} is no {what}")))
     }
 
+    /// Whether nothing follows: what is read next was added by a later version.
+    pub(super) fn is_over(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// The value must end here.
     pub(super) fn end(self) -> Result<(), Error> {
         if self.rest.is_empty() {

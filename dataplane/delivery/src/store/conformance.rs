@@ -137,6 +137,7 @@ pub(super) fn target(url: &str) -> Target {
     Target {
         url: url.to_owned(),
         origin: Origin::Session,
+        secret: None,
     }
 }
 

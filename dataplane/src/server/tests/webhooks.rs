@@ -196,16 +196,71 @@ async fn a_receiver_that_the_route_no_longer_allows_gets_no_new_jobs() {
     assert_eq!(reply.refusal(), (200, -31005));
 }
 
+/// The `_meta` of a call that names a receiver.
+fn per_call(webhook: &Value) -> Value {
+    json!({"_meta": {"dev.asyncmcp/webhook": webhook}})
+}
+
+const SECRET: &str = "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0";
+
 #[tokio::test]
-async fn a_receiver_per_call_is_refused_and_never_ignored() {
+async fn a_receiver_per_call_beats_the_sessions_and_its_secret_is_kept_with_the_job() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    let own = "http://127.0.0.1:9/own";
+    let reply = client
+        .call(1, "p_batch", per_call(&json!({"url": own, "secret": SECRET})))
+        .await
+        .json();
+    let text = reply["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("the receiver that the call named"), "{reply}");
+    assert_eq!(reply["result"]["_meta"]["dev.asyncmcp/job"]["status"], "working");
+    let (_, call, params) = begun(&gateway, 1).await.remove(0);
+    let target = call.target.unwrap();
+    assert_eq!((target.url.as_str(), target.origin), (own, Origin::Call));
+    assert_eq!(target.secret, Some(SECRET.parse().unwrap()));
+    let params = String::from_utf8(params.to_vec()).unwrap();
+    assert!(!params.contains("whsec_"), "no server learns of it: {params}");
+}
+
+#[tokio::test]
+async fn a_receiver_per_call_is_held_to_what_clients_may_name() {
     let gateway = Gateway::start(OWN).await;
     let client = gateway.client(json!({})).await;
-    for tool in ["p_batch", "p_echo"] {
-        let meta = json!({"_meta": {"dev.asyncmcp/webhook": {"url": NAMED}}});
-        let reply = client.call(1, tool, meta).await;
-        assert_eq!(reply.refusal(), (200, -32602), "{tool}");
-        assert!(reply.body.contains("not supported yet"), "{reply:?}");
+    let reply = client.call(1, "p_batch", per_call(&json!({"url": NAMED}))).await;
+    assert_eq!(
+        reply.refusal(),
+        (200, -31005),
+        "the route's own word is not the client's"
+    );
+    assert_eq!(gateway.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_receiver_per_call_that_cannot_be_read_is_refused_by_the_name_of_its_field() {
+    let gateway = Gateway::start(OPEN).await;
+    let client = gateway.client(named()).await;
+    for (webhook, field) in [
+        (
+            json!("http://127.0.0.1:9/"),
+            "dev.asyncmcp/webhook\"] must be an object",
+        ),
+        (json!({"secret": SECRET}), "].url must be"),
+        (json!({"url": 5}), "].url must be"),
+        (json!({"url": NAMED, "secret": "whsec_short"}), "].secret must be"),
+        (json!({"url": NAMED, "secret": "hunter2"}), "].secret must be"),
+        (json!({"url": NAMED, "secret": null}), "].secret must be"),
+    ] {
+        let reply = client.call(1, "p_batch", per_call(&webhook)).await;
+        assert_eq!(reply.refusal(), (200, -32602), "{webhook}");
+        let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(
+            message.contains(field) && !message.contains("hunter2"),
+            "{message}"
+        );
     }
+    let reply = client.call(1, "p_echo", per_call(&json!({"url": NAMED}))).await;
+    assert_eq!(reply.refusal(), (200, -32602), "an ordinary tool");
     assert_eq!(gateway.pending(), 0);
 }
 

@@ -34,7 +34,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             "webhook",
             json!({
                 "maxRunning": 1, "maxResultSize": "1Mi", "perClient": {"maxPending": 1},
-                "perReceiver": {"maxInFlight": 1}, "resultRetention": "1h", "deadLetter": {"retention": "1h"},
+                "perReceiver": {"maxInFlight": 1, "ratePerSecond": 1, "breaker": "Disabled"}, "resultRetention": "1h", "deadLetter": {"retention": "1h"},
             }),
         ),
         (

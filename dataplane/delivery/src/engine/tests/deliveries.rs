@@ -127,7 +127,7 @@ async fn retry_after_is_capped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_receiver_gets_few_at_once_and_holds_up_nobody_else() {
-    let world = World::with(|policy| policy.max_in_flight = 2);
+    let world = World::with(|policy| policy.per_receiver.max_in_flight = 2);
     let slow = Reply::status(200).after(Duration::from_secs(20));
     world.receivers.script("http://slow/", [slow]);
     let engine = world.start();

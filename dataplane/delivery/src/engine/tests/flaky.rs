@@ -2,7 +2,7 @@
 //!
 //! Invariant: while it is down nothing is read and nothing is changed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::store::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
 pub(super) struct Flaky {
     inner: Memory,
     down: AtomicBool,
+    applied: AtomicUsize,
 }
 
 impl Default for Flaky {
@@ -25,6 +26,7 @@ impl Default for Flaky {
         Self {
             inner: Memory::new(Metrics::default()),
             down: AtomicBool::new(false),
+            applied: AtomicUsize::new(0),
         }
     }
 }
@@ -32,6 +34,11 @@ impl Default for Flaky {
 impl Flaky {
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// How often changes of a job were asked for.
+    pub(super) fn applied(&self) -> usize {
+        self.applied.load(Ordering::Relaxed)
     }
 
     fn up(&self) -> Result<&Memory, Error> {
@@ -49,6 +56,7 @@ impl Store for Flaky {
     }
 
     async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        self.applied.fetch_add(1, Ordering::Relaxed);
         self.up()?.apply(id, changes, now).await
     }
 

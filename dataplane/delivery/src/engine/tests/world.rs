@@ -3,7 +3,7 @@
 //! A call's tool name is the server's script (see [`Servers`]); a receiver's script is set per URL
 //! (see [`Receivers`]).
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
@@ -37,7 +37,7 @@ pub(super) struct World {
     pub(super) policy: watch::Sender<Arc<Policy>>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
-    made: AtomicU8,
+    made: AtomicU32,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
             policy: watch::Sender::new(Arc::new(policy)),
             registry: Registry::new(),
             clock: Clock::at(START),
-            made: AtomicU8::new(0),
+            made: AtomicU32::new(0),
         }
     }
 
@@ -91,9 +91,12 @@ impl World {
 
     /// A call of `tool` on server `s`, to be delivered to `http://r/`, with three retries from 1 s.
     pub(super) fn job(&self, tool: &str) -> NewJob {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let number = self.made.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let (mut chance, mut key) = ([0; 10], [0; 32]);
+        chance[6..].copy_from_slice(&number);
+        key[..4].copy_from_slice(&number);
         NewJob {
-            id: JobId::new(self.clock.now(), [number; 10]),
+            id: JobId::new(self.clock.now(), chance),
             at: self.clock.now(),
             call: Call {
                 server: "s".to_owned(),
@@ -103,13 +106,14 @@ impl World {
                 target: Some(Target {
                     url: "http://r/".to_owned(),
                     origin: Origin::Session,
+                    secret: None,
                 }),
                 retry: retries(3),
                 ..sender::tests::call()
             },
             params: Bytes::from_static(b"{}"),
             dedupe: Dedupe {
-                key: [number; 32],
+                key,
                 fingerprint: [0; 32],
             },
             max_pending: u64::MAX,
@@ -158,6 +162,17 @@ impl World {
         });
         let metric = metric.unwrap_or_else(|| panic!("no {name} with {labels:?}"));
         metric.get_counter().get_value() as u64
+    }
+
+    /// A gauge's value.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "gauges here hold small whole numbers"
+    )]
+    pub(super) fn gauge(&self, name: &str) -> i64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).expect(name);
+        family.get_metric()[0].get_gauge().get_value() as i64
     }
 
     pub(super) fn change_policy(&self, edit: impl FnOnce(&mut Policy)) {

@@ -1,16 +1,18 @@
 //! The snapshot of a call, written once at acceptance and read by every execution and attempt.
 //!
-//! Invariant: every field is written, in the order of the type.
+//! Invariant: every field is written, in the order of the type, and what a later version added comes
+//! last and only where it is there.
 
 use super::{Reader, Writer, code};
 use crate::job::{Call, OnInterruption, Origin, Retry, Target, Trace};
+use crate::signature::SigningKey;
 use crate::store::Error;
 
 /// A value's place here is its code in the file: only ever append.
 const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption::Retry];
 
 /// An origin's place here is its code in the file: only ever append.
-const ORIGINS: [Origin; 2] = [Origin::Session, Origin::Default];
+const ORIGINS: [Origin; 3] = [Origin::Session, Origin::Default, Origin::Call];
 
 pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     let mut value = Writer::new();
@@ -28,12 +30,15 @@ pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     write_retry(&mut value, &call.retry);
     value.str(&call.trace.parent);
     value.str(&call.trace.state);
+    if let Some(secret) = call.target.as_ref().and_then(|target| target.secret.as_ref()) {
+        value.option(Some(secret), |value, secret| value.bytes(secret.bytes()));
+    }
     value.done()
 }
 
 pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
     let mut value = Reader::open(value)?;
-    let call = Call {
+    let mut call = Call {
         server: value.str()?,
         tool: value.str()?,
         shown_as: value.str()?,
@@ -48,6 +53,9 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
             state: value.str()?,
         },
     };
+    if let (Some(target), false) = (&mut call.target, value.is_over()) {
+        target.secret = value.option(read_secret)?;
+    }
     value.end()?;
     Ok(call)
 }
@@ -56,7 +64,12 @@ fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {
     Ok(Target {
         url: value.str()?,
         origin: value.variant("origin", &ORIGINS)?,
+        secret: None, // it comes last
     })
+}
+
+fn read_secret(value: &mut Reader<'_>) -> Result<SigningKey, Error> {
+    SigningKey::from_bytes(value.bytes()?).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 fn write_retry(value: &mut Writer, retry: &Retry) {

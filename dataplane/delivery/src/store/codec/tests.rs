@@ -41,6 +41,7 @@ fn call(retry: Retry) -> Call {
         target: Some(Target {
             url: "https://example.com/hook".to_owned(),
             origin: Origin::Default,
+            secret: None,
         }),
         retry,
         trace: Trace {
@@ -102,6 +103,25 @@ fn a_call_reads_back() {
         assert_eq!(decode_call(&encode_call(&call)).unwrap(), call);
         let polled = Call { target: None, ..call };
         assert_eq!(decode_call(&encode_call(&polled)).unwrap(), polled);
+    }
+}
+
+#[test]
+fn a_clients_own_key_reads_back_and_adds_nothing_where_there_is_none() {
+    let plain = call(exponential());
+    let mut own = plain.clone();
+    let target = own.target.as_mut().unwrap();
+    target.origin = Origin::Call;
+    target.secret = Some("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0".parse().unwrap());
+    let value = encode_call(&own);
+    assert_eq!(decode_call(&value).unwrap(), own);
+    assert_eq!(value.len(), encode_call(&plain).len() + 1 + 4 + 24);
+    let short = encode_call(&plain).len();
+    for len in short + 1..value.len() {
+        assert!(
+            matches!(decode_call(&value[..len]), Err(Error::Corrupt(_))),
+            "{len}"
+        );
     }
 }
 

@@ -10,6 +10,7 @@ use super::{new_job, target};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, Key, NewJob, Retry};
+use crate::signature::SigningKey;
 use crate::state::{Category, End};
 use crate::store::{Counts, SessionRow, Store, Sweep};
 
@@ -147,6 +148,9 @@ fn accept() -> impl Strategy<Value = Op> {
             job.call.server = server.to_owned();
             job.call.client = client.to_owned();
             job.call.target = receiver.map(target);
+            if let (Some(target), true) = (&mut job.call.target, fingerprint == 1) {
+                target.secret = Some(SigningKey::from_bytes(&[number; 24]).expect("24 bytes are a key"));
+            }
             job.call.retry = retry;
             job.params = Bytes::from(vec![number; size * size]);
             job.max_pending = 2;

@@ -1,0 +1,62 @@
+//! Deliveries that grow too old behind an open breaker: they end, although nobody tries them.
+//!
+//! The housekeeping asks for it. Without it a receiver that never comes back would keep its jobs pending for
+//! ever, and its clients from new ones. Invariant: a breaker opens by attempts of this process alone, so
+//! nothing expires before its receiver was tried since the start.
+
+use futures::future::join_all;
+
+use super::core::Core;
+use crate::id::JobId;
+use crate::job::{Change, Job, Key};
+use crate::state::{Category, Push};
+use crate::store;
+
+/// Jobs looked at in one commit.
+const ROWS: usize = 256;
+
+/// Ends what is older than `maxAge` and waits for a breaker, oldest turn first.
+pub(super) async fn run(core: &Core) -> Result<(), store::Error> {
+    for receiver in core.receivers.left_alone() {
+        while expire(core, receiver).await? == ROWS && !core.is_stopping() {}
+    }
+    Ok(())
+}
+
+async fn expire(core: &Core, receiver: Key) -> Result<usize, store::Error> {
+    let waiting = core.store.due(receiver, core.now(), ROWS).await?;
+    let buried = join_all(waiting.into_iter().map(|id| bury(core, id))).await;
+    let buried = buried.into_iter().collect::<Result<Vec<bool>, _>>()?;
+    Ok(buried.into_iter().filter(|buried| *buried).count())
+}
+
+/// Ends the job if it is too old; says whether it did.
+async fn bury(core: &Core, id: JobId) -> Result<bool, store::Error> {
+    let job = core.store.job(id).await?;
+    let Some(job) = job.filter(|job| is_too_old(core, job)) else {
+        return Ok(false);
+    };
+    let buried = core.store.apply(job.id, last_steps(core), core.now()).await?;
+    if buried.is_some() {
+        core.metrics.expired();
+    }
+    Ok(buried.is_some())
+}
+
+fn is_too_old(core: &Core, job: &Job) -> bool {
+    let result = job.ended.unwrap_or(job.accepted);
+    job.state.push == Push::Due && result.plus(core.policy().max_age) < core.now()
+}
+
+/// Only what is due can be claimed, so this never ends a job whose trial is under way. The claim is given
+/// back at once and counts as no attempt.
+fn last_steps(core: &Core) -> Vec<Change> {
+    let back = Change::Retry {
+        at: core.now(),
+        why: None,
+    };
+    let bury = Change::Bury {
+        why: Category::Expired,
+    };
+    vec![Change::Claim, back, bury]
+}

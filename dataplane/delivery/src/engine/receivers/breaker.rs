@@ -1,0 +1,277 @@
+//! The breaker of one receiver: after enough failures it is left alone, then tried with one attempt, two,
+//! four and eight before it gets everything again.
+//!
+//! [`super::Lane`] asks it for room and tells it of every attempt. Invariant: pure, of constant size, and
+//! an attempt that began before the last change of state says nothing any more.
+
+use std::time::Duration;
+
+use crate::clock::Millis;
+
+/// Samples older than this are forgotten, a bucket at a time.
+const WINDOW: Duration = Duration::from_mins(5);
+const BUCKET: Duration = Duration::from_secs(30);
+const BUCKETS: usize = 10;
+/// Fewer samples say nothing.
+const LEAST_SAMPLES: u32 = 10;
+/// So many of a hundred samples must have failed.
+const FAILING_PERCENT: u32 = 70;
+/// How long a receiver is left alone the first time, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// Attempts under way in the last step before everything.
+const LAST_STEP: usize = 8;
+
+/// What an attempt said about its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Sample {
+    /// It answered, if only to refuse this one delivery for good.
+    Well,
+    /// It could not be reached, or asked for another attempt.
+    Ill,
+}
+
+/// Counts the changes of state; an attempt carries the one that it began in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Term(u32);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// Which span of [`BUCKET`] since the epoch.
+    number: u64,
+    well: u32,
+    ill: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Closed,
+    /// Left alone until `until`.
+    Open { until: Millis },
+    /// `step` attempts at once; `well` of them ended well.
+    HalfOpen { step: usize, well: usize },
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breaker {
+    state: State,
+    term: Term,
+    /// Times in a row that it opened without closing between.
+    openings: u32,
+    /// When it last heard of an attempt.
+    touched: Millis,
+    buckets: [Bucket; BUCKETS],
+}
+
+impl Breaker {
+    pub(super) fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Whether the receiver gets less than everything.
+    pub(super) fn is_open(&self) -> bool {
+        self.state != State::Closed
+    }
+
+    /// When an attempt may begin again, where it has to wait.
+    pub(super) fn until(&self) -> Option<Millis> {
+        match self.state {
+            State::Open { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// How many attempts may be under way, if nothing else limits them.
+    pub(super) fn room(&self) -> usize {
+        match self.state {
+            State::Closed => usize::MAX,
+            State::Open { .. } => 1, // from `until` on
+            State::HalfOpen { step, .. } => step,
+        }
+    }
+
+    /// An attempt begins at `now`.
+    pub(super) fn begin(&mut self, now: Millis) {
+        self.touched = now;
+        if let State::Open { until } = self.state
+            && until <= now
+        {
+            self.become_state(State::HalfOpen { step: 1, well: 0 });
+        }
+    }
+
+    /// An attempt that began in `term` ended. Says whether the breaker opened or closed by it.
+    pub(super) fn end(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
+        let was_open = self.is_open();
+        self.touched = now;
+        if term == self.term {
+            match (self.state, sample) {
+                (State::Closed, _) => self.sample(sample, now),
+                (State::HalfOpen { .. }, Sample::Ill) => self.open(now),
+                (State::HalfOpen { step, well }, Sample::Well) => self.progress(step, well + 1),
+                (State::Open { .. }, _) => {}
+            }
+        }
+        was_open != self.is_open()
+    }
+
+    /// Whether nothing of it is worth remembering.
+    pub(super) fn is_forgettable(&self, now: Millis) -> bool {
+        let well = !self.is_open() && self.recent(now).all(|bucket| bucket.ill == 0);
+        well || self.touched.plus(WINDOW) < now
+    }
+
+    fn sample(&mut self, sample: Sample, now: Millis) {
+        let number = bucket_number(now);
+        let place = usize::try_from(number % BUCKETS as u64).expect("less than the number of buckets");
+        let bucket = &mut self.buckets[place];
+        if bucket.number != number {
+            *bucket = Bucket {
+                number,
+                ..Bucket::default()
+            };
+        }
+        match sample {
+            Sample::Well => bucket.well += 1,
+            Sample::Ill => bucket.ill += 1,
+        }
+        let ill: u32 = self.recent(now).map(|bucket| bucket.ill).sum();
+        let all: u32 = self.recent(now).map(|bucket| bucket.ill + bucket.well).sum();
+        if all >= LEAST_SAMPLES && ill * 100 >= all * FAILING_PERCENT {
+            self.open(now);
+        }
+    }
+
+    fn recent(&self, now: Millis) -> impl Iterator<Item = &Bucket> {
+        let oldest = bucket_number(now).saturating_sub(BUCKETS as u64 - 1);
+        self.buckets.iter().filter(move |bucket| bucket.number >= oldest)
+    }
+
+    fn open(&mut self, now: Millis) {
+        let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(self.openings));
+        self.openings = self.openings.saturating_add(1);
+        self.become_state(State::Open {
+            until: now.plus(wait.min(LONGEST_WAIT)),
+        });
+    }
+
+    /// A step is over when as many attempts as it allows ended well.
+    fn progress(&mut self, step: usize, well: usize) {
+        if well < step {
+            self.state = State::HalfOpen { step, well };
+        } else if step < LAST_STEP {
+            self.state = State::HalfOpen {
+                step: step * 2,
+                well: 0,
+            };
+        } else {
+            self.openings = 0;
+            self.buckets = [Bucket::default(); BUCKETS];
+            self.become_state(State::Closed);
+        }
+    }
+
+    fn become_state(&mut self, state: State) {
+        self.state = state;
+        self.term = Term(self.term.0.wrapping_add(1));
+    }
+}
+
+fn bucket_number(now: Millis) -> u64 {
+    now.as_secs() / BUCKET.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Millis = Millis(1_800_000_000_000);
+
+    fn after(seconds: u64) -> Millis {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    fn feed(breaker: &mut Breaker, sample: Sample, times: u32, now: Millis) {
+        for _ in 0..times {
+            breaker.end(breaker.term(), sample, now);
+        }
+    }
+
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::default();
+        feed(&mut breaker, Sample::Ill, 10, START);
+        assert_eq!(breaker.until(), Some(after(30)));
+        breaker
+    }
+
+    #[test]
+    fn ten_samples_of_which_seven_failed_open_it() {
+        let mut breaker = Breaker::default();
+        feed(&mut breaker, Sample::Well, 3, START);
+        feed(&mut breaker, Sample::Ill, 6, START);
+        assert!(!breaker.is_open(), "nine samples");
+        feed(&mut breaker, Sample::Ill, 1, START);
+        assert!(breaker.is_open());
+        assert_eq!(breaker.until(), Some(after(30)));
+
+        let mut healthy = Breaker::default();
+        feed(&mut healthy, Sample::Well, 31, START);
+        feed(&mut healthy, Sample::Ill, 69, START);
+        assert!(!healthy.is_open(), "69 of 100");
+    }
+
+    #[test]
+    fn what_is_older_than_five_minutes_counts_no_more() {
+        let mut breaker = Breaker::default();
+        feed(&mut breaker, Sample::Ill, 9, START);
+        assert!(!breaker.is_forgettable(after(200)));
+        feed(&mut breaker, Sample::Ill, 9, after(300));
+        assert!(!breaker.is_open());
+        assert!(breaker.is_forgettable(after(700)));
+        feed(&mut breaker, Sample::Ill, 1, after(330));
+        assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn it_is_tried_with_one_attempt_then_two_four_and_eight() {
+        let mut breaker = opened();
+        breaker.begin(after(30));
+        for step in [1, 2, 4, 8] {
+            assert_eq!((breaker.room(), breaker.is_open()), (step, true));
+            feed(
+                &mut breaker,
+                Sample::Well,
+                u32::try_from(step).unwrap(),
+                after(31),
+            );
+        }
+        assert_eq!((breaker.room(), breaker.is_open()), (usize::MAX, false));
+        feed(&mut breaker, Sample::Ill, 9, after(32));
+        assert!(!breaker.is_open(), "it began anew");
+    }
+
+    #[test]
+    fn a_failed_trial_doubles_the_wait_up_to_five_minutes() {
+        let mut breaker = opened();
+        let mut now = after(30);
+        for wait in [60, 120, 240, 300, 300] {
+            breaker.begin(now);
+            feed(&mut breaker, Sample::Ill, 1, now);
+            now = now.plus(Duration::from_secs(wait));
+            assert_eq!(breaker.until(), Some(now));
+        }
+    }
+
+    #[test]
+    fn an_attempt_from_before_the_opening_decides_nothing() {
+        let mut breaker = Breaker::default();
+        let before = breaker.term();
+        feed(&mut breaker, Sample::Ill, 10, START);
+        breaker.begin(after(30));
+        assert!(!breaker.end(before, Sample::Ill, after(30)));
+        assert_eq!(breaker.room(), 1);
+        assert!(!breaker.end(before, Sample::Well, after(30)));
+        assert_eq!(breaker.room(), 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! What is remembered about one receiver.
+//!
+//! Invariant: of constant size, however many deliveries wait for it.
+
+use super::breaker::{Breaker, Sample, Term};
+use super::rate::Rate;
+use crate::clock::Millis;
+use crate::engine::PerReceiver;
+
+/// What is remembered about one receiver.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// When its earliest delivery is due.
+    pub(super) next: Option<Millis>,
+    /// Attempts under way.
+    pub(super) in_flight: usize,
+    /// It asked to be left alone until then.
+    pub(super) blocked_until: Option<Millis>,
+    /// Faults of ours in a row.
+    pub(super) faults: u32,
+    rate: Rate,
+    breaker: Breaker,
+}
+
+impl Lane {
+    /// When an attempt may begin; `None` while there is nothing to send or no room.
+    pub(super) fn turn(&self, limits: &PerReceiver) -> Option<Millis> {
+        let next = self.next.filter(|_| self.has_room(limits))?;
+        Some(next.max(self.free_at(limits)))
+    }
+
+    pub(super) fn is_ready(&self, now: Millis, limits: &PerReceiver) -> bool {
+        self.turn(limits).is_some_and(|turn| turn <= now)
+    }
+
+    /// Whether an attempt may begin now, whatever is due.
+    pub(super) fn is_free(&self, now: Millis, limits: &PerReceiver) -> bool {
+        self.has_room(limits) && self.free_at(limits) <= now
+    }
+
+    /// Whether nothing of it is worth remembering.
+    pub(super) fn is_idle(&self, now: Millis, limits: &PerReceiver) -> bool {
+        let nothing_to_do = self.next.is_none() && self.in_flight == 0;
+        nothing_to_do && self.free_at(limits) <= now && self.breaker.is_forgettable(now)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Whether the breaker lets nothing through.
+    pub(super) fn is_shut(&self) -> bool {
+        self.breaker.until().is_some()
+    }
+
+    /// An attempt is about to begin.
+    pub(super) fn take(&mut self, now: Millis, limits: &PerReceiver) -> Term {
+        self.in_flight += 1;
+        self.rate.take(limits.rate, now);
+        if limits.breaker {
+            self.breaker.begin(now);
+        }
+        self.breaker.term()
+    }
+
+    /// An attempt is over, or never began.
+    pub(super) fn give_back(&mut self, begun: bool, limits: &PerReceiver) {
+        self.in_flight -= 1;
+        if !begun {
+            self.rate.give_back(limits.rate);
+        }
+    }
+
+    /// Notes how an attempt went; says whether the breaker opened or closed by it.
+    pub(super) fn sample(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
+        self.breaker.end(term, sample, now)
+    }
+
+    /// Forgets the breaker's state: it was switched off.
+    pub(super) fn close(&mut self) {
+        self.breaker = Breaker::default();
+    }
+
+    fn has_room(&self, limits: &PerReceiver) -> bool {
+        let room = if limits.breaker {
+            self.breaker.room()
+        } else {
+            usize::MAX
+        };
+        self.in_flight < limits.max_in_flight.min(room)
+    }
+
+    /// When the receiver's own word, the breaker and the rate let an attempt begin.
+    fn free_at(&self, limits: &PerReceiver) -> Millis {
+        let opens = self.breaker.until().filter(|_| limits.breaker);
+        let free = self.rate.free_at(limits.rate);
+        free.max(self.blocked_until.unwrap_or_default())
+            .max(opens.unwrap_or_default())
+    }
+}

@@ -1,0 +1,173 @@
+//! Whose turn it is, and who has to wait.
+
+use std::time::Duration;
+
+use super::*;
+
+const NOW: Millis = Millis(1_000);
+const LATER: Millis = Millis(2_000);
+
+fn room(max_in_flight: usize) -> PerReceiver {
+    PerReceiver {
+        max_in_flight,
+        rate: None,
+        breaker: true,
+    }
+}
+
+fn receivers() -> (Arc<Receivers>, Key) {
+    (Arc::default(), Key::of("https://receiver.example"))
+}
+
+#[test]
+fn a_receiver_gets_as_many_slots_as_it_has_room() {
+    let (receivers, key) = receivers();
+    let first = receivers.reserve(key, NOW, &room(2)).unwrap();
+    let _second = receivers.reserve(key, NOW, &room(2)).unwrap();
+    assert!(receivers.reserve(key, NOW, &room(2)).is_none());
+    drop(first);
+    assert!(receivers.reserve(key, NOW, &room(2)).is_some());
+}
+
+#[test]
+fn due_work_goes_before_a_fresh_result() {
+    let (receivers, key) = receivers();
+    receivers.park(key, NOW);
+    assert!(receivers.reserve(key, NOW, &room(8)).is_none());
+    let ready = receivers.ready(NOW, &room(8));
+    assert_eq!((ready.len(), ready[0].1.len()), (1, 8));
+    assert!(
+        receivers.ready(NOW, &room(8)).is_empty(),
+        "its next turn is to be looked up"
+    );
+}
+
+#[test]
+fn work_that_is_due_later_leaves_room_for_a_fresh_result() {
+    let (receivers, key) = receivers();
+    receivers.park(key, LATER);
+    assert!(receivers.reserve(key, NOW, &room(8)).is_some());
+    assert_eq!(receivers.next_turn(&room(8)), Some(LATER));
+}
+
+#[test]
+fn a_blocked_receiver_waits_whatever_is_due() {
+    let (receivers, key) = receivers();
+    receivers.park(key, NOW);
+    receivers.block(key, LATER);
+    receivers.block(key, NOW); // a block never shrinks
+    assert!(receivers.ready(NOW, &room(8)).is_empty());
+    assert!(receivers.reserve(key, NOW, &room(8)).is_none());
+    assert_eq!(receivers.next_turn(&room(8)), Some(LATER));
+    assert_eq!(receivers.ready(LATER, &room(8)).len(), 1);
+}
+
+#[test]
+fn one_receiver_without_room_does_not_hold_up_another() {
+    let (receivers, full) = receivers();
+    let _busy = receivers.reserve(full, NOW, &room(1)).unwrap();
+    receivers.park(full, NOW);
+    receivers.park(Key::of("other"), LATER);
+    assert_eq!(receivers.next_turn(&room(1)), Some(LATER));
+}
+
+#[test]
+fn idle_receivers_are_forgotten() {
+    let (receivers, key) = receivers();
+    drop(receivers.reserve(key, NOW, &room(1)));
+    receivers.ready(NOW, &room(1));
+    assert!(receivers.state().lanes.is_empty());
+}
+
+#[test]
+fn faults_in_a_row_are_counted() {
+    let (receivers, key) = receivers();
+    assert_eq!(receivers.fault(key, true), 0);
+    assert_eq!(receivers.fault(key, true), 1);
+    assert_eq!(receivers.fault(key, false), 2);
+    assert_eq!(receivers.fault(key, true), 0);
+}
+
+#[test]
+fn all_receivers_together_have_an_end() {
+    let receivers: Arc<Receivers> = Arc::default();
+    for number in 0..200 {
+        receivers.park(Key::of(&number.to_string()), NOW);
+    }
+    let mut ready = receivers.ready(NOW, &room(8));
+    let slots: usize = ready.iter().map(|(_, slots)| slots.len()).sum();
+    assert_eq!((slots, ready.len()), (OVERALL, OVERALL / 8));
+    assert!(receivers.ready(NOW, &room(8)).is_empty());
+    assert_eq!(receivers.next_turn(&room(8)), None, "until room comes free");
+    assert!(receivers.reserve(Key::of("fresh"), NOW, &room(8)).is_none());
+    ready.pop();
+    assert_eq!(receivers.next_turn(&room(8)), Some(NOW));
+    assert_eq!(receivers.ready(NOW, &room(8)).len(), 1);
+}
+
+/// Begins an attempt that is certain to have room, and ends it.
+fn attempt(receivers: &Arc<Receivers>, receiver: Key, sample: Sample, now: Millis) {
+    let mut slot = receivers.reserve(receiver, now, &room(8)).unwrap();
+    slot.begin();
+    slot.sample(sample, now);
+}
+
+#[test]
+fn an_open_breaker_holds_its_receiver_and_no_other() {
+    let (receivers, key) = receivers();
+    let other = Key::of("other");
+    for _ in 0..10 {
+        attempt(&receivers, key, Sample::Ill, NOW);
+    }
+    assert_eq!(receivers.open_breakers(), 1);
+    receivers.park(key, NOW);
+    receivers.park(other, NOW);
+    assert!(receivers.reserve(key, NOW, &room(8)).is_none());
+    let ready = receivers.ready(NOW, &room(8));
+    assert_eq!((ready.len(), ready[0].0), (1, other));
+    drop(ready);
+    let opens = NOW.plus(Duration::from_secs(30));
+    assert_eq!(receivers.next_turn(&room(8)), Some(opens));
+    let trial = receivers.ready(opens, &room(8));
+    assert_eq!((trial.len(), trial[0].1.len()), (1, 1), "one attempt to try it");
+    let off = PerReceiver {
+        breaker: false,
+        ..room(8)
+    };
+    drop(trial);
+    assert!(receivers.reserve(key, NOW, &off).is_some());
+}
+
+#[test]
+fn a_breaker_of_which_nothing_is_heard_is_forgotten() {
+    let (receivers, key) = receivers();
+    for _ in 0..10 {
+        attempt(&receivers, key, Sample::Ill, NOW);
+    }
+    receivers.ready(NOW.plus(Duration::from_secs(299)), &room(8));
+    assert_eq!(receivers.open_breakers(), 1);
+    receivers.ready(NOW.plus(Duration::from_secs(301)), &room(8));
+    assert!(receivers.state().lanes.is_empty());
+}
+
+#[test]
+fn a_rate_spreads_attempts_and_charges_for_those_that_began() {
+    let (receivers, key) = receivers();
+    let limits = PerReceiver {
+        rate: Some(2),
+        ..room(8)
+    };
+    receivers.park(key, NOW);
+    let ready = receivers.ready(NOW, &limits);
+    assert_eq!(ready[0].1.len(), 1, "one half second's worth");
+    drop(ready); // nothing was due after all
+    let mut slot = receivers.reserve(key, NOW, &limits).unwrap();
+    slot.begin();
+    drop(slot);
+    assert!(receivers.reserve(key, NOW, &limits).is_none());
+    receivers.park(key, NOW);
+    assert_eq!(
+        receivers.next_turn(&limits),
+        Some(NOW.plus(Duration::from_millis(500)))
+    );
+}
