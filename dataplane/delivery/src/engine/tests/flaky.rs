@@ -1,7 +1,10 @@
 //! A memory store that can be taken down, and that survives its engine.
 //!
-//! Invariant: while it is down nothing is read and nothing is changed.
+//! Invariant: while it is down nothing is read and nothing is changed; a job whose key was taken away
+//! has its header alone.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -18,6 +21,8 @@ use crate::store::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
 pub(super) struct Flaky {
     inner: Memory,
     down: AtomicBool,
+    /// Jobs whose key is missing.
+    sealed: Mutex<HashSet<JobId>>,
 }
 
 impl Default for Flaky {
@@ -25,6 +30,7 @@ impl Default for Flaky {
         Self {
             inner: Memory::new(Metrics::default()),
             down: AtomicBool::new(false),
+            sealed: Mutex::default(),
         }
     }
 }
@@ -32,6 +38,23 @@ impl Default for Flaky {
 impl Flaky {
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// Takes the key of a job away.
+    pub(super) fn seal(&self, id: JobId) {
+        self.sealed.lock().unwrap().insert(id);
+    }
+
+    /// Puts all keys back.
+    pub(super) fn unseal(&self) {
+        self.sealed.lock().unwrap().clear();
+    }
+
+    fn readable(&self, id: JobId) -> Result<&Memory, Error> {
+        if self.sealed.lock().unwrap().contains(&id) {
+            return Err(Error::Sealed { key: 1 });
+        }
+        self.up()
     }
 
     fn up(&self) -> Result<&Memory, Error> {
@@ -57,15 +80,15 @@ impl Store for Flaky {
     }
 
     async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        self.up()?.call(id).await
+        self.readable(id)?.call(id).await
     }
 
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.up()?.params(id).await
+        self.readable(id)?.params(id).await
     }
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.up()?.body(id).await
+        self.readable(id)?.body(id).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
