@@ -30,6 +30,21 @@ pub struct StatusReport {
     pub unsigned: bool,
     /// Fields of the document that this version does not know, by path.
     pub unknown_fields: Vec<String>,
+    /// The keys that values of the store are sealed with. A key that is not listed and does not seal is not needed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub store_keys: Vec<StoreKeyReport>,
+}
+
+/// A key that values of the store are sealed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StoreKeyReport {
+    /// Its id in `store.json`.
+    pub id: u32,
+    /// How many values are sealed with it.
+    pub values: u64,
+    /// Whether it is missing from `store.json`; the jobs sealed with it wait for it.
+    pub missing: bool,
 }
 
 /// A document that a pod does not serve.
@@ -101,6 +116,11 @@ mod tests {
                 oldest_pending_time: Some(oldest),
             },
             unsigned: true,
+            store_keys: vec![StoreKeyReport {
+                id: 1,
+                values: 7,
+                missing: true,
+            }],
             ..Default::default()
         };
         let written = json!({
@@ -113,6 +133,7 @@ mod tests {
             "draining": false,
             "unsigned": true,
             "unknownFields": [],
+            "storeKeys": [{"id": 1, "values": 7, "missing": true}],
         });
         assert_eq!(serde_json::to_value(&report).unwrap(), written);
         assert_eq!(serde_json::from_value::<StatusReport>(written).unwrap(), report);

@@ -3,10 +3,10 @@
 //! Called by the admin port through [`crate::app::App`]. Invariant: it says how many and which
 //! of the route's own names, never who or where to.
 
-use asyncmcp_crds::StatusReport;
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
+use asyncmcp_crds::{StatusReport, StoreKeyReport};
 use asyncmcp_delivery::clock::Millis;
-use asyncmcp_delivery::store::{self, Store};
+use asyncmcp_delivery::store::{self, KeyUse, Store};
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
@@ -27,7 +27,16 @@ pub async fn report(
         draining: config.route.deleting,
         unsigned: config.route.webhook.signing.is_empty(),
         unknown_fields: config.unknown_fields.clone(),
+        store_keys: store.keys().into_iter().map(key).collect(),
     })
+}
+
+fn key(key: KeyUse) -> StoreKeyReport {
+    StoreKeyReport {
+        id: key.id,
+        values: key.values,
+        missing: !key.known,
+    }
 }
 
 async fn delivery(store: &dyn Store) -> Result<DeliveryStatus, store::Error> {

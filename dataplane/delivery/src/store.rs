@@ -7,6 +7,7 @@
 pub mod memory;
 pub mod metrics;
 pub mod redb;
+pub mod seal;
 
 mod codec;
 #[cfg(test)]
@@ -30,6 +31,14 @@ pub enum Error {
     /// A row cannot be read.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
+    /// A value is whole, but sealed with a key that is not in the key ring: it waits for the key.
+    #[error(
+        "the store has a value that is sealed with key {key}, which is not in the key ring; put the key back"
+    )]
+    Sealed {
+        /// The key's id.
+        key: u32,
+    },
     /// Written by a newer version than this one.
     #[error("the store has format {found}, newer than {known}, the newest this version reads")]
     NewerFormat {
@@ -46,6 +55,7 @@ impl Error {
         match self {
             Self::Down(_) => "StoreDown",
             Self::Corrupt(_) => "StoreCorrupt",
+            Self::Sealed { .. } => "StoreKeyMissing",
             Self::NewerFormat { .. } => "StoreNewerFormat",
         }
     }
@@ -106,6 +116,17 @@ impl Counts {
             _ => None,
         }
     }
+}
+
+/// A key that values of the store are sealed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Its id in the key ring.
+    pub id: u32,
+    /// How many values.
+    pub values: u64,
+    /// Whether it is in the key ring. Values of one that is not wait for it.
+    pub known: bool,
 }
 
 /// What a session may remember beyond its sealed id. The data plane owns the bytes' meaning.
@@ -199,6 +220,11 @@ pub trait Store: Send + Sync + 'static {
     /// The highest time that a committed change was made at: where a new process's clock may start.
     fn high_water(&self) -> Millis;
 
+    /// The keys that values are sealed with; a key that is not listed may leave the key ring, unless
+    /// it is the one that seals.
+    fn keys(&self) -> Vec<KeyUse> {
+        Vec::new()
+    }
     /// A session's row, until a sweep removes it.
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
 

@@ -12,6 +12,7 @@ use asyncmcp_delivery::store::Store;
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::store::metrics::Metrics;
 use asyncmcp_delivery::store::redb::{Embedded, Options};
+use asyncmcp_delivery::store::seal::Sealer;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub(super) fn open(args: &Args, config: &Config, registry: &Registry) -> Result<
     let metrics = Metrics::register(registry)?;
     let ring = Arc::new(ring(args)?);
     let (store, failed): (Arc<dyn Store>, _) = match (&config.route.store, &args.state_dir) {
-        (effective::Store::Embedded(_), Some(dir)) => embedded(args, dir, metrics)?,
+        (effective::Store::Embedded(_), Some(dir)) => embedded(args, dir, config, metrics)?,
         (effective::Store::Embedded(_), None) => {
             tracing::warn!("no --state-dir: accepted calls are lost when this process ends");
             (Arc::new(Memory::new(metrics)), CancellationToken::new())
@@ -45,9 +46,17 @@ pub(super) fn open(args: &Args, config: &Config, registry: &Registry) -> Result<
     Ok(State { store, failed, ring })
 }
 
-fn embedded(args: &Args, dir: &Path, metrics: Metrics) -> Result<(Arc<dyn Store>, CancellationToken)> {
+fn embedded(
+    args: &Args,
+    dir: &Path,
+    config: &Config,
+    metrics: Metrics,
+) -> Result<(Arc<dyn Store>, CancellationToken)> {
+    std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
     let mut options = Options {
         metrics,
+        sealer: Arc::new(sealer(args, dir)?),
+        route: config.identity(),
         ..Options::default()
     };
     if let Some(failpoint) = &args.failpoint {
@@ -56,10 +65,18 @@ fn embedded(args: &Args, dir: &Path, metrics: Metrics) -> Result<(Arc<dyn Store>
             .context("--failpoint")?
             .arm(&mut options);
     }
-    std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
     let store = Embedded::open(dir, options).with_context(|| format!("--state-dir {}", dir.display()))?;
     let failed = store.fatal();
     Ok((Arc::new(store), failed))
+}
+
+/// In a pod the operator's keys; on a laptop a file beside the store.
+fn sealer(args: &Args, dir: &Path) -> Result<Sealer> {
+    let sealer = match &args.config_dir {
+        Some(mounted) => Sealer::load(&mounted.join("keys/store.json")),
+        None => Sealer::open_or_create(&dir.join("store.json")),
+    };
+    sealer.context("the store's keys")
 }
 
 /// In a pod the operator's keys; on a laptop a file beside the store, or keys of this process only.

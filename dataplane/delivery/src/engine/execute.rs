@@ -60,7 +60,23 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
     Ok(batch.len())
 }
 
+/// A job whose key is missing is no reason to hold up the others.
 async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
+    match begin_readable(core, turn).await {
+        Err(error @ store::Error::Sealed { .. }) => {
+            park(core, turn.id, &error);
+            Ok(())
+        }
+        begun => begun,
+    }
+}
+
+fn park(core: &Core, id: JobId, error: &store::Error) {
+    tracing::error!(target: "asyncmcp::delivery", %error, webhook_id = id.webhook_id(), "waiting for a key");
+    core.running.park(id);
+}
+
+async fn begin_readable(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
     if turn.gone {
         return turn_away(core, turn.id).await;
     }
@@ -175,7 +191,13 @@ async fn take_one(
         if core.running.contains(id) {
             continue;
         }
-        let limit = limit(core, id).await?.filter(|_| !lane.gone);
+        let limit = match limit(core, id).await {
+            Err(error @ store::Error::Sealed { .. }) => {
+                park(core, id, &error);
+                continue;
+            }
+            limit => limit?.filter(|_| !lane.gone),
+        };
         let taken =
             |tools| core.running.of(tools) + batch.iter().filter(|turn| turn.tools == Some(tools)).count();
         if limit.is_none_or(|limit| taken(limit.tools) < limit.room) {

@@ -3,7 +3,7 @@
 //! Invariant: a job is in here from before its start is committed until its outcome is, so it is never
 //! dispatched twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -16,6 +16,8 @@ use crate::job::Key;
 #[derive(Default)]
 pub(super) struct Running {
     jobs: Mutex<HashMap<JobId, Entry>>,
+    /// Jobs that cannot be read until a key is back; another process tries again.
+    parked: Mutex<HashSet<JobId>>,
     bell: Notify,
 }
 
@@ -62,9 +64,14 @@ impl Running {
         }
     }
 
-    /// Whether a job is in.
+    /// Leaves a job in the queue for as long as this process lives. Its client's later jobs wait behind it.
+    pub(super) fn park(&self, id: JobId) {
+        self.parked().insert(id);
+    }
+
+    /// Whether a job is in, or parked.
     pub(super) fn contains(&self, id: JobId) -> bool {
-        self.jobs().contains_key(&id)
+        self.jobs().contains_key(&id) || self.parked().contains(&id)
     }
 
     /// How many run on `server`.
@@ -94,6 +101,10 @@ impl Running {
     /// Returns when a job was queued or room came free.
     pub(super) async fn rung(&self) {
         self.bell.notified().await;
+    }
+
+    fn parked(&self) -> MutexGuard<'_, HashSet<JobId>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {

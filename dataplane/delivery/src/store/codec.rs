@@ -6,6 +6,7 @@
 
 mod call;
 mod job;
+pub(super) mod wrap;
 
 use std::time::Duration;
 
@@ -25,21 +26,15 @@ const PLAIN: u32 = 0;
 /// What every value begins with: the layout's version and the key's id.
 const HEADER: [u8; 5] = [VERSION, 0, 0, 0, 0];
 
-/// The length of a blob's value.
-pub(super) fn blob_len(payload: &[u8]) -> usize {
-    HEADER.len() + payload.len()
+/// A payload's value.
+pub(super) fn encode_blob(payload: &[u8]) -> Vec<u8> {
+    [&HEADER[..], payload].concat()
 }
 
-/// Writes a blob's value into `value`, which is [`blob_len`] long.
-pub(super) fn encode_blob(payload: &[u8], value: &mut [u8]) {
-    let (header, rest) = value.split_at_mut(HEADER.len());
-    header.copy_from_slice(&HEADER);
-    rest.copy_from_slice(payload);
-}
-
-/// The payload of a blob's value.
-pub(super) fn decode_blob(value: &[u8]) -> Result<Bytes, Error> {
-    Ok(Bytes::copy_from_slice(Reader::open(value)?.rest))
+/// The payload of a value.
+pub(super) fn decode_blob(value: Vec<u8>) -> Result<Bytes, Error> {
+    Reader::open(&value)?;
+    Ok(Bytes::from(value).slice(HEADER.len()..))
 }
 
 /// The job that a dedupe row names, and what its arguments looked like.
@@ -159,7 +154,7 @@ impl<'a> Reader<'a> {
         match (reader.u8()?, reader.u32()?) {
             (VERSION, PLAIN) => Ok(reader),
             (VERSION, key) => Err(Error::Corrupt(format!(
-                "a value is sealed with key {key}, and this version knows no keys"
+                "a value of layout {VERSION}, which is never sealed, names key {key}"
             ))),
             (found, _) if found > VERSION => Err(Error::NewerFormat {
                 found: found.into(),
@@ -236,6 +231,11 @@ impl<'a> Reader<'a> {
         let code = self.u8()?;
         let found = known.get(usize::from(code)).copied();
         found.ok_or_else(|| Error::Corrupt(format!("{code} is no {what}")))
+    }
+
+    /// All that is left.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.rest
     }
 
     /// Whether nothing follows: what is read next was added by a later version.

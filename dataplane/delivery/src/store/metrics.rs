@@ -16,6 +16,7 @@ pub struct Metrics {
     up: IntGauge,
     batch: Histogram,
     jobs: IntGaugeVec,
+    unreadable: IntGauge,
 }
 
 impl Metrics {
@@ -25,6 +26,7 @@ impl Metrics {
         registry.register(Box::new(metrics.up.clone()))?;
         registry.register(Box::new(metrics.batch.clone()))?;
         registry.register(Box::new(metrics.jobs.clone()))?;
+        registry.register(Box::new(metrics.unreadable.clone()))?;
         Ok(metrics)
     }
 
@@ -36,6 +38,11 @@ impl Metrics {
     /// A commit of `size` operations succeeded.
     pub(super) fn committed(&self, size: u32) {
         self.batch.observe(f64::from(size));
+    }
+
+    /// So many values wait for their key.
+    pub(super) fn set_unreadable(&self, values: u64) {
+        self.unreadable.set(i64::try_from(values).unwrap_or(i64::MAX));
     }
 
     /// The jobs are now here.
@@ -70,7 +77,17 @@ impl Default for Metrics {
             "Jobs by state: queued, running, due, sending, dead.",
         );
         let jobs = IntGaugeVec::new(jobs, &["state"]).expect(valid);
-        let metrics = Self { up, batch, jobs };
+        let unreadable = IntGauge::new(
+            "asyncmcp_store_key_missing_values",
+            "Stored values that are sealed with a key that is not in the key ring: their jobs wait for it.",
+        )
+        .expect(valid);
+        let metrics = Self {
+            up,
+            batch,
+            jobs,
+            unreadable,
+        };
         metrics.set_jobs(&Counts::default());
         metrics
     }
@@ -97,6 +114,7 @@ mod tests {
 
         for line in [
             "asyncmcp_store_up 1",
+            "asyncmcp_store_key_missing_values 0",
             "asyncmcp_jobs{state=\"queued\"} 0",
             "asyncmcp_jobs{state=\"running\"} 0",
             "asyncmcp_jobs{state=\"due\"} 3",

@@ -1,4 +1,5 @@
-//! The embedded store: one redb file, one thread that writes it, readers anywhere.
+//! The embedded store: one redb file, large bodies beside it, one thread that writes, readers
+//! anywhere.
 //!
 //! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread,
 //! which commits them in groups; reads are short transactions on the caller's side. Small rows
@@ -6,6 +7,7 @@
 //! arguments, results and the in-flight list may be large and are read on the blocking pool.
 //! Invariant: an answer to a write is sent after its commit is on the disk.
 
+mod blob;
 mod check;
 mod fault;
 mod file;
@@ -16,6 +18,8 @@ mod keys;
 mod op;
 mod read;
 mod shared;
+mod usage;
+mod vault;
 mod writer;
 
 use std::path::Path;
@@ -29,25 +33,50 @@ use tokio_util::sync::CancellationToken;
 
 use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
-use self::op::{Op, Reply};
+use self::op::{Accept, Apply, Op, Reply, Swap};
 use self::read::View;
 use self::shared::Shared;
+use self::vault::{Stowed, Vault};
 use self::writer::Writer;
+use super::codec;
 use super::metrics::Metrics;
-use super::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+use super::seal::{Field, Sealer};
+use super::{Acceptance, Counts, Error, KeyUse, SessionRow, Store, Sweep};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, Key, NewJob};
 
+/// Bodies of more bytes are files beside the database.
+const LARGE: usize = 256 << 10;
+
 /// How to open an embedded store.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
     /// What the store reports to.
     pub metrics: Metrics,
+    /// The keys that calls, arguments, results and sessions are sealed with.
+    pub sealer: Arc<Sealer>,
+    /// Names the route that values are sealed for. A store that was made for another route keeps that one's.
+    pub route: String,
+    /// Bodies of more bytes are files beside the database: 256 KiB.
+    pub large: usize,
     /// Called on the writer thread when a group is about to be committed.
     pub before_commit: Option<Hook>,
     /// Called on the writer thread when a group is on the disk and nobody was told yet.
     pub after_commit: Option<Hook>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            metrics: Metrics::default(),
+            sealer: Arc::default(),
+            route: String::new(),
+            large: LARGE,
+            before_commit: None,
+            after_commit: None,
+        }
+    }
 }
 
 /// A store in one file, for one process.
@@ -70,8 +99,16 @@ impl Embedded {
     /// Opens the store that is kept on `media`.
     fn start(media: Box<dyn Media>, options: Options) -> Result<Self, Error> {
         let (db, ledger) = media.open()?;
-        let shared = Arc::new(Shared::new(options.metrics.clone()));
+        let vault = Vault {
+            blobs: media.blobs(),
+            sealer: Arc::clone(&options.sealer),
+            route: format::route(&db, &options.route)?,
+            large: options.large,
+        };
+        let shared = Arc::new(Shared::new(vault, options.metrics.clone()));
         shared.rise(db, ledger);
+        shared.remove_orphans()?;
+        shared.report_missing_keys();
         let (inbox, outbox) = mpsc::channel();
         let writer = Writer::new(outbox, Arc::clone(&shared), media, options);
         let writer = std::thread::Builder::new()
@@ -116,6 +153,31 @@ impl Embedded {
             .map_err(|error| Error::Down(format!("a read was cut: {error}")))?
     }
 
+    /// Reads a payload, again where the file went between the look at its row and the look at it.
+    async fn read_payload(
+        &self,
+        read: impl Fn(&View) -> Result<Option<Bytes>, Error> + Send + 'static,
+    ) -> Result<Option<Bytes>, Error> {
+        let shared = Arc::clone(&self.shared);
+        self.read(move |view| match read(view) {
+            Err(Error::Corrupt(_)) => read(&shared.view()?),
+            payload => payload,
+        })
+        .await
+    }
+
+    /// Prepares a payload; a large one is written to a file off the runtime's threads.
+    async fn stow(&self, field: Field, id: JobId, payload: Bytes) -> Result<Stowed, Error> {
+        let vault = self.shared.vault();
+        if !vault.is_large(&payload) {
+            return vault.stow(field, id, &payload);
+        }
+        let vault = Arc::clone(vault);
+        tokio::task::spawn_blocking(move || vault.stow(field, id, &payload))
+            .await
+            .map_err(|error| Error::Down(format!("a write was cut: {error}")))?
+    }
+
     /// Waits until the writer thread is gone, and the file with it.
     fn join(&self) {
         let writer = self.writer().take();
@@ -130,6 +192,14 @@ impl Embedded {
     }
 }
 
+/// The body that a change brings; the change itself needs none to be decided.
+fn body_of(changes: &mut [Change]) -> Option<Bytes> {
+    changes.iter_mut().find_map(|change| match change {
+        Change::Finish { body, .. } => Some(std::mem::take(body)),
+        _ => None,
+    })
+}
+
 impl Drop for Embedded {
     fn drop(&mut self) {
         let (reply, _) = oneshot::channel();
@@ -142,11 +212,27 @@ impl Drop for Embedded {
 #[async_trait]
 impl Store for Embedded {
     async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
-        self.write(|reply| Op::Accept(Box::new(job), reply)).await
+        let mut new = job;
+        let params = std::mem::take(&mut new.params);
+        let call = codec::encode_call(&new.call);
+        let call = self.shared.vault().seal(Field::Call, new.id.to_bytes(), call);
+        let params = self.stow(Field::Params, new.id, params).await?;
+        let accept = Box::new(Accept { new, call, params });
+        self.write(|reply| Op::Accept(accept, reply)).await
     }
 
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
-        self.write(|reply| Op::Apply(id, changes, now, reply)).await
+    async fn apply(&self, id: JobId, mut changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        let body = match body_of(&mut changes) {
+            Some(body) => Some(self.stow(Field::Body, id, body).await?),
+            None => None,
+        };
+        let apply = Box::new(Apply {
+            id,
+            changes,
+            body,
+            now,
+        });
+        self.write(|reply| Op::Apply(apply, reply)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
@@ -158,11 +244,11 @@ impl Store for Embedded {
     }
 
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read(move |view| view.params(id)).await
+        self.read_payload(move |view| view.params(id)).await
     }
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read(move |view| view.body(id)).await
+        self.read_payload(move |view| view.body(id)).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
@@ -210,7 +296,7 @@ impl Store for Embedded {
     }
 
     fn counts(&self) -> Counts {
-        self.shared.ledger().counts
+        self.shared.counts()
     }
 
     fn is_up(&self) -> bool {
@@ -218,7 +304,11 @@ impl Store for Embedded {
     }
 
     fn high_water(&self) -> Millis {
-        self.shared.ledger().high_water
+        self.shared.high_water()
+    }
+
+    fn keys(&self) -> Vec<KeyUse> {
+        self.shared.keys()
     }
 
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
@@ -226,7 +316,18 @@ impl Store for Embedded {
     }
 
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
-        self.write(|reply| Op::Swap(sid, row, reply)).await
+        let value = self
+            .shared
+            .vault()
+            .seal(Field::Session, sid, codec::encode_session(&row));
+        let SessionRow { version, expires, .. } = row;
+        let swap = Swap {
+            sid,
+            version,
+            expires,
+            value,
+        };
+        self.write(|reply| Op::Swap(swap, reply)).await
     }
 
     async fn close(&self) -> Result<(), Error> {

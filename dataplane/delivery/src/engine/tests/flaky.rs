@@ -1,7 +1,10 @@
 //! A memory store that can be taken down, and that survives its engine.
 //!
-//! Invariant: while it is down nothing is read and nothing is changed.
+//! Invariant: while it is down nothing is read and nothing is changed; a job whose key was taken away
+//! has its header alone.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -19,6 +22,8 @@ pub(super) struct Flaky {
     inner: Memory,
     down: AtomicBool,
     applied: AtomicUsize,
+    /// Jobs whose key is missing.
+    sealed: Mutex<HashSet<JobId>>,
 }
 
 impl Default for Flaky {
@@ -27,6 +32,7 @@ impl Default for Flaky {
             inner: Memory::new(Metrics::default()),
             down: AtomicBool::new(false),
             applied: AtomicUsize::new(0),
+            sealed: Mutex::default(),
         }
     }
 }
@@ -39,6 +45,23 @@ impl Flaky {
     /// How often changes of a job were asked for.
     pub(super) fn applied(&self) -> usize {
         self.applied.load(Ordering::Relaxed)
+    }
+
+    /// Takes the key of a job away.
+    pub(super) fn seal(&self, id: JobId) {
+        self.sealed.lock().unwrap().insert(id);
+    }
+
+    /// Puts all keys back.
+    pub(super) fn unseal(&self) {
+        self.sealed.lock().unwrap().clear();
+    }
+
+    fn readable(&self, id: JobId) -> Result<&Memory, Error> {
+        if self.sealed.lock().unwrap().contains(&id) {
+            return Err(Error::Sealed { key: 1 });
+        }
+        self.up()
     }
 
     fn up(&self) -> Result<&Memory, Error> {
@@ -65,15 +88,15 @@ impl Store for Flaky {
     }
 
     async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        self.up()?.call(id).await
+        self.readable(id)?.call(id).await
     }
 
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.up()?.params(id).await
+        self.readable(id)?.params(id).await
     }
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.up()?.body(id).await
+        self.readable(id)?.body(id).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

@@ -142,3 +142,35 @@ async fn nothing_expires_because_of_our_own_faults_right_after_the_start() {
     let _engine = world.start();
     assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_whose_key_is_missing_wait_for_it_and_hold_up_no_other() {
+    let world = World::new();
+    let job = || repeatable(world.job("echo"));
+    let queued = world.left_behind(job(), vec![]).await;
+    let running = world.left_behind(job(), vec![Change::Start]).await;
+    let due = world.left_behind(job(), vec![Change::Start, finished()]).await;
+    let sending = vec![Change::Start, finished(), Change::Claim];
+    let sending = world.left_behind(job(), sending).await;
+    let waiting = [queued, running, due, sending];
+    for id in waiting {
+        world.store.seal(id);
+    }
+
+    let engine = world.start();
+    let readable = world.job("echo");
+    engine.accept(readable.clone()).await.unwrap();
+    assert_eq!(fate(&world.settled(readable.id).await), ("result", "delivered"));
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    for id in waiting {
+        assert!(!world.look(id).await.state.is_settled());
+    }
+    engine.drain(Duration::ZERO).await.unwrap();
+
+    world.store.unseal();
+    let world = world.after();
+    let _engine = world.start();
+    for id in waiting {
+        assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+    }
+}

@@ -31,6 +31,24 @@ pub(in crate::store) enum Op {
     Swap([u8; 16], SessionRow),
 }
 
+impl Op {
+    /// The bytes of its largest body.
+    pub(in crate::store) fn payload(&self) -> usize {
+        match self {
+            Self::Accept(job) => job.params.len(),
+            Self::Apply(_, changes, _) => changes.iter().map(body).max().unwrap_or(0),
+            Self::Sweep(_) | Self::Swap(..) => 0,
+        }
+    }
+}
+
+fn body(change: &Change) -> usize {
+    match change {
+        Change::Finish { body, .. } => body.len(),
+        _ => 0,
+    }
+}
+
 /// Does it; the answer as text, errors by their reason.
 pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
     let reason = |error: crate::store::Error| error.reason();

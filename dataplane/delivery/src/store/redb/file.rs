@@ -8,10 +8,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
 use ::redb::{Builder, Database, DatabaseError, StorageError};
 
+use super::blob::{Blobs, Folder};
 use super::fault::Fault;
 use super::format::{self, Ledger};
 use crate::store::Error;
@@ -29,12 +31,15 @@ const CACHE: usize = 128 << 20;
 pub(super) trait Media: Send {
     /// Opens what is there and reads its ledger.
     fn open(&self) -> Result<(Database, Ledger), Error>;
+    /// Where the large bodies are.
+    fn blobs(&self) -> Arc<dyn Blobs>;
 }
 
 /// A directory that this process alone uses.
 #[derive(Debug)]
 pub(super) struct Directory {
     file: PathBuf,
+    blobs: Folder,
     _lock: File,
 }
 
@@ -49,7 +54,12 @@ impl Directory {
         if !file.try_exists().map_err(failed)? {
             create(dir, &file)?;
         }
-        Ok(Self { file, _lock: lock })
+        let blobs = Folder::open(dir).map_err(failed)?;
+        Ok(Self {
+            file,
+            blobs,
+            _lock: lock,
+        })
     }
 }
 
@@ -58,6 +68,10 @@ impl Media for Directory {
         // redb trusts a file that was shut down well, and may panic where somebody changed it.
         let opened = catch_unwind(AssertUnwindSafe(|| read(&self.file)));
         opened.unwrap_or_else(|_| Err(unreadable(&self.file, "reading it panicked")))
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(self.blobs.clone())
     }
 }
 

@@ -7,6 +7,7 @@ use ::redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, Write
 
 use super::fault::Fault;
 use super::keys::{Sorted, Timed};
+use super::usage::Usage;
 use crate::clock::Millis;
 use crate::store::codec::{Reader, Writer};
 use crate::store::{Counts, Error};
@@ -15,6 +16,8 @@ use crate::store::{Counts, Error};
 const FORMAT: u32 = 1;
 const FORMAT_ROW: &str = "format";
 const LEDGER_ROW: &str = "ledger";
+/// The route that values are sealed for; written once.
+const ROUTE_ROW: &str = "route";
 
 pub(super) type Id = &'static [u8; 16];
 pub(super) type Value = &'static [u8];
@@ -45,10 +48,11 @@ pub(super) const SESSION: TableDefinition<'_, Id, Value> = TableDefinition::new(
 pub(super) const SESSION_EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("session_expire");
 
 /// What is known about all jobs together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
     pub(super) counts: Counts,
     pub(super) high_water: Millis,
+    pub(super) usage: Usage,
 }
 
 impl Ledger {
@@ -65,12 +69,14 @@ impl Ledger {
             value.u64(count);
         }
         value.millis(self.high_water);
+        self.usage.write(&mut value);
         value.done()
     }
 
-    fn decode(value: &[u8]) -> Result<Self, Error> {
+    /// `recount` is asked where an earlier version wrote it, which did not keep the usage.
+    fn decode(value: &[u8], recount: impl FnOnce() -> Result<Usage, Error>) -> Result<Self, Error> {
         let mut value = Reader::open(value)?;
-        let ledger = Self {
+        let mut ledger = Self {
             counts: Counts {
                 queued: value.u64()?,
                 running: value.u64()?,
@@ -79,6 +85,12 @@ impl Ledger {
                 dead: value.u64()?,
             },
             high_water: value.millis()?,
+            usage: Usage::default(),
+        };
+        ledger.usage = if value.is_over() {
+            recount()?
+        } else {
+            Usage::read(&mut value)?
         };
         value.end()?;
         Ok(ledger)
@@ -140,5 +152,24 @@ pub(super) fn ledger(txn: &ReadTransaction) -> Result<Ledger, Error> {
     let meta = txn.open_table(META).map_err(Fault::from)?;
     let row = meta.get(LEDGER_ROW).map_err(Fault::from)?;
     let row = row.ok_or_else(|| Error::Corrupt("it has no ledger".to_owned()))?;
-    Ledger::decode(row.value())
+    Ledger::decode(row.value(), || Usage::recount(txn))
+}
+
+/// The route that values are sealed for: what the store's first life said, `mine` if this is it.
+pub(super) fn route(db: &Database, mine: &str) -> Result<String, Error> {
+    let known = {
+        let txn = db.begin_read().map_err(Fault::from)?;
+        let meta = txn.open_table(META).map_err(Fault::from)?;
+        let row = meta.get(ROUTE_ROW).map_err(Fault::from)?;
+        row.map(|row| String::from_utf8_lossy(row.value()).into_owned())
+    };
+    if let Some(route) = known {
+        return Ok(route);
+    }
+    let txn = begin(db)?;
+    let mut meta = txn.open_table(META).map_err(Fault::from)?;
+    meta.insert(ROUTE_ROW, mine.as_bytes()).map_err(Fault::from)?;
+    drop(meta);
+    txn.commit().map_err(Fault::from)?;
+    Ok(mine.to_owned())
 }

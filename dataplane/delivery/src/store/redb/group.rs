@@ -5,18 +5,23 @@
 
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
+use super::blob::{Draft, Name};
 use super::fault::Fault;
 use super::format::{self, Id, Ledger, Value};
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
+use super::op::{Accept, Swap};
+use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Dedupe, Job, Key, NewJob, Rows};
-use crate::store::{Acceptance, Error, SessionRow, Sweep, codec};
+use crate::job::{Change, Dedupe, Job, Key, Rows};
+use crate::store::seal::Field;
+use crate::store::{Acceptance, Error, Sweep, codec};
 
 /// The tables of a write transaction, and what was done to them so far.
 pub(super) struct Group<'txn> {
     txn: &'txn WriteTransaction,
+    vault: &'txn Vault,
     job: Table<'txn, Id, Value>,
     target: Table<'txn, Id, Value>,
     args: Table<'txn, Id, Value>,
@@ -31,15 +36,30 @@ pub(super) struct Group<'txn> {
     dedupe: Table<'txn, &'static [u8; 32], Value>,
     session: Table<'txn, Id, Value>,
     session_expire: Table<'txn, &'static Timed, ()>,
-    ledger: Ledger,
-    info: CommitInfo,
+    done: Done,
+}
+
+/// What a group amounts to.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) info: CommitInfo,
+    pub(super) ledger: Ledger,
+    /// Files that rows of this group name.
+    pub(super) written: Vec<Name>,
+    /// Files that no row names any more.
+    pub(super) dropped: Vec<Name>,
 }
 
 impl<'txn> Group<'txn> {
     /// An empty group on top of the commit that left `ledger`.
-    pub(super) fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, Fault> {
+    pub(super) fn open(
+        txn: &'txn WriteTransaction,
+        vault: &'txn Vault,
+        ledger: Ledger,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
+            vault,
             job: txn.open_table(format::JOB)?,
             target: txn.open_table(format::TARGET)?,
             args: txn.open_table(format::ARGS)?,
@@ -54,50 +74,59 @@ impl<'txn> Group<'txn> {
             dedupe: txn.open_table(format::DEDUPE)?,
             session: txn.open_table(format::SESSION)?,
             session_expire: txn.open_table(format::SESSION_EXPIRE)?,
-            ledger,
-            info: CommitInfo::default(),
+            done: Done {
+                ledger,
+                ..Done::default()
+            },
         })
     }
 
     /// Writes the ledger and lets go of the tables; what is left is to commit.
-    pub(super) fn finish(self) -> Result<(CommitInfo, Ledger), Fault> {
-        let Self {
-            txn, ledger, info, ..
-        } = self;
-        ledger.write(txn)?;
-        Ok((info, ledger))
+    pub(super) fn finish(self) -> Result<Done, Fault> {
+        let Self { txn, done, .. } = self;
+        done.ledger.write(txn)?;
+        Ok(done)
     }
 
     /// Nothing was changed, so there is nothing to commit.
     pub(super) fn is_idle(&self) -> bool {
-        self.info.total() == 0
+        self.done.info.total() == 0
     }
 
-    pub(super) fn accept(&mut self, new: &NewJob) -> Result<Acceptance, Fault> {
+    pub(super) fn accept(&mut self, accept: Accept) -> Result<Acceptance, Fault> {
+        let Accept { new, call, params } = accept;
         if let Some(known) = self.known(&new.dedupe)? {
             return Ok(known);
         }
         if self.job(new.id)?.is_some() {
             Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
         }
-        let (job, id) = (Job::accepted(new), new.id.to_bytes());
+        let (job, id) = (Job::accepted(&new), new.id.to_bytes());
         let pending = self.pending_of(job.client)?;
         if pending >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
         let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
         self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
-        self.target
-            .insert(&id, codec::encode_call(&new.call).as_slice())?;
-        put_blob(&mut self.args, new.id, &new.params)?;
+        put(&mut self.target, &id, &call, &mut self.done)?;
+        put(&mut self.args, &id, &params.value, &mut self.done)?;
+        self.adopt(params);
         self.refile(new.id, &Rows::default(), &job.rows())?;
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
+        self.done.ledger.usage.add_job();
         self.note(Kind::Accept, new.at);
         self.count(None, Some(&job), pending)
             .map(|()| Acceptance::New(new.id))
     }
 
-    pub(super) fn apply(&mut self, id: JobId, changes: &[Change], now: Millis) -> Result<Option<Job>, Fault> {
+    /// `body` is there exactly where a change finishes the call.
+    pub(super) fn apply(
+        &mut self,
+        id: JobId,
+        changes: &[Change],
+        body: Option<Stowed>,
+        now: Millis,
+    ) -> Result<Option<Job>, Fault> {
         let Some(before) = self.job(id)? else {
             return Ok(None);
         };
@@ -108,11 +137,10 @@ impl<'txn> Group<'txn> {
             return Ok(Some(after));
         }
         let pending = self.pending_of(before.client)?;
-        for change in changes {
-            if let Change::Finish { body, .. } = change {
-                self.args.remove(&id.to_bytes())?;
-                put_blob(&mut self.result, id, body)?;
-            }
+        if let Some(body) = body {
+            take(&mut self.args, Field::Params, &id.to_bytes(), &mut self.done)?;
+            put(&mut self.result, &id.to_bytes(), &body.value, &mut self.done)?;
+            self.adopt(body);
         }
         self.refile(id, &before.rows(), &after.rows())?;
         self.job
@@ -129,7 +157,12 @@ impl<'txn> Group<'txn> {
         let dead = before(&self.dead, sweep.dead_before, left - settled.len())?;
         for row in &sessions {
             self.session_expire.remove(row)?;
-            self.session.remove(&keys::timed_id(row))?;
+            take(
+                &mut self.session,
+                Field::Session,
+                &keys::timed_id(row),
+                &mut self.done,
+            )?;
         }
         for row in settled.iter().chain(&dead) {
             self.remove(JobId::from_bytes(keys::timed_id(row)))?;
@@ -141,22 +174,24 @@ impl<'txn> Group<'txn> {
         Ok(gone)
     }
 
-    pub(super) fn swap_session(&mut self, sid: [u8; 16], row: &SessionRow) -> Result<bool, Fault> {
-        let before = self
-            .session
-            .get(&sid)?
-            .map(|row| codec::decode_session(row.value()));
+    pub(super) fn swap_session(&mut self, swap: &Swap) -> Result<bool, Fault> {
+        let sid = swap.sid;
+        let before = self.session.get(&sid)?.map(|row| {
+            let value = self.vault.open(Field::Session, sid, row.value())?;
+            codec::decode_session(&value)
+        });
         let before = before.transpose()?;
         let version = before.as_ref().map_or(0, |before| before.version);
-        if version.checked_add(1) != Some(row.version) {
+        if version.checked_add(1) != Some(swap.version) {
             return Ok(false);
         }
         if let Some(before) = before {
             self.session_expire.remove(&keys::expiry(before.expires, sid))?;
         }
-        self.session_expire.insert(&keys::expiry(row.expires, sid), ())?;
-        self.session.insert(&sid, codec::encode_session(row).as_slice())?;
-        self.info.note(Kind::Other);
+        self.session_expire.insert(&keys::expiry(swap.expires, sid), ())?;
+        take(&mut self.session, Field::Session, &sid, &mut self.done)?;
+        put(&mut self.session, &sid, &swap.value, &mut self.done)?;
+        self.done.info.note(Kind::Other);
         Ok(true)
     }
 
@@ -168,9 +203,10 @@ impl<'txn> Group<'txn> {
         let pending = self.pending_of(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;
         self.dedupe.remove(&job.dedupe)?;
-        self.result.remove(&key)?;
-        self.target.remove(&key)?;
+        take(&mut self.result, Field::Body, &key, &mut self.done)?;
+        take(&mut self.target, Field::Call, &key, &mut self.done)?;
         self.job.remove(&key)?;
+        self.done.ledger.usage.remove_job();
         self.count(Some(&job), None, pending)
     }
 
@@ -209,14 +245,14 @@ impl<'txn> Group<'txn> {
     }
 
     fn note(&mut self, kind: Kind, now: Millis) {
-        self.info.note(kind);
-        self.ledger.high_water = self.ledger.high_water.max(now);
+        self.done.info.note(kind);
+        self.done.ledger.high_water = self.done.ledger.high_water.max(now);
     }
 
     /// Counts a job that moved, in the ledger and for its client, of which `pending` were so far.
     fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
-        self.ledger.counts.shift(state(before), state(after));
+        self.done.ledger.counts.shift(state(before), state(after));
         let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
         let now = match (is_pending(before), is_pending(after)) {
             (false, true) => pending + 1,
@@ -243,6 +279,11 @@ impl<'txn> Group<'txn> {
                 .insert(&client.0, codec::encode_count(count).as_slice())?;
         }
         Ok(())
+    }
+
+    /// A row names the file now. Only what is known after the commit decides what becomes of it.
+    fn adopt(&mut self, stowed: Stowed) {
+        self.done.written.extend(stowed.draft.and_then(Draft::keep));
     }
 }
 
@@ -283,9 +324,18 @@ fn swap<const N: usize>(
     Ok(())
 }
 
-/// Writes a large value without building it elsewhere first.
-fn put_blob(rows: &mut Table<'_, Id, Value>, id: JobId, payload: &[u8]) -> Result<(), Fault> {
-    let mut value = rows.insert_reserve(&id.to_bytes(), codec::blob_len(payload))?;
-    codec::encode_blob(payload, value.as_mut());
+/// Writes a value and counts it. There must be none under this key.
+fn put(rows: &mut Table<'_, Id, Value>, key: &[u8; 16], value: &[u8], done: &mut Done) -> Result<(), Fault> {
+    rows.insert(key, value)?;
+    done.ledger.usage.add(value);
+    Ok(())
+}
+
+/// Removes a value, if there is one, and counts that; its file is to follow it.
+fn take(rows: &mut Table<'_, Id, Value>, field: Field, key: &[u8; 16], done: &mut Done) -> Result<(), Fault> {
+    if let Some(value) = rows.remove(key)? {
+        done.ledger.usage.remove(value.value());
+        done.dropped.extend(file_of(field, *key, value.value()));
+    }
     Ok(())
 }

@@ -6,10 +6,11 @@ use tokio::sync::oneshot;
 
 use super::fault::Fault;
 use super::group::Group;
+use super::vault::Stowed;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Job, NewJob};
-use crate::store::{Acceptance, Error, SessionRow, Sweep};
+use crate::store::{Acceptance, Error, Sweep};
 
 /// Whom to answer.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -17,13 +18,41 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 /// Somebody who waits for the commit; dropping it tells them that it failed.
 pub(super) type Waiter = Box<dyn FnOnce() + Send>;
 
+/// A job to accept: what decides about it, and its values.
+#[derive(Debug)]
+pub(super) struct Accept {
+    /// Without its params.
+    pub(super) new: NewJob,
+    pub(super) call: Vec<u8>,
+    pub(super) params: Stowed,
+}
+
+/// Changes to one job.
+#[derive(Debug)]
+pub(super) struct Apply {
+    pub(super) id: JobId,
+    /// Without the body.
+    pub(super) changes: Vec<Change>,
+    pub(super) body: Option<Stowed>,
+    pub(super) now: Millis,
+}
+
+/// A session's next row.
+#[derive(Debug)]
+pub(super) struct Swap {
+    pub(super) sid: [u8; 16],
+    pub(super) version: u64,
+    pub(super) expires: Millis,
+    pub(super) value: Vec<u8>,
+}
+
 /// One thing to write.
 #[derive(Debug)]
 pub(super) enum Op {
-    Accept(Box<NewJob>, Reply<Acceptance>),
-    Apply(JobId, Vec<Change>, Millis, Reply<Option<Job>>),
+    Accept(Box<Accept>, Reply<Acceptance>),
+    Apply(Box<Apply>, Reply<Option<Job>>),
     Sweep(Sweep, Reply<usize>),
-    Swap([u8; 16], SessionRow, Reply<bool>),
+    Swap(Swap, Reply<bool>),
     /// Commit what came before, close the file, end.
     Close(Reply<()>),
 }
@@ -36,9 +65,9 @@ impl Op {
     pub(super) fn weight(&self) -> usize {
         OVERHEAD
             + match self {
-                Self::Accept(job, _) => job.params.len(),
-                Self::Apply(_, changes, ..) => changes.iter().map(payload).sum(),
-                Self::Swap(_, row, _) => row.bytes.len(),
+                Self::Accept(accept, _) => accept.params.value.len(),
+                Self::Apply(apply, _) => apply.body.as_ref().map_or(0, |body| body.value.len()),
+                Self::Swap(swap, _) => swap.value.len(),
                 Self::Sweep(..) | Self::Close(_) => 0,
             }
     }
@@ -46,19 +75,20 @@ impl Op {
     /// Does it, and adds whoever waits for the commit to `waiters`, also when it fails.
     pub(super) fn run(self, group: &mut Group<'_>, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
         match self {
-            Self::Accept(job, reply) => wait(waiters, reply, group.accept(&job)),
-            Self::Apply(id, changes, now, reply) => wait(waiters, reply, group.apply(id, &changes, now)),
+            Self::Accept(accept, reply) => wait(waiters, reply, group.accept(*accept)),
+            Self::Apply(apply, reply) => {
+                let Apply {
+                    id,
+                    changes,
+                    body,
+                    now,
+                } = *apply;
+                wait(waiters, reply, group.apply(id, &changes, body, now))
+            }
             Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
-            Self::Swap(sid, row, reply) => wait(waiters, reply, group.swap_session(sid, &row)),
+            Self::Swap(swap, reply) => wait(waiters, reply, group.swap_session(&swap)),
             Self::Close(reply) => wait(waiters, reply, Ok(())),
         }
-    }
-}
-
-fn payload(change: &Change) -> usize {
-    match change {
-        Change::Finish { body, .. } => body.len(),
-        _ => 0,
     }
 }
 

@@ -7,20 +7,34 @@ use std::ops::Bound::{Excluded, Unbounded};
 use ::redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
 use bytes::Bytes;
 
+use super::blob::Name;
 use super::fault::Fault;
-use super::format::{self, Value};
+use super::format::{self, Id, Value};
 use super::keys::{self, Sorted};
+use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Job, Key};
+use crate::store::seal::Field;
 use crate::store::{Error, SessionRow, codec};
+use std::sync::Arc;
 
 const LAST_KEY: Key = Key([255; 8]);
 const FIRST_KEY: Key = Key([0; 8]);
 const END: Millis = Millis(u64::MAX);
 
+/// The rows of a field.
+fn table(field: Field) -> TableDefinition<'static, Id, Value> {
+    match field {
+        Field::Call => format::TARGET,
+        Field::Params => format::ARGS,
+        Field::Body => format::RESULT,
+        Field::Session => format::SESSION,
+    }
+}
+
 /// The store as one commit left it.
-pub(super) struct View(pub(super) ReadTransaction);
+pub(super) struct View(pub(super) ReadTransaction, pub(super) Arc<Vault>);
 
 impl View {
     pub(super) fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
@@ -28,19 +42,35 @@ impl View {
     }
 
     pub(super) fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        self.value(format::TARGET, &id.to_bytes(), codec::decode_call)
+        let value = self.opened(Field::Call, id.to_bytes())?;
+        value.map(|value| codec::decode_call(&value)).transpose()
     }
 
     pub(super) fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.value(format::ARGS, &id.to_bytes(), codec::decode_blob)
+        let value = self.opened(Field::Params, id.to_bytes())?;
+        value.map(codec::decode_blob).transpose()
     }
 
     pub(super) fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.value(format::RESULT, &id.to_bytes(), codec::decode_blob)
+        let value = self.opened(Field::Body, id.to_bytes())?;
+        value.map(codec::decode_blob).transpose()
     }
 
     pub(super) fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
-        self.value(format::SESSION, &sid, codec::decode_session)
+        let value = self.opened(Field::Session, sid)?;
+        value.map(|value| codec::decode_session(&value)).transpose()
+    }
+
+    /// Whether the row that the file is of names it.
+    pub(super) fn names(&self, file: Name) -> Result<bool, Error> {
+        let id = file.id.to_bytes();
+        let named = self.value(table(file.field), &id, |value| Ok(file_of(file.field, id, value)))?;
+        Ok(named.flatten() == Some(file))
+    }
+
+    /// A value out of its wrapping.
+    fn opened(&self, field: Field, id: [u8; 16]) -> Result<Option<Vec<u8>>, Error> {
+        self.value(table(field), &id, |value| self.1.open(field, id, value))
     }
 
     pub(super) fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

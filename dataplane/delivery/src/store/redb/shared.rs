@@ -3,7 +3,7 @@
 //!
 //! Invariant: the ledger is that of a commit which succeeded, never ahead of the disk.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use ::redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio_util::sync::CancellationToken;
@@ -11,10 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::fault::Fault;
 use super::format::{self, Ledger};
 use super::read::View;
-use crate::store::Error;
+use super::vault::Vault;
+use crate::clock::Millis;
 use crate::store::metrics::Metrics;
+use crate::store::{Counts, Error, KeyUse};
 
 pub(super) struct Shared {
+    vault: Arc<Vault>,
     db: RwLock<Option<Database>>,
     ledger: Mutex<Ledger>,
     /// Why the last commit failed, or that the store was closed.
@@ -25,8 +28,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Down until [`Shared::rise`].
-    pub(super) fn new(metrics: Metrics) -> Self {
+    pub(super) fn new(vault: Vault, metrics: Metrics) -> Self {
         Self {
+            vault: Arc::new(vault),
             db: RwLock::new(None),
             ledger: Mutex::default(),
             failure: Mutex::new("it is not open".to_owned()),
@@ -58,6 +62,10 @@ impl Shared {
 
     fn publish(&self, ledger: Ledger) {
         self.metrics.set_jobs(&ledger.counts);
+        let keys = &ledger.usage.keys;
+        let missing = keys.iter().filter(|(id, _)| !self.vault.sealer.knows(**id));
+        self.metrics
+            .set_unreadable(missing.map(|(_, values)| values).sum());
         *lock(&self.ledger) = ledger;
     }
 
@@ -70,9 +78,38 @@ impl Shared {
 
     pub(super) fn view(&self) -> Result<View, Error> {
         match &*self.db() {
-            Some(db) => Ok(View(db.begin_read().map_err(Fault::from)?)),
+            Some(db) => Ok(View(
+                db.begin_read().map_err(Fault::from)?,
+                Arc::clone(&self.vault),
+            )),
             None => Err(self.failure()),
         }
+    }
+
+    /// Says at the start which keys are missing.
+    pub(super) fn report_missing_keys(&self) {
+        for key in self.keys().iter().filter(|key| !key.known) {
+            let (key, values) = (key.id, key.values);
+            tracing::error!(
+                key,
+                values,
+                "a key of the store is missing: jobs sealed with it wait for it"
+            );
+        }
+    }
+
+    /// Removes files that no row names: what a process left that died between a file and its commit.
+    /// Costs a look per file, however many jobs there are.
+    pub(super) fn remove_orphans(&self) -> Result<(), Error> {
+        let view = self.view()?;
+        let failed = |error| Error::Down(format!("the large bodies: {error}"));
+        for file in self.vault.blobs.list().map_err(failed)? {
+            if !view.names(file)? {
+                tracing::info!(%file, "removing a large body that was never committed");
+                self.vault.blobs.remove(file).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -80,7 +117,29 @@ impl Shared {
     }
 
     pub(super) fn ledger(&self) -> Ledger {
-        *lock(&self.ledger)
+        lock(&self.ledger).clone()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        lock(&self.ledger).counts
+    }
+
+    pub(super) fn high_water(&self) -> Millis {
+        lock(&self.ledger).high_water
+    }
+
+    pub(super) fn keys(&self) -> Vec<KeyUse> {
+        let ledger = lock(&self.ledger);
+        let keys = ledger.usage.keys.iter().map(|(id, values)| KeyUse {
+            id: *id,
+            values: *values,
+            known: self.vault.sealer.knows(*id),
+        });
+        keys.collect()
+    }
+
+    pub(super) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// What a caller is told whose commit failed, or who came too late.

@@ -1,11 +1,13 @@
 //! The embedded store: under the suite, and what only a file can get wrong.
 
+mod blobs;
 mod disk;
 mod faults;
 mod files;
 mod groups;
 mod model;
 mod power;
+mod sealing;
 
 use std::sync::Arc;
 

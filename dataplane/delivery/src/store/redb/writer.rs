@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use ::redb::WriteTransaction;
 
 use super::Options;
+use super::blob::Name;
 use super::fault::Fault;
 use super::file::Media;
-use super::format::{self, Ledger};
-use super::group::Group;
-use super::hooks::CommitInfo;
+use super::format;
+use super::group::{Done, Group};
 use super::op::{Op, Reply, Waiter};
 use super::shared::Shared;
 use crate::store::Error;
@@ -37,6 +37,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Batch {
     todo: VecDeque<Op>,
     waiters: Vec<Waiter>,
+    /// Files that rows of this group name: if its commit fails, nobody knows whether they stay.
+    written: Vec<Name>,
     /// Whom to tell when the file is closed after it.
     close: Option<Reply<()>>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Writer {
     /// The group at hand. Kept here so that, whatever happens, its callers learn of a failure
     /// only when the store says that it is down.
     batch: Batch,
+    /// Files of which nobody knows whether a row names them, until the file was reopened.
+    doubtful: Vec<Name>,
     /// When the last commit began.
     last: Option<Instant>,
     /// Failures since the last commit that succeeded.
@@ -71,6 +75,7 @@ impl Writer {
             media,
             options,
             batch: Batch::default(),
+            doubtful: Vec::new(),
             last: None,
             failures: 0,
             closed: false,
@@ -126,7 +131,8 @@ impl Writer {
             return Ok(());
         }
         let txn = self.shared.begin_write()?;
-        let mut group = Group::open(&txn, self.shared.ledger())?;
+        let vault = Arc::clone(self.shared.vault());
+        let mut group = Group::open(&txn, &vault, self.shared.ledger())?;
         while let Some(op) = self.batch.todo.pop_front() {
             op.run(&mut group, &mut self.batch.waiters)?;
         }
@@ -135,8 +141,9 @@ impl Writer {
             txn.abort()?;
             return Ok(());
         }
-        let (info, ledger) = group.finish()?;
-        self.make_durable(txn, info, ledger)
+        let mut done = group.finish()?;
+        self.batch.written = std::mem::take(&mut done.written);
+        self.make_durable(txn, done)
     }
 
     fn answer(&mut self) {
@@ -145,7 +152,13 @@ impl Writer {
         }
     }
 
-    fn make_durable(&mut self, txn: WriteTransaction, info: CommitInfo, ledger: Ledger) -> Result<(), Fault> {
+    fn make_durable(&mut self, txn: WriteTransaction, done: Done) -> Result<(), Fault> {
+        let Done {
+            info,
+            ledger,
+            dropped,
+            ..
+        } = done;
         if let Some(hook) = &self.options.before_commit {
             hook(info);
         }
@@ -154,6 +167,10 @@ impl Writer {
             hook(info);
         }
         self.failures = 0;
+        self.batch.written.clear();
+        for file in dropped {
+            self.remove(file);
+        }
         self.shared.committed(info.total(), ledger);
         Ok(())
     }
@@ -167,6 +184,7 @@ impl Writer {
             tracing::error!(%error, failures = self.failures, "the store failed");
             // Closing after a failure reports that failure again.
             let _ = self.shared.fall(error.to_string());
+            self.doubtful.append(&mut self.batch.written);
             self.batch = Batch::default(); // whoever waited is told now
             if self.failures >= FAILURES {
                 return false;
@@ -179,14 +197,34 @@ impl Writer {
         }
     }
 
-    fn reopen(&self) -> Result<(), Error> {
+    fn reopen(&mut self) -> Result<(), Error> {
         let (db, ledger) = self.media.open()?;
         let txn = format::begin(&db)?;
         ledger.write(&txn)?;
         txn.commit().map_err(Fault::from)?;
         self.shared.rise(db, ledger);
+        self.settle_doubts();
         tracing::info!("the store is open again");
         Ok(())
+    }
+
+    /// Removes the files of commits that turned out to have failed.
+    fn settle_doubts(&mut self) {
+        let Ok(view) = self.shared.view() else {
+            return; // they are orphans then, which the next start removes
+        };
+        for file in std::mem::take(&mut self.doubtful) {
+            if matches!(view.names(file), Ok(false)) {
+                self.remove(file);
+            }
+        }
+    }
+
+    /// A file that cannot be removed is an orphan, which the next start removes.
+    fn remove(&self, file: Name) {
+        if let Err(error) = self.shared.vault().blobs.remove(file) {
+            tracing::warn!(%error, %file, "a large body that is no longer needed cannot be removed");
+        }
     }
 
     fn close(mut self, reply: Reply<()>) {

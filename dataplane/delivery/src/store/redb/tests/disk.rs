@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use ::redb::{Database, StorageBackend};
 
 use crate::store::Error;
+use crate::store::redb::blob::{Blobs, Name};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::file::{Media, builder};
 use crate::store::redb::format::{self, Ledger};
@@ -26,6 +27,9 @@ struct Platters {
     /// What is read: durable, and everything written since.
     live: Vec<u8>,
     unsynced: Vec<Change>,
+    /// Files beside the database: what is read, and what a cut may bring back.
+    files: Vec<(Name, Vec<u8>)>,
+    removed: Vec<(Name, Vec<u8>)>,
     /// Handles of an earlier power-on are dead.
     power_ons: u32,
     dark: bool,
@@ -67,6 +71,11 @@ impl Disk {
         let mut dice = seed | 1;
         for change in std::mem::take(&mut platters.unsynced) {
             platters.keep_some(change, roll(&mut dice));
+        }
+        for file in std::mem::take(&mut platters.removed) {
+            if roll(&mut dice).is_multiple_of(2) {
+                platters.files.push(file);
+            }
         }
         platters.dark = true;
     }
@@ -136,6 +145,50 @@ impl Media for Disk {
         }
         let ledger = format::read(&db)?;
         Ok((db, ledger))
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(self.clone())
+    }
+}
+
+/// Written files are on the disk; removals are like unsynced writes. A write that meets the dark
+/// leaves half a file.
+impl Blobs for Disk {
+    fn write(&self, name: Name, bytes: &[u8]) -> io::Result<()> {
+        let mut platters = self.platters();
+        assert!(
+            platters.files.iter().all(|(other, _)| *other != name),
+            "{name} is used twice"
+        );
+        if platters.dark {
+            platters.files.push((name, bytes[..bytes.len() / 2].to_vec()));
+            return Err(io::Error::other("the power was cut"));
+        }
+        platters.files.push((name, bytes.to_vec()));
+        Ok(())
+    }
+
+    fn read(&self, name: Name) -> io::Result<Vec<u8>> {
+        let platters = self.platters();
+        let file = platters.files.iter().find(|(other, _)| *other == name);
+        file.map(|(_, bytes)| bytes.clone())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn remove(&self, name: Name) -> io::Result<()> {
+        let mut platters = self.platters();
+        if platters.dark {
+            return Err(io::Error::other("the power was cut"));
+        }
+        let at = platters.files.iter().position(|(other, _)| *other == name);
+        let file = platters.files.remove(at.ok_or(io::ErrorKind::NotFound)?);
+        platters.removed.push(file);
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<Name>> {
+        Ok(self.platters().files.iter().map(|(name, _)| *name).collect())
     }
 }
 

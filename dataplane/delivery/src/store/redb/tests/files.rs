@@ -47,8 +47,11 @@ async fn nobody_else_may_read_the_files() {
         .collect();
     let mut names: Vec<_> = modes.iter().map(|(name, _)| name.to_string_lossy()).collect();
     names.sort();
-    assert_eq!(names, ["jobs.lock", "jobs.redb"]);
-    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    assert_eq!(names, ["blobs", "jobs.lock", "jobs.redb"]);
+    assert!(
+        modes.iter().all(|(_, mode)| [0o600, 0o700].contains(mode)),
+        "{modes:?}"
+    );
 }
 
 #[tokio::test]

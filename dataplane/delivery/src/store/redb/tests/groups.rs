@@ -39,6 +39,7 @@ fn gated() -> Gated {
     };
     let options = Options {
         before_commit: Some(Arc::new(before)),
+        large: usize::MAX, // bodies in files weigh nothing
         ..Options::default()
     };
     Gated {

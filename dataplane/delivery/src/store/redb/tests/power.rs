@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::disk::Disk;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Job};
-use crate::state::Category;
+use crate::state::{Category, End};
 use crate::store::Store;
-use crate::store::conformance::{finish, new_job};
+use crate::store::conformance::new_job;
+use crate::store::redb::blob::Blobs as _;
 use crate::store::redb::{Embedded, Options};
+use crate::store::seal::Sealer;
 
 /// What a caller knows of a job: the last header it was told, and what it asked for since.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +46,22 @@ impl Witness {
     }
 }
 
+fn options() -> Options {
+    Options {
+        sealer: Arc::new(Sealer::of(&[5])),
+        large: 1000,
+        ..Options::default()
+    }
+}
+
 /// The steps of a life that meets everything.
-fn life() -> [Vec<Change>; 5] {
+fn life(size: usize) -> [Vec<Change>; 5] {
+    let (end, body) = (End::Result, Bytes::from(vec![7; size]));
+    let finish = Change::Finish { end, body };
     let why = Some(Category::Http5xx);
     [
         vec![Change::Start],
-        vec![finish(), Change::Claim],
+        vec![finish, Change::Claim],
         vec![Change::Retry { at: Millis(9), why }],
         vec![Change::Claim],
         vec![Change::Deliver],
@@ -60,6 +73,8 @@ async fn work(store: Arc<Embedded>, witness: Arc<Witness>, worker: u64) {
     for round in 0.. {
         let mut new = new_job(0);
         new.id = JobId::new(Millis(round * 100 + worker), [1; 10]);
+        // Every other job's arguments, and results by their worker, are files.
+        new.params = vec![9; if round.is_multiple_of(2) { 40 } else { 4000 }].into();
         new.dedupe.key[..8].copy_from_slice(&(round * 100 + worker).to_be_bytes());
         let (id, job) = (new.id, Job::accepted(&new));
         witness.asks(id, Some(Vec::new()));
@@ -67,7 +82,7 @@ async fn work(store: Arc<Embedded>, witness: Arc<Witness>, worker: u64) {
             return;
         }
         witness.is_told(id, Some(job));
-        for changes in life() {
+        for changes in life(if worker.is_multiple_of(2) { 40 } else { 4000 }) {
             witness.asks(id, Some(changes.clone()));
             let Ok(after) = store.apply(id, changes, Millis(9)).await else {
                 return;
@@ -79,7 +94,7 @@ async fn work(store: Arc<Embedded>, witness: Arc<Witness>, worker: u64) {
 
 /// Lets workers work until there were so many acknowledgements, then cuts the power.
 async fn until_cut(disk: &Disk, acknowledgements: u32, seed: u64) -> HashMap<JobId, Known> {
-    let store = Embedded::start(Box::new(disk.clone()), Options::default()).unwrap();
+    let store = Embedded::start(Box::new(disk.clone()), options()).unwrap();
     let (store, witness) = (Arc::new(store), Arc::new(Witness::default()));
     let mut workers = JoinSet::new();
     for worker in 0..8 {
@@ -120,8 +135,12 @@ async fn nothing_acknowledged_is_lost_and_the_index_holds() {
             "nobody was cut off"
         );
         disk.power_on();
-        let store = Embedded::start(Box::new(disk), Options::default()).unwrap();
+        let store = Embedded::start(Box::new(disk.clone()), options()).unwrap();
         store.check().unwrap();
+        let view = store.shared.view().unwrap();
+        for file in disk.list().unwrap() {
+            assert!(view.names(file).unwrap(), "{file} is an orphan");
+        }
         for (id, known) in jobs {
             assert_is_known(store.job(id).await.unwrap().as_ref(), &known);
         }

@@ -1,0 +1,134 @@
+//! What surrounds a value that is sealed or lies in a file beside the store: layout 2.
+//!
+//! Stores that keep bytes call this around the values of calls, arguments, results and
+//! sessions. Invariant: a plain value is written as it always was (layout 1), and what layout 2
+//! surrounds is a whole value of layout 1, header and all.
+
+use super::{PLAIN, Reader, VERSION};
+use crate::store::Error;
+
+/// The layout of a value that is wrapped.
+const WRAPPED: u8 = 2;
+/// What is sealed follows.
+const HERE: u8 = 0;
+/// Which file has the value follows.
+const FILE: u8 = 1;
+
+/// A value as it stands in a row or in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::store) enum Wrapped<'a> {
+    /// A whole value of layout 1.
+    Plain(&'a [u8]),
+    /// Such a value, sealed with this key.
+    Sealed(u32, &'a [u8]),
+    /// A value in a file.
+    Filed(Filed),
+}
+
+/// Where in the files a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Filed {
+    /// What it is sealed with there; 0 is plain.
+    pub(in crate::store) key: u32,
+    /// How long the file is.
+    pub(in crate::store) len: u64,
+    /// Tells the file from others of the same job and field.
+    pub(in crate::store) tag: u64,
+}
+
+impl<'a> Wrapped<'a> {
+    /// What `value` is.
+    pub(in crate::store) fn read(value: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader { rest: value };
+        let (layout, key) = (reader.u8()?, reader.u32()?);
+        if layout > WRAPPED {
+            return Err(Error::NewerFormat {
+                found: layout.into(),
+                known: WRAPPED.into(),
+            });
+        }
+        if layout == VERSION {
+            return Ok(Self::Plain(value));
+        }
+        match reader.u8()? {
+            HERE if key != PLAIN => Ok(Self::Sealed(key, reader.rest())),
+            FILE => {
+                let (len, tag) = (reader.u64()?, reader.u64()?);
+                reader.end()?;
+                Ok(Self::Filed(Filed { key, len, tag }))
+            }
+            other => Err(Error::Corrupt(format!(
+                "a value is in place {other}, which never was"
+            ))),
+        }
+    }
+
+    /// The key that it is sealed with; 0 is plain.
+    pub(in crate::store) fn key(&self) -> u32 {
+        match self {
+            Self::Plain(_) => PLAIN,
+            Self::Sealed(key, _) => *key,
+            Self::Filed(filed) => filed.key,
+        }
+    }
+}
+
+/// The value that has `sealed` in it.
+pub(in crate::store) fn encode_sealed(key: u32, sealed: &[u8]) -> Vec<u8> {
+    [&[WRAPPED], &key.to_be_bytes()[..], &[HERE], sealed].concat()
+}
+
+/// The value that names a file.
+pub(in crate::store) fn encode_filed(filed: Filed) -> Vec<u8> {
+    let Filed { key, len, tag } = filed;
+    let [len, tag] = [len, tag].map(u64::to_be_bytes);
+    [&[WRAPPED], &key.to_be_bytes()[..], &[FILE], &len, &tag].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::codec::encode_blob;
+
+    #[test]
+    fn each_kind_reads_back() {
+        let plain = encode_blob(b"text");
+        assert_eq!(Wrapped::read(&plain).unwrap(), Wrapped::Plain(&plain));
+        let sealed = encode_sealed(7, b"opaque");
+        assert_eq!(Wrapped::read(&sealed).unwrap(), Wrapped::Sealed(7, b"opaque"));
+        let (key, len, tag) = (0, 1 << 40, u64::MAX);
+        let filed = Filed { key, len, tag };
+        assert_eq!(
+            Wrapped::read(&encode_filed(filed)).unwrap(),
+            Wrapped::Filed(filed)
+        );
+    }
+
+    #[test]
+    fn the_file_format_is_what_it_was() {
+        assert_eq!(encode_sealed(258, b"x"), [2, 0, 0, 1, 2, 0, b'x']);
+        let (key, len, tag) = (1, 2, 3);
+        let filed = encode_filed(Filed { key, len, tag });
+        assert_eq!(
+            filed,
+            [2, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3]
+        );
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for value in [
+            &[][..],
+            &[2, 0, 0, 0, 0, 0, 9],
+            &[2, 0, 0, 0, 1, 2],
+            &[2, 0, 0, 0, 1, 1, 5],
+        ] {
+            assert!(
+                matches!(Wrapped::read(value), Err(Error::Corrupt(_))),
+                "{value:?}"
+            );
+        }
+        let newer = Wrapped::read(&[3, 0, 0, 0, 0]);
+        assert!(matches!(newer, Err(Error::NewerFormat { found: 3, known: 2 })));
+    }
+}

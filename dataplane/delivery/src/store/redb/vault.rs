@@ -1,0 +1,116 @@
+//! What values are made of before they are stored, and what they are again when they are read:
+//! sealed where there is a key, in a file where they are large.
+//!
+//! Callers' tasks prepare values here, off the writer thread; reads come through [`super::read`].
+//! Invariant: a row holds nothing of a sealed field that its key does not open.
+
+use std::io;
+use std::sync::Arc;
+
+use super::blob::{Blobs, Draft, Name};
+use crate::id::JobId;
+use crate::store::codec::wrap::{self, Filed, Wrapped};
+use crate::store::seal::{Field, Place, Sealer};
+use crate::store::{Error, codec};
+
+/// Prepares and reads values.
+pub(super) struct Vault {
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) sealer: Arc<Sealer>,
+    /// The route that values are sealed for.
+    pub(super) route: String,
+    /// Bodies of more bytes are files.
+    pub(super) large: usize,
+}
+
+/// A value ready to be put into a row.
+#[derive(Debug)]
+pub(super) struct Stowed {
+    pub(super) value: Vec<u8>,
+    /// The file that the value names.
+    pub(super) draft: Option<Draft>,
+}
+
+impl Vault {
+    /// Whether this payload is to be a file, and so takes a while to stow.
+    pub(super) fn is_large(&self, payload: &[u8]) -> bool {
+        payload.len() > self.large
+    }
+
+    /// The value of a payload. Writes a file where it is large.
+    pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> Result<Stowed, Error> {
+        let value = self.seal(field, id.to_bytes(), codec::encode_blob(payload));
+        if !self.is_large(payload) {
+            return Ok(Stowed { value, draft: None });
+        }
+        let tag = rand::random();
+        let key = Wrapped::read(&value)?.key();
+        let len = value.len() as u64;
+        let draft = Draft::write(Arc::clone(&self.blobs), Name { id, field, tag }, &value);
+        let draft = draft.map_err(|error| Error::Down(format!("a large body cannot be written: {error}")))?;
+        Ok(Stowed {
+            value: wrap::encode_filed(Filed { key, len, tag }),
+            draft: Some(draft),
+        })
+    }
+
+    /// `value`, sealed if there is a key to seal with.
+    pub(super) fn seal(&self, field: Field, id: [u8; 16], value: Vec<u8>) -> Vec<u8> {
+        let place = self.place(field, id);
+        match self.sealer.seal(&place, &value, rand::random()) {
+            Some((key, sealed)) => wrap::encode_sealed(key, &sealed),
+            None => value,
+        }
+    }
+
+    /// The value of layout 1 that `stored` stands for.
+    pub(super) fn open(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
+        let Wrapped::Filed(filed) = Wrapped::read(stored)? else {
+            return self.unseal(field, id, stored);
+        };
+        if !self.sealer.knows(filed.key) {
+            return Err(Error::Sealed { key: filed.key }); // spares reading the file
+        }
+        self.unseal(field, id, &self.read(name(field, id, filed), filed.len)?)
+    }
+
+    fn unseal(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
+        match Wrapped::read(stored)? {
+            Wrapped::Plain(value) => Ok(value.to_vec()),
+            Wrapped::Sealed(key, sealed) => self.sealer.open(key, &self.place(field, id), sealed),
+            Wrapped::Filed(_) => Err(Error::Corrupt("a file of a large body names another".to_owned())),
+        }
+    }
+
+    fn read(&self, name: Name, len: u64) -> Result<Vec<u8>, Error> {
+        let bytes = self.blobs.read(name).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::Corrupt(format!("the file blobs/{name} is gone")),
+            _ => Error::Down(format!("blobs/{name}: {error}")),
+        })?;
+        if bytes.len() as u64 == len {
+            return Ok(bytes);
+        }
+        let found = bytes.len();
+        Err(Error::Corrupt(format!(
+            "blobs/{name} has {found} bytes instead of {len}"
+        )))
+    }
+
+    fn place(&self, field: Field, id: [u8; 16]) -> Place<'_> {
+        let route = &self.route;
+        Place { route, id, field }
+    }
+}
+
+/// The file that a row of `field` names.
+pub(super) fn file_of(field: Field, id: [u8; 16], stored: &[u8]) -> Option<Name> {
+    match Wrapped::read(stored) {
+        Ok(Wrapped::Filed(filed)) => Some(name(field, id, filed)),
+        _ => None,
+    }
+}
+
+fn name(field: Field, id: [u8; 16], filed: Filed) -> Name {
+    let (id, tag) = (JobId::from_bytes(id), filed.tag);
+    Name { id, field, tag }
+}
