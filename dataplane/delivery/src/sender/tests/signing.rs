@@ -1,0 +1,49 @@
+//! Whose keys sign an attempt.
+
+use super::*;
+
+#[tokio::test]
+async fn the_clients_own_key_signs_alone() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = world();
+    let (own, routes) = (
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
+    );
+    world.policy.signing = Signing::Keys(vec![routes.parse().unwrap()]);
+    world.secret = Some(own.parse().unwrap());
+    world.send(&receiver.url(), Origin::Call).await;
+    let request = receiver.request().await;
+    let past = i64::try_from(NOW.as_secs()).unwrap();
+    let verifier = standardwebhooks::Webhook::new(own).unwrap();
+    let expected = verifier.sign(request.header("webhook-id"), past, &request.body);
+    assert_eq!(request.header("webhook-signature"), expected.unwrap());
+}
+
+#[tokio::test]
+async fn signs_with_every_key_what_it_sends() {
+    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let mut world = world();
+    let keys = [
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
+    ];
+    world.policy.signing = Signing::Keys(keys.map(|key| key.parse().unwrap()).to_vec());
+    world.send(&receiver.url(), Origin::Session).await;
+    let request = receiver.request().await;
+    let signed = request.header("webhook-signature");
+    assert_eq!(signed.split(' ').count(), 2);
+    let mut headers = http::HeaderMap::new();
+    for name in ["webhook-id", "webhook-signature"] {
+        headers.insert(name, request.header(name).parse().unwrap());
+    }
+    // The verifier knows only the present; what is checked here is the signature over our past.
+    for key in keys {
+        let verifier = standardwebhooks::Webhook::new(key).unwrap();
+        let past = i64::try_from(NOW.as_secs()).unwrap();
+        let expected = verifier
+            .sign(request.header("webhook-id"), past, &request.body)
+            .unwrap();
+        assert!(signed.split(' ').any(|one| one == expected), "{key}");
+    }
+}
