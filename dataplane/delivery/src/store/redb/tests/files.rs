@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use ::redb::{Database, TableDefinition};
+use ::redb::{Database, ReadableTable as _, TableDefinition};
 use tempfile::TempDir;
 
 use crate::store::conformance::new_job;
@@ -140,4 +140,29 @@ async fn a_creation_that_was_cut_is_begun_again() {
     let store = open(dir.path()).unwrap();
     store.accept(new_job(1)).await.unwrap();
     assert!(!unfinished.exists());
+}
+
+/// The ledger of a version that kept no usage ends after the highest time.
+#[tokio::test]
+async fn a_store_of_an_earlier_version_is_counted_once_and_read() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.accept(new_job(1)).await.unwrap();
+    store.close().await.unwrap();
+    let db = Database::open(dir.path().join("jobs.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    {
+        let mut meta = txn.open_table(META).unwrap();
+        let ledger = meta.get("ledger").unwrap().unwrap().value().to_vec();
+        meta.insert("ledger", &ledger[..5 + 6 * 8]).unwrap();
+        meta.remove("route").unwrap();
+    }
+    txn.commit().unwrap();
+    drop(db);
+
+    let store = open(dir.path()).unwrap();
+    store.check().unwrap();
+    store.accept(new_job(2)).await.unwrap();
+    assert_eq!(store.counts().queued, 2);
+    store.check().unwrap();
 }
