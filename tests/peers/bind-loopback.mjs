@@ -1,4 +1,4 @@
-// Preloaded into the stock server-everything, which listens on every address: a test listens on loopback only.
+// Preloaded into stock programs that listen on every address: a test listens on loopback only.
 import { Server } from "node:net";
 
 const { listen } = Server.prototype;

@@ -12,7 +12,7 @@ import httpx
 import uvicorn
 from asyncmcp.streamable_http_webhook.client import streamable_http_webhook_client
 from asyncmcp.streamable_http_webhook.utils import StreamableHTTPWebhookClientConfig
-from mcp import ClientSession, types
+from mcp import ClientSession, McpError, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from lines import Heard, answer, plain
+from lines import Heard, answer, described, plain
 
 
 @asynccontextmanager
@@ -80,7 +80,11 @@ async def main(url, webhook):
             heard.list_changed += 1
 
     streams = webhook_streams(url, heard, **webhook) if webhook else plain_streams(url, heard)
-    async with streams as (read, write, deliveries), ClientSession(read, write, message_handler=on_message) as session:
+    async with (
+        streams as (read, write, deliveries),
+        ClientSession(read, write, message_handler=on_message) as session,
+        anyio.create_task_group() as tasks,
+    ):
         initialized = await session.initialize()
 
         async def about():
@@ -101,27 +105,28 @@ async def main(url, webhook):
             result = await session.call_tool(tool, arguments, progress_callback=on_progress)
             return {"result": plain(result), "progress": progress}
 
-        async def give_up(tool, arguments):
-            """Cancels the call as soon as it is on its way. This SDK leaves the notification to the application."""
-            await session.send_ping()  # so that every earlier message has its answer
-            request_id = session._request_id
-            answers = []
+        begun = {}
+
+        async def begin(tool, arguments):
+            """Calls without waiting for the answer."""
+            begun.update(id=session._request_id, answered=anyio.Event())
 
             async def calling():
                 try:
-                    answers.append(await call(tool, arguments))
-                except Exception as raised:
-                    answers.append({"code": raised.error.code, "message": raised.error.message})
+                    begun["answer"] = await call(tool, arguments)
+                except McpError as raised:
+                    begun["answer"] = described(raised)
+                begun["answered"].set()
 
-            async with anyio.create_task_group() as tasks:
-                before = heard.answers.get("POST 202", 0)
-                tasks.start_soon(calling)
-                while heard.answers.get("POST 202", 0) == before:
-                    await anyio.sleep(0.01)
-                params = types.CancelledNotificationParams(requestId=request_id, reason="given up")
-                note = types.CancelledNotification(params=params)
-                await session.send_notification(types.ClientNotification(note))
-            return answers[0]
+            tasks.start_soon(calling)
+
+        async def give_up():
+            """Cancels what was begun. This SDK leaves the notification to the application."""
+            params = types.CancelledNotificationParams(requestId=begun["id"], reason="given up")
+            note = types.CancelledNotification(params=params)
+            await session.send_notification(types.ClientNotification(note))
+            await begun["answered"].wait()
+            return begun["answer"]
 
         async def many(calls, lanes):
             """Each of `calls` once, in so many lanes; the texts that came back, in the order of the calls."""
@@ -132,9 +137,9 @@ async def main(url, webhook):
                     result = await session.call_tool(calls[index]["tool"], calls[index]["arguments"])
                     texts[index] = result.content[0].text
 
-            async with anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as all_lanes:
                 for first in range(lanes):
-                    tasks.start_soon(lane, first)
+                    all_lanes.start_soon(lane, first)
             return texts
 
         async def delivered():
@@ -146,6 +151,7 @@ async def main(url, webhook):
                 "list": tools,
                 "ping": ping,
                 "call": call,
+                "begin": begin,
                 "give_up": give_up,
                 "many": many,
                 "heard": heard.so_far,

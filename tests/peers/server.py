@@ -23,6 +23,7 @@ async def quick(text: str, context: Context) -> str:
 async def slow(text: str, seconds: float = 0.2) -> str:
     """Says the text back after a while; says in the log when it is cancelled."""
     try:
+        print(f"begun slow {text}", flush=True)
         await anyio.sleep(seconds)
     except anyio.get_cancelled_exc_class():
         print(f"cancelled slow {text}", flush=True)

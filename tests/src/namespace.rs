@@ -1,4 +1,4 @@
-//! What a process sees of the machine: other name-resolution files, or an empty root.
+//! What a process sees of the machine: other files for name resolution, or an empty root.
 //!
 //! Commands to stand before a program ([`crate::dataplane::Launch::around`]); they give their place to it, so
 //! that its process id is the one that was started. Invariant: nothing outside that process changes.
@@ -10,26 +10,30 @@ use std::path::Path;
 const BIND: &str =
     r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@""#;
 
+/// Gives a root the devices that every container has (OCI runtime specification, "Default Devices"): a static
+/// binary reads its randomness from one.
+const ENTER: &str = r#"mount --rbind /dev "$0/dev" && exec chroot "$0" "$@""#;
+
 /// With these files as `/etc/hosts` and `/etc/resolv.conf`.
 pub fn with_names(hosts: &Path, resolv: &Path) -> Vec<String> {
-    let mut line = words("unshare --mount");
-    line.extend(as_root());
-    line.extend(words("sh -c"));
-    line.push(BIND.to_owned());
+    let mut line = in_mount_namespace(BIND);
     line.extend([hosts, resolv].map(|file| file.display().to_string()));
     line
 }
 
-/// With `root` as the root directory.
+/// With `root` as the root directory; it needs an empty `dev` in it.
 pub fn within(root: &Path) -> Vec<String> {
-    let namespace = as_root();
-    let mut line = if namespace.is_empty() {
-        Vec::new()
-    } else {
-        words("unshare")
-    };
-    line.extend(namespace);
-    line.extend(["chroot".to_owned(), root.display().to_string()]);
+    let mut line = in_mount_namespace(ENTER);
+    line.push(root.display().to_string());
+    line
+}
+
+/// A shell that runs `script` where its mounts are nobody else's.
+fn in_mount_namespace(script: &str) -> Vec<String> {
+    let mut line = words("unshare --mount");
+    line.extend(as_root());
+    line.extend(words("sh -c"));
+    line.push(script.to_owned());
     line
 }
 

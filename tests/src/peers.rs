@@ -65,6 +65,7 @@ impl Peers {
             .find(|node| node.exists())
             .context("no node-linux package was installed")?;
         let mut command = Command::new(node);
+        command.arg("--import").arg(self.script("bind-loopback.mjs"));
         command.arg(self.module("@modelcontextprotocol/conformance/dist/index.js"));
         Ok(command)
     }

@@ -1,4 +1,4 @@
-//! The binary that goes into the image, in a root that holds nothing but it and the certificates it trusts.
+//! The binary that goes into the image, in a root that holds it, the certificates it trusts, and what a pod has.
 //!
 //! `ASYNCMCP_IMAGE_BINARY` names it; `make test ONLY=image` builds it and says so. Invariant: what is missing
 //! here is missing in the image, too.
@@ -41,6 +41,7 @@ fn furnish(root: &Path, route: &str, authority: &Authority) -> Result<()> {
     let keys = root.join("refs/secrets/hooks");
     std::fs::create_dir_all(&keys)?;
     std::fs::write(keys.join("key"), SECRET)?;
+    std::fs::create_dir(root.join("dev"))?;
     std::fs::create_dir(root.join("state"))?;
     Ok(std::fs::write(root.join("route.yaml"), route)?)
 }
@@ -90,7 +91,10 @@ async fn it_delivers_over_tls_and_writes_nowhere_but_to_its_state() -> Result<()
         .collect();
     let mut left = left?;
     left.sort();
-    assert_eq!(left, ["asyncmcp-dataplane", "etc", "refs", "route.yaml", "state"]);
+    assert_eq!(
+        left,
+        ["asyncmcp-dataplane", "dev", "etc", "refs", "route.yaml", "state"]
+    );
     Ok(())
 }
 

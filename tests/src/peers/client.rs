@@ -17,7 +17,7 @@ use super::Peers;
 use crate::process::free_port;
 
 /// How long an order may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Which client, and how it finds out what the server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

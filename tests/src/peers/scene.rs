@@ -104,7 +104,7 @@ impl Scene {
 
 /// Waits until as many calls were accepted as `expected`, and every one was delivered at its first attempt.
 pub async fn all_delivered(gateway: &DataPlane, expected: u32) {
-    eventually(Duration::from_secs(20), || async {
+    eventually(Duration::from_mins(1), || async {
         let count = async |name: &str, labels: &[&str]| {
             gateway
                 .metric(name, labels)

@@ -50,6 +50,12 @@ impl Acknowledgement {
     }
 }
 
+impl Lane {
+    fn under_way(&self) -> usize {
+        self.entered.saturating_sub(self.delivered.len())
+    }
+}
+
 /// All calls, and how many are under way.
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -92,33 +98,29 @@ impl Ledger {
 
     /// Returns when another call may be made.
     pub(crate) async fn room(&self, path: &str) {
+        self.until(|pages| pages.lanes.get(path).is_none_or(|lane| lane.under_way() < WINDOW))
+            .await;
+    }
+
+    /// Returns when every call has its delivery.
+    pub(crate) async fn all_delivered(&self) {
+        self.until(|pages| pages.lanes.values().all(|lane| lane.under_way() == 0))
+            .await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Pages) -> bool) {
         loop {
             let changed = self.changed.notified();
-            if self.under_way(path) < WINDOW {
+            if holds(&self.pages()) {
                 return;
             }
             changed.await;
         }
     }
 
-    /// How many calls have no delivery yet.
-    pub(crate) fn outstanding(&self) -> usize {
-        let pages = self.pages();
-        let lanes = pages.lanes.values();
-        lanes
-            .map(|lane| lane.entered.saturating_sub(lane.delivered.len()))
-            .sum()
-    }
-
     /// Everything that was entered.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.pages().calls.clone()
-    }
-
-    fn under_way(&self, path: &str) -> usize {
-        let pages = self.pages();
-        let lane = pages.lanes.get(path);
-        lane.map_or(0, |lane| lane.entered.saturating_sub(lane.delivered.len()))
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {

@@ -88,8 +88,10 @@ async fn a_webhook_call_that_is_given_up_ends_by_webhook() {
     let gateway = scene.gateway(&[behind(&server)], &["slow"], None).await.unwrap();
     let mut client = scene.client(Kind::Asyncmcp, &gateway.url(), false).await.unwrap();
     let arguments = json!({"text": "given up", "seconds": 600});
-    let order = json!({"do": "give_up", "tool": "slow", "arguments": arguments});
-    let answer = client.ask(order).await.unwrap();
+    let order = json!({"do": "begin", "tool": "slow", "arguments": arguments});
+    client.ask(order).await.unwrap();
+    has_written(&server, "begun slow given up").await;
+    let answer = client.ask(json!({"do": "give_up"})).await.unwrap();
     assert_eq!(answer["code"], -31006, "{answer}");
     has_written(&server, "cancelled slow given up").await;
     all_delivered(&gateway, 1).await;
@@ -105,7 +107,7 @@ fn behind(server: &Server) -> Behind<'_> {
 }
 
 async fn has_written(server: &Server, line: &str) {
-    eventually(Duration::from_secs(10), || async {
+    eventually(Duration::from_secs(30), || async {
         let output = server.process.output();
         if output.lines().any(|written| written == line) {
             Ok(())

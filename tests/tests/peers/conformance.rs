@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use anyhow::Result;
 use asyncmcp_tests::peers::scene::Behind;
 use asyncmcp_tests::peers::{Scene, Server};
+use asyncmcp_tests::process::binary;
 
 #[tokio::test]
 async fn the_gateway_is_a_conformant_server_of_tools() {
@@ -32,6 +33,24 @@ async fn the_gateway_is_a_conformant_server_of_tools() {
         "{}",
         summary(&said)
     );
+}
+
+/// The suite plays the server; `through.mjs` puts a data plane in front of it and calls a tool there.
+#[tokio::test]
+async fn the_gateway_is_a_conformant_client_of_servers() {
+    let scene = Scene::new().unwrap();
+    let dataplane = binary("asyncmcp-dataplane").unwrap();
+    let through = scene.peers.script("through.mjs");
+    let command = format!("node {} {}", through.display(), dataplane.display());
+    for scenario in ["initialize", "tools_call", "sse-retry"] {
+        let mut suite = scene.peers.conformance().unwrap();
+        suite.args(["client", "--command", &command, "--scenario", scenario]);
+        suite.args(["--spec-version", "2025-11-25", "--timeout", "120000"]);
+        let output = run(suite, &scene).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("OVERALL: PASSED"), "{said}");
+    }
 }
 
 async fn run(mut suite: Command, scene: &Scene) -> Result<Output> {

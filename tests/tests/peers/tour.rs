@@ -152,7 +152,7 @@ async fn meets(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
 async fn hears_of_the_edit(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
     let kind = client.kind;
     let asking = tokio::sync::Mutex::new(client);
-    eventually(Duration::from_secs(10), || async {
+    eventually(Duration::from_secs(30), || async {
         let heard = asking
             .lock()
             .await
