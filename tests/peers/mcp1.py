@@ -50,7 +50,7 @@ async def webhook_streams(url, heard, port, secret):
             except WebhookVerificationError as error:
                 deliveries["refused"].append(str(error))
                 return JSONResponse({"error": str(error)}, 401)
-                deliveries["ids"].add(request.headers["webhook-id"])
+            deliveries["ids"].add(request.headers["webhook-id"])
             return await handle(request)
 
         app = Starlette(routes=[Route("/webhook", receive, methods=["POST"])])
