@@ -26,8 +26,9 @@ use crate::verdict::{self, Fault, Verdict};
 
 /// How much of an answer is read, so that the connection can be used again; the rest is dropped.
 const ANSWER_LIMIT: usize = 16 * 1024;
-/// How long a connection without a request stays open.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection without a request stays open: below the 5 s after which Node and uvicorn close theirs, since a
+/// webhook that races with that is a failed attempt.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// What one attempt sends.
 #[derive(Clone, Copy)]

@@ -1,8 +1,9 @@
 //! A webhook receiver that believes only what a stock Standard Webhooks library verifies.
 //!
-//! `tests/peers/receiver.{py,mjs}` are the programs. Invariant: every POST that reached it is in
-//! [`Receiver::posts`], believed or not.
+//! `tests/peers/receiver.{py,mjs}` are the programs. Invariant: a POST that the library did not believe
+//! fails the test that looks.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -39,24 +40,29 @@ impl Receiver {
         })
     }
 
-    /// What came so far: `{"flaw", "headers", "body"}` each; no flaw means that the library believed it.
-    pub fn posts(&self) -> Vec<Value> {
-        let output = self.server.process.output();
-        output
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
+    /// What came so far, once each (`webhook-id`): `{"headers", "body"}`. An error if anything was not believed.
+    pub fn deliveries(&self) -> Result<Vec<Value>> {
+        let posts = self.server.process.json_lines();
+        let mut seen = HashSet::new();
+        let mut deliveries = Vec::new();
+        for post in posts {
+            anyhow::ensure!(post["flaw"].is_null(), "not believed: {post}");
+            if seen.insert(post["headers"]["webhook-id"].to_string()) {
+                deliveries.push(post);
+            }
+        }
+        Ok(deliveries)
     }
 
     /// The texts of the tool results that came, in alphabetical order.
-    pub fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Result<Vec<String>> {
         let text = |post: &Value| {
             post["body"]["result"]["content"][0]["text"]
                 .as_str()
                 .map(str::to_owned)
         };
-        let mut texts: Vec<_> = self.posts().iter().filter_map(text).collect();
+        let mut texts: Vec<_> = self.deliveries()?.iter().filter_map(text).collect();
         texts.sort();
-        texts
+        Ok(texts)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::Session;
@@ -29,7 +29,7 @@ async fn running_calls_finish_and_queued_ones_run_after_the_restart() -> Result<
     }
     stage.ran(ROOM).await;
     stage.gateway.process.terminate()?;
-    refused(&session).await;
+    refused(&stage, &session).await?;
     let status = stage.gateway.process.ended(GRACE).await;
     assert_eq!(status.code(), Some(0));
     assert_eq!(
@@ -52,18 +52,19 @@ fn keys() -> impl Iterator<Item = String> {
     (1..=ROOM + QUEUED).map(|number| format!("call-{number}"))
 }
 
-/// A new call is told to come again, and in time is.
-async fn refused(session: &Session) {
+/// Once the process drains, a new call is told to come again.
+async fn refused(stage: &Stage, session: &Session) -> Result<()> {
     eventually(PATIENCE, || async {
-        let reply = session.call(99, ONCE, &batch(0.0, "late")).await;
-        let answer = reply.map_err(|error| error.to_string())?.json();
-        if answer["error"]["code"] == -31004 && answer["error"]["data"]["retryAfterMs"].is_u64() {
-            Ok(())
-        } else {
-            Err(answer.to_string())
-        }
+        let ready = reqwest::get(stage.gateway.admin("/readyz")).await;
+        let status = ready.map_err(|error| error.to_string())?.status();
+        let drains = status == StatusCode::SERVICE_UNAVAILABLE;
+        drains.then_some(()).ok_or_else(|| status.to_string())
     })
     .await;
+    let answer = session.call(99, ONCE, &batch(0.0, "late")).await?.json();
+    ensure!(answer["error"]["code"] == -31004, "{answer}");
+    ensure!(answer["error"]["data"]["retryAfterMs"].is_u64(), "{answer}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -89,7 +90,7 @@ async fn a_delivery_under_way_is_ended_and_not_repeated() -> Result<()> {
     })
     .await;
     stage.gateway.process.terminate()?;
-    refused(&session).await; // it drains, and waits for the receiver
+    refused(&stage, &session).await?; // it drains, and waits for the receiver
     assert!(stage.gateway.process.is_running()?);
     released.add_permits(1);
     assert_eq!(stage.gateway.process.ended(GRACE).await.code(), Some(0));

@@ -105,8 +105,14 @@ fn tell(plan: &Plan, findings: &Findings, restarts: &[Duration]) {
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
     println!(
         "{} kills: {} calls acknowledged, {} results and {} unknown outcomes delivered, {} of them twice; \
-         restart to first acknowledgement: median {median:.0?}, worst {worst:.0?}",
-        plan.kills, findings.acknowledged, findings.results, findings.unknown, findings.duplicates
+         restart to first acknowledgement: median {} ms, worst {} ms",
+        plan.kills,
+        findings.acknowledged,
+        findings.results,
+        findings.unknown,
+        findings.duplicates,
+        median.as_millis(),
+        worst.as_millis()
     );
 }
 

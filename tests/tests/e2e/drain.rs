@@ -64,7 +64,10 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
     let claim = space.get("persistentvolumeclaims", volume).await?;
     assert!(claim["metadata"]["ownerReferences"].is_null(), "{claim}");
     let events = space.kubectl(&["get", "events", "--field-selector=reason=StoreKept"])?;
-    assert!(events.contains(volume) && events.contains("1 jobs"), "{events}");
+    assert!(
+        events.contains(volume) && events.contains("jobs left: 1"),
+        "{events}"
+    );
 
     space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
     space.kubectl(&[
