@@ -36,7 +36,7 @@ generate: ## Writes every generated file anew
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)
 	@tests/run e2e
 
-crash: ## Kills the data plane 1,000 times under load and at every commit (KILLS=n, SEED=n)
+crash: ## Kills the data plane 1,000 times under 50,000 calls, and at every commit (KILLS=n, SEED=n)
 	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_SEED='$(SEED)' tests/run crash
 
 cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own

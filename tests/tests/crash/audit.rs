@@ -3,6 +3,7 @@
 //! Invariant: pure; every complaint names what it is about.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use asyncmcp_tests::attempt::Attempt;
 use asyncmcp_tests::receiver::Post;
@@ -11,6 +12,10 @@ use crate::ledger::{Acknowledgement, Call};
 
 /// The error of a call that was cut.
 const OUTCOME_UNKNOWN: i64 = -31003;
+/// A POST that was sent longer than this before a death is not what it cut: its answer was committed long since.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+/// How much later than its sender's death a receiver may have read a POST.
+const LATE: Duration = Duration::from_millis(500);
 
 /// What everybody saw.
 pub(crate) struct Evidence {
@@ -18,6 +23,7 @@ pub(crate) struct Evidence {
     pub(crate) posts: Vec<Post>,
     pub(crate) ran: Vec<String>,
     pub(crate) attempts: Vec<Attempt>,
+    pub(crate) deaths: Vec<Instant>,
 }
 
 /// What it comes to.
@@ -54,6 +60,12 @@ pub(crate) fn audit(evidence: &Evidence) -> Findings {
     for (id, delivery) in &deliveries {
         let explained = interrupted.get(id).copied().unwrap_or_default();
         examine(id, delivery, explained, &mut findings);
+        let unexplained = repeated_without_a_death(delivery, &evidence.deaths);
+        if unexplained > 0 {
+            let complaint =
+                format!("{id} was sent again {unexplained} times although no process died with it");
+            findings.complaints.push(complaint);
+        }
     }
     let known = each_call(evidence, &deliveries, &mut findings);
     for stray in deliveries.keys().filter(|id| !known.contains(*id)) {
@@ -76,6 +88,19 @@ fn examine(id: &str, delivery: &Delivery<'_>, explained: usize, findings: &mut F
         let complaint = format!("{id} was taken {again} times too often, and {explained} attempts were cut");
         findings.complaints.push(complaint);
     }
+}
+
+/// How often a delivery was sent again after a 2xx, although between the two no process died that had it under way.
+fn repeated_without_a_death(delivery: &Delivery<'_>, deaths: &[Instant]) -> usize {
+    let cut_by = |first: &Post, second: &Post| {
+        let after = deaths.partition_point(|death| *death + LATE < first.at);
+        let death = deaths.get(after);
+        death.is_some_and(|death| *death <= second.at && death.duration_since(first.at) <= UNDER_WAY)
+    };
+    let pairs = delivery.posts.windows(2);
+    pairs
+        .filter(|pair| pair[0].is_taken() && !cut_by(pair[0], pair[1]))
+        .count()
 }
 
 /// Says which deliveries belong to a call.

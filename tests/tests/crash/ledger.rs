@@ -12,7 +12,7 @@ use asyncmcp_tests::session::Reply;
 use tokio::sync::Notify;
 
 /// Calls of one path that may be under way at once: the load goes with what the machine can do.
-const WINDOW: usize = 32;
+const WINDOW: usize = 128;
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ pub(crate) struct Ledger {
 #[derive(Default)]
 struct Pages {
     calls: Vec<Call>,
+    acknowledged: usize,
     lanes: HashMap<String, Lane>,
 }
 
@@ -85,7 +86,14 @@ impl Ledger {
     }
 
     pub(crate) fn acknowledge(&self, number: usize, how: Acknowledgement) {
-        self.pages().calls[number].acknowledged = Some(how);
+        let mut pages = self.pages();
+        pages.calls[number].acknowledged = Some(how);
+        pages.acknowledged += 1;
+    }
+
+    /// How many calls were acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.pages().acknowledged
     }
 
     /// Notes that a receiver is about to answer 2xx.

@@ -7,6 +7,8 @@
 mod audit;
 mod commits;
 mod drain;
+mod kills;
 mod ledger;
 mod load;
+mod plan;
 mod stage;
