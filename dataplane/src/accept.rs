@@ -92,6 +92,7 @@ impl<'a> Webhook<'a> {
                 parent: text(trace.parent.as_ref()),
                 state: text(trace.state.as_ref()),
             },
+            as_task: false,
         }
     }
 

@@ -130,6 +130,8 @@ pub struct Call {
     pub retry: Retry,
     /// The accepting span.
     pub trace: Trace,
+    /// Whether the server is asked to run it as a task of its own, which outlives a connection.
+    pub as_task: bool,
 }
 
 /// Why two calls are the same call.
@@ -190,6 +192,12 @@ pub struct Job {
     pub replays: u32,
     /// Why the last attempt failed.
     pub last: Option<Category>,
+    /// Bytes of its arguments, once it ended of its body. 0 where an earlier version wrote it.
+    pub size: u32,
+    /// Whether the store has a handle by which a cut execution can be taken up again.
+    pub has_handle: bool,
+    /// Ended as unknown because it was cut too often: it may be what kills the process.
+    pub poisoned: bool,
 }
 
 /// One step of a job. Several may be applied in one commit.
@@ -199,6 +207,19 @@ pub enum Change {
     Start,
     /// Execution is given back to the queue.
     Release,
+    /// A handle by which the execution can be taken up again, in place of the one before. It goes
+    /// when the execution ends or is given back.
+    Handle {
+        /// Who executes made it and reads it.
+        handle: Bytes,
+    },
+    /// A new process takes up the execution; counts as one that began.
+    Resume,
+    /// This process leaves the execution to the next one, as it was told to end: taking it up
+    /// then counts as no execution more.
+    Suspend,
+    /// It was cut too often to be tried again; goes before the [`Change::Finish`].
+    Poison,
     /// The call ended; `body` is the JSON-RPC response that the client is to get.
     Finish {
         /// How.
@@ -235,6 +256,7 @@ impl Change {
         match self {
             Self::Start => Event::Start,
             Self::Release => Event::Release,
+            Self::Handle { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Note,
             Self::Finish { end, .. } => Event::Finish {
                 end: *end,
                 deliver: job.receiver.is_some(),
@@ -285,6 +307,9 @@ impl Job {
             attempts: 0,
             replays: 0,
             last: None,
+            size: size(&new.params),
+            has_handle: false,
+            poisoned: false,
         }
     }
 
@@ -302,7 +327,19 @@ impl Job {
                 job.started = Some(now);
                 job.executions = job.executions.saturating_add(1);
             }
-            Change::Finish { .. } => job.ended = Some(now),
+            Change::Handle { .. } => {
+                job.turn = self.turn;
+                job.has_handle = true;
+            }
+            Change::Resume => job.executions = job.executions.saturating_add(1),
+            Change::Suspend => job.executions = job.executions.saturating_sub(1),
+            Change::Poison => job.poisoned = true,
+            Change::Release => job.has_handle = false,
+            Change::Finish { body, .. } => {
+                job.ended = Some(now);
+                job.size = size(body);
+                job.has_handle = false;
+            }
             Change::Claim => job.attempts = job.attempts.saturating_add(1),
             Change::Retry { at, why } => {
                 job.turn = *at;
@@ -314,7 +351,7 @@ impl Job {
                 job.replays = job.replays.saturating_add(1);
                 job.attempts = 0;
             }
-            Change::Release | Change::Deliver | Change::Stop => {}
+            Change::Deliver | Change::Stop => {}
         }
         Some(job)
     }
@@ -351,6 +388,10 @@ impl Job {
             settled: (self.state.is_settled() && !matches!(push, Push::Dead(_))).then_some(self.turn),
         }
     }
+}
+
+fn size(payload: &Bytes) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

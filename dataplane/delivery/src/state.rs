@@ -93,6 +93,8 @@ pub enum Event {
     Start,
     /// Execution is given back: nothing was sent, or the tool may run again.
     Release,
+    /// Execution goes on; something about it is written down.
+    Note,
     /// The tool call ended; `deliver` says whether the job has a receiver.
     Finish {
         /// How it ended.
@@ -133,6 +135,7 @@ impl State {
         match (self.exec, self.push, event) {
             (Queued, Push::None, Event::Start) => exec(Running),
             (Running, Push::None, Event::Release) => exec(Queued),
+            (Running, Push::None, Event::Note) => exec(Running),
             (Queued | Running, Push::None, Event::Finish { end, deliver }) => Some(Self {
                 exec: Ended(end),
                 push: if deliver { Push::Due } else { Push::None },

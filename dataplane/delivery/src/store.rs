@@ -176,6 +176,9 @@ pub trait Store: Send + Sync + 'static {
     /// The body to deliver; there once the call ended.
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
+    /// The handle of the execution under way, if one was kept; gone with the execution.
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
     /// The job that was accepted under this dedupe key.
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
 

@@ -30,6 +30,7 @@ pub(super) fn call(tool: &str) -> Call {
             jitter_percent: 0,
         },
         trace: Trace::default(),
+        as_task: false,
     }
 }
 

@@ -27,6 +27,7 @@ fn job(receiver: bool) -> Job {
                 jitter_percent: 0,
             },
             trace: Trace::default(),
+            as_task: false,
         },
         params: Bytes::new(),
         dedupe: Dedupe {
@@ -42,6 +43,10 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
+        1 => Just(Change::Handle { handle: Bytes::from_static(b"h") }),
+        1 => Just(Change::Resume),
+        1 => Just(Change::Suspend),
+        1 => Just(Change::Poison),
         2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),
         4 => Just(Change::Claim),
         3 => (2..99u64, prop::option::of(category.clone()))

@@ -84,6 +84,7 @@ pub(crate) fn call() -> Call {
             jitter_percent: 0,
         },
         trace: Trace::default(),
+        as_task: false,
     }
 }
 

@@ -12,6 +12,7 @@ fn events() -> Vec<Event> {
     let others = [
         Event::Start,
         Event::Release,
+        Event::Note,
         Event::Claim,
         Event::Retry,
         Event::Deliver,
@@ -82,6 +83,7 @@ fn the_steps_are_those_of_the_design_and_no_others() {
     let expected = [
         "Queued/None Start Running/None",
         "Running/None Release Queued/None",
+        "Running/None Note Running/None",
         "Queued/None Finish Ended/None",
         "Queued/None Finish Ended/Due",
         "Running/None Finish Ended/None",

@@ -6,6 +6,7 @@
 
 pub(super) mod acceptance;
 pub(super) mod ends;
+pub(super) mod handles;
 pub(super) mod model;
 pub(super) mod queries;
 pub(super) mod races;
@@ -59,6 +60,11 @@ macro_rules! suite {
                 knows_each_receivers_earliest_delivery,
                 lists_what_is_in_flight,
                 knows_the_oldest_delivery_that_waits,
+            }
+            handles {
+                keeps_the_last_handle_while_the_execution_runs,
+                drops_the_handle_with_the_execution,
+                counts_executions_that_were_taken_up,
             }
             sweeping {
                 removes_what_settled_long_ago_and_nothing_else,
@@ -130,6 +136,7 @@ fn call() -> Call {
             parent: "00-a-b-01".to_owned(),
             state: "k=v".to_owned(),
         },
+        as_task: false,
     }
 }
 

@@ -47,6 +47,7 @@ struct Record {
     fingerprint: [u8; 32],
     params: Option<Bytes>,
     body: Option<Bytes>,
+    handle: Option<Bytes>,
 }
 
 impl Memory {
@@ -109,6 +110,7 @@ impl State {
                 fingerprint: new.dedupe.fingerprint,
                 params: Some(new.params),
                 body: None,
+                handle: None,
             },
         );
         Ok(Acceptance::New(new.id))
@@ -118,13 +120,24 @@ impl State {
         let record = self.jobs.get_mut(&id)?;
         let after = record.job.after_all(&changes, now)?;
         let before = std::mem::replace(&mut record.job, after.clone());
+        let mut noted = false;
         for change in changes {
-            if let Change::Finish { body, .. } = change {
-                record.params = None;
-                record.body = Some(body);
+            match change {
+                Change::Finish { body, .. } => {
+                    record.params = None;
+                    record.body = Some(body);
+                }
+                Change::Handle { handle } => {
+                    record.handle = Some(handle);
+                    noted = true;
+                }
+                _ => {}
             }
         }
-        if before != after {
+        if !after.has_handle {
+            record.handle = None;
+        }
+        if noted || before != after {
             self.file(Some(&before), Some(&after));
             self.passed(now);
         }
@@ -244,6 +257,14 @@ impl Store for Memory {
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
         Ok(self.open()?.jobs.get(&id).and_then(|record| record.body.clone()))
+    }
+
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        Ok(self
+            .open()?
+            .jobs
+            .get(&id)
+            .and_then(|record| record.handle.clone()))
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

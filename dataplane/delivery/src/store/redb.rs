@@ -178,6 +178,12 @@ impl Embedded {
             .map_err(|error| Error::Down(format!("a write was cut: {error}")))?
     }
 
+    /// A handle is a few hundred bytes and never a file.
+    fn seal_handle(&self, id: JobId, handle: &[u8]) -> Vec<u8> {
+        let value = codec::encode_blob(handle);
+        self.shared.vault().seal(Field::Handle, id.to_bytes(), value)
+    }
+
     /// Waits until the writer thread is gone, and the file with it.
     fn join(&self) {
         let writer = self.writer().take();
@@ -192,10 +198,18 @@ impl Embedded {
     }
 }
 
-/// The body that a change brings; the change itself needs none to be decided.
-fn body_of(changes: &mut [Change]) -> Option<Bytes> {
-    changes.iter_mut().find_map(|change| match change {
-        Change::Finish { body, .. } => Some(std::mem::take(body)),
+/// The body that a change brings.
+fn body_of(changes: &[Change]) -> Option<Bytes> {
+    changes.iter().find_map(|change| match change {
+        Change::Finish { body, .. } => Some(body.clone()),
+        _ => None,
+    })
+}
+
+/// The last handle that a change brings.
+fn handle_of(changes: &[Change]) -> Option<&Bytes> {
+    changes.iter().rev().find_map(|change| match change {
+        Change::Handle { handle } => Some(handle),
         _ => None,
     })
 }
@@ -211,9 +225,8 @@ impl Drop for Embedded {
 
 #[async_trait]
 impl Store for Embedded {
-    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
-        let mut new = job;
-        let params = std::mem::take(&mut new.params);
+    async fn accept(&self, new: NewJob) -> Result<Acceptance, Error> {
+        let params = new.params.clone();
         let call = codec::encode_call(&new.call);
         let call = self.shared.vault().seal(Field::Call, new.id.to_bytes(), call);
         let params = self.stow(Field::Params, new.id, params).await?;
@@ -221,15 +234,17 @@ impl Store for Embedded {
         self.write(|reply| Op::Accept(accept, reply)).await
     }
 
-    async fn apply(&self, id: JobId, mut changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
-        let body = match body_of(&mut changes) {
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        let body = match body_of(&changes) {
             Some(body) => Some(self.stow(Field::Body, id, body).await?),
             None => None,
         };
+        let handle = handle_of(&changes).map(|handle| self.seal_handle(id, handle));
         let apply = Box::new(Apply {
             id,
             changes,
             body,
+            handle,
             now,
         });
         self.write(|reply| Op::Apply(apply, reply)).await
@@ -249,6 +264,10 @@ impl Store for Embedded {
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
         self.read_payload(move |view| view.body(id)).await
+    }
+
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.shared.view()?.handle(id)
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

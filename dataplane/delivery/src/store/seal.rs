@@ -103,6 +103,7 @@ pub(super) enum Field {
     Params,
     Body,
     Session,
+    Handle,
 }
 
 impl Field {
@@ -112,6 +113,7 @@ impl Field {
             Self::Params => "params",
             Self::Body => "body",
             Self::Session => "session",
+            Self::Handle => "handle",
         }
     }
 }

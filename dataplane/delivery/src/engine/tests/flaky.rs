@@ -99,6 +99,10 @@ impl Store for Flaky {
         self.readable(id)?.body(id).await
     }
 
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.readable(id)?.handle(id).await
+    }
+
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
         self.up()?.find(dedupe).await
     }

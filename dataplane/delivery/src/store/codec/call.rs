@@ -30,9 +30,7 @@ pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     write_retry(&mut value, &call.retry);
     value.str(&call.trace.parent);
     value.str(&call.trace.state);
-    if let Some(secret) = call.target.as_ref().and_then(|target| target.secret.as_ref()) {
-        value.option(Some(secret), |value, secret| value.bytes(secret.bytes()));
-    }
+    write_later_fields(&mut value, call);
     value.done()
 }
 
@@ -52,12 +50,30 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
             parent: value.str()?,
             state: value.str()?,
         },
+        as_task: false, // it comes last
     };
     if let (Some(target), false) = (&mut call.target, value.is_over()) {
         target.secret = value.option(read_secret)?;
     }
+    if !value.is_over() {
+        call.as_task = value.u8()? != 0;
+    }
     value.end()?;
     Ok(call)
+}
+
+/// A field is there where it, or one behind it, says something.
+fn write_later_fields(value: &mut Writer, call: &Call) {
+    if let Some(target) = &call.target
+        && (target.secret.is_some() || call.as_task)
+    {
+        value.option(target.secret.as_ref(), |value, secret| {
+            value.bytes(secret.bytes())
+        });
+    }
+    if call.as_task {
+        value.u8(1);
+    }
 }
 
 fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {

@@ -48,12 +48,15 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     value.u32(job.attempts);
     value.u32(job.replays);
     value.option(job.last, |value, why| value.u8(code(&why, &CATEGORIES)));
+    value.u32(job.size);
+    value.u8(u8::from(job.has_handle));
+    value.u8(u8::from(job.poisoned));
     value.done()
 }
 
 pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error> {
     let mut value = Reader::open(value)?;
-    let job = Job {
+    let mut job = Job {
         id,
         state: State {
             exec: read_exec(&mut value)?,
@@ -71,7 +74,15 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         attempts: value.u32()?,
         replays: value.u32()?,
         last: value.option(read_category)?,
+        size: 0,
+        has_handle: false,
+        poisoned: false,
     };
+    if !value.is_over() {
+        job.size = value.u32()?;
+        job.has_handle = value.u8()? != 0;
+        job.poisoned = value.u8()? != 0;
+    }
     value.end()?;
     Ok(job)
 }

@@ -108,6 +108,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         seen.calls.push(store.call(id).await.unwrap());
         seen.blobs.push(store.params(id).await.unwrap());
         seen.blobs.push(store.body(id).await.unwrap());
+        seen.blobs.push(store.handle(id).await.unwrap());
         seen.found.push(store.find(job.dedupe.key).await.unwrap());
     }
     ask_by_name(store, &mut seen).await;
@@ -170,6 +171,7 @@ fn accept() -> impl Strategy<Value = Op> {
                 target.secret = Some(SigningKey::from_bytes(&[number; 24]).expect("24 bytes are a key"));
             }
             job.call.retry = retry;
+            job.call.as_task = fingerprint == 1;
             job.params = Bytes::from(vec![number; size * size]);
             job.max_pending = 2;
             Op::Accept(Box::new(job))
@@ -210,6 +212,8 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
+        2 => (1..9usize).prop_map(|size| Change::Handle { handle: Bytes::from(vec![5; size]) }),
+        1 => prop::sample::select(vec![Change::Resume, Change::Suspend, Change::Poison]),
         4 => (prop::sample::select(End::ALL.to_vec()), body).prop_map(|(end, body)| Change::Finish { end, body }),
         4 => Just(Change::Claim),
         3 => (0..END, prop::option::of(category())).prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),

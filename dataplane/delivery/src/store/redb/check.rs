@@ -27,6 +27,7 @@ struct Expected {
     jobs: u64,
     args: u64,
     results: u64,
+    handles: u64,
     exec: u64,
     inflight: u64,
     due: u64,
@@ -59,6 +60,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.jobs += 1;
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
+    expected.handles += u64::from(job.has_handle);
     expected.counts.shift(None, Some(job.state));
     if job.is_pending() {
         *expected.pending.entry(job.client).or_default() += 1;
@@ -66,9 +68,13 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     let fits = is_there(view.call(job.id))?
         && is_there(view.params(job.id))? != ended
         && is_there(view.body(job.id))? == ended
+        && is_there(view.handle(job.id))? == job.has_handle
         && view.find(job.dedupe)? == Some(job.id);
     agree(fits, || {
-        format!("job {} lacks its call, arguments, result or dedupe row", job.id)
+        format!(
+            "job {} lacks its call, arguments, result, handle or dedupe row",
+            job.id
+        )
     })
 }
 
@@ -135,6 +141,9 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, format::DEDUPE, expected.jobs)?;
     length(view, format::ARGS, expected.args)?;
     length(view, format::RESULT, expected.results)?;
+    if view.has_handles()? {
+        length(view, format::HANDLE, expected.handles)?;
+    }
     length(view, format::EXEC, expected.exec)?;
     length(view, format::INFLIGHT, expected.inflight)?;
     length(view, format::DUE, expected.due)?;

@@ -32,6 +32,8 @@ pub(super) const TARGET: TableDefinition<'_, Id, Value> = TableDefinition::new("
 pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("args");
 /// The body to deliver, once the call ended.
 pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
+/// The handle of an execution under way, where it has one. No table in a file of an earlier version.
+pub(super) const HANDLE: TableDefinition<'_, Id, Value> = TableDefinition::new("handle");
 /// The index rows of [`crate::job::Rows`], in its order; `expire` has the settled ones.
 pub(super) const EXEC: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("exec");
 pub(super) const INFLIGHT: TableDefinition<'_, Id, ()> = TableDefinition::new("inflight");
@@ -118,7 +120,7 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     txn.open_table(META)?
         .insert(FORMAT_ROW, FORMAT.to_be_bytes().as_slice())?;
     Ledger::default().write(&txn)?;
-    for table in [JOB, TARGET, ARGS, RESULT, SESSION] {
+    for table in [JOB, TARGET, ARGS, RESULT, SESSION, HANDLE] {
         txn.open_table(table)?;
     }
     for table in [WAITING, DEAD, EXPIRE, SESSION_EXPIRE] {

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::format::{self, Id, Ledger, Value};
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
-use super::op::{Accept, Swap};
+use super::op::{Accept, Apply, Swap};
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -120,20 +120,21 @@ impl<'txn> Group<'txn> {
     }
 
     /// `body` is there exactly where a change finishes the call.
-    pub(super) fn apply(
-        &mut self,
-        id: JobId,
-        changes: &[Change],
-        body: Option<Stowed>,
-        now: Millis,
-    ) -> Result<Option<Job>, Fault> {
+    pub(super) fn apply(&mut self, apply: Apply) -> Result<Option<Job>, Fault> {
+        let Apply {
+            id,
+            changes,
+            body,
+            handle,
+            now,
+        } = apply;
         let Some(before) = self.job(id)? else {
             return Ok(None);
         };
-        let Some(after) = before.after_all(changes, now) else {
+        let Some(after) = before.after_all(&changes, now) else {
             return Ok(None);
         };
-        if before == after {
+        if before == after && handle.is_none() {
             return Ok(Some(after));
         }
         let pending = self.pending_of(before.client)?;
@@ -142,10 +143,13 @@ impl<'txn> Group<'txn> {
             put(&mut self.result, &id.to_bytes(), &body.value, &mut self.done)?;
             self.adopt(body);
         }
+        if before.has_handle || after.has_handle {
+            self.hold(id, handle.filter(|_| after.has_handle), &after)?;
+        }
         self.refile(id, &before.rows(), &after.rows())?;
         self.job
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
-        self.note(kind(changes), now);
+        self.note(kind(&changes), now);
         self.count(Some(&before), Some(&after), pending)?;
         Ok(Some(after))
     }
@@ -193,6 +197,19 @@ impl<'txn> Group<'txn> {
         put(&mut self.session, &sid, &swap.value, &mut self.done)?;
         self.done.info.note(Kind::Other);
         Ok(true)
+    }
+
+    /// Writes the handle of an execution, or takes it away with the execution. The table is opened only
+    /// here, since most jobs never have one.
+    fn hold(&mut self, id: JobId, handle: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
+        let mut rows = self.txn.open_table(format::HANDLE)?;
+        if handle.is_some() || !job.has_handle {
+            take(&mut rows, Field::Handle, &id.to_bytes(), &mut self.done)?;
+        }
+        match handle {
+            Some(value) => put(&mut rows, &id.to_bytes(), &value, &mut self.done),
+            None => Ok(()),
+        }
     }
 
     /// Takes every trace of a job away.
@@ -294,7 +311,7 @@ fn kind(changes: &[Change]) -> Kind {
         Change::Finish { .. } => Some(Kind::Finish),
         Change::Retry { .. } => Some(Kind::Retry),
         Change::Deliver | Change::Bury { .. } | Change::Stop => Some(Kind::Settle),
-        Change::Release | Change::Claim | Change::Replay => None,
+        _ => None,
     });
     kinds.next().unwrap_or(Kind::Other)
 }

@@ -21,7 +21,6 @@ pub(super) type Waiter = Box<dyn FnOnce() + Send>;
 /// A job to accept: what decides about it, and its values.
 #[derive(Debug)]
 pub(super) struct Accept {
-    /// Without its params.
     pub(super) new: NewJob,
     pub(super) call: Vec<u8>,
     pub(super) params: Stowed,
@@ -31,9 +30,10 @@ pub(super) struct Accept {
 #[derive(Debug)]
 pub(super) struct Apply {
     pub(super) id: JobId,
-    /// Without the body.
     pub(super) changes: Vec<Change>,
     pub(super) body: Option<Stowed>,
+    /// The value of a handle.
+    pub(super) handle: Option<Vec<u8>>,
     pub(super) now: Millis,
 }
 
@@ -76,15 +76,7 @@ impl Op {
     pub(super) fn run(self, group: &mut Group<'_>, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
         match self {
             Self::Accept(accept, reply) => wait(waiters, reply, group.accept(*accept)),
-            Self::Apply(apply, reply) => {
-                let Apply {
-                    id,
-                    changes,
-                    body,
-                    now,
-                } = *apply;
-                wait(waiters, reply, group.apply(id, &changes, body, now))
-            }
+            Self::Apply(apply, reply) => wait(waiters, reply, group.apply(*apply)),
             Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
             Self::Swap(swap, reply) => wait(waiters, reply, group.swap_session(&swap)),
             Self::Close(reply) => wait(waiters, reply, Ok(())),

@@ -30,6 +30,7 @@ fn table(field: Field) -> TableDefinition<'static, Id, Value> {
         Field::Params => format::ARGS,
         Field::Body => format::RESULT,
         Field::Session => format::SESSION,
+        Field::Handle => format::HANDLE,
     }
 }
 
@@ -54,6 +55,22 @@ impl View {
     pub(super) fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
         let value = self.opened(Field::Body, id.to_bytes())?;
         value.map(codec::decode_blob).transpose()
+    }
+
+    /// None, too, in a file that has no table for them yet.
+    pub(super) fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        if !self.has_handles()? {
+            return Ok(None);
+        }
+        let value = self.opened(Field::Handle, id.to_bytes())?;
+        value.map(codec::decode_blob).transpose()
+    }
+
+    pub(super) fn has_handles(&self) -> Result<bool, Error> {
+        match self.0.open_table(format::HANDLE) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(false),
+            table => Ok(table.map(|_| true).map_err(Fault::from)?),
+        }
     }
 
     pub(super) fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {

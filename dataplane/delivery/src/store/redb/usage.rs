@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ::redb::{ReadTransaction, ReadableTableMetadata as _};
+use ::redb::{ReadTransaction, ReadableTableMetadata as _, TableError};
 
 use super::fault::Fault;
 use super::format;
@@ -87,8 +87,17 @@ impl Usage {
         let mut usage = Self::default();
         let jobs = txn.open_table(format::JOB).map_err(Fault::from)?;
         usage.pages = JOB * jobs.len().map_err(Fault::from)?;
-        for table in [format::TARGET, format::ARGS, format::RESULT, format::SESSION] {
-            let rows = txn.open_table(table).map_err(Fault::from)?;
+        for table in [
+            format::TARGET,
+            format::ARGS,
+            format::RESULT,
+            format::SESSION,
+            format::HANDLE,
+        ] {
+            let rows = match txn.open_table(table) {
+                Err(TableError::TableDoesNotExist(_)) => continue, // of an earlier version
+                rows => rows.map_err(Fault::from)?,
+            };
             for row in rows.range::<&[u8; 16]>(..).map_err(Fault::from)? {
                 usage.add(row.map_err(Fault::from)?.1.value());
             }

@@ -1,0 +1,60 @@
+//! Handles of executions: kept while one runs, gone with it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{accept, apply, finish, new_job};
+use crate::clock::Millis;
+use crate::job::Change;
+use crate::store::Store;
+
+fn handle(text: &'static str) -> Change {
+    Change::Handle {
+        handle: Bytes::from_static(text.as_bytes()),
+    }
+}
+
+pub(in crate::store) async fn keeps_the_last_handle_while_the_execution_runs(store: Arc<dyn Store>) {
+    let id = accept(&*store, new_job(1)).await;
+    let queued = store.apply(id, vec![handle("early")], Millis(5)).await.unwrap();
+    assert_eq!((queued, store.handle(id).await.unwrap()), (None, None));
+
+    let started = apply(&*store, id, [Change::Start], 5).await;
+    assert!(!started.has_handle);
+    let held = apply(&*store, id, [handle("one")], 6).await;
+    assert!(held.has_handle);
+    assert_eq!(store.handle(id).await.unwrap().unwrap(), "one");
+    // The header does not change by the second, and the handle does all the same.
+    assert_eq!(apply(&*store, id, [handle("two")], 7).await, held);
+    assert_eq!(store.handle(id).await.unwrap().unwrap(), "two");
+    assert_eq!(store.high_water(), new_job(1).at.max(Millis(7)));
+}
+
+pub(in crate::store) async fn drops_the_handle_with_the_execution(store: Arc<dyn Store>) {
+    for (number, last) in [(1, Change::Release), (2, finish())] {
+        let id = accept(&*store, new_job(number)).await;
+        apply(&*store, id, [Change::Start, handle("kept")], 5).await;
+        assert!(store.handle(id).await.unwrap().is_some());
+        let over = apply(&*store, id, [last], 6).await;
+        assert!(!over.has_handle);
+        assert_eq!(store.handle(id).await.unwrap(), None);
+    }
+    let id = accept(&*store, new_job(3)).await;
+    apply(&*store, id, [Change::Start, handle("never"), finish()], 5).await;
+    assert_eq!(
+        store.handle(id).await.unwrap(),
+        None,
+        "written and gone in one commit"
+    );
+}
+
+pub(in crate::store) async fn counts_executions_that_were_taken_up(store: Arc<dyn Store>) {
+    let id = accept(&*store, new_job(1)).await;
+    apply(&*store, id, [Change::Start], 5).await;
+    assert_eq!(apply(&*store, id, [Change::Resume], 6).await.executions, 2);
+    assert_eq!(apply(&*store, id, [Change::Suspend], 7).await.executions, 1);
+    let poisoned = apply(&*store, id, [Change::Poison, finish()], 8).await;
+    assert!(poisoned.poisoned);
+    assert!(store.job(id).await.unwrap().unwrap().poisoned);
+}
