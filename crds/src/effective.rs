@@ -70,6 +70,8 @@ pub struct Server {
     pub max_response_size: u64,
     /// How many jobs may run on it at once.
     pub max_concurrent_jobs: u32,
+    /// How many jobs may wait for it.
+    pub max_queued_jobs: u32,
 }
 
 /// An entry of `webhookTools`.

@@ -6,7 +6,7 @@
 mod dedupe;
 mod named;
 
-use asyncmcp_crds::effective::{Waits, WebhookTool};
+use asyncmcp_crds::effective::{Route, Waits, WebhookTool};
 use asyncmcp_crds::v1alpha1;
 use asyncmcp_delivery::engine::AcceptError;
 use asyncmcp_delivery::id::JobId;
@@ -57,6 +57,7 @@ impl<'a> Webhook<'a> {
         engine.check_receiver(self.target.origin, &self.target.url)?;
         let identifier = Identifier::of(client, request)?;
         let max_pending = u64::from(client.config.route.webhook.per_client.max_pending);
+        let max_queued = max_queued(&client.config.route, &self.tool.server);
         let now = client.edge.clock.now();
         let job = NewJob {
             id: JobId::new(now, rand::random()),
@@ -64,12 +65,14 @@ impl<'a> Webhook<'a> {
             params: params(request, self.tool, trace),
             dedupe: identifier.dedupe(&self.tool.shown_as, request),
             max_pending,
+            max_queued,
             call: self.snapshot(client, request, trace),
         };
         match engine.accept(job).await {
             Ok(Acceptance::New(id) | Acceptance::Same(id)) => Ok(self.acknowledge(request, id)),
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
+            Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
             Err(AcceptError::Closed) => Err(Error::Closing),
             Err(AcceptError::Store(error)) => Err(Error::Store(error)),
         }
@@ -174,6 +177,12 @@ fn repeated(waits: &Waits) -> Retry {
             jitter_percent: 0,
         },
     }
+}
+
+/// How many jobs may wait for a server. One that is just leaving the route takes what is sent to it.
+fn max_queued(route: &Route, server: &str) -> u64 {
+    let server = route.servers.iter().find(|known| known.name == server);
+    server.map_or(u64::MAX, |server| u64::from(server.max_queued_jobs))
 }
 
 fn text(value: Option<&HeaderValue>) -> String {

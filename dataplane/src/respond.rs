@@ -94,6 +94,11 @@ pub enum Error {
          again when some are delivered"
     )]
     ClientFull(u64),
+    /// As many calls wait for the server as may.
+    #[error(
+        "{1} calls wait for server {0:?}, as many as servers[].maxQueuedJobs allows; try again when some have run"
+    )]
+    ServerFull(String, u64),
     /// The route is being deleted or the process ends.
     #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
     Closing,
@@ -134,7 +139,11 @@ impl Error {
             Self::Server { source, .. } => server(source),
             Self::Silent { .. } => Code::Timeout,
             Self::Receiver(_) => Code::ReceiverRefused,
-            Self::ClientFull(_) | Self::Closing | Self::Store(_) | Self::Revocation(_) => Code::Overloaded,
+            Self::ClientFull(_)
+            | Self::ServerFull(..)
+            | Self::Closing
+            | Self::Store(_)
+            | Self::Revocation(_) => Code::Overloaded,
         }
     }
 

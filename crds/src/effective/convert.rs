@@ -34,6 +34,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
         max_response_size: set(given.max_response_size).bytes(),
         max_concurrent_jobs: set(given.max_concurrent_jobs),
+        max_queued_jobs: set(given.max_queued_jobs),
     }
 }
 

@@ -37,6 +37,7 @@ pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
 fn server(server: &mut Server) {
     size(&mut server.max_response_size, "16Mi");
     server.max_concurrent_jobs.get_or_insert(16);
+    server.max_queued_jobs.get_or_insert(100_000);
     if let Some(service) = &mut server.service {
         service_with_path(service, "/mcp");
     }

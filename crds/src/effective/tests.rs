@@ -40,9 +40,10 @@ fn the_smallest_route_means_every_default() {
         (
             server.timeout,
             server.max_response_size,
-            server.max_concurrent_jobs
+            server.max_concurrent_jobs,
+            server.max_queued_jobs
         ),
-        (seconds(30), 16 << 20, 16)
+        (seconds(30), 16 << 20, 16, 100_000)
     );
     assert_eq!(route.webhook_tools[0].timeout, seconds(3600));
     assert_eq!(route.webhook_tools[0].on_interruption, None);

@@ -45,6 +45,11 @@ pub struct Server {
     #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent_jobs: Option<u32>,
+    /// How many accepted calls of webhook tools may wait for the server, 1 to 10000000. A call beyond them is refused
+    /// with -31004 and the time to wait.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queued_jobs: Option<u32>,
 }
 
 /// A choice among a server's tools.

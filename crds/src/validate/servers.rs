@@ -35,6 +35,8 @@ fn check_server(path: &str, server: &Server, findings: &mut Findings) {
     findings.not_zero(format_args!("{path}.timeout"), server.timeout.as_ref());
     let jobs = server.max_concurrent_jobs;
     findings.maybe_range(format_args!("{path}.maxConcurrentJobs"), 1..=1000, jobs);
+    let queued = server.max_queued_jobs;
+    findings.maybe_range(format_args!("{path}.maxQueuedJobs"), 1..=10_000_000, queued);
 }
 
 fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {

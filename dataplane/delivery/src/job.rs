@@ -159,6 +159,8 @@ pub struct NewJob {
     /// The call is refused while its client has so many jobs pending
     /// (`webhook.perClient.maxPending`).
     pub max_pending: u64,
+    /// The call is refused while so many jobs are queued for its server (`servers[].maxQueuedJobs`).
+    pub max_queued: u64,
 }
 
 /// A job's moving part. Small (a store keeps it in under 400 bytes) because every step rewrites it.

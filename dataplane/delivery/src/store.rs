@@ -12,6 +12,7 @@ pub mod seal;
 mod codec;
 #[cfg(test)]
 mod conformance;
+mod lanes;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -72,6 +73,8 @@ pub enum Acceptance {
     Conflict(JobId),
     /// The client has as many jobs pending as it may have: nothing was accepted.
     ClientFull,
+    /// As many jobs are queued for the server as may be: nothing was accepted.
+    ServerFull,
 }
 
 /// How many jobs are where; kept in the same commit as the jobs, never by a scan.

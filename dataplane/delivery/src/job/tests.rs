@@ -35,6 +35,7 @@ fn job(receiver: bool) -> Job {
             fingerprint: [3; 32],
         },
         max_pending: u64::MAX,
+        max_queued: u64::MAX,
     })
 }
 

@@ -41,6 +41,7 @@ macro_rules! suite {
                 answers_the_same_call_with_its_job,
                 refuses_other_arguments_under_the_same_key,
                 refuses_a_client_with_too_many_pending_and_no_other,
+                refuses_calls_for_a_server_with_too_long_a_queue_and_no_other,
                 leaves_a_job_alone_whose_id_is_used_again,
                 knows_nothing_of_a_job_that_never_was,
             }
@@ -113,6 +114,7 @@ pub(super) fn new_job(number: u8) -> NewJob {
             fingerprint: [number; 32],
         },
         max_pending: u64::MAX,
+        max_queued: u64::MAX,
     }
 }
 

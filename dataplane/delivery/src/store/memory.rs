@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::index::Index;
+use super::lanes::Lanes;
 use super::metrics::Metrics;
 use super::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
 use crate::clock::Millis;
@@ -36,6 +37,7 @@ struct State {
     counts: Counts,
     /// How many jobs of each client are pending; no client with none.
     pending: BTreeMap<Key, u64>,
+    lanes: Lanes,
     high_water: Millis,
     closed: bool,
 }
@@ -98,6 +100,9 @@ impl State {
         let job = Job::accepted(&new);
         if self.pending_of(job.client) >= new.max_pending {
             return Ok(Acceptance::ClientFull);
+        }
+        if self.lanes.queued_for(job.server) >= new.max_queued {
+            return Ok(Acceptance::ServerFull);
         }
         self.dedupe.insert(new.dedupe.key, new.id);
         self.file(None, Some(&job));
@@ -205,6 +210,7 @@ impl State {
         }
         self.counts
             .shift(before.map(|job| job.state), after.map(|job| job.state));
+        self.lanes.shift(before, after);
         let pending = |job: Option<&Job>| Some(job?.client).filter(|_| job.is_some_and(Job::is_pending));
         match (pending(before), pending(after)) {
             (None, Some(client)) => *self.pending.entry(client).or_default() += 1,

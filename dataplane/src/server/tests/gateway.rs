@@ -92,7 +92,7 @@ impl Sender for Jobs {
 fn config(spec: &str, example: &Example, deleting: bool) -> Arc<Config> {
     let yaml = format!(
         "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec:\n  \
-         servers: [{{name: a, url: \"{}\", toolPrefix: p_}}]\n  store: {{memory: {{}}}}\n{spec}",
+         servers: [{{name: a, url: \"{}\", toolPrefix: p_, maxQueuedJobs: 8}}]\n  store: {{memory: {{}}}}\n{spec}",
         example.url()
     );
     let loaded = load(&yaml, Unknown::Refuse).unwrap();

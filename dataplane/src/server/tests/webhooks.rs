@@ -367,3 +367,20 @@ async fn a_client_with_too_many_calls_pending_is_told_when_to_come_back() {
     );
     assert_eq!(gateway.pending(), 2);
 }
+
+#[tokio::test]
+async fn a_call_for_a_server_with_too_long_a_queue_is_told_when_to_come_back() {
+    let gateway = Gateway::start(&OWN.replace("webhook: {", "webhook: {maxRunning: 1, ")).await;
+    let client = gateway.client(json!({})).await;
+    client.call(0, "p_batch", json!({})).await;
+    begun(&gateway, 1).await;
+    for id in 1..=8 {
+        client.call(id, "p_batch", json!({})).await;
+    }
+    let refused = client.call(9, "p_batch", json!({})).await.json();
+    assert_eq!(refused["error"]["code"], -31004, "{refused}");
+    assert!(refused["error"]["data"]["retryAfterMs"].as_u64().unwrap() > 0);
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("servers[].maxQueuedJobs"), "{message}");
+    assert_eq!(gateway.pending(), 9);
+}

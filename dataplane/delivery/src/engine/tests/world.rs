@@ -117,6 +117,7 @@ impl World {
                 fingerprint: [0; 32],
             },
             max_pending: u64::MAX,
+            max_queued: u64::MAX,
         }
     }
 

@@ -86,6 +86,37 @@ pub(in crate::store) async fn refuses_a_client_with_too_many_pending_and_no_othe
     assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 3);
 }
 
+pub(in crate::store) async fn refuses_calls_for_a_server_with_too_long_a_queue_and_no_other(
+    store: Arc<dyn Store>,
+) {
+    let limited = |number: u8, server: &str, client: &str| NewJob {
+        max_queued: 2,
+        ..job_of(number, server, client, Some("https://one.example/"))
+    };
+    let first = accept(&*store, limited(1, "s", "ann")).await;
+    accept(&*store, limited(2, "s", "bob")).await;
+    let third = limited(3, "s", "cleo");
+    assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ServerFull);
+    assert_eq!(store.job(third.id).await.unwrap(), None);
+    assert_eq!(store.find(third.dedupe.key).await.unwrap(), None);
+    assert_eq!(
+        store.accept(limited(1, "s", "ann")).await.unwrap(),
+        Acceptance::Same(first)
+    );
+    accept(&*store, limited(4, "t", "ann")).await;
+
+    apply(&*store, first, [Change::Start], 5).await;
+    accept(&*store, third).await;
+    apply(&*store, first, [Change::Release], 6).await;
+    let fifth = limited(5, "s", "ann");
+    assert_eq!(store.accept(fifth.clone()).await.unwrap(), Acceptance::ServerFull);
+    for id in store.queued(Key::of("s"), Key::of("ann"), 9).await.unwrap() {
+        apply(&*store, id, [finish()], 7).await;
+    }
+    apply(&*store, limited(2, "s", "bob").id, [finish()], 7).await;
+    accept(&*store, fifth).await;
+}
+
 pub(in crate::store) async fn leaves_a_job_alone_whose_id_is_used_again(store: Arc<dyn Store>) {
     let first = new_job(1);
     accept(&*store, first.clone()).await;

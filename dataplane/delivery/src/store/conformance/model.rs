@@ -174,6 +174,7 @@ fn accept() -> impl Strategy<Value = Op> {
             job.call.as_task = fingerprint == 1;
             job.params = Bytes::from(vec![number; size * size]);
             job.max_pending = 2;
+            job.max_queued = 3;
             Op::Accept(Box::new(job))
         },
     )

@@ -14,9 +14,11 @@ impl Memory {
         let state = self.lock();
         let (mut index, mut counts) = (Index::default(), Counts::default());
         let mut pending = BTreeMap::<Key, u64>::new();
+        let mut lanes = Lanes::default();
         for record in state.jobs.values() {
             index.insert(&record.job);
             counts.shift(None, Some(record.job.state));
+            lanes.shift(None, Some(&record.job));
             if record.job.is_pending() {
                 *pending.entry(record.job.client).or_default() += 1;
             }
@@ -25,6 +27,7 @@ impl Memory {
         assert_eq!(state.index, index);
         assert_eq!(state.counts, counts);
         assert_eq!(state.pending, pending);
+        assert_eq!(state.lanes, lanes);
         assert_eq!(state.dedupe.len(), state.jobs.len());
         let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
         assert_eq!(state.expiring, expiring.collect());

@@ -18,6 +18,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
 use crate::state::Exec;
+use crate::store::lanes::Lanes;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, codec};
 
@@ -37,6 +38,7 @@ struct Expected {
     sessions: u64,
     pending: BTreeMap<Key, u64>,
     counts: Counts,
+    lanes: Lanes,
 }
 
 /// Compares everything.
@@ -52,7 +54,7 @@ pub(super) fn check(view: &View) -> Result<(), Error> {
     clients(view, &expected)?;
     sessions(view, &mut expected)?;
     lengths(view, &expected)?;
-    ledger(view, &expected.counts)
+    ledger(view, &expected)
 }
 
 fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
@@ -62,6 +64,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.results += u64::from(ended);
     expected.handles += u64::from(job.has_handle);
     expected.counts.shift(None, Some(job.state));
+    expected.lanes.shift(None, Some(job));
     if job.is_pending() {
         *expected.pending.entry(job.client).or_default() += 1;
     }
@@ -166,10 +169,14 @@ fn length<const N: usize, V: Value + 'static>(
     })
 }
 
-fn ledger(view: &View, counts: &Counts) -> Result<(), Error> {
+fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     let ledger = format::ledger(&view.0)?;
+    let Expected { counts, lanes, .. } = expected;
     agree(ledger.counts == *counts, || {
         format!("the ledger says {:?}, and the jobs are {counts:?}", ledger.counts)
+    })?;
+    agree(ledger.lanes == *lanes, || {
+        format!("the ledger says {:?}, and the queues are {lanes:?}", ledger.lanes)
     })?;
     let usage = Usage::recount(&view.0)?;
     agree(ledger.usage == usage, || {

@@ -6,10 +6,11 @@
 use ::redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 
 use super::fault::Fault;
-use super::keys::{Sorted, Timed};
+use super::keys::{self, Sorted, Timed};
 use super::usage::Usage;
 use crate::clock::Millis;
 use crate::store::codec::{Reader, Writer};
+use crate::store::lanes::Lanes;
 use crate::store::{Counts, Error};
 
 /// The newest file format that this version writes and reads.
@@ -55,6 +56,7 @@ pub(super) struct Ledger {
     pub(super) counts: Counts,
     pub(super) high_water: Millis,
     pub(super) usage: Usage,
+    pub(super) lanes: Lanes,
 }
 
 impl Ledger {
@@ -72,11 +74,12 @@ impl Ledger {
         }
         value.millis(self.high_water);
         self.usage.write(&mut value);
+        self.lanes.write(&mut value);
         value.done()
     }
 
-    /// `recount` is asked where an earlier version wrote it, which did not keep the usage.
-    fn decode(value: &[u8], recount: impl FnOnce() -> Result<Usage, Error>) -> Result<Self, Error> {
+    /// Counts again in `txn` what the earlier version that wrote it did not keep.
+    fn decode(value: &[u8], txn: &ReadTransaction) -> Result<Self, Error> {
         let mut value = Reader::open(value)?;
         let mut ledger = Self {
             counts: Counts {
@@ -87,12 +90,17 @@ impl Ledger {
                 dead: value.u64()?,
             },
             high_water: value.millis()?,
-            usage: Usage::default(),
+            ..Self::default()
         };
         ledger.usage = if value.is_over() {
-            recount()?
+            Usage::recount(txn)?
         } else {
             Usage::read(&mut value)?
+        };
+        ledger.lanes = if value.is_over() {
+            lanes(txn)?
+        } else {
+            Lanes::read(&mut value)?
         };
         value.end()?;
         Ok(ledger)
@@ -154,7 +162,17 @@ pub(super) fn ledger(txn: &ReadTransaction) -> Result<Ledger, Error> {
     let meta = txn.open_table(META).map_err(Fault::from)?;
     let row = meta.get(LEDGER_ROW).map_err(Fault::from)?;
     let row = row.ok_or_else(|| Error::Corrupt("it has no ledger".to_owned()))?;
-    Ledger::decode(row.value(), || Usage::recount(txn))
+    Ledger::decode(row.value(), txn)
+}
+
+/// Counts the queues of the servers, from every row.
+fn lanes(txn: &ReadTransaction) -> Result<Lanes, Error> {
+    let mut lanes = Lanes::default();
+    let rows = txn.open_table(EXEC).map_err(Fault::from)?;
+    for row in rows.range::<&Sorted>(..).map_err(Fault::from)? {
+        lanes.add(keys::first(row.map_err(Fault::from)?.0.value()));
+    }
+    Ok(lanes)
 }
 
 /// The route that values are sealed for: what the store's first life said, `mine` if this is it.

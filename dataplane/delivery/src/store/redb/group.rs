@@ -106,6 +106,9 @@ impl<'txn> Group<'txn> {
         if pending >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
+        if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
+            return Ok(Acceptance::ServerFull);
+        }
         let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
         self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
         put(&mut self.target, &id, &call, &mut self.done)?;
@@ -270,6 +273,7 @@ impl<'txn> Group<'txn> {
     fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
         self.done.ledger.counts.shift(state(before), state(after));
+        self.done.ledger.lanes.shift(before, after);
         let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
         let now = match (is_pending(before), is_pending(after)) {
             (false, true) => pending + 1,
