@@ -34,6 +34,17 @@ impl JobId {
         Self(bytes)
     }
 
+    /// The first id of jobs accepted at `at` or later.
+    pub fn first_at(at: Millis) -> Self {
+        Self::new(Millis(at.0.min((1 << 48) - 1)), [0; 10])
+    }
+
+    /// The next id; no job has the last one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(u128::from_be_bytes(self.0).saturating_add(1).to_be_bytes())
+    }
+
     /// The id whose stored form is `bytes`.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -110,6 +121,14 @@ mod tests {
     fn orders_by_time_in_text_and_in_bytes() {
         let (early, late) = (JobId::new(Millis(1), [255; 10]), JobId::new(Millis(2), [0; 10]));
         assert!(early < late && early.to_string() < late.to_string() && early.to_bytes() < late.to_bytes());
+    }
+
+    #[test]
+    fn the_first_of_a_time_is_before_all_others_of_it_and_after_those_before() {
+        let first = JobId::first_at(Millis(7));
+        assert!(first <= JobId::new(Millis(7), [0; 10]) && first > JobId::new(Millis(6), [255; 10]));
+        assert!(JobId::first_at(Millis(u64::MAX)) > JobId::new(Millis(9), [255; 10]));
+        assert!(first.next() > first && JobId::MAX.next() == JobId::MAX);
     }
 
     #[test]

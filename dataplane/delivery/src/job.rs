@@ -4,15 +4,19 @@
 //! Every store calls [`Job::after`] and files the job under [`Job::rows`]; nothing else
 //! decides either. Invariant: a job's index rows are a function of its header alone.
 
+mod rows;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub use self::rows::{Rank, Rows};
 use crate::clock::Millis;
+use crate::history;
 use crate::id::JobId;
 use crate::signature::SigningKey;
-use crate::state::{Category, End, Event, Exec, Push, State};
+use crate::state::{Category, End, Event, State};
 
 /// A short stable name for something a job is sorted by: a server, a client, a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,6 +196,8 @@ pub struct Job {
     pub attempts: u32,
     /// Times an administrator had it replayed.
     pub replays: u32,
+    /// When that was last; a replayed delivery's age counts from then.
+    pub replayed: Option<Millis>,
     /// Why the last attempt failed.
     pub last: Option<Category>,
     /// Bytes of its arguments, once it ended of its body. 0 where an earlier version wrote it.
@@ -231,6 +237,9 @@ pub enum Change {
     },
     /// An attempt begins.
     Claim,
+    /// How the attempt under way went, for the job's history. It moves nothing: the change that ends the
+    /// attempt follows it.
+    Note(history::Entry),
     /// The attempt failed; the next is due at `at`.
     Retry {
         /// When the next attempt is due.
@@ -253,6 +262,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// What it adds to the job's history.
+    pub fn note(&self) -> Option<&history::Entry> {
+        match self {
+            Self::Note(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
     /// The change as the state table knows it.
     fn event(&self, job: &Job) -> Event {
         match self {
@@ -264,6 +281,7 @@ impl Change {
                 deliver: job.receiver.is_some(),
             },
             Self::Claim => Event::Claim,
+            Self::Note(_) => Event::Attempted,
             Self::Retry { .. } => Event::Retry,
             Self::Deliver => Event::Deliver,
             Self::Bury { why } => Event::Bury(*why),
@@ -271,24 +289,6 @@ impl Change {
             Self::Replay => Event::Replay,
         }
     }
-}
-
-/// The index rows a job is filed under.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// `exec`: queued for this server, under this client.
-    pub queued: Option<(Key, Key)>,
-    /// `inflight`: running or sending; all that recovery reads.
-    pub inflight: bool,
-    /// `due`: for this receiver at this time.
-    pub due: Option<(Key, Millis)>,
-    /// `waiting`: undelivered after a first attempt, by the result's time.
-    pub waiting: Option<Millis>,
-    /// `dead`: a dead letter since then.
-    pub dead: Option<Millis>,
-    /// `settled`: over since then and no dead letter, whose rows are kept longer and would be
-    /// in the way of every sweep; garbage collection reads it.
-    pub settled: Option<Millis>,
 }
 
 impl Job {
@@ -308,6 +308,7 @@ impl Job {
             executions: 0,
             attempts: 0,
             replays: 0,
+            replayed: None,
             last: None,
             size: size(&new.params),
             has_handle: false,
@@ -343,6 +344,7 @@ impl Job {
                 job.has_handle = false;
             }
             Change::Claim => job.attempts = job.attempts.saturating_add(1),
+            Change::Note(_) => job.turn = self.turn,
             Change::Retry { at, why } => {
                 job.turn = *at;
                 job.last = why.or(job.last);
@@ -351,6 +353,7 @@ impl Job {
             Change::Bury { why } => job.last = Some(*why),
             Change::Replay => {
                 job.replays = job.replays.saturating_add(1);
+                job.replayed = Some(now);
                 job.attempts = 0;
             }
             Change::Deliver | Change::Stop => {}
@@ -370,25 +373,6 @@ impl Job {
     /// Whether something is still to happen to it by itself; counted per client.
     pub fn is_pending(&self) -> bool {
         !self.state.is_settled()
-    }
-
-    /// The index rows this header is filed under.
-    pub fn rows(&self) -> Rows {
-        let State { exec, push } = self.state;
-        let open = matches!(push, Push::Due | Push::Sending);
-        Rows {
-            queued: (exec == Exec::Queued).then_some((self.server, self.client)),
-            inflight: exec == Exec::Running || push == Push::Sending,
-            due: self
-                .receiver
-                .filter(|_| push == Push::Due)
-                .map(|receiver| (receiver, self.turn)),
-            waiting: self
-                .ended
-                .filter(|_| open && (self.attempts > 1 || push == Push::Due)),
-            dead: matches!(push, Push::Dead(_)).then_some(self.turn),
-            settled: (self.state.is_settled() && !matches!(push, Push::Dead(_))).then_some(self.turn),
-        }
     }
 }
 

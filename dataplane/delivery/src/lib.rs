@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod egress;
 pub mod engine;
+pub mod history;
 pub mod id;
 pub mod job;
 pub mod schedule;

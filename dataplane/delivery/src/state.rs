@@ -86,6 +86,55 @@ pub struct State {
     pub push: Push,
 }
 
+/// A job's place as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Waits for execution.
+    Queued,
+    /// Executes.
+    Running,
+    /// Waits for an attempt.
+    Due,
+    /// In an attempt.
+    Sending,
+    /// The receiver has it.
+    Delivered,
+    /// A dead letter.
+    Dead,
+    /// An administrator stopped its delivery.
+    Stopped,
+    /// Over, and there was nobody to deliver it to.
+    Ended,
+}
+
+impl Stage {
+    /// Every stage, in the order of a life.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Due,
+        Self::Sending,
+        Self::Delivered,
+        Self::Dead,
+        Self::Stopped,
+        Self::Ended,
+    ];
+
+    /// The word in the jobs API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Due => "due",
+            Self::Sending => "sending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// What can happen to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -104,6 +153,8 @@ pub enum Event {
     },
     /// An attempt begins.
     Claim,
+    /// How the attempt under way went is written down.
+    Attempted,
     /// The attempt failed or was cut; another will follow.
     Retry,
     /// The receiver has it.
@@ -141,6 +192,7 @@ impl State {
                 push: if deliver { Push::Due } else { Push::None },
             }),
             (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
+            (Ended(_), Push::Sending, Event::Attempted) => Some(self),
             (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
@@ -153,6 +205,20 @@ impl State {
     /// Whether nothing will happen to the job any more by itself.
     pub fn is_settled(self) -> bool {
         matches!(self.exec, Exec::Ended(_)) && !matches!(self.push, Push::Due | Push::Sending)
+    }
+
+    /// Where a person would say that the job is.
+    pub fn stage(self) -> Stage {
+        match (self.exec, self.push) {
+            (Exec::Queued, _) => Stage::Queued,
+            (Exec::Running, _) => Stage::Running,
+            (_, Push::None) => Stage::Ended,
+            (_, Push::Due) => Stage::Due,
+            (_, Push::Sending) => Stage::Sending,
+            (_, Push::Delivered) => Stage::Delivered,
+            (_, Push::Dead(_)) => Stage::Dead,
+            (_, Push::Stopped) => Stage::Stopped,
+        }
     }
 
     /// The label of `asyncmcp_jobs{state}`; `None` for a job that is over.

@@ -7,6 +7,7 @@
 pub mod memory;
 pub mod metrics;
 pub mod redb;
+pub mod scan;
 pub mod seal;
 
 mod codec;
@@ -17,9 +18,11 @@ mod lanes;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::scan::Scan;
 use crate::clock::Millis;
+use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank};
 use crate::state::{Exec, Push, State};
 
 /// A store failed. Nobody may be told that what was asked for happened.
@@ -201,14 +204,22 @@ pub trait Store: Send + Sync + 'static {
     /// Jobs that were running or sending: what a new process must look after.
     async fn inflight(&self) -> Result<Vec<Job>, Error>;
 
-    /// The receivers that deliveries are due for, and when each one's earliest is. O(receivers).
-    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error>;
+    /// The receivers that deliveries are due for, and when each one's earliest of each rank is. O(receivers).
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error>;
 
-    /// Jobs due for `receiver` by `now`, earliest first.
-    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
+    /// Jobs of a rank that are due for `receiver` by `now`, earliest first.
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
 
-    /// When the earliest delivery for `receiver` is due.
-    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error>;
+    /// When the earliest delivery of a rank for `receiver` is due.
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
+
+    /// Looks through jobs for people: by acceptance, and dead letters by when they died. Bounded by what
+    /// the scan allows, not by how many jobs there are.
+    async fn scan(&self, scan: Scan) -> Result<scan::Found, Error>;
+
+    /// What [`Change::Note`] wrote of a job: the newest entries up to [`crate::history::KEPT`], numbered
+    /// from 1, oldest first. They go with the job.
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
 
     /// The result's time of the oldest job that failed its first attempt and is not over.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;

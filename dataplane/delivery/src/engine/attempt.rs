@@ -13,6 +13,7 @@ use super::core::Core;
 use super::receivers::{Sample, Slot};
 use super::{Policy, deliver, log};
 use crate::clock::Millis;
+use crate::history::{Entry, Outcome};
 use crate::job::{Call, Change, Job};
 use crate::schedule;
 use crate::sender::{Attempt, Post};
@@ -20,51 +21,35 @@ use crate::state::Category;
 use crate::trace;
 use crate::verdict::Verdict;
 
-/// How an attempt went, for logs and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Delivered,
-    Retry,
-    Dead,
-    Interrupted,
-}
-
-impl Outcome {
-    pub(super) const ALL: [Self; 4] = [Self::Delivered, Self::Retry, Self::Dead, Self::Interrupted];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Retry => "retry",
-            Self::Dead => "dead",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
 pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
     let Some((call, body)) = load(&core, &job, loaded).await else {
         return; // still `sending`: the next process takes it up
     };
     let span = trace::attempt(&job, &call);
     let sent = send(&core, &job, &call, &body).instrument(span).await;
-    match sent {
-        Some(attempt) => settle(&core, &slot, (&job, &call), attempt).await,
-        None => interrupted(&core, &job, &call).await,
+    if let Some(attempt) = sent {
+        settle(&core, &slot, (&job, &call), attempt).await;
+    } else {
+        let took = core.now().since(job.turn);
+        interrupted(&core, &job, &call, Some(took)).await;
     }
     drop(slot);
 }
 
-/// Puts back a job whose attempt was cut by our own end. It is due at once and costs no budget.
-pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call) {
+/// Puts back a job whose attempt was cut by our own end, after `took` where that is known. It is due at
+/// once and costs no budget.
+pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call, took: Option<Duration>) {
     // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
     core.metrics.interrupted();
     log::interrupted(&core.policy(), job, call);
-    let again = Change::Retry {
-        at: core.now(),
-        why: None,
+    let at = core.now();
+    let note = Entry {
+        duration: took,
+        next: Some(at),
+        ..blank(job, Outcome::Interrupted)
     };
-    if let Some(job) = core.commit(job.id, again).await {
+    let again = Change::Retry { at, why: None };
+    if let Some(job) = core.commit_all(job.id, vec![Change::Note(note), again]).await {
         deliver::park(core, &job);
     }
 }
@@ -111,8 +96,46 @@ async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: A
     core.metrics.attempted(&attempt, outcome);
     core.metrics.settled(job, &change, attempt.verdict, core.now());
     log::attempt(&policy, (job, call), (&attempt, outcome), &change);
-    if let Some(job) = core.commit(job.id, change).await {
+    let note = note(job, &attempt, outcome, &change).map(Change::Note);
+    let changes = note.into_iter().chain([change]).collect();
+    if let Some(job) = core.commit_all(job.id, changes).await {
         deliver::park(core, &job);
+    }
+}
+
+/// The attempt as the job's history keeps it. A delivery that its first attempt brought has none: it is
+/// the common case, and its header says it all.
+fn note(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Option<Entry> {
+    if outcome == Outcome::Delivered && job.attempts <= 1 && job.replays == 0 {
+        return None;
+    }
+    Some(Entry {
+        duration: Some(attempt.duration),
+        category: attempt.verdict.category(),
+        fault: match attempt.verdict {
+            Verdict::Requeue(fault) => Some(fault),
+            _ => None,
+        },
+        status: attempt.status,
+        next: match change {
+            Change::Retry { at, .. } => Some(*at),
+            _ => None,
+        },
+        ..blank(job, outcome)
+    })
+}
+
+/// What the header says about the attempt that its job is in.
+fn blank(job: &Job, outcome: Outcome) -> Entry {
+    Entry {
+        replay: job.replays,
+        started: job.turn,
+        duration: None,
+        outcome,
+        category: None,
+        fault: None,
+        status: None,
+        next: None,
     }
 }
 
@@ -154,7 +177,7 @@ fn quieten(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
 /// When the delivery is too old: `maxAge` after the result. As long as nothing but ourselves was in the
 /// way, the time in which nobody was there to try does not count.
 fn deadline(core: &Core, job: &Job, verdict: Verdict) -> Millis {
-    let result = job.ended.unwrap_or(job.accepted);
+    let result = job.undelivered_since().unwrap_or(job.accepted);
     let since = match verdict {
         Verdict::Requeue(_) => result.max(core.started),
         _ => result,

@@ -162,7 +162,12 @@ impl Core {
 
     /// Applies one change, until the store can. `None` if it was no step of the state table, or never came through.
     pub(super) async fn commit(&self, id: JobId, change: Change) -> Option<Job> {
-        let apply = || self.store.apply(id, vec![change.clone()], self.now());
+        self.commit_all(id, vec![change]).await
+    }
+
+    /// [`Self::commit`] for several changes in one commit.
+    pub(super) async fn commit_all(&self, id: JobId, changes: Vec<Change>) -> Option<Job> {
+        let apply = || self.store.apply(id, changes.clone(), self.now());
         self.surely(apply).await.flatten()
     }
 

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::core::Core;
 use crate::id::JobId;
-use crate::job::{Change, Job, Key};
+use crate::job::{Change, Job, Key, Rank};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -18,13 +18,15 @@ const ROWS: usize = 256;
 /// Ends what is older than `maxAge` and waits for a breaker, oldest turn first.
 pub(super) async fn run(core: &Core) -> Result<(), store::Error> {
     for receiver in core.receivers.left_alone() {
-        while expire(core, receiver).await? == ROWS && !core.is_stopping() {}
+        for rank in Rank::ALL {
+            while expire(core, receiver, rank).await? == ROWS && !core.is_stopping() {}
+        }
     }
     Ok(())
 }
 
-async fn expire(core: &Core, receiver: Key) -> Result<usize, store::Error> {
-    let waiting = core.store.due(receiver, core.now(), ROWS).await?;
+async fn expire(core: &Core, receiver: Key, rank: Rank) -> Result<usize, store::Error> {
+    let waiting = core.store.due(receiver, rank, core.now(), ROWS).await?;
     let buried = join_all(waiting.into_iter().map(|id| bury(core, id))).await;
     let buried = buried.into_iter().collect::<Result<Vec<bool>, _>>()?;
     Ok(buried.into_iter().filter(|buried| *buried).count())
@@ -44,8 +46,8 @@ async fn bury(core: &Core, id: JobId) -> Result<bool, store::Error> {
 }
 
 fn is_too_old(core: &Core, job: &Job) -> bool {
-    let result = job.ended.unwrap_or(job.accepted);
-    job.state.push == Push::Due && result.plus(core.policy().max_age) < core.now()
+    let since = job.undelivered_since().unwrap_or(job.accepted);
+    job.state.push == Push::Due && since.plus(core.policy().max_age) < core.now()
 }
 
 /// Only what is due can be claimed, so this never ends a job whose trial is under way. The claim is given

@@ -5,8 +5,8 @@
 use tracing::Span;
 
 use super::Policy;
-use super::attempt::Outcome;
 use super::receivers::Sample;
+use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
 use crate::verdict::Verdict;

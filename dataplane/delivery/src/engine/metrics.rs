@@ -9,9 +9,9 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
 };
 
-use super::attempt::Outcome;
 use crate::clock::Millis;
 use crate::egress::{Egress, Refusal};
+use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
 use crate::state::{Category, End};
@@ -76,7 +76,7 @@ impl Metrics {
                 registry,
                 (
                     "time_to_delivery_seconds",
-                    "From the tool's result to the receiver's 2xx.",
+                    "From the tool's result, or its replay, to the receiver's 2xx.",
                 ),
                 DELIVERY_SECONDS,
             )?,
@@ -153,7 +153,7 @@ impl Metrics {
     pub(super) fn settled(&self, job: &Job, change: &Change, verdict: Verdict, now: Millis) {
         match change {
             Change::Deliver => {
-                let since = now.since(job.ended.unwrap_or(job.accepted));
+                let since = now.since(job.undelivered_since().unwrap_or(job.accepted));
                 self.time_to_delivery.observe(since.as_secs_f64());
             }
             Change::Bury { why } => self.dead_letters.with_label_values(&[why.as_str()]).inc(),

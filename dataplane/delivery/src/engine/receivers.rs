@@ -19,7 +19,7 @@ use self::breaker::Term;
 use self::lane::Lane;
 use super::PerReceiver;
 use crate::clock::Millis;
-use crate::job::Key;
+use crate::job::{Key, Rank};
 
 /// Attempts under way at once to all receivers: what keeps a process that starts with very many due
 /// receivers from running out of file descriptors. Only more than a hundred receivers that all hang
@@ -57,16 +57,30 @@ pub(super) struct Slot {
     /// The limits that it was given under.
     limits: PerReceiver,
     term: Term,
-    begun: bool,
+    /// Of what rank the attempt is that began.
+    begun: Option<Rank>,
+}
+
+/// A receiver whose turn it is.
+pub(super) struct Turn {
+    pub(super) receiver: Key,
+    /// Its room.
+    pub(super) slots: Vec<Slot>,
+    /// How many of them replayed deliveries may take, where live ones leave any.
+    pub(super) replays: usize,
 }
 
 impl Receivers {
     /// Notes that a delivery is due at `at`.
-    pub(super) fn park(&self, receiver: Key, at: Millis) {
+    pub(super) fn park(&self, receiver: Key, rank: Rank, at: Millis) {
         let mut state = self.state();
         let lane = state.lane(receiver);
-        if lane.next.is_none_or(|next| at < next) {
-            lane.next = Some(at);
+        let next = match rank {
+            Rank::Live => &mut lane.next,
+            Rank::Replayed => &mut lane.replayed,
+        };
+        if next.is_none_or(|next| at < next) {
+            *next = Some(at);
             self.changed.notify_one();
         }
     }
@@ -87,7 +101,7 @@ impl Receivers {
         before
     }
 
-    /// Room for a fresh result, unless work that is due already waits for it.
+    /// Room for a fresh result, unless live work that is due already waits for it.
     pub(super) fn reserve(
         self: &Arc<Self>,
         receiver: Key,
@@ -104,9 +118,9 @@ impl Receivers {
         Some(self.take(&mut state, receiver, now, limits))
     }
 
-    /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on:
-    /// whoever asked looks it up and parks it.
-    pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<(Key, Vec<Slot>)> {
+    /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on, that of
+    /// replayed deliveries where there is room for them: whoever asked looks it up and parks it.
+    pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
         state.lanes.retain(|_, lane| !lane.is_idle(now, limits));
         let ready = state.lanes.iter().filter(|(_, lane)| lane.is_ready(now, limits));
@@ -116,12 +130,21 @@ impl Receivers {
             if state.is_full() {
                 break;
             }
-            state.lane(receiver).next = None;
+            let lane = state.lane(receiver);
+            lane.next = None;
+            let replays = lane.replays(now, limits);
+            if replays > 0 {
+                lane.replayed = None;
+            }
             let mut slots = Vec::new();
             while state.lane(receiver).is_free(now, limits) && !state.is_full() {
                 slots.push(self.take(&mut state, receiver, now, limits));
             }
-            claimed.push((receiver, slots));
+            claimed.push(Turn {
+                receiver,
+                slots,
+                replays,
+            });
         }
         claimed
     }
@@ -163,7 +186,7 @@ impl Receivers {
             receiver,
             limits: *limits,
             term: state.lane(receiver).take(now, limits),
-            begun: false,
+            begun: None,
         }
     }
 
@@ -174,8 +197,11 @@ impl Receivers {
 
 impl Slot {
     /// The attempt begins. A slot that is dropped before costs the receiver's rate nothing.
-    pub(super) fn begin(&mut self) {
-        self.begun = true;
+    pub(super) fn begin(&mut self, rank: Rank) {
+        self.begun = Some(rank);
+        if rank == Rank::Replayed {
+            self.receivers.state().lane(self.receiver).replaying += 1;
+        }
     }
 
     /// Notes what the attempt said about the receiver; says whether its breaker opened or closed by it.
@@ -198,7 +224,7 @@ impl Drop for Slot {
         state.in_flight -= 1;
         let lane = state.lane(self.receiver);
         lane.give_back(self.begun, &self.limits);
-        if lane.next.is_some() || was_full {
+        if lane.next.is_some() || lane.replayed.is_some() || was_full {
             self.receivers.changed.notify_one();
         }
     }

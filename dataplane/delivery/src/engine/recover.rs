@@ -23,8 +23,8 @@ pub(super) async fn run(core: &Arc<Core>) {
     let take_up = futures::stream::iter(inflight).map(|job| take_up(core, job));
     take_up.buffer_unordered(AT_ONCE).collect::<()>().await;
     let receivers = core.surely(|| core.store.receivers()).await.unwrap_or_default();
-    for (receiver, at) in receivers {
-        core.receivers.park(receiver, at);
+    for (receiver, rank, at) in receivers {
+        core.receivers.park(receiver, rank, at);
     }
 }
 
@@ -34,7 +34,7 @@ async fn take_up(core: &Arc<Core>, job: Job) {
     };
     match (job.state.exec, job.state.push) {
         (Exec::Running, _) => interrupted(core, &job, &Arc::new(call)).await,
-        (_, Push::Sending) => attempt::interrupted(core, &job, &call).await,
+        (_, Push::Sending) => attempt::interrupted(core, &job, &call, None).await,
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::state::{Exec, Push};
 
 fn job(receiver: bool) -> Job {
     let target = Target {
@@ -39,6 +40,19 @@ fn job(receiver: bool) -> Job {
     })
 }
 
+fn entry() -> history::Entry {
+    history::Entry {
+        replay: 0,
+        started: Millis(1),
+        duration: None,
+        outcome: history::Outcome::Interrupted,
+        category: None,
+        fault: None,
+        status: None,
+        next: None,
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let category = prop::sample::select(Category::ALL.to_vec());
     prop_oneof![
@@ -50,6 +64,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => Just(Change::Poison),
         2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),
         4 => Just(Change::Claim),
+        2 => Just(Change::Note(entry())),
         3 => (2..99u64, prop::option::of(category.clone()))
             .prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
         1 => Just(Change::Deliver),
@@ -116,6 +131,28 @@ proptest! {
     }
 
     #[test]
+    fn a_note_moves_nothing(changes in prop::collection::vec(change(), 0..40)) {
+        for (before, change, after) in life(true, changes) {
+            if let Change::Note(_) = change {
+                prop_assert_eq!(before, after);
+            }
+        }
+    }
+
+    #[test]
+    fn a_replayed_delivery_comes_after_live_ones_and_is_young_again(changes in prop::collection::vec(change(), 0..40)) {
+        for (before, change, after) in life(true, changes) {
+            if let Change::Replay = change {
+                prop_assert_eq!(after.undelivered_since(), Some(after.turn));
+                prop_assert!(after.undelivered_since() > before.ended);
+            }
+            if let Some((_, rank, _)) = after.rows().due {
+                prop_assert_eq!(rank == Rank::Replayed, after.replays > 0);
+            }
+        }
+    }
+
+    #[test]
     fn several_changes_are_the_same_one_by_one(changes in prop::collection::vec(change(), 0..6)) {
         let one_by_one = changes
             .iter()
@@ -144,7 +181,7 @@ fn a_first_attempt_under_way_is_not_waiting_and_a_second_is() {
     assert_eq!(parked.rows().waiting, Some(Millis(5)));
     assert_eq!(
         parked.rows().due,
-        parked.receiver.map(|receiver| (receiver, Millis(9)))
+        parked.receiver.map(|receiver| (receiver, Rank::Live, Millis(9)))
     );
     let second = parked.after(&Change::Claim, Millis(9)).unwrap();
     assert_eq!(second.rows().waiting, Some(Millis(5)));

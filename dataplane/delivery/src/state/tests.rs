@@ -14,6 +14,7 @@ fn events() -> Vec<Event> {
         Event::Release,
         Event::Note,
         Event::Claim,
+        Event::Attempted,
         Event::Retry,
         Event::Deliver,
         Event::Stop,
@@ -89,6 +90,7 @@ fn the_steps_are_those_of_the_design_and_no_others() {
         "Running/None Finish Ended/None",
         "Running/None Finish Ended/Due",
         "Ended/Due Claim Ended/Sending",
+        "Ended/Sending Attempted Ended/Sending",
         "Ended/Sending Retry Ended/Due",
         "Ended/Sending Deliver Ended/Delivered",
         "Ended/Sending Bury Ended/Dead",
@@ -134,6 +136,18 @@ fn what_is_settled_moves_only_by_replay_and_what_was_delivered_not_even_then() {
     for (from, event, to) in steps().filter(|(from, ..)| from.is_settled()) {
         assert_eq!(event, Event::Replay, "{from:?}");
         assert!(matches!(from.push, Push::Dead(_) | Push::Stopped) && to.push == Push::Due);
+    }
+}
+
+#[test]
+fn a_stage_that_is_counted_has_the_counts_word() {
+    for state in reachable() {
+        let label = state.label();
+        assert!(
+            label.is_none_or(|label| label == state.stage().as_str()),
+            "{state:?}"
+        );
+        assert!(Stage::ALL.contains(&state.stage()));
     }
 }
 

@@ -5,6 +5,7 @@
 //! whole is [`Error::Corrupt`], and what a newer version wrote is [`Error::NewerFormat`].
 
 mod call;
+mod history;
 mod job;
 pub(super) mod wrap;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub(super) use self::call::{decode_call, encode_call};
+pub(super) use self::history::{decode_entry, encode_entry};
 pub(super) use self::job::{decode_job, encode_job};
 use super::{Error, SessionRow};
 use crate::clock::Millis;

@@ -7,9 +7,11 @@
 pub(super) mod acceptance;
 pub(super) mod ends;
 pub(super) mod handles;
+pub(super) mod histories;
 pub(super) mod model;
 pub(super) mod queries;
 pub(super) mod races;
+pub(super) mod scans;
 pub(super) mod steps;
 pub(super) mod sweeping;
 
@@ -20,6 +22,7 @@ use bytes::Bytes;
 
 use super::{Acceptance, Store, Sweep};
 use crate::clock::Millis;
+use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Call, Change, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Target, Trace};
 use crate::state::{Category, End};
@@ -59,6 +62,7 @@ macro_rules! suite {
                 lists_the_oldest_of_one_client_in_a_lane,
                 lists_due_jobs_in_order_up_to_now,
                 knows_each_receivers_earliest_delivery,
+                keeps_replayed_deliveries_apart_from_live_ones,
                 lists_what_is_in_flight,
                 knows_the_oldest_delivery_that_waits,
             }
@@ -66,6 +70,19 @@ macro_rules! suite {
                 keeps_the_last_handle_while_the_execution_runs,
                 drops_the_handle_with_the_execution,
                 counts_executions_that_were_taken_up,
+            }
+            histories {
+                numbers_entries_and_keeps_the_newest,
+                keeps_an_entry_only_with_the_step_it_belongs_to,
+                forgets_a_history_with_its_job,
+            }
+            scans {
+                lists_jobs_by_acceptance_in_both_orders,
+                lists_dead_letters_by_when_they_died,
+                knows_the_jobs_of_every_stage,
+                filters_by_everything_a_header_says,
+                stops_after_so_many_rows_and_goes_on_from_there,
+                goes_on_though_the_job_at_the_cursor_is_gone,
             }
             sweeping {
                 removes_what_settled_long_ago_and_nothing_else,
@@ -183,6 +200,20 @@ fn retry(at: u64) -> Change {
     Change::Retry {
         at: Millis(at),
         why: Some(Category::Timeout),
+    }
+}
+
+/// An entry of a history that began at `started`.
+fn entry(started: u64) -> Entry {
+    Entry {
+        replay: 0,
+        started: Millis(started),
+        duration: Some(Duration::from_millis(7)),
+        outcome: Outcome::Retry,
+        category: Some(Category::Timeout),
+        fault: None,
+        status: None,
+        next: Some(Millis(started + 9)),
     }
 }
 

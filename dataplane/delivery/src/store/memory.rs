@@ -5,8 +5,9 @@
 //! outlives the process.
 
 mod index;
+mod scan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -15,10 +16,12 @@ use bytes::Bytes;
 use self::index::Index;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
-use super::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+use super::scan::Found;
+use super::{Acceptance, Counts, Error, Scan, SessionRow, Store, Sweep};
 use crate::clock::Millis;
+use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ struct Record {
     params: Option<Bytes>,
     body: Option<Bytes>,
     handle: Option<Bytes>,
+    history: VecDeque<(u32, Entry)>,
 }
 
 impl Memory {
@@ -116,6 +120,7 @@ impl State {
                 params: Some(new.params),
                 body: None,
                 handle: None,
+                history: VecDeque::new(),
             },
         );
         Ok(Acceptance::New(new.id))
@@ -134,6 +139,10 @@ impl State {
                 }
                 Change::Handle { handle } => {
                     record.handle = Some(handle);
+                    noted = true;
+                }
+                Change::Note(entry) => {
+                    record.note(entry);
                     noted = true;
                 }
                 _ => {}
@@ -299,16 +308,24 @@ impl Store for Memory {
         Ok(jobs.collect())
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
         Ok(self.open()?.index.receivers())
     }
 
-    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        Ok(self.open()?.index.due(receiver, now, limit))
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        Ok(self.open()?.index.due(receiver, rank, now, limit))
     }
 
-    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
-        Ok(self.open()?.index.next_due(receiver))
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+        Ok(self.open()?.index.next_due(receiver, rank))
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
+        self.open()?.scan(&scan)
+    }
+
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
+        Ok(self.open()?.history(id))
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

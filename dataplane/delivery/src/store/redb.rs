@@ -13,10 +13,12 @@ mod fault;
 mod file;
 mod format;
 mod group;
+mod history;
 mod hooks;
 mod keys;
 mod op;
 mod read;
+mod scan;
 mod shared;
 mod usage;
 mod vault;
@@ -40,11 +42,13 @@ use self::vault::{Stowed, Vault};
 use self::writer::Writer;
 use super::codec;
 use super::metrics::Metrics;
+use super::scan::Found;
 use super::seal::{Field, Sealer};
-use super::{Acceptance, Counts, Error, KeyUse, SessionRow, Store, Sweep};
+use super::{Acceptance, Counts, Error, KeyUse, Scan, SessionRow, Store, Sweep};
 use crate::clock::Millis;
+use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank};
 
 /// Bodies of more bytes are files beside the database.
 const LARGE: usize = 256 << 10;
@@ -294,16 +298,24 @@ impl Store for Embedded {
         self.read(View::inflight).await
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
         self.shared.view()?.receivers()
     }
 
-    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        self.shared.view()?.due(receiver, now, limit)
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.shared.view()?.due(receiver, rank, now, limit)
     }
 
-    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
-        self.shared.view()?.next_due(receiver)
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+        self.shared.view()?.next_due(receiver, rank)
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
+        self.read(move |view| view.scan(&scan)).await
+    }
+
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
+        self.shared.view()?.history(id)
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

@@ -6,14 +6,22 @@ use super::breaker::{Breaker, Sample, Term};
 use super::rate::Rate;
 use crate::clock::Millis;
 use crate::engine::PerReceiver;
+use crate::job::Rank;
+
+/// What part of a receiver's room replayed deliveries may take: one in so many.
+const REPLAYS_SHARE: usize = 4;
 
 /// What is remembered about one receiver.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// When its earliest delivery is due.
+    /// When its earliest live delivery is due.
     pub(super) next: Option<Millis>,
+    /// When its earliest replayed delivery is due.
+    pub(super) replayed: Option<Millis>,
     /// Attempts under way.
     pub(super) in_flight: usize,
+    /// Those of them that are of replayed deliveries.
+    pub(super) replaying: usize,
     /// It asked to be left alone until then.
     pub(super) blocked_until: Option<Millis>,
     /// Faults of ours in a row.
@@ -25,8 +33,23 @@ pub(super) struct Lane {
 impl Lane {
     /// When an attempt may begin; `None` while there is nothing to send or no room.
     pub(super) fn turn(&self, limits: &PerReceiver) -> Option<Millis> {
-        let next = self.next.filter(|_| self.has_room(limits))?;
+        let live = self.next.filter(|_| self.has_room(limits));
+        let replayed = self.replayed.filter(|_| self.room_for_replays(limits) > 0);
+        let next = live.into_iter().chain(replayed).min()?;
         Some(next.max(self.free_at(limits)))
+    }
+
+    /// How many replayed deliveries may begin now: a quarter of the receiver's room is theirs at most, so
+    /// that live ones never find it full of them.
+    pub(super) fn replays(&self, now: Millis, limits: &PerReceiver) -> usize {
+        let due = self.replayed.is_some_and(|at| at <= now);
+        if due { self.room_for_replays(limits) } else { 0 }
+    }
+
+    fn room_for_replays(&self, limits: &PerReceiver) -> usize {
+        let share = (limits.max_in_flight / REPLAYS_SHARE).max(1);
+        let room = share.saturating_sub(self.replaying);
+        if self.has_room(limits) { room } else { 0 }
     }
 
     pub(super) fn is_ready(&self, now: Millis, limits: &PerReceiver) -> bool {
@@ -40,7 +63,7 @@ impl Lane {
 
     /// Whether nothing of it is worth remembering.
     pub(super) fn is_idle(&self, now: Millis, limits: &PerReceiver) -> bool {
-        let nothing_to_do = self.next.is_none() && self.in_flight == 0;
+        let nothing_to_do = self.next.is_none() && self.replayed.is_none() && self.in_flight == 0;
         nothing_to_do && self.free_at(limits) <= now && self.breaker.is_forgettable(now)
     }
 
@@ -64,10 +87,12 @@ impl Lane {
     }
 
     /// An attempt is over, or never began.
-    pub(super) fn give_back(&mut self, begun: bool, limits: &PerReceiver) {
+    pub(super) fn give_back(&mut self, begun: Option<Rank>, limits: &PerReceiver) {
         self.in_flight -= 1;
-        if !begun {
-            self.rate.give_back(limits.rate);
+        match begun {
+            None => self.rate.give_back(limits.rate),
+            Some(Rank::Live) => {}
+            Some(Rank::Replayed) => self.replaying -= 1,
         }
     }
 

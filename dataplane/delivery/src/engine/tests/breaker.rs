@@ -120,6 +120,7 @@ async fn a_route_may_do_without_breakers() {
     for id in &ids {
         engine.core.receivers.park(
             to(DEAD, world.job("")).call.target.unwrap().key(),
+            crate::job::Rank::Live,
             world.clock.now(),
         );
         world.once(*id, |job| job.attempts >= 2).await;

@@ -11,11 +11,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::clock::Millis;
+use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank};
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
-use crate::store::{Acceptance, Counts, Error, SessionRow, Store, Sweep};
+use crate::store::scan::Found;
+use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Store, Sweep};
 
 /// See the module.
 pub(super) struct Flaky {
@@ -127,16 +129,24 @@ impl Store for Flaky {
         self.up()?.inflight().await
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
         self.up()?.receivers().await
     }
 
-    async fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        self.up()?.due(receiver, now, limit).await
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.up()?.due(receiver, rank, now, limit).await
     }
 
-    async fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
-        self.up()?.next_due(receiver).await
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+        self.up()?.next_due(receiver, rank).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
+        self.up()?.scan(scan).await
+    }
+
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
+        self.up()?.history(id).await
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

@@ -32,6 +32,9 @@ pub(super) const CATEGORIES: [Category; 10] = [
     Category::Expired,
 ];
 
+/// What later versions added comes last, each behind a number of its own, and only where it is there.
+const REPLAYED: u8 = 1;
+
 pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     let mut value = Writer::new();
     write_exec(&mut value, job.state.exec);
@@ -51,6 +54,10 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     value.u32(job.size);
     value.u8(u8::from(job.has_handle));
     value.u8(u8::from(job.poisoned));
+    if let Some(at) = job.replayed {
+        value.u8(REPLAYED);
+        value.millis(at);
+    }
     value.done()
 }
 
@@ -73,6 +80,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         executions: value.u8()?,
         attempts: value.u32()?,
         replays: value.u32()?,
+        replayed: None, // it comes later
         last: value.option(read_category)?,
         size: 0,
         has_handle: false,
@@ -83,7 +91,12 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         job.has_handle = value.u8()? != 0;
         job.poisoned = value.u8()? != 0;
     }
-    value.end()?;
+    while !value.is_over() {
+        match value.u8()? {
+            REPLAYED => job.replayed = Some(value.millis()?),
+            other => return Err(Error::Corrupt(format!("{other} is no field of a job"))),
+        }
+    }
     Ok(job)
 }
 

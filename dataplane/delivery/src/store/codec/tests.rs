@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::job::{CATEGORIES, ENDS};
 use super::*;
+use crate::history::{Entry, Outcome};
 use crate::job::{Call, Job, OnInterruption, Origin, Retry, Target, Trace};
 use crate::state::{Category, End, Exec, Push, State};
+use crate::verdict::Fault;
 
 fn job(exec: Exec, push: Push) -> Job {
     Job {
@@ -25,6 +27,7 @@ fn job(exec: Exec, push: Push) -> Job {
         executions: 9,
         attempts: 10,
         replays: 11,
+        replayed: None,
         last: Some(Category::TlsError),
         size: 12,
         has_handle: true,
@@ -95,6 +98,56 @@ fn absent_fields_of_a_job_read_back() {
         ..job(Exec::Queued, Push::None)
     };
     assert_eq!(decode_job(job.id, &encode_job(&job)).unwrap(), job);
+}
+
+#[test]
+fn the_time_of_a_replay_reads_back_and_adds_nothing_where_there_was_none() {
+    let plain = job(Exec::Ended(End::Result), Push::Due);
+    let replayed = Job {
+        replayed: Some(Millis(9)),
+        ..plain.clone()
+    };
+    let value = encode_job(&replayed);
+    assert_eq!(decode_job(replayed.id, &value).unwrap(), replayed);
+    assert_eq!(value.len(), encode_job(&plain).len() + 1 + 8);
+    for len in encode_job(&plain).len() + 1..value.len() {
+        let cut = decode_job(plain.id, &value[..len]);
+        assert!(matches!(cut, Err(Error::Corrupt(_))), "{len}");
+    }
+}
+
+#[test]
+fn an_entry_of_a_history_reads_back() {
+    let full = Entry {
+        replay: 1,
+        started: Millis(2),
+        duration: Some(Duration::from_millis(3)),
+        outcome: Outcome::Retry,
+        category: Some(Category::Http5xx),
+        fault: Some(Fault::Client),
+        status: Some(503),
+        next: Some(Millis(4)),
+    };
+    let empty = Entry {
+        duration: None,
+        category: None,
+        fault: None,
+        status: None,
+        next: None,
+        ..full.clone()
+    };
+    for outcome in Outcome::ALL {
+        for entry in [&full, &empty] {
+            let entry = Entry {
+                outcome,
+                ..entry.clone()
+            };
+            let value = encode_entry(&entry);
+            assert_eq!(decode_entry(&value).unwrap(), entry);
+            let cut = decode_entry(&value[..value.len() - 1]);
+            assert!(matches!(cut, Err(Error::Corrupt(_))));
+        }
+    }
 }
 
 #[test]
@@ -228,6 +281,7 @@ proptest! {
         let value = if plain { [&HEADER[..], &value].concat() } else { value };
         let _ = decode_job(JobId::MIN, &value);
         let _ = decode_call(&value);
+        let _ = decode_entry(&value);
         let _ = decode_session(&value);
         let _ = decode_dedupe(&value);
         let _ = wrap::Wrapped::read(&value);

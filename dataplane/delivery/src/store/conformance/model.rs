@@ -8,11 +8,14 @@ use proptest::prelude::*;
 
 use super::{new_job, target};
 use crate::clock::Millis;
+use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Retry};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank, Retry};
 use crate::signature::SigningKey;
-use crate::state::{Category, End};
-use crate::store::{Counts, SessionRow, Store, Sweep};
+use crate::state::{Category, End, Stage};
+use crate::store::scan::{Filter, Found, Order};
+use crate::store::{Counts, Scan, SessionRow, Store, Sweep};
+use crate::verdict::Fault;
 
 const JOBS: u8 = 6;
 const SERVERS: [&str; 2] = ["alpha", "beta"];
@@ -72,13 +75,15 @@ pub(in crate::store) struct Observation {
     queued: Vec<Vec<JobId>>,
     pending: Vec<u64>,
     inflight: Vec<Job>,
-    receivers: Vec<(Key, Millis)>,
+    receivers: Vec<(Key, Rank, Millis)>,
     due: Vec<Vec<JobId>>,
     next_due: Vec<Option<Millis>>,
     oldest_waiting: Option<Millis>,
     counts: Counts,
     high_water: Millis,
     sessions: Vec<Option<SessionRow>>,
+    histories: Vec<Vec<(u32, Entry)>>,
+    scans: Vec<Found>,
 }
 
 /// Asks everything.
@@ -100,6 +105,8 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         counts: store.counts(),
         high_water: store.high_water(),
         sessions: Vec::new(),
+        histories: Vec::new(),
+        scans: Vec::new(),
     };
     for number in 0..JOBS {
         let job = new_job(number);
@@ -110,9 +117,39 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         seen.blobs.push(store.body(id).await.unwrap());
         seen.blobs.push(store.handle(id).await.unwrap());
         seen.found.push(store.find(job.dedupe.key).await.unwrap());
+        seen.histories.push(store.history(id).await.unwrap());
     }
     ask_by_name(store, &mut seen).await;
+    look_through(store, &mut seen).await;
     seen
+}
+
+/// Every walk there is, in both orders, a page of two at a time.
+async fn look_through(store: &dyn Store, seen: &mut Observation) {
+    let stages = [None, Some(Stage::Dead), Some(Stage::Sending), Some(Stage::Due)];
+    for (stage, order) in stages
+        .iter()
+        .flat_map(|stage| [(*stage, Order::Newest), (*stage, Order::Oldest)])
+    {
+        let mut scan = Scan {
+            filter: Filter {
+                stage,
+                ..Filter::default()
+            },
+            order,
+            after: None,
+            limit: 2,
+            rows: 3,
+        };
+        loop {
+            let found = store.scan(scan).await.unwrap();
+            scan.after = found.next;
+            seen.scans.push(found);
+            if scan.after.is_none() {
+                break;
+            }
+        }
+    }
 }
 
 async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
@@ -129,10 +166,12 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
         seen.pending.push(store.pending_of(client).await.unwrap());
     }
     for receiver in RECEIVERS.map(|url| target(url).key()) {
-        seen.next_due.push(store.next_due(receiver).await.unwrap());
-        for (now, limit) in [(END / 2, 9), (END, 2), (u64::MAX, 9)] {
-            seen.due
-                .push(store.due(receiver, Millis(now), limit).await.unwrap());
+        for rank in Rank::ALL {
+            seen.next_due.push(store.next_due(receiver, rank).await.unwrap());
+            for (now, limit) in [(END / 2, 9), (END, 2), (u64::MAX, 9)] {
+                let due = store.due(receiver, rank, Millis(now), limit).await;
+                seen.due.push(due.unwrap());
+            }
         }
     }
     for sid in 0..SESSIONS {
@@ -217,12 +256,29 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
         1 => prop::sample::select(vec![Change::Resume, Change::Suspend, Change::Poison]),
         4 => (prop::sample::select(End::ALL.to_vec()), body).prop_map(|(end, body)| Change::Finish { end, body }),
         4 => Just(Change::Claim),
+        3 => note().prop_map(Change::Note),
         3 => (0..END, prop::option::of(category())).prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
         2 => Just(Change::Deliver),
         1 => category().prop_map(|why| Change::Bury { why }),
         1 => Just(Change::Stop),
         1 => Just(Change::Replay),
     ]
+}
+
+fn note() -> impl Strategy<Value = Entry> {
+    let outcome = prop::sample::select(Outcome::ALL.to_vec());
+    let fault = prop::option::of(prop::sample::select(Fault::ALL.to_vec()));
+    let status = prop::option::of(100..600u16);
+    (outcome, fault, status, 0..END).prop_map(|(outcome, fault, status, started)| Entry {
+        replay: 0,
+        started: Millis(started),
+        duration: fault.is_none().then_some(Duration::from_millis(started)),
+        outcome,
+        category: None,
+        fault,
+        status,
+        next: status.map(|_| Millis(started)),
+    })
 }
 
 fn sweep() -> impl Strategy<Value = Op> {

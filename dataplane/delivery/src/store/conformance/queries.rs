@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{BURY, accept, apply, finish, job_of, new_job, retry};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Key, Target};
+use crate::job::{Change, Key, Rank, Target};
 use crate::store::Store;
 
 const ONE: &str = "https://one.example/hook";
@@ -87,7 +87,7 @@ pub(in crate::store) async fn lists_due_jobs_in_order_up_to_now(store: Arc<dyn S
     let middle = due_at(&*store, 3, ONE, 200).await;
     due_at(&*store, 4, TWO, 100).await;
 
-    let due = async |now, limit| store.due(key(ONE), Millis(now), limit).await.unwrap();
+    let due = async |now, limit| store.due(key(ONE), Rank::Live, Millis(now), limit).await.unwrap();
     assert_eq!(due(99, 10).await, []);
     assert_eq!(due(100, 10).await, [early]);
     assert_eq!(due(1000, 10).await, [early, middle, late]);
@@ -100,19 +100,56 @@ pub(in crate::store) async fn lists_due_jobs_in_order_up_to_now(store: Arc<dyn S
 
 pub(in crate::store) async fn knows_each_receivers_earliest_delivery(store: Arc<dyn Store>) {
     assert_eq!(store.receivers().await.unwrap(), []);
-    assert_eq!(store.next_due(key(ONE)).await.unwrap(), None);
+    assert_eq!(store.next_due(key(ONE), Rank::Live).await.unwrap(), None);
     due_at(&*store, 1, ONE, 300).await;
     let early = due_at(&*store, 2, ONE, 100).await;
     due_at(&*store, 3, TWO, 200).await;
 
-    let mut expected = [(key(ONE), Millis(100)), (key(TWO), Millis(200))];
+    let live = |url, at| (key(url), Rank::Live, Millis(at));
+    let mut expected = [live(ONE, 100), live(TWO, 200)];
     expected.sort_unstable();
     assert_eq!(store.receivers().await.unwrap(), expected);
-    assert_eq!(store.next_due(key(ONE)).await.unwrap(), Some(Millis(100)));
+    assert_eq!(
+        store.next_due(key(ONE), Rank::Live).await.unwrap(),
+        Some(Millis(100))
+    );
 
     apply(&*store, early, [BURY], 100).await;
-    assert_eq!(store.next_due(key(ONE)).await.unwrap(), Some(Millis(300)));
+    assert_eq!(
+        store.next_due(key(ONE), Rank::Live).await.unwrap(),
+        Some(Millis(300))
+    );
     assert_eq!(store.receivers().await.unwrap().len(), 2);
+}
+
+pub(in crate::store) async fn keeps_replayed_deliveries_apart_from_live_ones(store: Arc<dyn Store>) {
+    let live = due_at(&*store, 1, ONE, 300).await;
+    let mut replayed = Vec::new();
+    for number in 2..=3 {
+        let id = accept(&*store, job_of(number, "s", "c", Some(ONE))).await;
+        apply(&*store, id, [finish(), BURY], 5).await;
+        apply(&*store, id, [Change::Replay], 10 * u64::from(number)).await;
+        replayed.push(id);
+    }
+    let due = async |rank, now| store.due(key(ONE), rank, Millis(now), 9).await.unwrap();
+    let next = async |rank| store.next_due(key(ONE), rank).await.unwrap();
+
+    assert_eq!(due(Rank::Live, 300).await, [live]);
+    assert_eq!(due(Rank::Replayed, 29).await, replayed[..1]);
+    assert_eq!(due(Rank::Replayed, 300).await, replayed);
+    assert_eq!(next(Rank::Live).await, Some(Millis(300)));
+    assert_eq!(next(Rank::Replayed).await, Some(Millis(20)));
+    let (one, both) = (key(ONE), store.receivers().await.unwrap());
+    let (first, second) = ((one, Rank::Live, Millis(300)), (one, Rank::Replayed, Millis(20)));
+    assert_eq!(both, [first, second]);
+
+    apply(&*store, replayed[0], [Change::Claim, retry(40)], 20).await;
+    assert_eq!(due(Rank::Replayed, 40).await, [replayed[1], replayed[0]]);
+    apply(&*store, live, [BURY], 30).await;
+    assert_eq!(
+        store.receivers().await.unwrap(),
+        [(one, Rank::Replayed, Millis(30))]
+    );
 }
 
 pub(in crate::store) async fn lists_what_is_in_flight(store: Arc<dyn Store>) {

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BURY, accept, apply, finish, new_job, retry};
+use super::{BURY, accept, apply, entry, finish, new_job, retry};
 use crate::clock::Millis;
 use crate::job::{Change, NewJob};
 use crate::state::End;
 use crate::store::{Counts, Store};
 
 /// Every change there is.
-fn changes() -> [Change; 9] {
+fn changes() -> [Change; 10] {
     use Change::{Claim, Deliver, Release, Replay, Start, Stop};
     [
         Start,
         Release,
         finish(),
         Claim,
+        Change::Note(entry(5)),
         retry(90),
         Deliver,
         BURY,

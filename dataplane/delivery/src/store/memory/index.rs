@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
+use std::ops::Range;
 
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Job, Key};
+use crate::job::{Job, Key, Rank};
 
 const FIRST_ID: JobId = JobId::MIN;
 const LAST_ID: JobId = JobId::MAX;
@@ -19,7 +20,7 @@ const END: Millis = Millis(u64::MAX);
 pub(super) struct Index {
     queued: BTreeSet<(Key, Key, JobId)>,
     inflight: BTreeSet<JobId>,
-    due: BTreeSet<(Key, Millis, JobId)>,
+    due: BTreeSet<(Key, Rank, Millis, JobId)>,
     waiting: BTreeSet<(Millis, JobId)>,
     dead: BTreeSet<(Millis, JobId)>,
     settled: BTreeSet<(Millis, JobId)>,
@@ -31,7 +32,8 @@ impl Index {
         self.queued
             .extend(rows.queued.map(|(server, client)| (server, client, id)));
         self.inflight.extend(rows.inflight.then_some(id));
-        self.due.extend(rows.due.map(|(receiver, at)| (receiver, at, id)));
+        self.due
+            .extend(rows.due.map(|(receiver, rank, at)| (receiver, rank, at, id)));
         self.waiting.extend(rows.waiting.map(|at| (at, id)));
         self.dead.extend(rows.dead.map(|at| (at, id)));
         self.settled.extend(rows.settled.map(|at| (at, id)));
@@ -45,8 +47,8 @@ impl Index {
         if rows.inflight {
             self.inflight.remove(&id);
         }
-        if let Some((receiver, at)) = rows.due {
-            self.due.remove(&(receiver, at, id));
+        if let Some((receiver, rank, at)) = rows.due {
+            self.due.remove(&(receiver, rank, at, id));
         }
         for (set, at) in [
             (&mut self.waiting, rows.waiting),
@@ -95,31 +97,39 @@ impl Index {
         self.inflight.iter().copied()
     }
 
-    pub(super) fn receivers(&self) -> Vec<(Key, Millis)> {
+    pub(super) fn inflight_in(&self, ids: Range<JobId>) -> impl DoubleEndedIterator<Item = JobId> {
+        self.inflight.range(ids).copied()
+    }
+
+    pub(super) fn dead_in(&self, times: Range<(Millis, JobId)>) -> impl DoubleEndedIterator<Item = JobId> {
+        self.dead.range(times).map(|(_, id)| *id)
+    }
+
+    pub(super) fn receivers(&self) -> Vec<(Key, Rank, Millis)> {
         let mut receivers = Vec::new();
         let mut next = self.due.first();
-        while let Some((receiver, at, _)) = next {
-            receivers.push((*receiver, *at));
+        while let Some((receiver, rank, at, _)) = next {
+            receivers.push((*receiver, *rank, *at));
             let past = (
-                Excluded((*receiver, END, LAST_ID)),
-                Included((LAST_KEY, END, LAST_ID)),
+                Excluded((*receiver, *rank, END, LAST_ID)),
+                Included((LAST_KEY, Rank::Replayed, END, LAST_ID)),
             );
             next = self.due.range(past).next();
         }
         receivers
     }
 
-    pub(super) fn due(&self, receiver: Key, now: Millis, limit: usize) -> Vec<JobId> {
-        let first = (receiver, Millis(0), FIRST_ID);
-        let last = (receiver, now, LAST_ID);
+    pub(super) fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Vec<JobId> {
+        let first = (receiver, rank, Millis(0), FIRST_ID);
+        let last = (receiver, rank, now, LAST_ID);
         let rows = self.due.range(first..=last).take(limit);
         rows.map(|(.., id)| *id).collect()
     }
 
-    pub(super) fn next_due(&self, receiver: Key) -> Option<Millis> {
-        let first = (receiver, Millis(0), FIRST_ID);
-        let last = (receiver, END, LAST_ID);
-        self.due.range(first..=last).next().map(|(_, at, _)| *at)
+    pub(super) fn next_due(&self, receiver: Key, rank: Rank) -> Option<Millis> {
+        let first = (receiver, rank, Millis(0), FIRST_ID);
+        let last = (receiver, rank, END, LAST_ID);
+        self.due.range(first..=last).next().map(|(_, _, at, _)| *at)
     }
 
     pub(super) fn oldest_waiting(&self) -> Option<Millis> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use ::redb::{ReadableTableMetadata, TableDefinition, Value};
+use ::redb::{ReadableTableMetadata, TableDefinition, TableError, Value};
 
 use super::fault::Fault;
 use super::format;
@@ -29,6 +29,7 @@ struct Expected {
     args: u64,
     results: u64,
     handles: u64,
+    attempts: u64,
     exec: u64,
     inflight: u64,
     due: u64,
@@ -63,6 +64,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
     expected.handles += u64::from(job.has_handle);
+    expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
     expected.lanes.shift(None, Some(job));
     if job.is_pending() {
@@ -84,7 +86,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
 fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
     let (id, rows) = (job.id, job.rows());
     let lane = rows.queued.map(|(server, client)| keys::lane(server, client, id));
-    let due = rows.due.map(|(receiver, at)| keys::due(receiver, at, id));
+    let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
     row(view, format::EXEC, lane, &mut expected.exec)?;
@@ -147,6 +149,7 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     if view.has_handles()? {
         length(view, format::HANDLE, expected.handles)?;
     }
+    length(view, format::ATTEMPTS, expected.attempts)?;
     length(view, format::EXEC, expected.exec)?;
     length(view, format::INFLIGHT, expected.inflight)?;
     length(view, format::DUE, expected.due)?;
@@ -162,8 +165,10 @@ fn length<const N: usize, V: Value + 'static>(
     table: TableDefinition<'_, &'static [u8; N], V>,
     expected: u64,
 ) -> Result<(), Error> {
-    let rows = view.0.open_table(table).map_err(Fault::from)?;
-    let found = rows.len().map_err(Fault::from)?;
+    let found = match view.0.open_table(table) {
+        Err(TableError::TableDoesNotExist(_)) => 0, // of an earlier version
+        rows => rows.map_err(Fault::from)?.len().map_err(Fault::from)?,
+    };
     agree(found == expected, || {
         format!("table {table} has {found} rows, and the jobs account for {expected}")
     })

@@ -6,6 +6,7 @@
 use ::redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 
 use super::fault::Fault;
+use super::history::Numbered;
 use super::keys::{self, Sorted, Timed};
 use super::usage::Usage;
 use crate::clock::Millis;
@@ -35,6 +36,8 @@ pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("ar
 pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
 /// The handle of an execution under way, where it has one. No table in a file of an earlier version.
 pub(super) const HANDLE: TableDefinition<'_, Id, Value> = TableDefinition::new("handle");
+/// The history of its attempts. There from the table's first commit on.
+pub(super) const ATTEMPTS: TableDefinition<'_, &Numbered, Value> = TableDefinition::new("attempts");
 /// The index rows of [`crate::job::Rows`], in its order; `expire` has the settled ones.
 pub(super) const EXEC: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("exec");
 pub(super) const INFLIGHT: TableDefinition<'_, Id, ()> = TableDefinition::new("inflight");
@@ -139,6 +142,7 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     }
     txn.open_table(INFLIGHT)?;
     txn.open_table(PENDING)?;
+    txn.open_table(ATTEMPTS)?;
     txn.open_table(DEDUPE)?;
     txn.commit()?;
     Ok(())

@@ -8,6 +8,7 @@ use ::redb::{ReadableTable, Table, WriteTransaction};
 use super::blob::{Draft, Name};
 use super::fault::Fault;
 use super::format::{self, Id, Ledger, Value};
+use super::history;
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
 use super::op::{Accept, Apply, Swap};
@@ -26,6 +27,7 @@ pub(super) struct Group<'txn> {
     target: Table<'txn, Id, Value>,
     args: Table<'txn, Id, Value>,
     result: Table<'txn, Id, Value>,
+    attempts: history::Rows<'txn>,
     exec: Table<'txn, &'static Sorted, ()>,
     inflight: Table<'txn, Id, ()>,
     due: Table<'txn, &'static Sorted, ()>,
@@ -64,6 +66,7 @@ impl<'txn> Group<'txn> {
             target: txn.open_table(format::TARGET)?,
             args: txn.open_table(format::ARGS)?,
             result: txn.open_table(format::RESULT)?,
+            attempts: txn.open_table(format::ATTEMPTS)?,
             exec: txn.open_table(format::EXEC)?,
             inflight: txn.open_table(format::INFLIGHT)?,
             due: txn.open_table(format::DUE)?,
@@ -137,7 +140,8 @@ impl<'txn> Group<'txn> {
         let Some(after) = before.after_all(&changes, now) else {
             return Ok(None);
         };
-        if before == after && handle.is_none() {
+        let has_notes = changes.iter().any(|change| change.note().is_some());
+        if before == after && handle.is_none() && !has_notes {
             return Ok(Some(after));
         }
         let pending = self.pending_of(before.client)?;
@@ -149,6 +153,8 @@ impl<'txn> Group<'txn> {
         if before.has_handle || after.has_handle {
             self.hold(id, handle.filter(|_| after.has_handle), &after)?;
         }
+        let notes = changes.iter().filter_map(Change::note);
+        history::add(&mut self.attempts, id, notes, &mut self.done.ledger.usage)?;
         self.refile(id, &before.rows(), &after.rows())?;
         self.job
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
@@ -225,6 +231,7 @@ impl<'txn> Group<'txn> {
         self.dedupe.remove(&job.dedupe)?;
         take(&mut self.result, Field::Body, &key, &mut self.done)?;
         take(&mut self.target, Field::Call, &key, &mut self.done)?;
+        history::clear(&mut self.attempts, id, &mut self.done.ledger.usage)?;
         self.job.remove(&key)?;
         self.done.ledger.usage.remove_job();
         self.count(Some(&job), None, pending)
@@ -234,7 +241,7 @@ impl<'txn> Group<'txn> {
     fn refile(&mut self, id: JobId, before: &Rows, after: &Rows) -> Result<(), Fault> {
         let lane = |rows: &Rows| rows.queued.map(|(server, client)| keys::lane(server, client, id));
         let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
-        let due = |rows: &Rows| rows.due.map(|(receiver, at)| keys::due(receiver, at, id));
+        let due = |rows: &Rows| rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
         let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
         swap(&mut self.exec, lane(before), lane(after))?;
         swap(&mut self.inflight, inflight(before), inflight(after))?;

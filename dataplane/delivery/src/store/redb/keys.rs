@@ -5,7 +5,7 @@
 
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::Key;
+use crate::job::{Key, Rank};
 
 /// (time, id)
 pub(super) type Timed = [u8; 24];
@@ -27,9 +27,17 @@ pub(super) fn lane(server: Key, client: Key, id: JobId) -> Sorted {
     join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
 }
 
-/// `due`: which receiver, when, which job.
-pub(super) fn due(receiver: Key, at: Millis, id: JobId) -> Sorted {
-    join(receiver.0, timed(at, id))
+/// What is added to the time of a replayed delivery in a `due` key: no clock comes there.
+const REPLAYED: u64 = 1 << 63;
+
+/// `due`: which receiver, which rank, when, which job.
+pub(super) fn due(receiver: Key, rank: Rank, at: Millis, id: JobId) -> Sorted {
+    let at = at.0.min(REPLAYED - 1);
+    let at = match rank {
+        Rank::Live => at,
+        Rank::Replayed => at | REPLAYED,
+    };
+    join(receiver.0, timed(Millis(at), id))
 }
 
 /// The receiver or server that a key begins with.
@@ -42,9 +50,13 @@ pub(super) fn client(key: &Sorted) -> Key {
     Key(part(key, 8))
 }
 
-/// The time that a due key has in the middle.
-pub(super) fn due_at(key: &Sorted) -> Millis {
-    Millis(u64::from_be_bytes(part(key, 8)))
+/// The rank and the time that a due key has in the middle.
+pub(super) fn due_at(key: &Sorted) -> (Rank, Millis) {
+    let at = u64::from_be_bytes(part(key, 8));
+    match at & REPLAYED {
+        0 => (Rank::Live, Millis(at)),
+        _ => (Rank::Replayed, Millis(at & !REPLAYED)),
+    }
 }
 
 /// The time that a key begins with.
@@ -83,8 +95,11 @@ mod tests {
     fn keys_order_as_what_they_are_made_of() {
         let (early, late) = (Millis(0xff), Millis(0x0100));
         assert!(timed(early, JobId::MAX) < timed(late, JobId::MIN));
-        assert!(due(Key([1; 8]), late, JobId::MAX) < due(Key([2; 8]), early, JobId::MIN));
-        assert!(due(Key([1; 8]), early, JobId::MAX) < due(Key([1; 8]), late, JobId::MIN));
+        let (live, replayed) = (Rank::Live, Rank::Replayed);
+        let (one, two) = (Key([1; 8]), Key([2; 8]));
+        assert!(due(one, replayed, late, JobId::MAX) < due(two, live, early, JobId::MIN));
+        assert!(due(one, live, early, JobId::MAX) < due(one, live, late, JobId::MIN));
+        assert!(due(one, live, Millis(u64::MAX), JobId::MAX) < due(one, replayed, early, JobId::MIN));
     }
 
     #[test]
@@ -95,11 +110,13 @@ mod tests {
             (first(&row), client(&row), sorted_id(&row)),
             (Key([1; 8]), Key([2; 8]), id)
         );
-        let row = due(Key([3; 8]), Millis(4), id);
-        assert_eq!(
-            (first(&row), due_at(&row), sorted_id(&row)),
-            (Key([3; 8]), Millis(4), id)
-        );
+        for rank in Rank::ALL {
+            let row = due(Key([3; 8]), rank, Millis(4), id);
+            assert_eq!(
+                (first(&row), due_at(&row), sorted_id(&row)),
+                (Key([3; 8]), (rank, Millis(4)), id)
+            );
+        }
         let row = timed(Millis(5), id);
         assert_eq!((at(&row), timed_id(&row)), (Millis(5), id.to_bytes()));
     }

@@ -14,7 +14,7 @@ use super::keys::{self, Sorted};
 use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Call, Job, Key};
+use crate::job::{Call, Job, Key, Rank};
 use crate::store::seal::Field;
 use crate::store::{Error, SessionRow, codec};
 use std::sync::Arc;
@@ -139,25 +139,36 @@ impl View {
         .collect()
     }
 
-    pub(super) fn receivers(&self) -> Result<Vec<(Key, Millis)>, Error> {
-        let firsts = self.first_of_each(format::DUE)?;
-        Ok(firsts
-            .iter()
-            .map(|row| (keys::first(row), keys::due_at(row)))
-            .collect())
+    pub(super) fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+        let mut receivers = Vec::new();
+        for row in self.first_of_each(format::DUE)? {
+            let (receiver, (rank, at)) = (keys::first(&row), keys::due_at(&row));
+            receivers.push((receiver, rank, at));
+            if rank == Rank::Live {
+                let replayed = self.next_due(receiver, Rank::Replayed)?;
+                receivers.extend(replayed.map(|at| (receiver, Rank::Replayed, at)));
+            }
+        }
+        Ok(receivers)
     }
 
-    pub(super) fn due(&self, receiver: Key, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        let first = keys::due(receiver, Millis(0), JobId::MIN);
-        let last = keys::due(receiver, now, JobId::MAX);
+    pub(super) fn due(
+        &self,
+        receiver: Key,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
+        let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
+        let last = keys::due(receiver, rank, now, JobId::MAX);
         self.ids(format::DUE, (&first, &last), limit)
     }
 
-    pub(super) fn next_due(&self, receiver: Key) -> Result<Option<Millis>, Error> {
-        let first = keys::due(receiver, Millis(0), JobId::MIN);
-        let last = keys::due(receiver, END, JobId::MAX);
+    pub(super) fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+        let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
+        let last = keys::due(receiver, rank, END, JobId::MAX);
         let row = self.first_in(format::DUE, &first, &last)?;
-        Ok(row.map(|row| keys::due_at(&row)))
+        Ok(row.map(|row| keys::due_at(&row).1))
     }
 
     pub(super) fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

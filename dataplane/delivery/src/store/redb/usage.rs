@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ::redb::{ReadTransaction, ReadableTableMetadata as _, TableError};
+use ::redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableError};
 
 use super::fault::Fault;
 use super::format;
@@ -100,6 +100,14 @@ impl Usage {
             };
             for row in rows.range::<&[u8; 16]>(..).map_err(Fault::from)? {
                 usage.add(row.map_err(Fault::from)?.1.value());
+            }
+        }
+        match txn.open_table(format::ATTEMPTS) {
+            Err(TableError::TableDoesNotExist(_)) => {} // no commit of this version was made
+            rows => {
+                for row in rows.map_err(Fault::from)?.iter().map_err(Fault::from)? {
+                    usage.add(row.map_err(Fault::from)?.1.value());
+                }
             }
         }
         Ok(usage)

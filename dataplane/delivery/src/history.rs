@@ -1,0 +1,62 @@
+//! What became of a job's attempts, as its store keeps it for people.
+//!
+//! The engine writes an [`Entry`] with the commit that ends an attempt; the jobs API shows them. Invariant:
+//! a job delivered by its first attempt has none: its header says it all.
+
+use std::time::Duration;
+
+use crate::clock::Millis;
+use crate::state::Category;
+use crate::verdict::Fault;
+
+/// How many entries of a job are kept: the newest.
+pub const KEPT: u32 = 64;
+
+/// How an attempt went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The receiver has it.
+    Delivered,
+    /// It failed, and another attempt follows.
+    Retry,
+    /// It failed, and none follows.
+    Dead,
+    /// It was cut by our own end; it costs no budget.
+    Interrupted,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Delivered, Self::Retry, Self::Dead, Self::Interrupted];
+
+    /// The word in logs, metrics and the jobs API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One attempt. Its store numbers it: 1 is the job's first entry, whatever is kept of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// How often the job had been replayed by then.
+    pub replay: u32,
+    /// When it began.
+    pub started: Millis,
+    /// How long it took; `None` where the process died meanwhile.
+    pub duration: Option<Duration>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What was wrong with the receiver.
+    pub category: Option<Category>,
+    /// What was wrong on our side.
+    pub fault: Option<Fault>,
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// When the next attempt was to be.
+    pub next: Option<Millis>,
+}
