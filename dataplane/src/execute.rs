@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use asyncmcp_delivery::engine::{Executed, Executor};
-use asyncmcp_delivery::id::JobId;
+use asyncmcp_delivery::engine::{Begin, Executed, Executor, Run};
 use asyncmcp_delivery::job::{Call, OnInterruption};
 use asyncmcp_delivery::state::End;
 use asyncmcp_protocol::{Id, Notification};
@@ -118,8 +117,11 @@ fn next(error: &Error, on_interruption: OnInterruption, cuts: u32) -> Next {
 
 #[async_trait]
 impl Executor for Runner {
-    async fn execute(&self, _job: JobId, call: &Call, params: Bytes, cancel: CancellationToken) -> Executed {
-        self.run(call, &params, &cancel).await
+    async fn execute(&self, run: Run<'_>) -> Executed {
+        match &run.begin {
+            Begin::Send(params) => self.run(run.call, params, &run.cancel).await,
+            Begin::TakeUp(_) => Executed::Lost,
+        }
     }
 
     fn body(&self, call: &Call, end: End) -> Bytes {

@@ -6,6 +6,7 @@
 //! runs and one entry per receiver, never a waiting job.
 
 mod attempt;
+mod budget;
 mod core;
 mod deliver;
 mod drain;
@@ -13,6 +14,7 @@ mod execute;
 mod execution;
 mod executor;
 mod expire;
+mod handle;
 mod log;
 mod metrics;
 mod policy;
@@ -27,8 +29,10 @@ use std::time::Duration;
 use prometheus::Registry;
 use tokio::sync::watch;
 
+pub use self::budget::Room;
 use self::core::Core;
-pub use self::executor::{Executed, Executor};
+pub use self::executor::{Begin, Executed, Executor, Run};
+pub use self::handle::Handles;
 pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
 use crate::egress::Refusal;
@@ -112,7 +116,7 @@ impl Engine {
         let body = self.core.executor.body(&call, End::Cancelled);
         let cancelled = self
             .core
-            .finish(id, &Arc::new(call), End::Cancelled, body)
+            .finish(id, &Arc::new(call), (End::Cancelled, body), None)
             .await?;
         self.core.running.cancel(id);
         Ok(cancelled)

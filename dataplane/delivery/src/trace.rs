@@ -12,7 +12,8 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Trace};
 
 /// The span of one execution.
-pub(crate) fn execution(job: JobId, call: &Call) -> Span {
+/// `taken_up` says whether it goes on with what an earlier process began.
+pub(crate) fn execution(job: JobId, call: &Call, taken_up: bool) -> Span {
     let span = tracing::info_span!(
         target: "asyncmcp::delivery",
         parent: None,
@@ -20,6 +21,7 @@ pub(crate) fn execution(job: JobId, call: &Call) -> Span {
         otel.name = format!("execute {}", call.shown_as),
         job = %job,
         gen_ai.tool.name = call.shown_as,
+        asyncmcp.taken_up = taken_up,
     );
     link(&span, &call.trace);
     span

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use asyncmcp_delivery::engine::{Executed, Executor as _};
+use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, Handles, Room, Run};
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, OnInterruption, Retry, Trace};
 use asyncmcp_delivery::state::End;
@@ -49,17 +49,26 @@ fn runner(fake: &Fake) -> Runner {
 }
 
 async fn execute(runner: &Runner, call: &Call) -> Executed {
-    let params = Bytes::from_static(PARAMS);
-    runner
-        .execute(JobId::from_bytes([0; 16]), call, params, CancellationToken::new())
-        .await
+    runner.execute(run(call, CancellationToken::new())).await
+}
+
+/// An execution that begins by sending the call.
+fn run(call: &Call, cancel: CancellationToken) -> Run<'_> {
+    Run {
+        job: JobId::from_bytes([0; 16]),
+        call,
+        begin: Begin::Send(Bytes::from_static(PARAMS)),
+        handles: Handles::nowhere(),
+        room: Room::default(),
+        cancel,
+    }
 }
 
 #[track_caller]
 fn end(executed: Executed) -> (End, String) {
     match executed {
         Executed::Ended { end, body } => (end, String::from_utf8(body.to_vec()).unwrap()),
-        Executed::NotSent { .. } => panic!("not sent"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -177,8 +186,8 @@ async fn a_cancelled_call_is_cancelled_at_the_server_and_its_session_is_not_used
     fake.on("slow", [Reaction::Hangs]);
     let runner = runner(&fake);
     let cancel = CancellationToken::new();
-    let (call, params) = (may_run_again("slow"), Bytes::from_static(PARAMS));
-    let executing = runner.execute(JobId::from_bytes([0; 16]), &call, params, cancel.clone());
+    let call = may_run_again("slow");
+    let executing = runner.execute(run(&call, cancel.clone()));
     let cancelling = async {
         let called = eventually(|| fake.seen("tools/call").pop()).await;
         cancel.cancel();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
+use super::budget::Held;
 use super::core::Core;
 use super::receivers::{Sample, Slot};
 use super::{Policy, deliver, log};
@@ -21,8 +22,11 @@ use crate::state::Category;
 use crate::trace;
 use crate::verdict::Verdict;
 
-pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
-    let Some((call, body)) = load(&core, &job, loaded).await else {
+/// The call and the body of an attempt, and the room that the body takes.
+pub(super) type Loaded = (Arc<Call>, Bytes, Held);
+
+pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<Loaded>) {
+    let Some((call, body, _held)) = load(&core, &job, loaded).await else {
         return; // still `sending`: the next process takes it up
     };
     let span = trace::attempt(&job, &call);
@@ -54,13 +58,17 @@ pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call, took: Optio
     }
 }
 
-async fn load(core: &Core, job: &Job, loaded: Option<(Arc<Call>, Bytes)>) -> Option<(Arc<Call>, Bytes)> {
+async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> {
     if loaded.is_some() {
         return loaded;
     }
+    let held = tokio::select! {
+        held = core.budget.stored_body(job.size) => held,
+        () = core.cut.cancelled() => return None,
+    };
     let call = core.surely(|| core.store.call(job.id)).await??;
     let body = core.surely(|| core.store.body(job.id)).await??;
-    Some((Arc::new(call), body))
+    Some((Arc::new(call), body, held))
 }
 
 /// `None`: cut by our own end.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::{Budget, Held};
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
@@ -38,6 +39,8 @@ pub(super) struct Core {
     pub(super) started: Millis,
     pub(super) chance: Chance,
     pub(super) metrics: Metrics,
+    /// How much of bodies is in memory.
+    pub(super) budget: Budget,
     /// Executions under way.
     pub(super) running: Arc<Running>,
     /// Receivers with due work or attempts under way.
@@ -76,6 +79,7 @@ impl Core {
             chance: parts.chance,
             policy: parts.policy,
             metrics: Metrics::register(registry)?,
+            budget: Budget::default(),
             running: Arc::default(),
             receivers: Arc::default(),
             stop: CancellationToken::new(),
@@ -130,34 +134,68 @@ impl Core {
     }
 
     /// Ends a call and, where the receiver has room, claims its first attempt in the same commit.
-    /// Says whether the call ended by this; it does not if it had ended before.
+    /// `held` is the room that the body takes already. Says whether the call ended by this; it does
+    /// not if it had ended before.
     pub(super) async fn finish(
         self: &Arc<Self>,
         id: JobId,
         call: &Arc<Call>,
-        end: End,
-        body: Bytes,
+        (end, body): (End, Bytes),
+        held: Option<Held>,
     ) -> Result<bool, store::Error> {
-        let slot = deliver::reserve(self, call);
         let finish = Change::Finish {
             end,
             body: body.clone(),
         };
-        let changes = std::iter::once(finish).chain(slot.as_ref().map(|_| Change::Claim));
-        let Some(job) = self.store.apply(id, changes.collect(), self.now()).await? else {
+        self.end(id, call, (vec![finish], body), held).await
+    }
+
+    /// Ends a call that was cut too often, as [`Self::finish`] does.
+    pub(super) async fn poison(self: &Arc<Self>, id: JobId, call: &Arc<Call>) -> Result<bool, store::Error> {
+        let body = self.executor.poisoned(call);
+        let finish = Change::Finish {
+            end: End::Unknown,
+            body: body.clone(),
+        };
+        self.end(id, call, (vec![Change::Poison, finish], body), None)
+            .await
+    }
+
+    async fn end(
+        self: &Arc<Self>,
+        id: JobId,
+        call: &Arc<Call>,
+        (mut changes, body): (Vec<Change>, Bytes),
+        held: Option<Held>,
+    ) -> Result<bool, store::Error> {
+        let claimed = held
+            .or_else(|| self.budget.body(body.len()))
+            .and_then(|held| Some((held, deliver::reserve(self, call)?)));
+        changes.extend(claimed.as_ref().map(|_| Change::Claim));
+        let Some(job) = self.store.apply(id, changes, self.now()).await? else {
             return Ok(false);
         };
-        self.metrics.ended(&job, call, end);
-        match slot {
-            Some(slot) => deliver::spawn(self, slot, job, Some((Arc::clone(call), body))),
+        self.metrics.ended(&job, call);
+        match claimed {
+            Some((held, slot)) => {
+                let loaded = (Arc::clone(call), body, held);
+                deliver::spawn(self, slot, job, Some(loaded));
+            }
             None => deliver::park(self, &job),
         }
         Ok(true)
     }
 
     /// [`Self::finish`], until the store can.
-    pub(super) async fn finish_surely(self: &Arc<Self>, id: JobId, call: &Arc<Call>, end: End, body: Bytes) {
-        self.surely(|| self.finish(id, call, end, body.clone())).await;
+    pub(super) async fn finish_surely(
+        self: &Arc<Self>,
+        id: JobId,
+        call: &Arc<Call>,
+        (end, body): (End, Bytes),
+        mut held: Option<Held>,
+    ) {
+        self.surely(|| self.finish(id, call, (end, body.clone()), held.take()))
+            .await;
     }
 
     /// Applies one change, until the store can. `None` if it was no step of the state table, or never came through.

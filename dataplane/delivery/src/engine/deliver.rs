@@ -8,10 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::join_all;
 
-use super::attempt;
+use super::attempt::{self, Loaded};
 use super::core::Core;
 use super::receivers::{Slot, Turn};
 use crate::id::JobId;
@@ -117,7 +116,7 @@ pub(super) fn park(core: &Core, job: &Job) {
 }
 
 /// Begins a claimed attempt. `loaded` spares reading what is at hand.
-pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<(Arc<Call>, Bytes)>) {
+pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<Loaded>) {
     slot.begin(job.rank());
     let attempt = attempt::run(Arc::clone(core), slot, job, loaded);
     core.attempts.spawn(attempt);

@@ -56,16 +56,16 @@ pub(super) async fn run(core: &Arc<Core>) {
 async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
     let batch = turns.next(core).await?;
     let begun = join_all(batch.iter().map(|turn| begin(core, turn))).await;
-    begun.into_iter().collect::<Result<Vec<()>, _>>()?;
-    Ok(batch.len())
+    let begun = begun.into_iter().collect::<Result<Vec<bool>, _>>()?;
+    Ok(begun.into_iter().filter(|begun| *begun).count())
 }
 
-/// A job whose key is missing is no reason to hold up the others.
-async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
+/// Says whether the job is out of the way. One whose key is missing is no reason to hold up the others.
+async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<bool, store::Error> {
     match begin_readable(core, turn).await {
         Err(error @ store::Error::Sealed { .. }) => {
             park(core, turn.id, &error);
-            Ok(())
+            Ok(true)
         }
         begun => begun,
     }
@@ -76,24 +76,28 @@ fn park(core: &Core, id: JobId, error: &store::Error) {
     core.running.park(id);
 }
 
-async fn begin_readable(core: &Arc<Core>, turn: &Turn) -> Result<(), store::Error> {
+async fn begin_readable(core: &Arc<Core>, turn: &Turn) -> Result<bool, store::Error> {
     if turn.gone {
-        return turn_away(core, turn.id).await;
+        return turn_away(core, turn.id).await.map(|()| true);
     }
+    let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
+    let Some(held) = core.budget.arguments(size) else {
+        return Ok(false); // the end of an execution makes room, and rings
+    };
     let Some(entry) = core.running.enter(turn.id, turn.server, turn.tools) else {
-        return Ok(());
+        return Ok(true);
     };
     let (started, start) = oneshot::channel();
     core.executions
-        .spawn(execution::run(Arc::clone(core), entry, started));
-    start.await.unwrap_or(Ok(())) // dropped without a word: the job was gone
+        .spawn(execution::run(Arc::clone(core), entry, held, started));
+    start.await.unwrap_or(Ok(())).map(|()| true) // dropped without a word: the job was gone
 }
 
 /// Ends a job whose server has left the route.
 async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
     if let Some(call) = core.store.call(id).await? {
         let body = core.executor.body(&call, End::Error);
-        core.finish(id, &Arc::new(call), End::Error, body).await?;
+        core.finish(id, &Arc::new(call), (End::Error, body), None).await?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! One execution: from the committed start to the committed outcome.
 //!
-//! `execute` spawns it. Invariant: a call with `onInterruption: Fail` reaches its server only after its
-//! start is committed, so that a crash can never run it twice.
+//! `execute` spawns it, and `recover` where an earlier process left a handle. Invariant: a call with
+//! `onInterruption: Fail` reaches its server only after its start is committed, so that a crash can never
+//! run it twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +13,12 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::budget::{Held, Room};
 use super::core::Core;
+use super::executor::{Begin, Executed, Run};
+use super::handle::{self, Handles};
+use super::recover;
 use super::running::Execution;
-use super::{Executed, recover};
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, OnInterruption};
 use crate::state::End;
@@ -23,9 +27,21 @@ use crate::trace;
 
 /// How long a cut execution may take to tell its server.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// What is taken up gets at least so long, for it may have ended while nobody was there.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Told when the start is committed, or could not be.
 pub(super) type Started = oneshot::Sender<Result<(), store::Error>>;
+
+/// What an execution is made of.
+struct Work {
+    id: JobId,
+    call: Arc<Call>,
+    begin: Begin,
+    /// How long it may take.
+    left: Duration,
+    room: Room,
+}
 
 /// How an execution ended.
 enum Outcome {
@@ -35,21 +51,57 @@ enum Outcome {
     Cancelled,
     /// Nothing was sent, and nothing will be: it goes back to the queue.
     Held,
-    /// Cut by our own end.
+    /// Cut, be it by our own end, with nothing to take it up by.
     Cut,
+    /// Cut by our own end; the next process takes it up by this.
+    Left(Bytes),
 }
 
-pub(super) async fn run(core: Arc<Core>, entry: Execution, started: Started) {
+/// Begins a queued job. Its arguments take `held` of the byte budget.
+pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, started: Started) {
     let id = entry.id;
     let Some((call, params)) = begin(&core, id, started).await else {
         return;
     };
-    let span = trace::execution(id, &call);
-    let outcome = execute(&core, &entry, &call, params).instrument(span).await;
-    match outcome {
-        Outcome::Ended(end, body) => core.finish_surely(id, &call, end, body).await,
-        Outcome::Held => release(&core, id).await,
-        Outcome::Cut => cut(&core, id, &call).await,
+    let work = Work {
+        id,
+        left: call.timeout,
+        begin: Begin::Send(params),
+        room: core.budget.room(),
+        call,
+    };
+    carry_out(&core, &entry, work).await;
+    drop(held);
+}
+
+/// Takes up a job that an earlier process left running.
+pub(super) async fn take_up(core: Arc<Core>, entry: Execution, call: Arc<Call>, handle: Bytes) {
+    let Some(job) = core.commit(entry.id, Change::Resume).await else {
+        return;
+    };
+    let spent = core.now().since(job.started.unwrap_or(job.accepted));
+    let work = Work {
+        id: entry.id,
+        left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
+        begin: Begin::TakeUp(handle),
+        room: core.budget.room(),
+        call,
+    };
+    carry_out(&core, &entry, work).await;
+}
+
+async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
+    let (id, call, room) = (work.id, Arc::clone(&work.call), work.room.clone());
+    let taken_up = matches!(work.begin, Begin::TakeUp(_));
+    let span = trace::execution(id, &call, taken_up);
+    match execute(core, entry, work).instrument(span).await {
+        Outcome::Ended(end, body) => {
+            let held = room.keep(body.len());
+            core.finish_surely(id, &call, (end, body), held).await;
+        }
+        Outcome::Held => release(core, id).await,
+        Outcome::Cut => cut(core, id, &call).await,
+        Outcome::Left(handle) => leave(core, id, handle).await,
         Outcome::Cancelled => {}
     }
 }
@@ -92,19 +144,27 @@ async fn start_meanwhile(core: Arc<Core>, id: JobId, started: Started) {
     }
 }
 
-async fn execute(core: &Core, entry: &Execution, call: &Call, params: Bytes) -> Outcome {
+async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     let abort = CancellationToken::new();
     let waiting = AtomicBool::new(false);
-    let execution = until_sent(core, entry.id, call, (params, &abort, &waiting));
+    let (handles, kept) = handle::place(match &work.begin {
+        Begin::TakeUp(handle) => Some(handle.clone()),
+        Begin::Send(_) => None,
+    });
+    let execution = until_sent(core, &work, &handles, (&abort, &waiting));
     tokio::pin!(execution);
     let outcome = tokio::select! {
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => Outcome::Cancelled,
-        () = core.cut.cancelled() => Outcome::Cut,
-        () = tokio::time::sleep(call.timeout) => {
+        () = core.cut.cancelled() => match handles.last() {
+            Some(handle) => return Outcome::Left(handle), // the server is told nothing
+            None => Outcome::Cut,
+        },
+        () = tokio::time::sleep(work.left) => {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
-            Outcome::Ended(end, core.executor.body(call, end))
+            Outcome::Ended(end, core.executor.body(&work.call, end))
         }
+        never = kept.commit(core, work.id) => match never {},
     };
     abort.cancel();
     let _told = tokio::time::timeout(FAREWELL, execution).await;
@@ -114,17 +174,26 @@ async fn execute(core: &Core, entry: &Execution, call: &Call, params: Bytes) -> 
 /// Asks until the call was sent. `waiting` is true while it certainly was not.
 async fn until_sent(
     core: &Core,
-    id: JobId,
-    call: &Call,
-    (params, abort, waiting): (Bytes, &CancellationToken, &AtomicBool),
+    work: &Work,
+    handles: &Handles,
+    (abort, waiting): (&CancellationToken, &AtomicBool),
 ) -> Outcome {
+    let call = &*work.call;
     for tries in 0.. {
-        let asked = core.executor.execute(id, call, params.clone(), abort.clone());
-        let retry_after = match asked.await {
+        let run = Run {
+            job: work.id,
+            call,
+            begin: work.begin.clone(),
+            handles: handles.clone(),
+            room: work.room.clone(),
+            cancel: abort.clone(),
+        };
+        let retry_after = match core.executor.execute(run).await {
             Executed::Ended { body, .. } if body.len() > core.policy().max_result_size => {
                 return Outcome::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
             }
             Executed::Ended { end, body } => return Outcome::Ended(end, body),
+            Executed::Lost => return Outcome::Cut,
             Executed::NotSent { retry_after } => retry_after,
         };
         waiting.store(true, Ordering::Relaxed);
@@ -145,5 +214,14 @@ async fn release(core: &Core, id: JobId) {
 async fn cut(core: &Arc<Core>, id: JobId, call: &Arc<Call>) {
     if let Some(Some(job)) = core.surely(|| core.store.job(id)).await {
         recover::interrupted(core, &job, call).await;
+    }
+}
+
+/// To be told to end costs an execution nothing.
+async fn leave(core: &Core, id: JobId, handle: Bytes) {
+    let changes = vec![Change::Handle { handle }, Change::Suspend];
+    let left = core.surely(|| core.store.apply(id, changes.clone(), core.now()));
+    if left.await.is_none() {
+        tracing::warn!(target: "asyncmcp::delivery", job = %id, "the next process takes a call up by an older handle");
     }
 }

@@ -8,16 +8,43 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::{Handles, Room};
 use crate::id::JobId;
 use crate::job::Call;
 use crate::state::End;
+
+/// One execution, as an executor gets it.
+pub struct Run<'a> {
+    /// The job.
+    pub job: JobId,
+    /// Its snapshot.
+    pub call: &'a Call,
+    /// How it begins.
+    pub begin: Begin,
+    /// Where to leave what a new process takes it up by.
+    pub handles: Handles,
+    /// To be asked before more than [`Room::SMALL`] bytes of a result are read.
+    pub room: Room,
+    /// When it fires, tell the server and return soon: what is returned then is not looked at.
+    /// An execution that is left to the next process is dropped instead.
+    pub cancel: CancellationToken,
+}
+
+/// How an execution begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// By sending the call; these are the raw `params` of its `tools/call`.
+    Send(Bytes),
+    /// By this handle, for the call was sent before. It is not sent again.
+    TakeUp(Bytes),
+}
 
 /// What came of one attempt to execute a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executed {
     /// The call ended; `body` is the JSON-RPC response, under the client's id.
     Ended {
-        /// How: `Result`, `Error` or `TooLarge`.
+        /// How: `Result`, `Error`, `TooLarge` or `Unknown`.
         end: End,
         /// What is delivered, byte for byte.
         body: Bytes,
@@ -29,17 +56,23 @@ pub enum Executed {
         /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
         retry_after: Duration,
     },
+    /// It cannot be taken up by its handle: the server knows nothing of it any more. The engine goes by
+    /// the call's `on_interruption`.
+    Lost,
 }
 
 /// Runs calls on servers.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
-    /// Runs `call` with `params`, the raw `params` of its `tools/call`. It runs within the job's
-    /// execution span. When `cancel` fires, tell the server and return soon: what is returned
-    /// then is not looked at. The engine keeps the call's timeout.
-    async fn execute(&self, job: JobId, call: &Call, params: Bytes, cancel: CancellationToken) -> Executed;
+    /// Runs a call, within the job's execution span. The engine keeps the call's timeout.
+    async fn execute(&self, run: Run<'_>) -> Executed;
 
     /// The JSON-RPC response for an end that the engine decided: `Timeout`, `Unknown`, `Cancelled`,
     /// `TooLarge`, or `Error` (the server was never reached, or left the route).
     fn body(&self, call: &Call, end: End) -> Bytes;
+
+    /// The JSON-RPC response for a call that was cut too often to be tried again; it ends as `Unknown`.
+    fn poisoned(&self, call: &Call) -> Bytes {
+        self.body(call, End::Unknown)
+    }
 }

@@ -14,7 +14,7 @@ use crate::egress::{Egress, Refusal};
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
-use crate::state::{Category, End};
+use crate::state::{Category, Exec};
 use crate::verdict::{Fault, Verdict};
 
 const EXECUTION_SECONDS: &[f64] = &[
@@ -130,7 +130,8 @@ impl Metrics {
         self.jobs_accepted.with_label_values(&[server, tool]).inc();
     }
 
-    pub(super) fn ended(&self, job: &Job, call: &Call, end: End) {
+    pub(super) fn ended(&self, job: &Job, call: &Call) {
+        let Exec::Ended(end) = job.state.exec else { return };
         let labels = [call.server.as_str(), call.shown_as.as_str(), end.as_str()];
         let took = job.ended.unwrap_or(job.accepted).since(job.accepted);
         self.job_duration

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::core::Core;
-use super::{attempt, log};
+use super::{attempt, execution, log};
 use crate::job::{Call, Change, Job, OnInterruption};
 use crate::state::{End, Exec, Push};
 
@@ -33,9 +33,24 @@ async fn take_up(core: &Arc<Core>, job: Job) {
         return;
     };
     match (job.state.exec, job.state.push) {
-        (Exec::Running, _) => interrupted(core, &job, &Arc::new(call)).await,
+        (Exec::Running, _) => take_up_execution(core, &job, Arc::new(call)).await,
         (_, Push::Sending) => attempt::interrupted(core, &job, &call, None).await,
         _ => {}
+    }
+}
+
+/// Goes on with an execution that left a handle, unless it was cut too often.
+async fn take_up_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
+    if !job.has_handle || job.executions >= POISONED {
+        return interrupted(core, job, &call).await;
+    }
+    let Some(Some(handle)) = core.surely(|| core.store.handle(job.id)).await else {
+        return interrupted(core, job, &call).await;
+    };
+    let tools = core.policy().tools.of(&call.shown_as).map(|limit| limit.tools);
+    if let Some(entry) = core.running.enter(job.id, job.server, tools) {
+        let execution = execution::take_up(Arc::clone(core), entry, call, handle);
+        core.executions.spawn(execution);
     }
 }
 
@@ -48,6 +63,10 @@ pub(super) async fn interrupted(core: &Arc<Core>, job: &Job, call: &Arc<Call>) {
     }
     let poisoned = job.executions >= POISONED;
     log::unknown(job, call, poisoned);
-    let body = core.executor.body(call, End::Unknown);
-    core.finish_surely(job.id, call, End::Unknown, body).await;
+    if poisoned {
+        core.surely(|| core.poison(job.id, call)).await;
+    } else {
+        let body = core.executor.body(call, End::Unknown);
+        core.finish_surely(job.id, call, (End::Unknown, body), None).await;
+    }
 }

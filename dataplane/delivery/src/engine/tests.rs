@@ -9,6 +9,8 @@ mod draining;
 mod executions;
 mod faults;
 mod flaky;
+mod handles;
+mod memory;
 mod receivers;
 mod recovery;
 mod servers;

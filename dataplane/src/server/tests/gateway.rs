@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use asyncmcp_crds::load::{Unknown, load};
 use asyncmcp_crds::{effective, validate};
 use asyncmcp_delivery::clock::{Clock, Millis};
-use asyncmcp_delivery::engine::{Engine, Executed, Executor, Parts};
+use asyncmcp_delivery::engine::{Begin, Engine, Executed, Executor, Parts, Run};
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::sender::{Attempt, Post, Sender};
@@ -61,9 +61,15 @@ pub(super) struct Jobs {
 
 #[async_trait]
 impl Executor for Jobs {
-    async fn execute(&self, job: JobId, call: &Call, params: Bytes, cancel: CancellationToken) -> Executed {
-        self.begun.lock().unwrap().push((job, call.clone(), params));
-        cancel.cancelled().await;
+    async fn execute(&self, run: Run<'_>) -> Executed {
+        let Begin::Send(params) = run.begin else {
+            return Executed::Lost;
+        };
+        self.begun
+            .lock()
+            .unwrap()
+            .push((run.job, run.call.clone(), params));
+        run.cancel.cancelled().await;
         Executed::NotSent {
             retry_after: Duration::ZERO,
         }

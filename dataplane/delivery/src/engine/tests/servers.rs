@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Executed, Executor};
+use crate::engine::{Begin, Executed, Executor, Run};
 use crate::id::JobId;
 use crate::job::Call;
 use crate::state::End;
 
 /// Servers that do what the tool's name says: `echo` answers, `hang` waits for ever, `takes-N` answers
-/// after N seconds, `down-N` cannot be reached N times and then answers.
+/// after N seconds, `down-N` cannot be reached N times and then answers. `task-N` and `stream-N` take N
+/// seconds, too, and leave a handle, `task-N` one that must not be lost; taken up, they take N seconds
+/// again. `forgets-N` is a `task-N` that cannot be taken up. `big-N` answers with N MiB.
 #[derive(Default)]
 pub(super) struct Servers {
     /// Jobs in the order in which they were executed, every time.
     pub(super) executed: Mutex<Vec<JobId>>,
+    /// The handles by which jobs were taken up.
+    pub(super) taken_up: Mutex<Vec<Bytes>>,
     /// Jobs whose execution was told to stop.
     pub(super) aborted: Mutex<Vec<JobId>>,
 }
@@ -31,7 +34,14 @@ impl Servers {
 
 #[async_trait]
 impl Executor for Servers {
-    async fn execute(&self, job: JobId, call: &Call, _params: Bytes, cancel: CancellationToken) -> Executed {
+    async fn execute(&self, run: Run<'_>) -> Executed {
+        let Run {
+            job, call, cancel, ..
+        } = &run;
+        let job = *job;
+        if let Begin::TakeUp(handle) = &run.begin {
+            self.taken_up.lock().unwrap().push(handle.clone());
+        }
         let tries = {
             let mut executed = self.executed.lock().unwrap();
             executed.push(job);
@@ -39,8 +49,23 @@ impl Executor for Servers {
         };
         let (script, number) = call.tool.split_once('-').unwrap_or((&call.tool, "0"));
         let number: u64 = number.parse().unwrap();
+        let mut body = Bytes::from("answered");
         let work = match script {
+            "forgets" if matches!(run.begin, Begin::TakeUp(_)) => return Executed::Lost,
             "takes" => Duration::from_secs(number),
+            "task" | "forgets" => {
+                run.handles.keep_at_once(Bytes::from("task"));
+                Duration::from_secs(number)
+            }
+            "stream" => {
+                run.handles.keep(Bytes::from("event"));
+                Duration::from_secs(number)
+            }
+            "big" => {
+                run.room.take(16 << 20).await;
+                body = vec![b'x'; usize::try_from(number << 20).unwrap()].into();
+                Duration::from_secs(1)
+            }
             "hang" => Duration::from_hours(1000),
             "down" if tries as u64 <= number => {
                 let retry_after = Duration::ZERO;
@@ -52,7 +77,6 @@ impl Executor for Servers {
             () = cancel.cancelled() => self.aborted.lock().unwrap().push(job),
             () = tokio::time::sleep(work) => {}
         }
-        let body = Bytes::from("answered");
         Executed::Ended {
             end: End::Result,
             body,
@@ -61,5 +85,9 @@ impl Executor for Servers {
 
     fn body(&self, _call: &Call, end: End) -> Bytes {
         Bytes::from(end.as_str())
+    }
+
+    fn poisoned(&self, _call: &Call) -> Bytes {
+        Bytes::from("poisoned")
     }
 }

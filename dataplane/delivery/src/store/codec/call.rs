@@ -68,7 +68,7 @@ fn write_later_fields(value: &mut Writer, call: &Call) {
         && (target.secret.is_some() || call.as_task)
     {
         value.option(target.secret.as_ref(), |value, secret| {
-            value.bytes(secret.bytes())
+            value.bytes(secret.bytes());
         });
     }
     if call.as_task {

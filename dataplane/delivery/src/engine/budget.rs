@@ -1,0 +1,182 @@
+//! The byte budget: how much of bodies is in memory at once.
+//!
+//! Executions hold their arguments and the result they read, attempts the body they send. Arguments have a
+//! part of their own, so that whoever has both waits for results alone, and only for attempts and readers,
+//! who wait for nobody. Invariant: what waits for room stays in the store or with its server.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Arguments of calls being executed, in bytes.
+const ARGUMENTS: u32 = 32 << 20;
+/// Results being read, and bodies being delivered, in bytes. Together 128 MiB.
+const RESULTS: u32 = 96 << 20;
+/// Arguments and results of an execution up to here take no room: there are at most `webhook.maxRunning`.
+const SMALL: u32 = 64 << 10;
+
+/// The budget of an engine.
+pub(super) struct Budget {
+    arguments: Arc<Semaphore>,
+    results: Arc<Semaphore>,
+}
+
+/// Room that is taken; dropping it gives it back.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let room = |bytes: u32| Arc::new(Semaphore::new(bytes as usize));
+        Self {
+            arguments: room(ARGUMENTS),
+            results: room(RESULTS),
+        }
+    }
+}
+
+impl Budget {
+    /// Room for the arguments of one call, if there is any.
+    pub(super) fn arguments(&self, size: u32) -> Option<Held> {
+        if size <= SMALL {
+            return Some(Held::default());
+        }
+        let room = Arc::clone(&self.arguments).try_acquire_many_owned(size.min(ARGUMENTS));
+        Some(Held {
+            _room: Some(room.ok()?),
+        })
+    }
+
+    /// Room for a body that is at hand, if there is any.
+    pub(super) fn body(&self, size: usize) -> Option<Held> {
+        let room = Arc::clone(&self.results).try_acquire_many_owned(clamped(size));
+        Some(Held {
+            _room: Some(room.ok()?),
+        })
+    }
+
+    /// Room for a body that is about to be read from the store.
+    pub(super) async fn stored_body(&self, size: u32) -> Held {
+        let room = Arc::clone(&self.results).acquire_many_owned(size.min(RESULTS));
+        Held {
+            _room: room.await.ok(), // it is never closed
+        }
+    }
+
+    /// For the result of one execution.
+    pub(super) fn room(&self) -> Room {
+        Room(Arc::new(Taken {
+            results: Some(Arc::clone(&self.results)),
+            held: Mutex::default(),
+        }))
+    }
+
+    /// Bytes that are taken.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        let free = self.arguments.available_permits() + self.results.available_permits();
+        (ARGUMENTS + RESULTS) as usize - free
+    }
+}
+
+/// The room for one execution's result. Every clone is the same room.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    /// `None`: there is no limit.
+    results: Option<Arc<Semaphore>>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Default for Room {
+    /// Room without a limit.
+    fn default() -> Self {
+        Self(Arc::new(Taken {
+            results: None,
+            held: Mutex::default(),
+        }))
+    }
+}
+
+impl Room {
+    /// A result that was read so far may be held without asking.
+    pub const SMALL: usize = SMALL as usize;
+
+    /// Waits until a result of `size` bytes may be read; `size` is what it may come to, where that is not
+    /// known yet. Asking again does nothing: whoever holds room never waits for more.
+    pub async fn take(&self, size: usize) {
+        let Some(results) = &self.0.results else { return };
+        if size <= Self::SMALL || self.held(|held| held.is_some()) {
+            return;
+        }
+        let taken = Arc::clone(results).acquire_many_owned(clamped(size)).await;
+        self.held(|held| *held = taken.ok());
+    }
+
+    /// What a result of `size` bytes goes on to hold; the rest is given back.
+    pub(super) fn keep(&self, size: usize) -> Option<Held> {
+        let kept = self.held(Option::take)?.split(clamped(size) as usize);
+        kept.map(|kept| Held { _room: Some(kept) })
+    }
+
+    fn held<T>(&self, change: impl FnOnce(&mut Option<OwnedSemaphorePermit>) -> T) -> T {
+        change(&mut self.0.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn clamped(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX).min(RESULTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_arguments_take_nothing_and_large_ones_their_size() {
+        let budget = Budget::default();
+        let small = budget.arguments(SMALL);
+        assert_eq!((small.is_some(), budget.taken()), (true, 0));
+        let large = budget.arguments(ARGUMENTS - 5);
+        assert_eq!(budget.taken(), (ARGUMENTS - 5) as usize);
+        assert!(budget.arguments(SMALL + 1).is_none());
+        drop(large);
+        assert!(budget.arguments(u32::MAX).is_some(), "alone, anything has room");
+    }
+
+    #[tokio::test]
+    async fn a_result_gives_back_what_it_did_not_need() {
+        let budget = Budget::default();
+        let room = budget.room();
+        room.take(Room::SMALL).await;
+        assert_eq!(budget.taken(), 0);
+        room.take(16 << 20).await;
+        room.take(16 << 20).await;
+        assert_eq!(budget.taken(), 16 << 20, "asking twice takes once");
+        let kept = room.keep(100_000).unwrap();
+        assert_eq!(budget.taken(), 100_000);
+        drop(kept);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_result_waits_for_deliveries() {
+        let budget = Budget::default();
+        let sending = budget.stored_body(RESULTS - 10).await;
+        assert!(budget.body(11).is_none());
+        let room = budget.room();
+        let taking = tokio::spawn({
+            let room = room.clone();
+            async move { room.take(1 << 20).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!taking.is_finished());
+        drop(sending);
+        taking.await.unwrap();
+        assert_eq!(budget.taken(), 1 << 20);
+    }
+}
