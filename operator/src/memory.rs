@@ -11,7 +11,7 @@ use crate::route::feedback::Reports;
 use crate::route::publish::Published;
 use crate::route::reload::Reloads;
 use crate::route::resolve::Written;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is remembered of one route.
@@ -21,8 +21,8 @@ pub struct Memory {
     pub applied: BTreeMap<Key, Applied>,
     /// What the ConfigMap holds; none: not read yet.
     pub written: Option<Written>,
-    /// The Secret with the keys exists: this process made it, or was told so.
-    pub keys_exist: bool,
+    /// The Secrets with keys that exist: this process made them, or was told so.
+    pub secrets: BTreeSet<String>,
     /// What each pod said last.
     pub reports: Reports,
     /// Which pods were told to look at their configuration again, and when.

@@ -56,9 +56,15 @@ impl Names {
         format!("{}-dataplane-config", self.route)
     }
 
-    /// The `Secret` with the keys that seal sessions and stored values.
+    /// The `Secret` with the keys that seal sessions, and the admin token.
     pub fn keys(&self) -> String {
         format!("{}-keys", self.route)
+    }
+
+    /// The `Secret` with the keys that seal what lies on the volume of `claim`. It bears the claim's name, not the
+    /// route's: whoever adopts the volume needs it.
+    pub fn keys_of(claim: &str) -> String {
+        format!("{claim}-keys")
     }
 
     /// The `PersistentVolumeClaim` of the embedded store. It holds a hash of the uid, so a route made again
@@ -73,8 +79,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn derived(names: &Names) -> [String; 4] {
-        [names.dataplane(), names.config_map(), names.keys(), names.store()]
+    fn derived(names: &Names) -> [String; 5] {
+        let store = names.store();
+        let keys = Names::keys_of(&store);
+        [names.dataplane(), names.config_map(), names.keys(), store, keys]
     }
 
     fn is_dns_label(name: &str) -> bool {

@@ -116,7 +116,7 @@ async fn program(
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
     ensure::finalizer(context, subject).await?;
-    ensure::keys(context, subject, &mut memory.keys_exist).await?;
+    ensure::keys(context, subject, memory).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {
         valid: &valid,
@@ -125,6 +125,7 @@ async fn program(
     };
     let children = build::children(&plan);
     let problems = apply::children(context, subject, &children, memory).await?;
+    ensure::volume_keys(context, subject, &valid.route.store, memory).await?;
     let mut next = None;
     if problems.is_empty() {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());

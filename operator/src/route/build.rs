@@ -6,7 +6,7 @@ pub mod config_map;
 mod deployment;
 pub mod keys;
 mod pod;
-mod pvc;
+pub mod pvc;
 mod service;
 mod service_account;
 mod stateful_set;

@@ -1,17 +1,22 @@
-//! Third step of a reconcile: what is made once in a route's life. The finalizer, then the keys.
+//! Third step of a reconcile: what is made once in a route's life. The finalizer, then the keys; those of the volume
+//! follow when its claim is there.
 //!
 //! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten.
 
-use super::build::keys::{self, Chance};
+use super::build::keys::{self, Chance, Claim};
+use super::build::pvc;
 use super::subject::Subject;
 use crate::context::Context;
 use crate::controller::route_resource;
 use crate::kinds::{Key, Kind};
+use crate::memory::Memory;
 use crate::names::Names;
 use asyncmcp_crds::DRAIN_FINALIZER;
+use asyncmcp_crds::effective::Store;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// What could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -65,36 +70,76 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
     patched.map(drop).map_err(Error::Finalizer)
 }
 
-/// Makes the Secret with the keys, unless there is one. `exist` remembers that there is.
-pub async fn keys(context: &Context, subject: &Subject, exist: &mut bool) -> Result<(), Error> {
+/// Makes the Secret with the route's keys, unless there is one.
+pub async fn keys(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<(), Error> {
     let names = &subject.names;
-    if are_known(context, names, *exist) {
+    create(context, names, names.keys(), memory, || {
+        let chance = Chance {
+            sessions: rand::random(),
+            token: rand::random(),
+        };
+        keys::of_route(names, &chance)
+    })
+    .await
+}
+
+/// Makes the Secret with the keys of the volume, unless there is one. A claim that is not there yet wakes the route
+/// when it comes; until then its pod waits for both.
+pub async fn volume_keys(
+    context: &Context,
+    subject: &Subject,
+    store: &Store,
+    memory: &mut Memory,
+) -> Result<(), Error> {
+    let names = &subject.names;
+    let Some(claim) = claim(context, names, store) else {
+        return Ok(());
+    };
+    create(context, names, Names::keys_of(&claim.name), memory, || {
+        keys::of_claim(names, &claim, rand::random(), &rand::random())
+    })
+    .await
+}
+
+fn claim(context: &Context, names: &Names, store: &Store) -> Option<Claim> {
+    let name = pvc::name(names, store)?;
+    let key = Key::new(Kind::PersistentVolumeClaim, name);
+    let uid = context
+        .caches
+        .meta(names.namespace(), &key)?
+        .metadata
+        .uid
+        .clone()?;
+    Some(Claim { name: key.name, uid })
+}
+
+/// Creates a Secret that nobody made before. `memory` remembers that there is one.
+async fn create(
+    context: &Context,
+    names: &Names,
+    name: String,
+    memory: &mut Memory,
+    build: impl FnOnce() -> Secret,
+) -> Result<(), Error> {
+    if is_known(context, names, &name, &memory.secrets) {
         return Ok(());
     }
-    let chance = Chance {
-        sessions: rand::random(),
-        store: rand::random(),
-        token: rand::random(),
-    };
     let api: Api<Secret> = Api::namespaced(context.client.clone(), names.namespace());
-    match api
-        .create(&PostParams::default(), &keys::build(names, &chance))
-        .await
-    {
+    match api.create(&PostParams::default(), &build()).await {
         Ok(_) => {}
-        // Made earlier, or somebody else's: `apply` looks.
+        // Made earlier, or somebody else's. `apply` looks at the route's; a volume's may have been put back by hand.
         Err(kube::Error::Api(status)) if status.code == 409 => {}
-        Err(error) => return Err(Error::Keys(names.keys(), error)),
+        Err(error) => return Err(Error::Keys(name, error)),
     }
-    *exist = true;
+    memory.secrets.insert(name);
     Ok(())
 }
 
 /// A watch knows best, and sees when somebody deletes them; without one it is enough to have made them.
-fn are_known(context: &Context, names: &Names, exist: bool) -> bool {
-    let key = Key::new(Kind::Secret, names.keys());
+fn is_known(context: &Context, names: &Names, name: &str, made: &BTreeSet<String>) -> bool {
+    let key = Key::new(Kind::Secret, name);
     if context.caches.watches(Kind::Secret) {
         return context.caches.meta(names.namespace(), &key).is_some();
     }
-    exist
+    made.contains(name)
 }

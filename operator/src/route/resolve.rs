@@ -3,7 +3,7 @@
 //!
 //! Invariant: reads only, and never the contents of a Secret.
 
-use super::build::config_map;
+use super::build::{config_map, pvc};
 use super::feedback::Observed;
 use super::subject::Subject;
 use super::validate::{self, Document};
@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::kinds::{Key, Kind};
 use crate::labels;
 use crate::memory::Memory;
+use crate::names::Names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use std::collections::BTreeSet;
@@ -100,17 +101,21 @@ pub async fn everything(context: &Context, subject: &Subject, memory: &mut Memor
 /// children's names that may be taken by somebody else's object.
 fn register(context: &Context, subject: &Subject) -> BTreeSet<Key> {
     let names = &subject.names;
-    let references = match &subject.loaded {
-        Ok(loaded) => validate::references(&loaded.route.spec),
-        Err(_) => BTreeSet::new(),
+    let (references, claim) = match &subject.loaded {
+        Ok(loaded) => (
+            validate::references(&loaded.route.spec),
+            pvc::name(names, &asyncmcp_crds::effective(&loaded.route).store),
+        ),
+        Err(_) => (BTreeSet::new(), None),
     };
+    let volume_keys = claim.map(|claim| Key::new(Kind::Secret, Names::keys_of(&claim)));
     let own = [
         Key::new(Kind::ConfigMap, names.config_map()),
         Key::new(Kind::Secret, names.keys()),
         Key::new(Kind::Service, names.dataplane()),
         Key::new(Kind::PersistentVolumeClaim, names.store()),
     ];
-    let interest = references.iter().cloned().chain(own).collect();
+    let interest = references.iter().cloned().chain(own).chain(volume_keys).collect();
     context.interest.set(names.namespace(), names.route(), interest);
     references
 }

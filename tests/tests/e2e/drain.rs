@@ -61,6 +61,11 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
         .keys()
         .find_map(|child| child.strip_prefix("persistentvolumeclaims/"));
     let volume = volume.context("the volume is gone")?;
+    let keys = format!("secrets/{volume}-keys");
+    assert!(
+        children.contains_key(&keys),
+        "the volume's keys are gone: {children:?}"
+    );
     let claim = space.get("persistentvolumeclaims", volume).await?;
     assert!(claim["metadata"]["ownerReferences"].is_null(), "{claim}");
     let events = space.kubectl(&["get", "events", "--field-selector=reason=StoreKept"])?;

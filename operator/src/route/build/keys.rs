@@ -1,16 +1,21 @@
-//! The Secret with the keys of a route: what seals sessions, what seals stored values, and the admin token.
+//! The Secrets with keys: those of a route (what seals sessions, the admin token) and those of a volume (what seals the
+//! values on it).
 //!
-//! Called by `ensure`, once in a route's life.
+//! Called by `ensure`, once in the life of a route and of a volume.
 //!
-//! Invariant: chance is an argument. The Secret is created and never applied again: a key that changed would end every
-//! session and close every stored value.
+//! Invariant: chance is an argument. A Secret is created and never applied again: a key that changed would end every
+//! session and close every stored value. A volume's keys belong to its claim and live as long as that, so that a route
+//! which adopts the volume can read it.
 
 use super::meta;
+use crate::labels;
 use crate::names::Names;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::json;
+use std::num::NonZeroU32;
 
 /// Bytes of a key.
 pub const KEY: usize = 32;
@@ -21,37 +26,66 @@ pub const STORE: &str = "store.json";
 /// Opens the jobs API of the admin port.
 pub const ADMIN_TOKEN: &str = "adminToken";
 
-/// Random bytes for everything in the Secret.
+/// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
 pub struct Chance {
     /// For [`SESSIONS`].
     pub sessions: [u8; KEY],
-    /// For [`STORE`].
-    pub store: [u8; KEY],
     /// For [`ADMIN_TOKEN`].
     pub token: [u8; KEY],
 }
 
 /// The Secret of a new route.
-pub fn build(names: &Names, chance: &Chance) -> Secret {
+pub fn of_route(names: &Names, chance: &Chance) -> Secret {
     let token = BASE64_URL_SAFE_NO_PAD.encode(chance.token);
-    let data = [
-        (SESSIONS, ring(&chance.sessions)),
-        (STORE, ring(&chance.store)),
-        (ADMIN_TOKEN, token),
-    ];
+    let first = NonZeroU32::MIN;
+    secret(
+        meta(names, names.keys()),
+        [(SESSIONS, ring(first, &chance.sessions)), (ADMIN_TOKEN, token)],
+    )
+}
+
+/// A claim that exists.
+pub struct Claim {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// The Secret of a volume that has none. `id` is drawn as well: where somebody deleted the Secret, what the old key
+/// sealed is told from what the new one seals.
+pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
+    let owner = OwnerReference {
+        api_version: "v1".to_owned(),
+        kind: "PersistentVolumeClaim".to_owned(),
+        name: claim.name.clone(),
+        uid: claim.uid.clone(),
+        controller: None,
+        block_owner_deletion: None,
+    };
+    let metadata = ObjectMeta {
+        name: Some(Names::keys_of(&claim.name)),
+        namespace: Some(names.namespace().to_owned()),
+        labels: Some(labels::all(names.route())),
+        owner_references: Some(vec![owner]),
+        ..ObjectMeta::default()
+    };
+    secret(metadata, [(STORE, ring(id, key))])
+}
+
+fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Secret {
+    let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())));
     Secret {
-        metadata: meta(names, names.keys()),
-        data: Some(
-            data.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())))
-                .into(),
-        ),
+        metadata,
+        data: Some(data.into()),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     }
 }
 
-/// A ring of one key, named `1`; 0 stands for "not sealed".
-fn ring(key: &[u8; KEY]) -> String {
-    json!({"keys": {"1": BASE64_STANDARD.encode(key)}, "sealWith": "1"}).to_string()
+/// A ring of one key; 0 stands for "not sealed".
+fn ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
+    let id = id.to_string();
+    json!({"keys": {&id: BASE64_STANDARD.encode(key)}, "sealWith": id}).to_string()
 }

@@ -4,10 +4,19 @@
 //! and it can outlive its route.
 
 use super::Plan;
-use asyncmcp_crds::effective::EmbeddedStore;
+use crate::names::Names;
+use asyncmcp_crds::effective::{EmbeddedStore, Store};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
 };
+
+/// The claim of the volume that the route's store is on: its own, or the one that it brings.
+pub fn name(names: &Names, store: &Store) -> Option<String> {
+    match store {
+        Store::Embedded(store) => Some(store.existing_claim.clone().unwrap_or_else(|| names.store())),
+        Store::Memory => None,
+    }
+}
 
 /// None where the route brings a claim of its own.
 pub(super) fn build(plan: &Plan<'_>, store: &EmbeddedStore) -> Option<PersistentVolumeClaim> {

@@ -161,9 +161,19 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
         sources[0]["configMap"],
         json!({"name": "analytics-dataplane-config"})
     );
-    assert_eq!(sources[1]["secret"]["items"][1]["path"], "keys/store.json");
+    let keys = |source: &Value| {
+        let secret = &source["secret"];
+        (secret["name"].clone(), secret["items"][0]["path"].clone())
+    };
     assert_eq!(
-        sources[2]["secret"],
+        keys(&sources[1]),
+        (json!("analytics-keys"), json!("keys/sessions.json"))
+    );
+    let claim = &pod["volumes"][1]["persistentVolumeClaim"]["claimName"];
+    let of_volume = json!(format!("{}-keys", claim.as_str().unwrap()));
+    assert_eq!(keys(&sources[2]), (of_volume, json!("keys/store.json")));
+    assert_eq!(
+        sources[3]["secret"],
         json!({"name": "sign", "optional": true, "items": [
             {"key": "a", "path": "secrets/sign/a"},
             {"key": "b", "path": "secrets/sign/b"},
@@ -195,14 +205,28 @@ fn the_last_served_document_stays_beside_the_new_one() {
 fn keys_are_rings_of_one_key_each() {
     let chance = keys::Chance {
         sessions: [1; 32],
-        store: [2; 32],
         token: [3; 32],
     };
-    let secret = keys::build(&fixture::valid(&fixture::minimal()).names, &chance);
+    let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, &chance);
     let data = secret.data.unwrap();
     let ring: Value = serde_json::from_slice(&data[keys::SESSIONS].0).unwrap();
     assert_eq!(ring["sealWith"], "1");
     assert_eq!(ring["keys"]["1"], "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
-    assert_ne!(data[keys::SESSIONS], data[keys::STORE]);
     assert_eq!(data[keys::ADMIN_TOKEN].0.len(), 43);
+}
+
+#[test]
+fn the_keys_of_a_volume_go_with_its_claim() {
+    let names = fixture::valid(&fixture::minimal()).names;
+    let claim = keys::Claim {
+        name: "kept".to_owned(),
+        uid: "u-1".to_owned(),
+    };
+    let secret = keys::of_claim(&names, &claim, 77.try_into().unwrap(), &[2; 32]);
+    let owners = secret.metadata.owner_references.unwrap();
+    assert_eq!((owners.len(), owners[0].uid.as_str()), (1, "u-1"));
+    assert_eq!(secret.metadata.name.as_deref(), Some("kept-keys"));
+    let ring: Value = serde_json::from_slice(&secret.data.unwrap()[keys::STORE].0).unwrap();
+    assert_eq!(ring["sealWith"], "77");
+    assert_eq!(ring["keys"]["77"], "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=");
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: document, keys and references lie in one volume, so the kubelet swaps all of them with one rename.
 
-use super::super::{Plan, keys};
+use super::super::{Plan, keys, pvc};
+use crate::names::Names;
 use asyncmcp_crds::effective::Store;
 use asyncmcp_crds::v1alpha1::SecretKeyRef;
 use k8s_openapi::api::core::v1::{
@@ -28,13 +29,9 @@ pub(super) fn volumes(plan: &Plan<'_>) -> Vec<Volume> {
         }),
         ..Volume::default()
     };
-    let Store::Embedded(store) = &plan.valid.route.store else {
+    let Some(claim_name) = pvc::name(plan.names(), &plan.valid.route.store) else {
         return vec![config];
     };
-    let claim_name = store
-        .existing_claim
-        .clone()
-        .unwrap_or_else(|| plan.names().store());
     let state = Volume {
         name: STATE.to_owned(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -70,24 +67,28 @@ fn sources(plan: &Plan<'_>) -> Vec<VolumeProjection> {
         name: plan.names().config_map(),
         ..ConfigMapProjection::default()
     };
-    let keys = [keys::SESSIONS, keys::STORE].map(|key| item(key, format!("keys/{key}")));
-    let keys = SecretProjection {
-        name: plan.names().keys(),
-        items: Some(keys.into()),
-        ..SecretProjection::default()
-    };
     let document = VolumeProjection {
         config_map: Some(document),
         ..VolumeProjection::default()
     };
-    let keys = VolumeProjection {
-        secret: Some(keys),
-        ..VolumeProjection::default()
-    };
-    [document, keys]
+    let claim = pvc::name(plan.names(), &plan.valid.route.store);
+    let of_volume = claim.map(|claim| ring(Names::keys_of(&claim), keys::STORE));
+    [document, ring(plan.names().keys(), keys::SESSIONS)]
         .into_iter()
+        .chain(of_volume)
         .chain(referenced(&plan.valid.secrets))
         .collect()
+}
+
+fn ring(secret: String, key: &str) -> VolumeProjection {
+    VolumeProjection {
+        secret: Some(SecretProjection {
+            name: secret,
+            items: Some(vec![item(key, format!("keys/{key}"))]),
+            optional: None,
+        }),
+        ..VolumeProjection::default()
+    }
 }
 
 /// `optional`: a Secret that does not exist yet must not keep the route's other parts from being served.
