@@ -95,7 +95,7 @@ impl<'a> Webhook<'a> {
                 parent: text(trace.parent.as_ref()),
                 state: text(trace.state.as_ref()),
             },
-            as_task: false,
+            as_task: self.tool.as_task,
         }
     }
 

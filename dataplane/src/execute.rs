@@ -1,12 +1,16 @@
 //! Runs jobs on servers: the engine's [`Executor`].
 //!
-//! A job runs in a session of the gateway's own, so that no client's end can cut it.
+//! A job runs in a session of the gateway's own, so that no client's end can cut it, and as a task of the
+//! server's where it offers one, so that no end of ours can.
 //! Invariant: a call whose `onInterruption` is `Fail` is dispatched at most once; one that a
-//! server certainly did not dispatch may be sent again.
+//! server certainly did not dispatch may be sent again; one that is taken up is not sent at all.
 
+mod handle;
 mod pool;
 mod request;
 mod response;
+mod send;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +21,12 @@ use async_trait::async_trait;
 use asyncmcp_delivery::engine::{Begin, Executed, Executor, Run};
 use asyncmcp_delivery::job::{Call, OnInterruption};
 use asyncmcp_delivery::state::End;
-use asyncmcp_protocol::{Id, Notification};
 use bytes::Bytes;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-use tracing::Span;
+use tokio::time::sleep;
 
+use self::handle::Handle;
 use self::pool::Pool;
-use crate::upstream::{Error, Outgoing, Reply, ServerSession, TraceHeaders, Upstreams};
+use crate::upstream::{Error, Reply, Upstreams};
 
 /// Times that one execution may be dispatched when it may run again. Who cuts it three times
 /// is the call itself.
@@ -53,33 +55,33 @@ impl Runner {
     }
 
     /// Until it is known how the call ended, or that it was not dispatched.
-    async fn run(&self, call: &Call, params: &[u8], cancel: &CancellationToken) -> Executed {
-        let mut cuts = 0;
+    async fn run(&self, run: &Run<'_>, params: &[u8]) -> Executed {
+        let (call, mut cuts) = (run.call, 0);
         loop {
-            let error = match self.dispatch(call, params, cancel).await {
+            let error = match self.dispatch(run, params).await {
                 Ok(reply) => return replied(call, reply),
                 Err(error) => error,
             };
             tracing::info!(server = call.server, reason = error.reason(), %error, "an execution got no reply");
             match next(&error, call.on_interruption, cuts) {
-                _ if cancel.is_cancelled() => return ended(call, End::Unknown),
+                _ if run.cancel.is_cancelled() => return ended(call, End::Unknown),
                 Next::NotSent(retry_after) => return Executed::NotSent { retry_after },
                 Next::End(end) => return ended(call, end),
                 Next::Again { cut } => cuts += u32::from(cut),
             }
-            cancel.run_until_cancelled(sleep(PAUSE)).await;
+            run.cancel.run_until_cancelled(sleep(PAUSE)).await;
         }
     }
 
     /// Sends the call once, or twice where the first session was not known to the server any more.
-    async fn dispatch(&self, call: &Call, params: &[u8], cancel: &CancellationToken) -> Result<Reply, Error> {
+    async fn dispatch(&self, run: &Run<'_>, params: &[u8]) -> Result<Reply, Error> {
         for _ in 0..2 {
-            let taking = cancel.run_until_cancelled(self.pool.take(&call.server));
+            let taking = run.cancel.run_until_cancelled(self.pool.take(&run.call.server));
             let session = taking
                 .await
                 .unwrap_or(Err(Error::Interrupted))
                 .map_err(unopened)?;
-            match send(&session, call, params, cancel).await {
+            match send::send(&session, run, params).await {
                 Ok(reply) => {
                     self.pool.give_back(session);
                     return Ok(reply);
@@ -92,6 +94,25 @@ impl Runner {
             }
         }
         Err(Error::SessionLost)
+    }
+
+    /// Goes on with a call that was sent before, on the session that it was sent on.
+    async fn take_up(&self, run: &Run<'_>, handle: &[u8]) -> Executed {
+        let call = run.call;
+        let Some((session, place)) = Handle::read(handle).and_then(|handle| self.pool.known(call, handle))
+        else {
+            return Executed::Lost;
+        };
+        let reply = send::take_up(&session, run, place).await;
+        pool::discard(session);
+        match reply {
+            Ok(reply) => replied(call, reply),
+            Err(Error::TooLarge { .. }) => ended(call, End::TooLarge),
+            Err(error) => {
+                tracing::info!(server = call.server, reason = error.reason(), %error, "a call cannot be taken up");
+                Executed::Lost
+            }
+        }
     }
 }
 
@@ -119,44 +140,17 @@ fn next(error: &Error, on_interruption: OnInterruption, cuts: u32) -> Next {
 impl Executor for Runner {
     async fn execute(&self, run: Run<'_>) -> Executed {
         match &run.begin {
-            Begin::Send(params) => self.run(run.call, params, &run.cancel).await,
-            Begin::TakeUp(_) => Executed::Lost,
+            Begin::Send(params) => self.run(&run, params).await,
+            Begin::TakeUp(handle) => self.take_up(&run, handle).await,
         }
     }
 
     fn body(&self, call: &Call, end: End) -> Bytes {
         response::instead(call, end)
     }
-}
 
-/// One dispatch. When cancelled the server is told, and the call counts as cut.
-async fn send(
-    session: &ServerSession,
-    call: &Call,
-    params: &[u8],
-    cancel: &CancellationToken,
-) -> Result<Reply, Error> {
-    let stored = TraceHeaders::stored(&call.trace.parent, &call.trace.state);
-    let within = stored.within(&Span::current());
-    let request = request::request(call, params, session.own_id(), &within);
-    let request = request.map_err(|_| Error::Protocol("the accepted params cannot be read"))?;
-    tokio::select! {
-        reply = session.call(&request, Some(call.tool.clone()), within) => reply,
-        () = cancel.cancelled() => {
-            say_cancelled(session, &request.id).await;
-            Err(Error::Interrupted)
-        }
-    }
-}
-
-async fn say_cancelled(session: &ServerSession, id: &Id) {
-    let told = Notification::cancelled(id, "the job was cancelled");
-    let telling = session.post(Outgoing::new("notifications/cancelled", told.to_bytes()));
-    if !matches!(timeout(FAREWELL, telling).await, Ok(Ok(_))) {
-        tracing::debug!(
-            server = session.server(),
-            "a server could not be told that a call is cancelled"
-        );
+    fn poisoned(&self, call: &Call) -> Bytes {
+        response::poisoned(call)
     }
 }
 

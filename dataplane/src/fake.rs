@@ -4,6 +4,7 @@
 //! what is tested is what a server would see.
 
 mod route;
+pub(crate) mod task;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -69,6 +70,8 @@ pub(crate) struct Nature {
     pub(crate) slow_start: Duration,
     /// What every POST gets instead of an answer.
     pub(crate) closed: Option<u16>,
+    /// The statuses of its task, in turn; `None` where it offers no tasks.
+    pub(crate) tasks: Option<Vec<&'static str>>,
     pub(crate) sessions: HashSet<String>,
     pub(crate) seen: Vec<Seen>,
     resumed: Option<String>,
@@ -105,6 +108,7 @@ impl Fake {
             listens: true,
             slow_start: Duration::ZERO,
             closed: None,
+            tasks: None,
             sessions: HashSet::new(),
             seen: Vec::new(),
             resumed: None,
@@ -218,7 +222,11 @@ async fn initialize(fake: &Fake, seen: &Seen) -> Response {
     let mut nature = fake.nature();
     let id = format!("session-{}", nature.seen.len());
     nature.sessions.insert(id.clone());
-    let result = json!({"protocolVersion": nature.version, "capabilities": {"tools": {}},
+    let mut capabilities = json!({"tools": {}});
+    if nature.tasks.is_some() {
+        capabilities["tasks"] = json!({"requests": {"tools": {"call": {}}}});
+    }
+    let result = json!({"protocolVersion": nature.version, "capabilities": capabilities,
         "serverInfo": {"name": "fake", "version": "1"}, "instructions": "Be kind."});
     let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "result": result}).to_string();
     (
@@ -233,6 +241,9 @@ async fn initialize(fake: &Fake, seen: &Seen) -> Response {
 
 async fn answer(fake: &Fake, seen: &Seen) -> Response {
     let id = seen.body["id"].to_string();
+    if let Some(answer) = task::answer(fake, seen, &id).await {
+        return answer;
+    }
     match seen.method() {
         "tools/list" => list(fake, seen, &id),
         "ping" => json_body(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)),

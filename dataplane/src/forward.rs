@@ -9,6 +9,7 @@ mod reply;
 use std::future::Future;
 use std::time::Duration;
 
+use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::{Message, Notification, Outcome, RawObject, Request, Response, tool_result};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -169,6 +170,7 @@ fn for_server(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing 
         method: request.method,
         tool: Some(tool.name.clone()),
         trace: trace.clone(),
+        room: Room::default(),
     }
 }
 

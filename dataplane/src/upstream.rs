@@ -25,8 +25,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::error::Error;
-pub use self::events::{Events, Incoming};
-pub use self::exchange::Reply;
+pub use self::events::{Events, Incoming, Noted};
+pub use self::exchange::{Manner, Reply};
 pub use self::follow::Upstreams;
 pub use self::headers::TraceHeaders;
 pub use self::identity::Identity;

@@ -132,6 +132,17 @@ impl ErrorObject {
         }
     }
 
+    /// [`Code::OutcomeUnknown`] of a call that was cut so often that it is not tried again: `data.reason`
+    /// is `poisoned`.
+    pub fn poisoned(message: impl Into<String>) -> Self {
+        let mut data = RawObject::new();
+        data.set_value("reason", "poisoned");
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::OutcomeUnknown, message)
+        }
+    }
+
     /// [`Code::UnsupportedProtocolVersion`]: stock clients fall back to a version listed here.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> Self {
         let mut data = RawObject::new();

@@ -15,6 +15,7 @@ pub mod initialize;
 pub mod message;
 pub mod raw;
 pub mod sse;
+pub mod tasks;
 pub mod tool_result;
 pub mod tools;
 pub mod version;

@@ -95,6 +95,11 @@ impl Decoder {
         self.ready.pop_front()
     }
 
+    /// Bytes of the event that is not complete yet.
+    pub fn held(&self) -> usize {
+        self.data.len() + self.line.len()
+    }
+
     fn read(&mut self, chunk: &[u8]) -> Result<(), Error> {
         let mut rest = chunk;
         while let Some(first) = rest.first() {

@@ -2,11 +2,12 @@
 //!
 //! The catalogue reads a server's pages with it and writes the list a client sees.
 //!
-//! Invariant: of a tool only its name, `outputSchema` and one `_meta` key ever change.
+//! Invariant: of a tool only its name, `outputSchema`, `execution` and one `_meta` key ever change.
 
 use serde_json::value::RawValue;
 
 use crate::raw::{self, RawObject};
+use crate::tasks::Support;
 
 /// The `_meta` key that marks a tool whose result comes by webhook; its value is `"webhook"`.
 pub const META_DELIVERY: &str = "dev.asyncmcp/delivery";
@@ -91,9 +92,11 @@ impl Tool {
     }
 
     /// Marks it as answered by webhook. The output schema goes, since an acknowledgement
-    /// does not fulfil it and every SDK checks.
+    /// does not fulfil it and every SDK checks. So does `execution`: whether the server runs it as
+    /// a task is the gateway's affair, and a client that must ask for a task is not acknowledged.
     pub fn deliver_by_webhook(&mut self) {
         self.object.remove("outputSchema");
+        self.object.remove("execution");
         // A `_meta` that is no object means nothing to anyone and gives way.
         let mut meta = self.object.object("_meta").ok().flatten().unwrap_or_default();
         meta.set_value(META_DELIVERY, "webhook");
@@ -119,6 +122,11 @@ impl Tool {
             idempotent: says("idempotentHint"),
             read_only: says("readOnlyHint"),
         }
+    }
+
+    /// Whether it may or must be called as a task.
+    pub fn task_support(&self) -> Support {
+        Support::of(self.object.object("execution").ok().flatten().as_ref())
     }
 
     /// The tool as an object.
@@ -149,11 +157,12 @@ mod tests {
         Page::parse(serde_json::from_str(json).unwrap())
     }
 
-    const TOOL: &str = r#"{"title":"T","name":"slow","inputSchema":{ "max":1e400 },"outputSchema":true,"_meta":{"v":[ 1 ]},"x-vendor":{ }}"#;
+    const TOOL: &str = r#"{"title":"T","name":"slow","inputSchema":{ "max":1e400 },"outputSchema":true,"execution":{"taskSupport":"required"},"_meta":{"v":[ 1 ]},"x-vendor":{ }}"#;
 
     #[test]
-    fn a_webhook_tool_changes_in_three_places_only() {
+    fn a_webhook_tool_changes_in_four_places_only() {
         let mut tool = Tool::parse(serde_json::from_str(TOOL).unwrap()).unwrap();
+        assert_eq!(tool.task_support(), Support::Required);
         tool.rename("a_slow");
         tool.deliver_by_webhook();
         assert!(tool.is_delivered_by_webhook());

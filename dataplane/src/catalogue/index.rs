@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use asyncmcp_crds::effective::{Route, Server, WebhookTool};
+use asyncmcp_protocol::tasks::Support;
 use asyncmcp_protocol::tools::{self, is_valid_name};
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +25,8 @@ pub struct Tool {
     pub webhook: Option<WebhookTool>,
     /// Whether the server says that running it again does no harm (`idempotentHint` or `readOnlyHint`).
     pub repeatable: bool,
+    /// Whether the server says that it may be called as a task (`execution.taskSupport`).
+    pub as_task: bool,
 }
 
 /// What matters here of a tool that a server lists.
@@ -31,6 +34,7 @@ pub struct Tool {
 pub(super) struct Listed {
     pub(super) name: String,
     repeatable: bool,
+    as_task: bool,
     /// Tells whether anything of it changed that clients may see.
     fingerprint: [u8; 32],
 }
@@ -41,6 +45,7 @@ impl Listed {
         Self {
             name: tool.name().to_owned(),
             repeatable: hints.idempotent || hints.read_only,
+            as_task: tool.task_support() != Support::Forbidden,
             fingerprint: Sha256::digest(tool.object().to_bytes()).into(),
         }
     }
@@ -135,6 +140,7 @@ impl Index {
             webhook: webhook(route, &shown_as),
             shown_as: shown_as.clone(),
             repeatable: listed.repeatable,
+            as_task: listed.as_task,
         };
         let rival = self
             .tools

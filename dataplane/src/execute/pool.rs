@@ -9,10 +9,12 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use asyncmcp_delivery::job::Call;
 use asyncmcp_protocol::initialize::ClientCapabilities;
 use futures::future::join_all;
 use tokio::time::Instant;
 
+use super::handle::{Handle, Place};
 use crate::upstream::{Error, Identity, ServerSession, Upstreams};
 
 /// A session without a job for so long is ended.
@@ -59,6 +61,14 @@ impl Pool {
             }
             None => upstream.open(&Identity::gateway(ClientCapabilities::NONE)).await,
         }
+    }
+
+    /// The session that an earlier process left a handle on. It is not kept for other jobs: what its server
+    /// offers is not known any more.
+    pub(super) fn known(&self, call: &Call, handle: Handle) -> Option<(ServerSession, Place)> {
+        let upstream = self.upstreams.get(&call.server)?;
+        let session = upstream.known(handle.session.as_deref(), handle.version()?)?;
+        Some((session, handle.place))
     }
 
     /// Keeps a session whose job went well.

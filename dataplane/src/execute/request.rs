@@ -3,20 +3,22 @@
 //! Called by [`super::Runner`]. Invariant: the arguments are the client's bytes; of `_meta`
 //! nothing goes on that was meant for the gateway or that nobody would hear the answer to.
 
+use std::time::Duration;
+
 use asyncmcp_delivery::job::Call;
 use asyncmcp_protocol::raw::{self, RawObject};
-use asyncmcp_protocol::{Id, Request};
+use asyncmcp_protocol::{Id, Request, tasks};
 
 use crate::upstream::TraceHeaders;
 
 /// What `_meta` keys of the gateway's own begin with.
 const OURS: &str = "dev.asyncmcp/";
 
-/// The request under `id`, from the `params` that were accepted.
+/// The request under `id`, from the `params` that were accepted; with a `ttl`, as a task to be kept so long.
 pub(super) fn request(
     call: &Call,
     params: &[u8],
-    id: Id,
+    (id, ttl): (Id, Option<Duration>),
     trace: &TraceHeaders,
 ) -> Result<Request, raw::Error> {
     let accepted = RawObject::parse(params)?;
@@ -24,6 +26,9 @@ pub(super) fn request(
     sent.set_value("name", &call.tool);
     if let Some(arguments) = accepted.get("arguments") {
         sent.set("arguments", arguments.to_owned());
+    }
+    if let Some(ttl) = ttl {
+        sent.set("task", tasks::wanted(ttl).to_raw());
     }
     let mut request = Request::new(id, "tools/call", Some(sent));
     request.set_meta(&meta(accepted.object("_meta")?.unwrap_or_default(), trace));
@@ -52,7 +57,7 @@ mod tests {
         let params = br#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},
             "_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","vendor/x":{ },"traceparent":"old"}}"#;
         let trace = TraceHeaders::stored("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "");
-        let sent = request(&call("slow"), params, Id::number(1), &trace)
+        let sent = request(&call("slow"), params, (Id::number(1), None), &trace)
             .unwrap()
             .to_bytes();
         assert_eq!(
@@ -68,8 +73,19 @@ mod tests {
     #[test]
     fn an_empty_meta_goes() {
         let params = br#"{"name":"slow","_meta":{"progressToken":7}}"#;
-        let sent = request(&call("slow"), params, Id::number(1), &TraceHeaders::default()).unwrap();
+        let untraced = TraceHeaders::default();
+        let sent = request(&call("slow"), params, (Id::number(1), None), &untraced).unwrap();
         let expected = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow"}}"#;
+        assert_eq!(String::from_utf8(sent.to_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_task_is_asked_for_in_the_gateways_own_words() {
+        let params = br#"{"name":"slow","task":{"ttl":1}}"#;
+        let (ttl, untraced) = (Some(Duration::from_secs(90)), TraceHeaders::default());
+        let sent = request(&call("slow"), params, (Id::number(1), ttl), &untraced).unwrap();
+        let expected =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow","task":{"ttl":90000}}}"#;
         assert_eq!(String::from_utf8(sent.to_bytes()).unwrap(), expected);
     }
 }

@@ -61,6 +61,17 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         .into()
 }
 
+/// The response of a call that was cut so often that it is not tried again.
+pub(super) fn poisoned(call: &Call) -> Bytes {
+    let message = format!(
+        "the call of {} was interrupted again and again; it is not tried any more, and whether it ran to its end is not known",
+        call.shown_as
+    );
+    Response::error(id(call), &ErrorObject::poisoned(message))
+        .to_bytes()
+        .into()
+}
+
 /// The client's id as it was written; acceptance has read it once already.
 fn id(call: &Call) -> Option<Id> {
     let raw = serde_json::from_str(&call.request_id).ok()?;
@@ -78,6 +89,17 @@ mod tests {
         let body = of(&call("slow"), Reply::Result(result));
         let expected = br#"{"jsonrpc":"2.0","id":"client-1","result":{ "content":[ ],"n":1e400}}"#;
         assert_eq!(body.as_ref(), expected);
+    }
+
+    #[test]
+    fn a_poisoned_call_says_so() {
+        let body: serde_json::Value = serde_json::from_slice(&poisoned(&call("slow"))).unwrap();
+        assert_eq!(body["id"], "client-1");
+        let error = &body["error"];
+        assert_eq!(
+            (&error["code"], &error["data"]["reason"]),
+            (&(-31003).into(), &"poisoned".into())
+        );
     }
 
     #[test]

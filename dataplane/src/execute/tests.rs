@@ -41,6 +41,8 @@ fn may_run_again(tool: &str) -> Call {
     }
 }
 
+mod resuming;
+
 const PARAMS: &[u8] = br#"{"name":"shown","arguments":{ "n":1.0e4}}"#;
 
 fn runner(fake: &Fake) -> Runner {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use asyncmcp_delivery::engine::Room;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -101,13 +102,15 @@ pub(super) fn body_kind(response: &Response) -> Body {
     }
 }
 
-/// The whole body, unless it is larger than `limit`.
-pub(super) async fn read(response: Response, limit: usize) -> Result<Bytes, Error> {
+/// The whole body, unless it is larger than `limit`; as soon as there is `room` for it.
+pub(super) async fn read(response: Response, limit: usize, room: &Room) -> Result<Bytes, Error> {
     let too_large = Error::TooLarge { limit };
-    if said_length(&response).is_some_and(|length| length > limit) {
-        return Err(too_large);
+    match said_length(&response) {
+        Some(length) if length > limit => return Err(too_large),
+        Some(length) => room.take(length).await,
+        None => {}
     }
-    match read_up_to(response, limit).await? {
+    match read_up_to(response, limit, room).await? {
         (body, true) => Ok(body),
         (_, false) => Err(too_large),
     }
@@ -116,13 +119,13 @@ pub(super) async fn read(response: Response, limit: usize) -> Result<Bytes, Erro
 /// The beginning of a body, for a look at an error; an unreadable one is empty.
 pub(super) async fn glance(response: Response) -> Bytes {
     const GLANCE: usize = 4096;
-    read_up_to(response, GLANCE)
+    read_up_to(response, GLANCE, &Room::default())
         .await
         .map_or_else(|_| Bytes::new(), |(body, _)| body)
 }
 
 /// At most about `limit` bytes, and whether that is all of the body.
-async fn read_up_to(mut response: Response, limit: usize) -> Result<(Bytes, bool), Error> {
+async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result<(Bytes, bool), Error> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response
         .chunk()
@@ -132,6 +135,9 @@ async fn read_up_to(mut response: Response, limit: usize) -> Result<(Bytes, bool
         body.extend_from_slice(&chunk);
         if body.len() > limit {
             return Ok((body.freeze(), false));
+        }
+        if body.len() > Room::SMALL {
+            room.take(limit).await;
         }
     }
     Ok((body.freeze(), true))

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 
+use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::batch::{self, Body};
 use asyncmcp_protocol::{Message, Outcome, sse};
 use bytes::Bytes;
@@ -41,6 +42,9 @@ enum Purpose {
     Listen,
 }
 
+/// Told the id of each event that has one.
+pub type Noted = Box<dyn Fn(&str) + Send + Sync>;
+
 type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
 /// A server's stream of messages.
@@ -54,6 +58,9 @@ pub struct Events {
     last_id: Option<String>,
     pace: Pace,
     over: bool,
+    /// Asked before much of an event is held.
+    room: Room,
+    noted: Option<Noted>,
 }
 
 impl fmt::Debug for Events {
@@ -64,29 +71,56 @@ impl fmt::Debug for Events {
 
 impl Events {
     pub(super) fn answer(session: ServerSession, response: Response, operation: Option<Operation>) -> Self {
-        Self::new(session, Purpose::Answer, response, operation)
+        Self::new(session, Purpose::Answer, Some(response), operation)
+    }
+
+    /// The answer to a POST that another process sent, from the event `last_id` on. The server has as much
+    /// time to be there as a task has.
+    pub(super) fn resumed(session: ServerSession, last_id: &str) -> Self {
+        Self {
+            last_id: Some(last_id.to_owned()),
+            pace: Pace::patient(),
+            ..Self::new(session, Purpose::Answer, None, None)
+        }
+    }
+
+    /// The same, holding large events only with `room`.
+    #[must_use]
+    pub(super) fn within(mut self, room: Room) -> Self {
+        self.room = room;
+        self
+    }
+
+    /// The same, with the ids of its events told.
+    #[must_use]
+    pub(super) fn noting(mut self, noted: Option<Noted>) -> Self {
+        self.noted = noted;
+        self
     }
 
     pub(super) fn listen(session: ServerSession, response: Response) -> Self {
-        Self::new(session, Purpose::Listen, response, None)
+        Self::new(session, Purpose::Listen, Some(response), None)
     }
 
     fn new(
         session: ServerSession,
         purpose: Purpose,
-        response: Response,
+        response: Option<Response>,
         operation: Option<Operation>,
     ) -> Self {
+        let chunks = response.map(|response| Box::pin(response.bytes_stream()) as Chunks);
         Self {
             decoder: sse::Decoder::new(session.upstream().max_response()),
             session,
             purpose,
             operation,
-            chunks: Some(Box::pin(response.bytes_stream())),
+            chunks,
             ready: VecDeque::new(),
             last_id: None,
             pace: Pace::start(),
             over: false,
+            room: Room::default(),
+            noted: None,
         }
     }
 
@@ -137,6 +171,9 @@ impl Events {
 
     /// Reads a chunk, or takes the stream up again.
     async fn advance(&mut self) -> Result<(), Error> {
+        if self.decoder.held() > Room::SMALL {
+            self.room.take(self.session.upstream().max_response()).await;
+        }
         let Some(chunks) = &mut self.chunks else {
             return self.take_up_again().await;
         };
@@ -154,7 +191,12 @@ impl Events {
             if let Some(data) = event.message() {
                 self.ready.extend(messages(data)?);
             }
-            self.last_id = event.id.or(self.last_id.take());
+            if let Some(id) = event.id {
+                if let Some(noted) = &self.noted {
+                    noted(&id);
+                }
+                self.last_id = Some(id);
+            }
         }
         // What came before an event that is too large still counts, and may be the response.
         match pushed {

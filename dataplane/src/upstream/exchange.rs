@@ -5,12 +5,13 @@
 
 use std::future::Future;
 
+use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::{Id, Message, Outcome, RawObject, RawValue, Request, Response};
 use bytes::Bytes;
 
 use super::session::{Answer, Outgoing, ServerSession};
-use super::{Error, Events, TraceHeaders};
+use super::{Error, Events, Noted, TraceHeaders};
 
 /// How a server replied, in its own bytes.
 #[derive(Clone, Debug)]
@@ -19,6 +20,19 @@ pub enum Reply {
     Result(Box<RawValue>),
     /// An `error`.
     Error(Box<RawValue>),
+}
+
+/// How a request is sent, and its answer read.
+#[derive(Default)]
+pub struct Manner {
+    /// The tool of a `tools/call`, as the server names it.
+    pub tool: Option<String>,
+    /// The trace it belongs to.
+    pub trace: TraceHeaders,
+    /// Asked before much of the answer is read.
+    pub room: Room,
+    /// Told of the events that the answer could be taken up from.
+    pub noted: Option<Noted>,
 }
 
 impl Reply {
@@ -36,30 +50,32 @@ impl ServerSession {
     pub async fn ask(&self, method: &str, params: Option<RawObject>) -> Result<Reply, Error> {
         let limit = self.upstream().timeout();
         let request = Request::new(self.own_id(), method, params);
-        let asking = self.call(&request, None, TraceHeaders::default());
+        let asking = self.call(&request, Manner::default());
         tokio::time::timeout(limit, asking)
             .await
             .unwrap_or(Err(Error::Silent(limit)))
     }
 
     /// Sends `request`, whose id is one of [`ServerSession::own_id`], and waits as long as it takes.
-    pub async fn call(
-        &self,
-        request: &Request,
-        tool: Option<String>,
-        trace: TraceHeaders,
-    ) -> Result<Reply, Error> {
+    pub async fn call(&self, request: &Request, manner: Manner) -> Result<Reply, Error> {
         let message = Outgoing {
             body: request.to_bytes().into(),
             method: request.method.clone(),
-            tool,
-            trace,
+            tool: manner.tool,
+            trace: manner.trace,
+            room: manner.room,
         };
         match self.post(message).await? {
             Answer::Accepted => Err(Error::Protocol("a request was answered with no response")),
             Answer::Json(body) => read(&body, &request.id),
-            Answer::Stream(events) => await_reply(*events, &request.id).await,
+            Answer::Stream(events) => await_reply(events.noting(manner.noted), &request.id).await,
         }
+    }
+
+    /// Waits for the reply to a request that another process sent, from the event `last_id` of its answer on.
+    pub async fn resume(&self, request: &Id, last_id: &str, manner: Manner) -> Result<Reply, Error> {
+        let events = Events::resumed(self.clone(), last_id).within(manner.room);
+        await_reply(events.noting(manner.noted), request).await
     }
 
     /// Answers a server's request as one that nobody could take further. In the background:

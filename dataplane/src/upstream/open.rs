@@ -5,16 +5,17 @@
 
 use std::time::Duration;
 
+use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::SESSION_ID;
 use asyncmcp_protocol::initialize::InitializeResult;
-use asyncmcp_protocol::{Era, Id, Notification, Request, Version, sse};
+use asyncmcp_protocol::{Era, Id, Notification, Request, Version, sse, tasks};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Response;
 
 use super::client::{self, Body};
 use super::exchange::{self, await_reply};
 use super::operation::Operation;
-use super::session::{Outgoing, Received, ServerSession, receive};
+use super::session::{Outgoing, Received, Said, ServerSession, receive};
 use super::{Error, Events, Identity, Upstream};
 
 /// How long `initialize` may take, even where ordinary calls may take longer.
@@ -36,8 +37,16 @@ impl Upstream {
 
     /// A session that was opened before, by this process or an earlier one.
     pub fn remembered(&self, id: &str, version: Version) -> Option<ServerSession> {
-        let id = session_id(&HeaderValue::from_str(id).ok()?)?;
-        Some(ServerSession::opened(self.clone(), Some(id), version, None))
+        self.known(Some(id), version)
+    }
+
+    /// The same, on a server that may keep no sessions.
+    pub fn known(&self, id: Option<&str>, version: Version) -> Option<ServerSession> {
+        let id = match id {
+            Some(id) => Some(session_id(&HeaderValue::from_str(id).ok()?)?),
+            None => None,
+        };
+        Some(ServerSession::known(self.clone(), id, version))
     }
 
     async fn initialize(&self, who: &Identity) -> Result<ServerSession, Error> {
@@ -53,7 +62,11 @@ impl Upstream {
         let id = response.headers().get(SESSION_ID).and_then(session_id);
         let result = self.read_result(who, id.clone(), response, &request.id).await?;
         let version = version(&result)?;
-        let session = ServerSession::opened(self.clone(), id, version, result.instructions);
+        let said = Said {
+            tasks: tasks::offered(&result.capabilities),
+            instructions: result.instructions,
+        };
+        let session = ServerSession::opened(self.clone(), id, version, said);
         let initialized = Notification::new("notifications/initialized", None);
         let told = Outgoing::new("notifications/initialized", initialized.to_bytes());
         match session.post(told).await {
@@ -69,12 +82,12 @@ impl Upstream {
         response: Response,
         request: &Id,
     ) -> Result<InitializeResult, Error> {
-        let reply = match receive(response, self.max_response()).await? {
+        let reply = match receive(response, self.max_response(), &Room::default()).await? {
             Received::Nothing => return Err(Error::Protocol("initialize was answered with no response")),
             Received::Json(body) => exchange::read(&body, request)?,
             Received::Stream(response) => {
                 // The stream may ask before it answers, so it needs a session to answer in.
-                let session = ServerSession::opened(self.clone(), id, who.version, None);
+                let session = ServerSession::opened(self.clone(), id, who.version, Said::default());
                 await_reply(Events::answer(session, response, None), request).await?
             }
         };

@@ -17,7 +17,7 @@ const BUCKETS: [f64; 14] = [
 ];
 
 /// The methods that are labels as they are; any other is `_OTHER`.
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 19] = [
     "initialize",
     "ping",
     "tools/list",
@@ -29,6 +29,9 @@ const METHODS: [&str; 16] = [
     "resources/templates/list",
     "completion/complete",
     "logging/setLevel",
+    "tasks/get",
+    "tasks/result",
+    "tasks/cancel",
     "notifications/initialized",
     "notifications/cancelled",
     "notifications/progress",

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
 use asyncmcp_protocol::{Id, Message, Outcome, Version};
 use bytes::Bytes;
@@ -27,8 +28,16 @@ struct Inner {
     /// `None` where the server keeps no sessions.
     id: Option<HeaderValue>,
     version: Version,
-    instructions: Option<String>,
+    said: Said,
     next_id: AtomicU64,
+}
+
+/// What a server said of itself at `initialize`; nothing of a session that was not opened here.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) instructions: Option<String>,
+    /// Whether it offers tools as tasks.
+    pub(super) tasks: bool,
 }
 
 /// A message for a server, and what to measure it by.
@@ -42,6 +51,8 @@ pub struct Outgoing {
     pub tool: Option<String>,
     /// The trace it belongs to.
     pub trace: TraceHeaders,
+    /// Asked before much of the answer is read.
+    pub room: Room,
 }
 
 impl Outgoing {
@@ -52,6 +63,7 @@ impl Outgoing {
             method: method.to_owned(),
             tool: None,
             trace: TraceHeaders::default(),
+            room: Room::default(),
         }
     }
 }
@@ -68,18 +80,26 @@ pub enum Answer {
 }
 
 impl ServerSession {
-    pub(super) fn opened(
-        upstream: Upstream,
-        id: Option<HeaderValue>,
-        version: Version,
-        instructions: Option<String>,
-    ) -> Self {
+    pub(super) fn opened(upstream: Upstream, id: Option<HeaderValue>, version: Version, said: Said) -> Self {
         Self(Arc::new(Inner {
             upstream,
             id,
             version,
-            instructions,
+            said,
             next_id: AtomicU64::new(1),
+        }))
+    }
+
+    /// A session that another process opened, or this one long ago. Its requests begin anew, far from
+    /// those that may still be under way.
+    pub(super) fn known(upstream: Upstream, id: Option<HeaderValue>, version: Version) -> Self {
+        let first = u64::from(rand::random::<u32>()) << 20;
+        Self(Arc::new(Inner {
+            upstream,
+            id,
+            version,
+            said: Said::default(),
+            next_id: AtomicU64::new(first),
         }))
     }
 
@@ -105,7 +125,12 @@ impl ServerSession {
 
     /// What the server says about its use; not known of a session taken up from the store.
     pub fn instructions(&self) -> Option<&str> {
-        self.0.instructions.as_deref()
+        self.0.said.instructions.as_deref()
+    }
+
+    /// Whether the server offers tools as tasks; not known of a session taken up from the store.
+    pub fn offers_tasks(&self) -> bool {
+        self.0.said.tasks
     }
 
     /// Whether `other` is this very session.
@@ -128,7 +153,7 @@ impl ServerSession {
         let mut operation = Operation::begin(&self.0.upstream.0.metrics, server, &message.method, tool);
         let mut headers = self.headers();
         message.trace.within(operation.span()).write(&mut headers);
-        match self.exchange(headers, message.body).await {
+        match self.exchange(headers, message.body, &message.room).await {
             Ok(Received::Nothing) => Ok(Answer::Accepted),
             Ok(Received::Json(body)) => {
                 if is_refusal(&body) {
@@ -137,7 +162,7 @@ impl ServerSession {
                 Ok(Answer::Json(body))
             }
             Ok(Received::Stream(response)) => {
-                let events = Events::answer(self.clone(), response, Some(operation));
+                let events = Events::answer(self.clone(), response, Some(operation)).within(message.room);
                 Ok(Answer::Stream(Box::new(events)))
             }
             Err(error) => {
@@ -179,10 +204,10 @@ impl ServerSession {
         }
     }
 
-    async fn exchange(&self, headers: HeaderMap, body: Bytes) -> Result<Received, Error> {
+    async fn exchange(&self, headers: HeaderMap, body: Bytes, room: &Room) -> Result<Received, Error> {
         let response = self.0.upstream.post(headers, body.clone()).await?;
         if response.status().is_success() {
-            return receive(response, self.0.upstream.max_response()).await;
+            return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
         match error {
@@ -236,11 +261,11 @@ pub(super) enum Received {
 }
 
 /// Reads the answer by what it says it is; a JSON body up to `limit`.
-pub(super) async fn receive(response: Response, limit: usize) -> Result<Received, Error> {
+pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Result<Received, Error> {
     match (response.status(), client::body_kind(&response)) {
         (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => Ok(Received::Nothing),
         (_, Body::Stream) => Ok(Received::Stream(response)),
-        (_, kind) => match (client::read(response, limit).await?, kind) {
+        (_, kind) => match (client::read(response, limit, room).await?, kind) {
             (body, _) if body.is_empty() => Ok(Received::Nothing),
             (body, Body::Json) => Ok(Received::Json(body)),
             _ => Err(Error::Protocol(

@@ -1,6 +1,6 @@
 //! When a broken stream is taken up again, and when no more.
 //!
-//! [`super::Events`] asks. Invariant: at most [`TRIES`] breaks in a row without progress,
+//! [`super::Events`] asks. Invariant: a bounded number of breaks in a row without progress,
 //! and never sooner than the server's `retry` allows.
 
 use std::time::Duration;
@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 /// Breaks in a row without progress before the stream is given up.
 const TRIES: u32 = 6;
+/// The same for a stream that another process left: its server may be on its way back, too. About six minutes.
+const PATIENT_TRIES: u32 = 20;
 /// The first wait where the server names none.
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait; a server may not ask for more.
@@ -21,6 +23,7 @@ const HELD: Duration = Duration::from_secs(5);
 pub(super) struct Pace {
     retry: Option<Duration>,
     breaks: u32,
+    tries: u32,
     connected: Instant,
     resume: Instant,
 }
@@ -32,8 +35,17 @@ impl Pace {
         Self {
             retry: None,
             breaks: 0,
+            tries: TRIES,
             connected: now,
             resume: now,
+        }
+    }
+
+    /// Of a stream that is to be opened where another process left it.
+    pub(super) fn patient() -> Self {
+        Self {
+            tries: PATIENT_TRIES,
+            ..Self::start()
         }
     }
 
@@ -58,7 +70,7 @@ impl Pace {
         self.breaks += 1;
         let backoff = FIRST * 2u32.pow(self.breaks - 1);
         self.resume = now + self.retry.unwrap_or_default().max(backoff).min(LONGEST);
-        (self.breaks < TRIES).then_some(())
+        (self.breaks < self.tries).then_some(())
     }
 
     /// Waits until it may be taken up again. Waits on where it was dropped.

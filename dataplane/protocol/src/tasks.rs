@@ -1,0 +1,212 @@
+//! Tasks of MCP 2025-11-25 (SEP-1686), as a requestor needs them: asking for one, reading its status.
+//!
+//! The data plane runs jobs as tasks where a server offers them. Nothing of the modern era's extension
+//! (SEP-2663) is here, whose task has another shape.
+//!
+//! Invariant: a status that is not known counts as working, for the server will say what became of it.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::raw::RawObject;
+
+/// The `_meta` key under which a task's result names its task.
+const META_RELATED: &str = "io.modelcontextprotocol/related-task";
+
+/// Whether a tool may, must or must not be called as a task (`execution.taskSupport`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Support {
+    /// It must not, which is so unless it says otherwise.
+    #[default]
+    Forbidden,
+    /// As the requestor likes.
+    Optional,
+    /// It must.
+    Required,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Under way.
+    Working,
+    /// It waits for an answer, which `tasks/result` brings the question to.
+    InputRequired,
+    /// Over: completed, failed or cancelled. `tasks/result` says how.
+    Over,
+}
+
+/// A task of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its id, which is as good as a key to it.
+    pub id: String,
+    /// How far it is.
+    pub status: Status,
+    /// How long the server asks to be left alone between two questions.
+    pub poll_interval: Option<Duration>,
+}
+
+impl Support {
+    /// Reads a tool's `execution`.
+    pub fn of(execution: Option<&RawObject>) -> Self {
+        let said = execution.and_then(|execution| execution.text("taskSupport"));
+        match said.as_deref() {
+            Some("required") => Self::Required,
+            Some("optional") => Self::Optional,
+            _ => Self::Forbidden,
+        }
+    }
+}
+
+impl Task {
+    /// Reads the `result` of a `tasks/get`.
+    pub fn parse(result: &RawValue) -> Option<Self> {
+        Self::of(&RawObject::parse(result.get().as_bytes()).ok()?)
+    }
+
+    /// The task that the `result` of a request began, if it is a `CreateTaskResult`. A server that knows no
+    /// tasks answers with the result itself.
+    pub fn created(result: &RawValue) -> Option<Self> {
+        let result = RawObject::parse(result.get().as_bytes()).ok()?;
+        if result.get("content").is_some() {
+            return None;
+        }
+        Self::of(&result.object("task").ok()??)
+    }
+
+    fn of(task: &RawObject) -> Option<Self> {
+        let status = match task.text("status")?.as_str() {
+            "completed" | "failed" | "cancelled" => Status::Over,
+            "input_required" => Status::InputRequired,
+            _ => Status::Working,
+        };
+        let interval = task
+            .get("pollInterval")
+            .and_then(|value| value.get().parse().ok());
+        Some(Self {
+            id: task.text("taskId").filter(|id| !id.is_empty())?,
+            status,
+            poll_interval: interval.and_then(|millis: f64| Duration::try_from_secs_f64(millis / 1000.0).ok()),
+        })
+    }
+}
+
+/// Whether a server's `capabilities` offer tools as tasks: `tasks.requests.tools.call`.
+pub fn offered(capabilities: &RawObject) -> bool {
+    let step = |object: RawObject, key| object.object(key).ok().flatten();
+    let tools = step(capabilities.clone(), "tasks")
+        .and_then(|tasks| step(tasks, "requests"))
+        .and_then(|requests| step(requests, "tools"));
+    tools.is_some_and(|tools| tools.get("call").is_some())
+}
+
+/// The `task` member of `params`: the server is to keep the task for `ttl`.
+pub fn wanted(ttl: Duration) -> RawObject {
+    let mut task = RawObject::new();
+    task.set_value("ttl", &u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+    task
+}
+
+/// The `params` of `tasks/get`, `tasks/result` and `tasks/cancel`.
+pub fn about(id: &str) -> RawObject {
+    let mut params = RawObject::new();
+    params.set_value("taskId", id);
+    params
+}
+
+/// A task's result as the plain result of its request: without the task's id, which is of no use to
+/// whoever did not ask for a task. All else keeps its bytes.
+pub fn plain(result: Box<RawValue>) -> Box<RawValue> {
+    let Ok(mut object) = RawObject::parse(result.get().as_bytes()) else {
+        return result;
+    };
+    let Ok(Some(mut meta)) = object.object("_meta") else {
+        return result;
+    };
+    if meta.remove(META_RELATED).is_none() {
+        return result;
+    }
+    if meta.is_empty() {
+        object.remove("_meta");
+    } else {
+        object.set("_meta", meta.to_raw());
+    }
+    object.to_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_created_task_is_told_from_a_result() {
+        let created = r#"{"task":{"taskId":"t","status":"working","ttl":1,"pollInterval":1500,"x":{}}}"#;
+        let task = Task {
+            id: "t".to_owned(),
+            status: Status::Working,
+            poll_interval: Some(Duration::from_millis(1500)),
+        };
+        assert_eq!(Task::created(&raw(created)), Some(task));
+        for other in [
+            r#"{"content":[],"task":{"taskId":"t","status":"working"}}"#,
+            r#"{"content":[]}"#,
+            r#"{"task":{"taskId":"","status":"working"}}"#,
+            r#"{"task":{"taskId":"t"}}"#,
+            r#"{"task":7}"#,
+            "[]",
+        ] {
+            assert_eq!(Task::created(&raw(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_status_is_known_for_what_it_means() {
+        for (word, status) in [
+            ("working", Status::Working),
+            ("submitted", Status::Working),
+            ("input_required", Status::InputRequired),
+            ("completed", Status::Over),
+            ("failed", Status::Over),
+            ("cancelled", Status::Over),
+        ] {
+            let task = format!(r#"{{"taskId":"t","status":"{word}","pollInterval":-1}}"#);
+            let task = Task::parse(&raw(&task)).unwrap();
+            assert_eq!((task.status, task.poll_interval), (status, None), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_server_offers_tasks_where_it_says_so_in_full() {
+        let offers = |json: &str| offered(&RawObject::parse(json.as_bytes()).unwrap());
+        assert!(offers(
+            r#"{"tasks":{"list":{},"requests":{"tools":{"call":{}}}}}"#
+        ));
+        for other in [
+            "{}",
+            r#"{"tasks":{}}"#,
+            r#"{"tasks":{"requests":{"tools":{}}}}"#,
+            r#"{"tasks":true}"#,
+        ] {
+            assert!(!offers(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_result_loses_its_tasks_id_and_nothing_else() {
+        let related = r#""io.modelcontextprotocol/related-task":{"taskId":"t"}"#;
+        let alone = plain(raw(&format!(r#"{{"content":[ 1e400 ],"_meta":{{{related}}}}}"#)));
+        assert_eq!(alone.get(), r#"{"content":[ 1e400 ]}"#);
+        let among = plain(raw(&format!(
+            r#"{{"_meta":{{"v":{{ }},{related}}},"content":[ ]}}"#
+        )));
+        assert_eq!(among.get(), r#"{"_meta":{"v":{ }},"content":[ ]}"#);
+        let untouched = r#"{ "content":[ ], "_meta":{ "v":1 } }"#;
+        assert_eq!(plain(raw(untouched)).get(), untouched);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a new process takes a cut execution up by.
+//!
+//! [`super::Runner`] leaves one with the engine as soon as there is something to go on from, and reads it
+//! back after a crash. Invariant: it holds credentials of a server's session, so it goes nowhere but into
+//! the store, which seals it.
+
+use asyncmcp_protocol::Version;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::upstream::ServerSession;
+
+/// A place to go on from, on a session of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Handle {
+    /// The session's id; `None` where the server keeps no sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session: Option<String>,
+    version: String,
+    #[serde(flatten)]
+    pub(super) place: Place,
+}
+
+/// Where on the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Place {
+    /// A task of the server, by its id.
+    Task(String),
+    /// The stream that the answer to a request comes on.
+    Stream {
+        /// The request's id, raw.
+        request: String,
+        /// The last event that was seen.
+        event: String,
+    },
+}
+
+impl Handle {
+    pub(super) fn new(session: &ServerSession, place: Place) -> Self {
+        Self {
+            session: session.id().map(str::to_owned),
+            version: session.version().to_string(),
+            place,
+        }
+    }
+
+    /// `None`: of a version that wrote something else.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(super) fn to_bytes(&self) -> Bytes {
+        serde_json::to_vec(self).expect("texts are JSON").into()
+    }
+
+    /// The version that the session speaks.
+    pub(super) fn version(&self) -> Option<Version> {
+        Version::parse(&self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_and_is_what_it_was() {
+        let task = Handle {
+            session: Some("s".to_owned()),
+            version: "2025-11-25".to_owned(),
+            place: Place::Task("t".to_owned()),
+        };
+        let bytes = task.to_bytes();
+        assert_eq!(bytes, r#"{"session":"s","version":"2025-11-25","task":"t"}"#);
+        assert_eq!(Handle::read(&bytes), Some(task));
+        let stream = r#"{"version":"2025-11-25","stream":{"request":"\"asyncmcp:1\"","event":"e"}}"#;
+        let read = Handle::read(stream.as_bytes()).unwrap();
+        assert_eq!(read.session, None);
+        assert_eq!(read.to_bytes(), stream);
+        assert_eq!(Handle::read(b"{}"), None);
+    }
+}
