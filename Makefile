@@ -5,10 +5,10 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check fmt lint generate setup e2e crash cluster-up cluster-down images clean
+.PHONY: help run test check fmt lint generate setup e2e crash bench-delivery cluster-up cluster-down images clean
 
 help: ## Shows this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 run: ## Starts a server, the data plane and a receiver here, and calls both tools (ONCE=1: ends by itself)
 	@tests/setup/build
@@ -38,6 +38,9 @@ e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: th
 
 crash: ## Kills the data plane 1,000 times under 50,000 calls, and at every commit (KILLS=n, SEED=n)
 	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_SEED='$(SEED)' tests/run crash
+
+bench-delivery: ## Measures deliveries side by side with asyncmcp, with 0 and with 1,000,000 parked (not a test; 10 minutes)
+	@tests/bench/run
 
 cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own
 	@tests/cluster/up

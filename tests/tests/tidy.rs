@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The arrows between our packages. They point down; what is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("asyncmcp-crds", &[]),
     ("asyncmcp-protocol", &[]),
     ("asyncmcp-delivery", &[]),
@@ -20,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
         "asyncmcp-dataplane",
         &["asyncmcp-crds", "asyncmcp-delivery", "asyncmcp-protocol"],
     ),
+    ("asyncmcp-bench", &["asyncmcp-delivery"]),
     // The tests may see everything.
     (
         "asyncmcp-tests",
