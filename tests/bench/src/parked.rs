@@ -78,6 +78,7 @@ fn job(id: JobId, now: Millis) -> NewJob {
             fingerprint: [0; 32],
         },
         max_pending: u64::MAX,
+        max_queued: u64::MAX,
     }
 }
 
@@ -90,6 +91,7 @@ fn call() -> Call {
         client: "parked".to_owned(),
         timeout: Duration::from_hours(1),
         on_interruption: OnInterruption::Fail,
+        as_task: false,
         target: Some(Target {
             // The discard port: nobody listens there.
             url: "http://127.0.0.1:9/dead".to_owned(),
