@@ -3,8 +3,10 @@
 //! Invariant: one request per connection, answered by the next line of the script; the last line is
 //! repeated.
 
+mod bomb;
+
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Between two bytes of a dripping answer.
-const DRIP: Duration = Duration::from_millis(50);
+const DRIP: Duration = Duration::from_secs(1);
 
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
@@ -36,8 +38,14 @@ pub enum Fault {
     Drip,
     /// Answers 200 and cuts the connection (RST) in the middle of the body.
     Reset,
+    /// Answers 200 and closes the connection in the middle of the body.
+    Short,
+    /// Closes the connection without an answer.
+    HangUp,
     /// Answers 200 and a body of so many bytes.
     Flood(usize),
+    /// Answers 200 and a gzip stream that would unpack to so many bytes.
+    Bomb(usize),
     /// Greets as a mail server would, before anything was asked.
     Greeting,
 }
@@ -94,7 +102,17 @@ impl FaultyReceiver {
         script: impl IntoIterator<Item = Fault>,
         tls: Option<TlsAcceptor>,
     ) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let anywhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Self::start_at(anywhere, script, tls).await
+    }
+
+    /// The same at an address of the test's choice.
+    pub async fn start_at(
+        address: SocketAddr,
+        script: impl IntoIterator<Item = Fault>,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let log = Arc::<Log>::default();
         let mut server = JoinSet::new();
@@ -116,6 +134,11 @@ impl FaultyReceiver {
     /// Its URL, under this name.
     pub fn url(&self, host: &str) -> String {
         format!("{}://{host}:{}/hook", self.scheme, self.address.port())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The requests so far.
@@ -175,6 +198,12 @@ where
             answer(stream, status, &format!("retry-after: {date}\r\n")).await
         }
         Fault::Silence | Fault::Greeting => std::future::pending().await,
+        Fault::HangUp => stream.shutdown().await,
+        Fault::Short => {
+            stream.write_all(&head(10)).await?;
+            stream.write_all(b"half").await?;
+            stream.shutdown().await
+        }
         Fault::NoBody | Fault::Reset => {
             stream.write_all(&head(10)).await?;
             stream.flush().await?;
@@ -182,6 +211,16 @@ where
         }
         Fault::Drip => drip(stream).await,
         Fault::Flood(bytes) => flood(stream, bytes, log).await,
+        Fault::Bomb(bytes) => {
+            let bomb = bomb::of(bytes);
+            let head = format!(
+                "HTTP/1.1 200 x\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                bomb.len()
+            );
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&bomb).await?;
+            stream.flush().await
+        }
     }
 }
 

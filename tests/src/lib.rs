@@ -11,6 +11,7 @@ pub mod collector;
 pub mod command;
 pub mod dashboard;
 pub mod dataplane;
+pub mod dns;
 pub mod eventually;
 pub mod example;
 pub mod fault;

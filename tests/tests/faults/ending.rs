@@ -59,15 +59,6 @@ impl Stage {
         Self::open_as(Setting::of(url), |_| Ok(Launch::default())).await
     }
 
-    /// The same with an attempt timeout that is meant to end attempts.
-    pub(crate) async fn open_tight(url: &str) -> Result<Self> {
-        let setting = Setting {
-            timeout: TIGHT,
-            ..Setting::of(url)
-        };
-        Self::open_as(setting, |_| Ok(Launch::default())).await
-    }
-
     /// The same as everything in `setting` says, with a start that may need files in its directory.
     pub(crate) async fn open_as(
         setting: Setting<'_>,

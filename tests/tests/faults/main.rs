@@ -4,7 +4,8 @@
 //! expects must not happen.
 
 mod answers;
-mod connections;
+mod case;
 mod ending;
 mod names;
-mod tls;
+mod rebinding;
+mod table;

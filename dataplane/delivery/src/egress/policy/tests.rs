@@ -1,5 +1,7 @@
 //! The policy over URLs and addresses, as a route would configure it.
 
+mod addresses;
+
 use super::*;
 
 fn egress(hosts: &[&str], cidrs: &[&str], schemes: &[Scheme]) -> Egress {
