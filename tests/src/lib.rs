@@ -17,10 +17,12 @@ pub mod example;
 pub mod fault;
 pub mod namespace;
 pub mod peers;
+pub mod pile;
 pub mod process;
 pub mod prometheus;
 pub mod readme;
 pub mod receiver;
 pub mod session;
+pub mod usage;
 
 pub use eventually::eventually;

@@ -91,7 +91,15 @@ impl Receiver {
     where
         A: Future<Output = StatusCode> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(0, decide).await
+    }
+
+    /// The same at a port that was chosen before.
+    pub async fn start_at<A>(port: u16, decide: impl Fn(Post) -> A + Send + Sync + 'static) -> Result<Self>
+    where
+        A: Future<Output = StatusCode> + Send + 'static,
+    {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         let book = Arc::<Mutex<Book>>::default();
         let door = Door {

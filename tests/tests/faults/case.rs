@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::dataplane::Launch;
 use asyncmcp_tests::fault::{Fault, FaultyReceiver};
@@ -18,7 +18,7 @@ use crate::ending::{Setting, Stage, TIGHT, are_one_delivery};
 use crate::names::{self, FROM_CLIENTS};
 
 /// What sockets on both sides may hold of an answer, and more than the process may grow by.
-const A_LITTLE: usize = 16 << 20;
+const A_LITTLE: u64 = 16 << 20;
 /// The name in certificates that hold.
 const NAME: &str = "localhost";
 /// A timeout in which a dripping answer has sent more than one byte.
@@ -252,8 +252,8 @@ impl Scene {
     }
 
     /// One request per attempt that came so far, and the memory of one attempt.
-    fn check(&self, given: &Given, story: &[&str], before: usize) -> Result<()> {
-        let grown = peak_memory(self.stage.gateway.process.pid())?.saturating_sub(before);
+    fn check(&self, given: &Given, story: &[&str], before: u64) -> Result<()> {
+        let grown = self.stage.peak_memory()? - before;
         ensure!(grown < A_LITTLE, "memory grew by {grown} bytes");
         let Some(receiver) = &self.receiver else {
             return Ok(());
@@ -263,7 +263,7 @@ impl Scene {
         let expected = requests(given, story);
         ensure!(seen.len() == expected, "{} requests", seen.len());
         let flooded = receiver.flooded();
-        ensure!(flooded < A_LITTLE, "{flooded} bytes were taken");
+        ensure!(u64::try_from(flooded)? < A_LITTLE, "{flooded} bytes were taken");
         if let (Given::Receiver { wait, .. }, [first, second, ..]) = (given, &seen[..]) {
             let waited = second.at - first.at;
             ensure!(waited >= *wait, "came again after {waited:?}");
@@ -288,7 +288,7 @@ pub(crate) async fn hold(given: Given, story: Story, told: Told) -> Result<()> {
     let rule = story.rule;
     let story: Vec<_> = story.attempts.iter().map(String::as_str).collect();
     let scene = Scene::of(&given).await?;
-    let before = peak_memory(scene.stage.gateway.process.pid())?;
+    let before = scene.stage.peak_memory()?;
     let began = Instant::now();
     match told {
         Told::Refused(rule) => scene.refuses(rule).await?,
@@ -320,12 +320,4 @@ fn requests(given: &Given, story: &[&str]) -> usize {
             .filter(|attempt| attempt.starts_with("delivered"))
             .count(),
     }
-}
-
-/// The most memory that the process has used, in bytes.
-fn peak_memory(pid: u32) -> Result<usize> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = peak.context("no VmHWM")?.trim().trim_end_matches(" kB");
-    Ok(kilobytes.parse::<usize>()? << 10)
 }

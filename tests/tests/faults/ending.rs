@@ -14,6 +14,7 @@ use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
 use asyncmcp_tests::fault::Seen;
 use asyncmcp_tests::session::Session;
+use asyncmcp_tests::usage::Usage;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -88,6 +89,11 @@ impl Stage {
             reply.json()
         );
         Ok(session)
+    }
+
+    /// The most memory that the process has used, in bytes.
+    pub(crate) fn peak_memory(&self) -> Result<u64> {
+        Ok(Usage::of(self.gateway.process.pid())?.peak)
     }
 
     /// What the log says of all attempts, once so many were made.
