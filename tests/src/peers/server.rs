@@ -53,6 +53,14 @@ impl Server {
         Self::start(command, port, dir.join("fixtures.log")).await
     }
 
+    /// Tools that outlive whoever called them, on the TypeScript SDK 1.x with its event and task stores.
+    pub async fn resuming(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.node("resuming.mjs");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("resuming.log")).await
+    }
+
     pub(super) async fn start(mut command: Command, port: u16, log: PathBuf) -> Result<Self> {
         let process = Process::start(&mut command, &log)?;
         let this = Self {

@@ -7,4 +7,5 @@ mod asking;
 mod asyncmcp;
 mod conformance;
 mod merged;
+mod resuming;
 mod tour;
