@@ -1,7 +1,7 @@
-//! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`.
+//! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`, and the jobs API behind its token.
 //!
-//! The kubelet, Prometheus and the operator call it. Invariant: it asks for no token, so it names
-//! no client, no receiver and no job.
+//! The kubelet, Prometheus and the operator call it, and people through [`crate::jobs`]. Invariant: what asks
+//! for no token names no client, no receiver and no job.
 
 use std::sync::Arc;
 
@@ -13,15 +13,18 @@ use axum::{Json, Router};
 use prometheus::TextEncoder;
 
 use crate::app::App;
+use crate::jobs;
 
 /// The routes of the admin port.
 pub fn router(app: Arc<App>) -> Router {
+    let jobs = jobs::router(app.jobs());
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .with_state(app)
+        .merge(jobs)
 }
 
 /// Ready: every server was tried once, and the process is not ending. A server or a store that is

@@ -27,6 +27,8 @@ use crate::args::Args;
 use crate::catalogue::Catalogue;
 use crate::config::Live;
 use crate::execute::Runner;
+use crate::jobs::Jobs;
+use crate::jobs::token::Token;
 use crate::server::Edge;
 use crate::sessions::{Sessions, Wrap};
 use crate::upstream::Upstreams;
@@ -45,6 +47,7 @@ pub struct App {
     runner: Arc<Runner>,
     catalogue: Catalogue,
     edge: Arc<Edge>,
+    token: Arc<Token>,
     tried: Arc<AtomicBool>,
     ending: CancellationToken,
 }
@@ -82,6 +85,7 @@ impl App {
     pub fn start(args: &Args, live: Live, registry: Registry) -> Result<Self> {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &config, &registry)?;
+        let token = Arc::new(state::token(args)?);
         let clock = Clock::system(store.high_water());
         let upstreams = Upstreams::new(live.clone(), upstream::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
@@ -121,6 +125,7 @@ impl App {
             runner,
             catalogue,
             edge,
+            token,
             tried,
             ending,
         })
@@ -129,6 +134,14 @@ impl App {
     /// What the MCP port serves.
     pub fn edge(&self) -> Arc<Edge> {
         Arc::clone(&self.edge)
+    }
+
+    /// What the jobs API serves.
+    pub fn jobs(&self) -> Jobs {
+        Jobs {
+            engine: Arc::clone(&self.engine),
+            token: Arc::clone(&self.token),
+        }
     }
 
     /// What `/metrics` shows.

@@ -40,9 +40,14 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Where /livez, /readyz, /metrics and /status are. It asks for no token.
+    /// Where /livez, /readyz, /metrics and /status are, which ask for no token, and /jobs, which does.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
     pub admin_listen: SocketAddr,
+
+    /// The token of /jobs. Without this it is `keys/adminToken` in --config-dir or `adminToken` in --state-dir,
+    /// which is made where it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// How log lines are written.
     #[arg(long, value_enum, default_value = "json")]
@@ -51,6 +56,10 @@ pub struct Args {
     /// Says whether the route can be served, and ends.
     #[arg(long)]
     pub check: bool,
+
+    /// Prints the `OpenAPI` document of /jobs, and ends.
+    #[arg(long, group = "document")]
+    pub openapi: bool,
 
     /// For crash tests: ends this process at the Nth commit of a kind, `KIND:before|after:N`.
     #[arg(long, hide = true, value_name = "KIND:WHEN:N")]

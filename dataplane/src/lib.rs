@@ -17,6 +17,7 @@ pub mod failpoint;
 mod fake;
 mod forward;
 pub mod guard;
+pub mod jobs;
 pub mod operation;
 pub mod policy;
 pub mod respond;

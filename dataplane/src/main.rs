@@ -1,6 +1,7 @@
 //! The life of a data-plane process: read the route or refuse to start, serve until a signal,
 //! drain, end.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use asyncmcp_dataplane::args::Args;
 use asyncmcp_dataplane::config::watch::Watch;
 use asyncmcp_dataplane::config::{Config, Live, Source};
 use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
-use asyncmcp_dataplane::{admin, server};
+use asyncmcp_dataplane::{admin, jobs, server};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +25,9 @@ const BAD_ROUTE: u8 = 78;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.openapi {
+        return print_document();
+    }
     let source = args.source();
     let first = match source.read_or_last() {
         Ok(first) => first,
@@ -38,6 +42,13 @@ fn main() -> ExitCode {
             tracing::error!(error = format!("{error:#}"), "the data plane ends");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print_document() -> ExitCode {
+    match std::io::stdout().write_all(jobs::document().as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE, // whoever was to read it is gone
     }
 }
 

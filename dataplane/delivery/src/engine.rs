@@ -15,6 +15,7 @@ mod execution;
 mod executor;
 mod expire;
 mod handle;
+pub mod jobs;
 mod log;
 mod metrics;
 mod policy;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::Args;
 use crate::config::Config;
 use crate::failpoint::Failpoint;
+use crate::jobs::token::{self, Token};
 use crate::session::seal::Ring;
 
 /// What was opened.
@@ -90,4 +91,25 @@ fn ring(args: &Args) -> Result<Ring> {
         (None, None) => Ok(Ring::random()),
     };
     ring.context("the session keys")
+}
+
+/// What opens the jobs API: the file that is named, in a pod the operator's, on a laptop one in the state
+/// directory. Without any of them nobody gets in.
+pub(super) fn token(args: &Args) -> Result<Token> {
+    let token = match (&args.admin_token_file, &args.config_dir, &args.state_dir) {
+        (Some(file), ..) => Token::File(file.clone()),
+        (None, Some(mounted), _) => Token::File(mounted.join("keys").join(token::NAME)),
+        (None, None, Some(dir)) => {
+            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            Token::open_or_create(dir).context("the token of the jobs API")?
+        }
+        (None, None, None) => Token::None,
+    };
+    match &token {
+        Token::File(path) => {
+            tracing::info!(path = %path.display(), "the jobs API takes the token in this file");
+        }
+        Token::None => tracing::info!("no --state-dir and no --admin-token-file: the jobs API is closed"),
+    }
+    Ok(token)
 }

@@ -67,6 +67,19 @@ pub(super) fn breaker(policy: &Policy, job: &Job, call: &Call, sample: Sample) {
     );
 }
 
+/// What an administrator had done to a job.
+pub(super) fn acted(policy: &Policy, job: &Job, what: &'static str) {
+    tracing::info!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        webhook_id = job.id.webhook_id(),
+        route = policy.route,
+        replays = job.replays,
+        done = what,
+        "an administrator moved a job"
+    );
+}
+
 /// A job that ends because nobody knows whether it ran.
 pub(super) fn unknown(job: &Job, call: &Call, poisoned: bool) {
     tracing::warn!(

@@ -10,6 +10,7 @@ mod executions;
 mod faults;
 mod flaky;
 mod handles;
+mod jobs;
 mod memory;
 mod receivers;
 mod recovery;

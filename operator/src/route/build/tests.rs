@@ -169,6 +169,7 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
         keys(&sources[1]),
         (json!("analytics-keys"), json!("keys/sessions.json"))
     );
+    assert_eq!(sources[1]["secret"]["items"][1]["path"], "keys/adminToken");
     let claim = &pod["volumes"][1]["persistentVolumeClaim"]["claimName"];
     let of_volume = json!(format!("{}-keys", claim.as_str().unwrap()));
     assert_eq!(keys(&sources[2]), (of_volume, json!("keys/store.json")));

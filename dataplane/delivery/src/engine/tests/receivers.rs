@@ -62,6 +62,7 @@ pub(super) struct Seen {
     pub(super) job: JobId,
     pub(super) url: String,
     pub(super) attempt: u32,
+    pub(super) replays: u32,
     pub(super) body: Bytes,
     pub(super) trace: Trace,
     /// Since the start of the test.
@@ -122,6 +123,7 @@ impl Sender for Receivers {
             job: post.job.id,
             url: url.clone(),
             attempt: post.job.attempts,
+            replays: post.job.replays,
             body: post.body.clone(),
             trace: post.trace.clone(),
             at: post.at.since(START),

@@ -72,19 +72,21 @@ fn sources(plan: &Plan<'_>) -> Vec<VolumeProjection> {
         ..VolumeProjection::default()
     };
     let claim = pvc::name(plan.names(), &plan.valid.route.store);
-    let of_volume = claim.map(|claim| ring(Names::keys_of(&claim), keys::STORE));
-    [document, ring(plan.names().keys(), keys::SESSIONS)]
+    let of_volume = claim.map(|claim| keys_of(Names::keys_of(&claim), &[keys::STORE]));
+    let of_route = keys_of(plan.names().keys(), &[keys::SESSIONS, keys::ADMIN_TOKEN]);
+    [document, of_route]
         .into_iter()
         .chain(of_volume)
         .chain(referenced(&plan.valid.secrets))
         .collect()
 }
 
-fn ring(secret: String, key: &str) -> VolumeProjection {
+fn keys_of(secret: String, keys: &[&str]) -> VolumeProjection {
+    let items = keys.iter().map(|key| item(key, format!("keys/{key}")));
     VolumeProjection {
         secret: Some(SecretProjection {
             name: secret,
-            items: Some(vec![item(key, format!("keys/{key}"))]),
+            items: Some(items.collect()),
             optional: None,
         }),
         ..VolumeProjection::default()

@@ -1,0 +1,253 @@
+//! What a person asks of jobs: to see them, to have deliveries replayed or stopped.
+//!
+//! The data plane's jobs API calls it. Invariant: a step is a compare-and-set on the state table, so what two
+//! people or the engine do at once happens once; and every question is bounded, however many jobs there are.
+
+use futures::future::join_all;
+use url::Url;
+
+use super::core::Core;
+use super::{Engine, deliver, log};
+use crate::history::{Entry, Outcome};
+use crate::id::JobId;
+use crate::job::{Call, Change, Job};
+use crate::state::{Push, Stage};
+use crate::store::scan::{Cursor, Filter, Order, Scan};
+use crate::store::{self, Store};
+
+/// Headers read for one question.
+const ROWS: usize = 10_000;
+/// Calls read for one question; they are sealed, so that each costs more than a header.
+const CALLS: usize = 1_000;
+/// Calls read before others get their turn on the thread.
+const TURN: usize = 64;
+/// The most jobs that one question answers with, or one command moves.
+pub const MOST: usize = 500;
+
+/// Which jobs; what is `None` asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// What their headers say.
+    pub filter: Filter,
+    /// Their tool, as clients see it.
+    pub tool: Option<String>,
+    /// The host of their receiver.
+    pub host: Option<String>,
+}
+
+/// Which part of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Which come first.
+    pub order: Order,
+    /// Behind this place; `None` begins at the beginning.
+    pub after: Option<Cursor>,
+    /// At most so many, [`MOST`] at most.
+    pub limit: usize,
+}
+
+/// A job, with its snapshot unless the key that sealed it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its header.
+    pub job: Job,
+    /// Its snapshot.
+    pub call: Option<Call>,
+}
+
+/// Part of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The jobs, in order. There may be none although there is more.
+    pub jobs: Vec<Listed>,
+    /// Where to go on; `None` when there is no more.
+    pub next: Option<Cursor>,
+}
+
+/// A job and its attempts.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The job.
+    pub listed: Listed,
+    /// What is kept of its attempts, numbered, oldest first.
+    pub history: Vec<(u32, Entry)>,
+}
+
+impl Shown {
+    /// The number of the attempt that delivered the job, where no entry says so: it ended at the header's
+    /// `turn`, and no more is known of it.
+    pub fn unwritten_delivery(&self) -> Option<u32> {
+        let last = self.history.last();
+        let is_written = last.is_some_and(|(_, entry)| entry.outcome == Outcome::Delivered);
+        let is_delivered = self.listed.job.state.push == Push::Delivered;
+        (is_delivered && !is_written).then(|| last.map_or(0, |(number, _)| *number) + 1)
+    }
+}
+
+/// What became of a bulk replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// So many are due again.
+    pub replayed: usize,
+    /// Where to go on; `None` when there is no more.
+    pub next: Option<Cursor>,
+}
+
+/// Why a job was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// There is no such job, or it was swept.
+    #[error("there is no such job; it may have been removed after its retention")]
+    Unknown,
+    /// The state table has no such step from where the job is.
+    #[error("the job is {}", .0.as_str())]
+    Impossible(Stage),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Query {
+    fn asks_calls(&self) -> bool {
+        self.tool.is_some() || self.host.is_some()
+    }
+
+    fn matches(&self, call: Option<&Call>) -> bool {
+        let tool = self.tool.as_ref();
+        let host = self.host.as_ref();
+        let Some(call) = call else {
+            return !self.asks_calls();
+        };
+        tool.is_none_or(|tool| *tool == call.shown_as)
+            && host.is_none_or(|host| host_of(call).is_some_and(|of| of.eq_ignore_ascii_case(host)))
+    }
+}
+
+fn host_of(call: &Call) -> Option<String> {
+    let url = Url::parse(&call.target.as_ref()?.url).ok()?;
+    url.host_str().map(str::to_owned)
+}
+
+impl Engine {
+    /// Looks through the jobs, a bounded number at a time.
+    pub async fn list(&self, query: &Query, page: Page) -> Result<Listing, store::Error> {
+        let limit = page.limit.clamp(1, MOST);
+        let looks = if query.asks_calls() { CALLS } else { limit };
+        let scan = Scan {
+            filter: query.filter,
+            order: page.order,
+            after: page.after,
+            limit: looks,
+            rows: ROWS,
+        };
+        let found = self.core.store.scan(scan).await?;
+        let mut listing = Listing {
+            jobs: Vec::new(),
+            next: found.next,
+        };
+        for (looked, job) in (1..).zip(found.jobs) {
+            let call = call_of(&*self.core.store, job.id).await?;
+            if query.matches(call.as_ref()) {
+                listing.jobs.push(Listed { job, call });
+            }
+            if listing.jobs.len() == limit && looks > limit {
+                listing.next = listing.jobs.last().map(|last| Cursor::of(&last.job));
+                break;
+            }
+            if looked % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(listing)
+    }
+
+    /// A job and what is kept of its attempts.
+    pub async fn show(&self, id: JobId) -> Result<Option<Shown>, store::Error> {
+        let store = &self.core.store;
+        let Some(job) = store.job(id).await? else {
+            return Ok(None);
+        };
+        let history = store.history(id).await?;
+        let call = call_of(&**store, id).await?;
+        let listed = Listed { job, call };
+        Ok(Some(Shown { listed, history }))
+    }
+
+    /// What is, or was, delivered; `None` while there is nothing yet, or no such job.
+    pub async fn result(&self, id: JobId) -> Result<Option<bytes::Bytes>, store::Error> {
+        self.core.store.body(id).await
+    }
+
+    /// Has a dead or stopped delivery tried again: the same webhook-id, a new budget, the history kept. It
+    /// comes after all live deliveries that are due for its receiver.
+    pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {
+        let job = act(&self.core, id, Change::Replay).await?;
+        deliver::park(&self.core, &job);
+        log::acted(&self.core.policy(), &job, "replayed");
+        Ok(job)
+    }
+
+    /// Stops a delivery: no further attempt. One that is under way is let go on, and nobody looks at its
+    /// answer.
+    pub async fn stop(&self, id: JobId) -> Result<Job, ActError> {
+        let job = act(&self.core, id, Change::Stop).await?;
+        log::acted(&self.core.policy(), &job, "stopped");
+        Ok(job)
+    }
+
+    /// Has the dead (or, where the query says so, the stopped) deliveries of a query tried again, at most
+    /// `limit` at a time and the newest first: one that dies again comes in front of the cursor, so that
+    /// whoever goes on until there is no more comes to an end.
+    pub async fn replay_all(
+        &self,
+        query: &Query,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Replayed, store::Error> {
+        let mut query = query.clone();
+        query.filter.stage.get_or_insert(Stage::Dead);
+        let page = Page {
+            order: Order::Newest,
+            after,
+            limit,
+        };
+        let listing = self.list(&query, page).await?;
+        let replays = listing.jobs.iter().map(|listed| self.replay(listed.job.id));
+        let mut replayed = 0;
+        for done in join_all(replays).await {
+            match done {
+                Ok(_) => replayed += 1,
+                Err(ActError::Store(error)) => return Err(error),
+                Err(ActError::Unknown | ActError::Impossible(_)) => {} // somebody was faster
+            }
+        }
+        let next = listing.next;
+        Ok(Replayed { replayed, next })
+    }
+
+    /// [`Engine::cancel`], and why not.
+    pub async fn cancel_or_say(&self, id: JobId) -> Result<Job, ActError> {
+        let cancelled = self.cancel(id).await?;
+        let job = self.core.store.job(id).await?.ok_or(ActError::Unknown)?;
+        if !cancelled {
+            return Err(ActError::Impossible(job.state.stage()));
+        }
+        log::acted(&self.core.policy(), &job, "cancelled");
+        Ok(job)
+    }
+}
+
+async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
+    if let Some(job) = core.store.apply(id, vec![change], core.now()).await? {
+        return Ok(job);
+    }
+    let job = core.store.job(id).await?.ok_or(ActError::Unknown)?;
+    Err(ActError::Impossible(job.state.stage()))
+}
+
+async fn call_of(store: &dyn Store, id: JobId) -> Result<Option<Call>, store::Error> {
+    match store.call(id).await {
+        Err(store::Error::Sealed { .. }) => Ok(None),
+        call => call,
+    }
+}

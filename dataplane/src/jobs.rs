@@ -1,0 +1,115 @@
+//! The jobs API of the admin port: a person sees, understands, replays, stops and cancels jobs.
+//!
+//! [`crate::admin`] mounts it. Invariant: nothing here answers without the token, but `/openapi.json`, which
+//! says nothing about this route; and no answer holds a receiver's query or credentials, or a payload that was
+//! not asked for.
+
+mod act;
+mod list;
+mod problem;
+mod query;
+mod replay;
+mod show;
+pub mod token;
+mod view;
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::engine::Engine;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use self::problem::Problem;
+use self::token::Token;
+
+/// What the API needs of the process.
+#[derive(Clone)]
+pub struct Jobs {
+    /// Where the jobs are moved.
+    pub engine: Arc<Engine>,
+    /// What opens the door.
+    pub token: Arc<Token>,
+}
+
+/// The routes of the API.
+pub fn router(jobs: Jobs) -> Router {
+    let guarded = Router::new()
+        .route("/jobs", get(list::list))
+        .route("/jobs/replay", post(replay::replay_all))
+        .route("/jobs/{id}", get(show::show))
+        .route("/jobs/{id}/result", get(show::result))
+        .route("/jobs/{id}/replay", post(act::replay))
+        .route("/jobs/{id}/stop", post(act::stop))
+        .route("/jobs/{id}/cancel", post(act::cancel))
+        .layer(from_fn_with_state(Arc::clone(&jobs.token), admit))
+        .with_state(jobs.engine);
+    Router::new()
+        .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
+        .merge(guarded)
+}
+
+async fn admit(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(AUTHORIZATION);
+    match token.check(given).await {
+        Ok(()) => next.run(request).await,
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// The document of the API as text: what `--openapi` prints and `openapi.json` in the repository holds.
+pub fn document() -> String {
+    let json = Document::openapi().to_pretty_json();
+    json.expect("a document of strings is JSON") + "\n"
+}
+
+/// JSON that is there already.
+fn json(bytes: bytes::Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], bytes).into_response()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "asyncmcp jobs API",
+        description = "On the admin port of each data plane (9464). A job is one accepted call of a webhook tool, \
+                       from its acknowledgement to the end of its delivery. Errors are problem details (RFC 9457).",
+    ),
+    paths(
+        list::list,
+        show::show,
+        show::result,
+        act::replay,
+        act::stop,
+        act::cancel,
+        replay::replay_all
+    ),
+    modifiers(&Bearer),
+    security(("token" = []))
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "Key `adminToken` of the Secret `<route>-keys`; on a laptop the file `adminToken` in `--state-dir`.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        document.info.license = None;
+        document.info.contact = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What is done to one job: `POST /jobs/{id}/replay`, `/stop` and `/cancel`.
+//!
+//! Invariant: each is a compare-and-set; a job that is elsewhere is left alone, and the answer says where it is.
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::engine::jobs::{ActError, Listed};
+use asyncmcp_delivery::job;
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::problem::Problem;
+use super::{query, view};
+
+/// Has a dead or stopped delivery tried again: the same webhook-id, a fresh timestamp and signature, a new budget.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/replay",
+    operation_id = "replayJob",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job as it is now.", body = view::Job),
+        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The delivery is neither dead nor stopped.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn replay(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Json<view::Job>, Problem> {
+    let done = engine.replay(query::id(&id)?).await;
+    answer(&engine, done, "only a dead or stopped delivery is replayed").await
+}
+
+/// Stops a delivery: no further attempt, until it is replayed.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/stop",
+    operation_id = "stopJob",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job as it is now.", body = view::Job),
+        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "No delivery is under way.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn stop(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Json<view::Job>, Problem> {
+    let done = engine.stop(query::id(&id)?).await;
+    answer(
+        &engine,
+        done,
+        "only a delivery that is due or sending is stopped; a call that is queued or running is cancelled",
+    )
+    .await
+}
+
+/// Cancels a call that has not ended; its receiver is told so.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/cancel",
+    operation_id = "cancelJob",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job as it is now.", body = view::Job),
+        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The call ended before.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Json<view::Job>, Problem> {
+    let done = engine.cancel_or_say(query::id(&id)?).await;
+    answer(
+        &engine,
+        done,
+        "only a call that is queued or running is cancelled; its delivery is stopped",
+    )
+    .await
+}
+
+/// The job as it is now, or why it was left alone.
+async fn answer(
+    engine: &Engine,
+    done: Result<job::Job, ActError>,
+    fix: &str,
+) -> Result<Json<view::Job>, Problem> {
+    let job = done.map_err(|error| match error {
+        ActError::Impossible(_) => Problem::conflict(format!("{error}: {fix}")),
+        other => other.into(),
+    })?;
+    let listed = engine.show(job.id).await?.map(|shown| shown.listed);
+    let listed = listed.unwrap_or(Listed { job, call: None });
+    Ok(Json(listed.into()))
+}

@@ -1,0 +1,89 @@
+//! `GET /jobs`: jobs by a filter, page by page.
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::engine::jobs::Page;
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::{query, view};
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Jobs {
+    /// The jobs, in order. There may be none although there are more pages: the work of one request is bounded.
+    jobs: Vec<view::Job>,
+    /// What to give as `cursor` for the next page; null on the last one.
+    cursor: Option<String>,
+}
+
+/// Lists jobs by acceptance, and dead letters (`state=dead`) by when they died.
+#[utoipa::path(
+    get,
+    path = "/jobs",
+    operation_id = "listJobs",
+    params(
+        ("state" = Option<view::State>, Query, nullable = false, description = "Where they are."),
+        ("tool" = Option<String>, Query, nullable = false, min_length = 1, max_length = 128,
+            description = "Their tool as clients see it."),
+        ("server" = Option<String>, Query, nullable = false, min_length = 1, max_length = 63,
+            description = "Their server's name in the route."),
+        ("client" = Option<String>, Query, nullable = false, pattern = "^[0-9a-f]{16}$",
+            description = "Their client, as `client` of a job names it."),
+        ("receiver" = Option<String>, Query, nullable = false, min_length = 1, max_length = 2048,
+            description = "The host of their receiver, or its whole URL."),
+        ("deadReason" = Option<view::Category>, Query, nullable = false,
+            description = "Why they are dead letters."),
+        ("since" = Option<String>, Query, nullable = false, format = DateTime,
+            description = "Accepted at this time or later (RFC 3339)."),
+        ("until" = Option<String>, Query, nullable = false, format = DateTime,
+            description = "Accepted before this time (RFC 3339)."),
+        ("order" = Option<Order>, Query, nullable = false, description = "Which come first: `newest`, or `oldest`."),
+        ("limit" = Option<u32>, Query, nullable = false, minimum = 1, maximum = 500,
+            description = "Jobs on a page: 50."),
+        ("cursor" = Option<String>, Query, nullable = false,
+            pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}-(0|[1-9][0-9]{0,14})$",
+            description = "Where an earlier answer stopped."),
+    ),
+    responses(
+        (status = 200, description = "A page of jobs.", body = Jobs),
+        (status = 400, description = "A parameter is not as it should be.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(engine): State<Arc<Engine>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Jobs>, Problem> {
+    let (query, pages) = query::parse(query.as_deref().unwrap_or_default())?;
+    let page = Page {
+        order: pages.order,
+        after: pages.cursor,
+        limit: pages.limit,
+    };
+    let listing = engine.list(&query, page).await?;
+    Ok(Json(Jobs {
+        jobs: listing.jobs.into_iter().map(view::Job::from).collect(),
+        cursor: listing.next.map(|cursor| cursor.to_string()),
+    }))
+}
+
+/// Which jobs come first.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(
+    dead_code,
+    reason = "it is only there for the document; the words are read in `query`"
+)]
+enum Order {
+    /// The newest.
+    Newest,
+    /// The oldest.
+    Oldest,
+}

@@ -1,0 +1,214 @@
+//! What is asked for, from a query string or a body, checked field by field.
+//!
+//! [`super::list`] and [`super::replay`] read it. Invariant: a parameter that is not known, is there twice or
+//! cannot be read is an error that names it; nothing is ignored.
+
+use std::str::FromStr;
+
+use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::engine::jobs::{MOST, Query};
+use asyncmcp_delivery::id::JobId;
+use asyncmcp_delivery::job::Key;
+use asyncmcp_delivery::state::{Category, Stage};
+use asyncmcp_delivery::store::scan::{Cursor, Filter, Order};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+
+/// The longest query string.
+const MAX_QUERY: usize = 4096;
+/// Jobs on a page that does not say.
+const USUAL_LIMIT: usize = 50;
+
+/// Which jobs, as whoever asks wrote it. What is absent asks for nothing.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Selection {
+    /// `queued`, `running`, `due`, `sending`, `delivered`, `dead`, `stopped` or `ended`.
+    #[schema(value_type = Option<super::view::State>)]
+    pub(super) state: Option<String>,
+    /// The tool's name as clients see it.
+    #[schema(min_length = 1, max_length = 128)]
+    pub(super) tool: Option<String>,
+    /// The server's name in the route.
+    #[schema(min_length = 1, max_length = 63)]
+    pub(super) server: Option<String>,
+    /// The client, as `client` of a job names it.
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub(super) client: Option<String>,
+    /// The receiver's host, or its whole URL.
+    #[schema(min_length = 1, max_length = 2048)]
+    pub(super) receiver: Option<String>,
+    /// Why the delivery is a dead letter.
+    #[schema(value_type = Option<super::view::Category>)]
+    pub(super) dead_reason: Option<String>,
+    /// Accepted at this time or later (RFC 3339).
+    #[schema(format = DateTime)]
+    pub(super) since: Option<String>,
+    /// Accepted before this time (RFC 3339).
+    #[schema(format = DateTime)]
+    pub(super) until: Option<String>,
+}
+
+/// Which part of the answer, as whoever asks wrote it.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    pub(super) order: Order,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) limit: usize,
+}
+
+/// Reads the query string of a list.
+pub(super) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
+    if query.len() > MAX_QUERY {
+        let detail = format!("the query is longer than {MAX_QUERY} bytes");
+        return Err(Problem::field("query", detail));
+    }
+    let (mut selection, mut given) = (Selection::default(), Given::default());
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let slot = match &*name {
+            "order" => &mut given.order,
+            "cursor" => &mut given.cursor,
+            "limit" => &mut given.limit,
+            name => selection.slot(name).ok_or_else(|| unknown(name))?,
+        };
+        if slot.replace(value.into_owned()).is_some() {
+            return Err(Problem::field(&name, "say it once"));
+        }
+    }
+    let pages = Pages {
+        order: given
+            .order
+            .map_or(Ok(Order::default()), |order| order_of(&order))?,
+        cursor: given.cursor.map(|cursor| cursor_of(&cursor)).transpose()?,
+        limit: given.limit.map_or(Ok(USUAL_LIMIT), |limit| limit_of(&limit))?,
+    };
+    Ok((selection.query()?, pages))
+}
+
+/// A parameter of the path.
+pub(super) fn id(text: &str) -> Result<JobId, Problem> {
+    text.parse()
+        .map_err(|error: asyncmcp_delivery::id::ParseError| Problem::field("id", error.to_string()))
+}
+
+/// Where an earlier answer stopped.
+pub(super) fn cursor_of(text: &str) -> Result<Cursor, Problem> {
+    Cursor::from_str(text).map_err(|error| Problem::field("cursor", error.to_string()))
+}
+
+#[derive(Default)]
+struct Given {
+    order: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+fn unknown(name: &str) -> Problem {
+    let name: String = name.chars().take(64).collect();
+    let known = "state, tool, server, client, receiver, deadReason, since, until, order, limit and cursor";
+    Problem::field(&name, format!("there is no such parameter; there are {known}"))
+}
+
+fn order_of(text: &str) -> Result<Order, Problem> {
+    match text {
+        "newest" => Ok(Order::Newest),
+        "oldest" => Ok(Order::Oldest),
+        _ => Err(Problem::field("order", "say newest or oldest")),
+    }
+}
+
+fn limit_of(text: &str) -> Result<usize, Problem> {
+    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| Problem::field("limit", format!("say a number from 1 to {MOST}")))
+}
+
+impl Selection {
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "state" => Some(&mut self.state),
+            "tool" => Some(&mut self.tool),
+            "server" => Some(&mut self.server),
+            "client" => Some(&mut self.client),
+            "receiver" => Some(&mut self.receiver),
+            "deadReason" => Some(&mut self.dead_reason),
+            "since" => Some(&mut self.since),
+            "until" => Some(&mut self.until),
+            _ => None,
+        }
+    }
+
+    /// What the engine is asked for.
+    pub(super) fn query(self) -> Result<Query, Problem> {
+        let tool = text("tool", self.tool, 128)?;
+        let server = text("server", self.server, 63)?;
+        let receiver = text("receiver", self.receiver, 2048)?;
+        let is_url = receiver.as_ref().is_some_and(|receiver| receiver.contains("://"));
+        let (url, host) = if is_url {
+            (receiver, None)
+        } else {
+            (None, receiver)
+        };
+        let filter = Filter {
+            stage: self.state.as_deref().map(stage_of).transpose()?,
+            server: server.as_deref().map(Key::of),
+            client: self.client.as_deref().map(client_of).transpose()?,
+            receiver: url.as_deref().map(Key::of),
+            dead: self.dead_reason.as_deref().map(reason_of).transpose()?,
+            since: self
+                .since
+                .as_deref()
+                .map(|text| time_of("since", text))
+                .transpose()?,
+            until: self
+                .until
+                .as_deref()
+                .map(|text| time_of("until", text))
+                .transpose()?,
+        };
+        Ok(Query { filter, tool, host })
+    }
+}
+
+fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>, Problem> {
+    match value {
+        Some(text) if text.is_empty() || text.chars().count() > most => {
+            Err(Problem::field(name, format!("say 1 to {most} characters")))
+        }
+        value => Ok(value),
+    }
+}
+
+fn stage_of(text: &str) -> Result<Stage, Problem> {
+    let found = Stage::ALL.into_iter().find(|stage| stage.as_str() == text);
+    found.ok_or_else(|| Problem::field("state", one_of(&Stage::ALL.map(Stage::as_str))))
+}
+
+fn reason_of(text: &str) -> Result<Category, Problem> {
+    let found = Category::ALL.into_iter().find(|why| why.as_str() == text);
+    found.ok_or_else(|| Problem::field("deadReason", one_of(&Category::ALL.map(Category::as_str))))
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("say one of {}", words.join(", "))
+}
+
+/// The key of a client from the text that [`super::view`] makes of it.
+fn client_of(text: &str) -> Result<Key, Problem> {
+    let digits = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let key = u64::from_str_radix(text, 16).ok().filter(|_| digits);
+    let key = key.map(|key| Key(key.to_be_bytes()));
+    key.ok_or_else(|| {
+        Problem::field(
+            "client",
+            "say 16 hexadecimal digits, as `client` of a job has them",
+        )
+    })
+}
+
+fn time_of(name: &str, text: &str) -> Result<Millis, Problem> {
+    let at = text.parse::<jiff::Timestamp>().ok();
+    let at = at.map(|at| Millis(u64::try_from(at.as_millisecond()).unwrap_or(0)));
+    at.ok_or_else(|| Problem::field(name, "say a time as in RFC 3339, such as 2026-11-22T08:30:00Z"))
+}

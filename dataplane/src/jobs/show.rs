@@ -1,0 +1,66 @@
+//! `GET /jobs/{id}`: one job with its attempts; `GET /jobs/{id}/result`: what is delivered.
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::engine::jobs::ActError;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::problem::Problem;
+use super::{json, query, view};
+
+/// Shows a job and its attempts.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}",
+    operation_id = "showJob",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job.", body = view::Job),
+        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Json<view::Job>, Problem> {
+    let shown = engine.show(query::id(&id)?).await?;
+    let shown = shown.ok_or(ActError::Unknown)?;
+    Ok(Json(shown.into()))
+}
+
+/// Gives what is delivered: the JSON-RPC response, byte for byte.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/result",
+    operation_id = "showResult",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The JSON-RPC response.", body = Object),
+        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job, or it has no result yet.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down, or lacks the key of this result.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn result(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let body = engine.result(query::id(&id)?).await?;
+    let none = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such job, or it has no result yet",
+        )
+    };
+    body.map(json).ok_or_else(none)
+}
