@@ -73,6 +73,7 @@ impl<'a> Webhook<'a> {
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
+            Ok(Acceptance::Full) => Err(Error::StoreFull),
             Err(AcceptError::Closed) => Err(Error::Closing),
             Err(AcceptError::Store(error)) => Err(Error::Store(error)),
         }

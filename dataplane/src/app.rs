@@ -84,7 +84,7 @@ impl App {
     /// Must be called within a runtime.
     pub fn start(args: &Args, live: Live, registry: Registry) -> Result<Self> {
         let config = Arc::clone(&live.borrow());
-        let State { store, failed, ring } = state::open(args, &config, &registry)?;
+        let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
         let clock = Clock::system(store.high_water());
         let upstreams = Upstreams::new(live.clone(), upstream::Metrics::register(&registry)?);

@@ -20,6 +20,8 @@ use crate::{guard, session, upstream};
 
 /// How long a client is asked to wait before it tries again.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The same where room has to come free by deliveries and by age.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
 /// How much of a client's own words is said back.
 const MAX_ECHO: usize = 128;
 
@@ -99,6 +101,11 @@ pub enum Error {
         "{1} calls wait for server {0:?}, as many as servers[].maxQueuedJobs allows; try again when some have run"
     )]
     ServerFull(String, u64),
+    /// The store has no room for another call.
+    #[error(
+        "the gateway's store has no room for more calls of webhook tools; try again when some are delivered"
+    )]
+    StoreFull,
     /// The route is being deleted or the process ends.
     #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
     Closing,
@@ -141,6 +148,7 @@ impl Error {
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
             | Self::ServerFull(..)
+            | Self::StoreFull
             | Self::Closing
             | Self::Store(_)
             | Self::Revocation(_) => Code::Overloaded,
@@ -151,6 +159,7 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            Self::StoreFull => ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE)),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }

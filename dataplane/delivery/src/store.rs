@@ -9,16 +9,20 @@ pub mod metrics;
 pub mod redb;
 pub mod scan;
 pub mod seal;
+pub mod space;
 
 mod codec;
 #[cfg(test)]
 mod conformance;
 mod lanes;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::scan::Scan;
+pub use self::space::Space;
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -78,6 +82,8 @@ pub enum Acceptance {
     ClientFull,
     /// As many jobs are queued for the server as may be: nothing was accepted.
     ServerFull,
+    /// The store has no room for another job: nothing was accepted.
+    Full,
 }
 
 /// How many jobs are where; kept in the same commit as the jobs, never by a scan.
@@ -159,6 +165,9 @@ pub struct Sweep {
     pub limit: usize,
 }
 
+/// How old the written time may grow while nothing else is written.
+const HEARTBEAT: Duration = Duration::from_hours(1);
+
 /// A durable home for jobs and session rows. All times are arguments.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -179,7 +188,7 @@ pub trait Store: Send + Sync + 'static {
     /// The raw `params` for the server; gone once the call ended.
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
-    /// The body to deliver; there once the call ended.
+    /// The body to deliver; there once the call ended, until it was delivered and [`Self::reclaim`] took it.
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
     /// The handle of the execution under way, if one was kept; gone with the execution.
@@ -225,8 +234,18 @@ pub trait Store: Send + Sync + 'static {
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
 
     /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Says how
-    /// many jobs and sessions went; as many as `limit` means that there may be more.
+    /// many jobs and sessions went; as many as `limit` means that there may be more. Writes down the time once
+    /// an hour where nothing goes, so that [`Self::high_water`] tells how long no process lived.
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
+
+    /// Gives the room of delivered results back, oldest first, before their time: at most `limit` at once.
+    /// Such a job has no body any more and is otherwise kept. Says how many; fewer than `limit` means that
+    /// there are no more for now.
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
+
+    /// How much room is taken and may be. New jobs that do not fit are refused with [`Acceptance::Full`];
+    /// whoever starts executions asks [`Space::executions`] before.
+    fn space(&self) -> Space;
 
     /// How many jobs are where.
     fn counts(&self) -> Counts;

@@ -17,10 +17,13 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::failpoint::Failpoint;
 use crate::jobs::token::{self, Token};
 use crate::session::seal::Ring;
+
+/// Room that the store keeps for a full disk.
+const BALLAST: u64 = 64 << 20;
 
 /// What was opened.
 pub(super) struct State {
@@ -33,11 +36,17 @@ pub(super) struct State {
 }
 
 /// Opens what the route and the command line name.
-pub(super) fn open(args: &Args, config: &Config, registry: &Registry) -> Result<State> {
+pub(super) fn open(args: &Args, live: &Live, registry: &Registry) -> Result<State> {
+    let config = Arc::clone(&live.borrow());
     let metrics = Metrics::register(registry)?;
     let ring = Arc::new(ring(args)?);
     let (store, failed): (Arc<dyn Store>, _) = match (&config.route.store, &args.state_dir) {
-        (effective::Store::Embedded(_), Some(dir)) => embedded(args, dir, config, metrics)?,
+        (effective::Store::Embedded(given), Some(dir)) => {
+            let store = Arc::new(embedded(args, dir, &config, (metrics, given.size.bytes()))?);
+            tokio::spawn(follow_size(live.clone(), Arc::clone(&store)));
+            let failed = store.fatal();
+            (store, failed)
+        }
         (effective::Store::Embedded(_), None) => {
             tracing::warn!("no --state-dir: accepted calls are lost when this process ends");
             (Arc::new(Memory::new(metrics)), CancellationToken::new())
@@ -47,17 +56,14 @@ pub(super) fn open(args: &Args, config: &Config, registry: &Registry) -> Result<
     Ok(State { store, failed, ring })
 }
 
-fn embedded(
-    args: &Args,
-    dir: &Path,
-    config: &Config,
-    metrics: Metrics,
-) -> Result<(Arc<dyn Store>, CancellationToken)> {
+fn embedded(args: &Args, dir: &Path, config: &Config, (metrics, size): (Metrics, u64)) -> Result<Embedded> {
     std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
     let mut options = Options {
         metrics,
         sealer: Arc::new(sealer(args, dir)?),
         route: config.identity(),
+        size,
+        ballast: BALLAST,
         ..Options::default()
     };
     if let Some(failpoint) = &args.failpoint {
@@ -66,9 +72,16 @@ fn embedded(
             .context("--failpoint")?
             .arm(&mut options);
     }
-    let store = Embedded::open(dir, options).with_context(|| format!("--state-dir {}", dir.display()))?;
-    let failed = store.fatal();
-    Ok((Arc::new(store), failed))
+    Embedded::open(dir, options).with_context(|| format!("--state-dir {}", dir.display()))
+}
+
+/// A new `store.embedded.size` applies at once.
+async fn follow_size(mut live: Live, store: Arc<Embedded>) {
+    while live.changed().await.is_ok() {
+        if let effective::Store::Embedded(given) = &live.borrow_and_update().route.store {
+            store.set_size(given.size.bytes());
+        }
+    }
 }
 
 /// In a pod the operator's keys; on a laptop a file beside the store.

@@ -24,6 +24,8 @@ use crate::store;
 const GONE: Duration = Duration::from_mins(10);
 /// How often the lanes of servers that are gone are looked at, if nothing else wakes the loop.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same while the store has no room for executions.
+const SHORT_OF_ROOM: Duration = Duration::from_secs(1);
 /// How many jobs of a server that is gone end at a time.
 const FAREWELLS: usize = 64;
 
@@ -45,7 +47,7 @@ pub(super) async fn run(core: &Arc<Core>) {
                 () = core.stop.cancelled() => {}
                 () = core.running.rung() => {}
                 () = policy.next() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = tokio::time::sleep(idle(core)) => {}
             },
             Ok(_begun) => faults = 0,
         }
@@ -233,5 +235,15 @@ fn room(core: &Core, server: Key, batched: usize) -> usize {
     let on_server = policy.room_on(server).unwrap_or(0);
     let here = on_server.saturating_sub(core.running.on(server));
     let overall = policy.max_running.saturating_sub(core.running.total() + batched);
-    here.min(overall)
+    let held = usize::try_from(core.store.space().executions()).unwrap_or(usize::MAX);
+    here.min(overall).min(held.saturating_sub(batched))
+}
+
+/// Nothing wakes the loop when the store has room again.
+fn idle(core: &Core) -> Duration {
+    if core.store.space().executions() == 0 {
+        SHORT_OF_ROOM
+    } else {
+        IDLE
+    }
 }

@@ -27,6 +27,9 @@ pub(super) async fn run(core: &Core) {
             _ = ticks.tick() => {}
         }
         tell_oldest(core).await;
+        if let Err(error) = reclaim(core).await {
+            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot make room");
+        }
         core.metrics.open_breakers(core.receivers.open_breakers());
         if tick % SWEEP_EVERY == 0
             && let Err(error) = sweep(core).await
@@ -41,6 +44,22 @@ async fn tell_oldest(core: &Core) {
         let age = oldest.map(|since| core.now().since(since));
         core.metrics.oldest_pending(age.unwrap_or_default());
     }
+}
+
+/// Gives delivered results back before their time while the store is crowded.
+async fn reclaim(core: &Core) -> Result<(), store::Error> {
+    let mut given = 0;
+    while core.store.space().is_crowded() && !core.is_stopping() {
+        let more = core.store.reclaim(ROWS).await?;
+        given += more;
+        if more < ROWS {
+            break;
+        }
+    }
+    if given > 0 {
+        tracing::warn!(target: "asyncmcp::delivery", given, "the store is crowded: delivered results were given back");
+    }
+    Ok(())
 }
 
 async fn sweep(core: &Core) -> Result<(), store::Error> {

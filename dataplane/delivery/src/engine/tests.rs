@@ -14,6 +14,7 @@ mod jobs;
 mod memory;
 mod receivers;
 mod recovery;
+mod room;
 mod servers;
 mod traces;
 mod world;

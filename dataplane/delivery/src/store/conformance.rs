@@ -12,6 +12,7 @@ pub(super) mod model;
 pub(super) mod queries;
 pub(super) mod races;
 pub(super) mod scans;
+pub(super) mod space;
 pub(super) mod steps;
 pub(super) mod sweeping;
 
@@ -37,7 +38,16 @@ pub(super) trait Subject {
 
 /// Makes a test of every case, on what `$open` gives.
 macro_rules! suite {
-    ($open:expr) => {
+    ($open:expr, small: $small:expr) => {
+        crate::store::conformance::suite! { @ $small;
+            space {
+                refuses_new_jobs_when_it_is_full_and_nothing_else,
+                reserves_room_for_what_waits_and_runs,
+                holds_executions_back_when_it_is_fuller_still,
+                gives_back_delivered_results_oldest_first,
+                keeps_what_was_not_delivered,
+            }
+        }
         crate::store::conformance::suite! { @ $open;
             acceptance {
                 keeps_all_of_an_accepted_call,
@@ -99,6 +109,7 @@ macro_rules! suite {
             ends {
                 writes_a_session_in_order_only,
                 remembers_the_highest_time_of_a_change,
+                writes_the_time_down_once_an_hour,
                 refuses_everything_once_closed,
             }
         }

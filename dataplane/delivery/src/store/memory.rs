@@ -5,6 +5,7 @@
 //! outlives the process.
 
 mod index;
+mod room;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,7 +18,7 @@ use self::index::Index;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
 use super::scan::Found;
-use super::{Acceptance, Counts, Error, Scan, SessionRow, Store, Sweep};
+use super::{Acceptance, Counts, Error, HEARTBEAT, Scan, SessionRow, Space, Store, Sweep};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -41,6 +42,9 @@ struct State {
     /// How many jobs of each client are pending; no client with none.
     pending: BTreeMap<Key, u64>,
     lanes: Lanes,
+    /// What all records weigh.
+    taken: u64,
+    budget: Option<u64>,
     high_water: Millis,
     closed: bool,
 }
@@ -57,11 +61,21 @@ struct Record {
 }
 
 impl Memory {
-    /// An empty store that reports to `metrics`.
+    /// An empty store without bounds that reports to `metrics`.
     pub fn new(metrics: Metrics) -> Self {
+        Self::bounded(None, metrics)
+    }
+
+    /// An empty store that may take so many bytes.
+    pub fn bounded(budget: Option<u64>, metrics: Metrics) -> Self {
         metrics.set_up(true);
+        let state = State {
+            budget,
+            ..State::default()
+        };
+        metrics.set_space(&state.space());
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             metrics,
         }
     }
@@ -84,6 +98,7 @@ impl Memory {
         let answer = change(&mut state);
         self.metrics.committed(1);
         self.metrics.set_jobs(&state.counts);
+        self.metrics.set_space(&state.space());
         Ok(answer)
     }
 }
@@ -108,27 +123,30 @@ impl State {
         if self.lanes.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
         }
+        let record = Record {
+            job,
+            call: new.call,
+            fingerprint: new.dedupe.fingerprint,
+            params: Some(new.params),
+            body: None,
+            handle: None,
+            history: VecDeque::new(),
+        };
+        if !self.space().holds_job(record.weight()) {
+            return Ok(Acceptance::Full);
+        }
         self.dedupe.insert(new.dedupe.key, new.id);
-        self.file(None, Some(&job));
+        self.file(None, Some(&record.job));
         self.passed(new.at);
-        self.jobs.insert(
-            new.id,
-            Record {
-                job,
-                call: new.call,
-                fingerprint: new.dedupe.fingerprint,
-                params: Some(new.params),
-                body: None,
-                handle: None,
-                history: VecDeque::new(),
-            },
-        );
+        self.taken += record.weight();
+        self.jobs.insert(new.id, record);
         Ok(Acceptance::New(new.id))
     }
 
     fn apply(&mut self, id: JobId, changes: Vec<Change>, now: Millis) -> Option<Job> {
         let record = self.jobs.get_mut(&id)?;
         let after = record.job.after_all(&changes, now)?;
+        self.taken -= record.weight();
         let before = std::mem::replace(&mut record.job, after.clone());
         let mut noted = false;
         for change in changes {
@@ -151,6 +169,7 @@ impl State {
         if !after.has_handle {
             record.handle = None;
         }
+        self.taken += record.weight();
         if noted || before != after {
             self.file(Some(&before), Some(&after));
             self.passed(now);
@@ -169,7 +188,7 @@ impl State {
             self.remove(*id);
         }
         let gone = sessions + settled.len() + dead.len();
-        if gone > 0 {
+        if gone > 0 || sweep.now >= self.high_water.plus(HEARTBEAT) {
             self.passed(sweep.now);
         }
         gone
@@ -192,6 +211,7 @@ impl State {
     fn remove(&mut self, id: JobId) {
         if let Some(record) = self.jobs.remove(&id) {
             self.dedupe.remove(&record.job.dedupe);
+            self.taken -= record.weight();
             self.file(Some(&record.job), None);
         }
     }
@@ -334,6 +354,14 @@ impl Store for Memory {
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.commit(|state| state.sweep(&sweep))
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
+        self.commit(|state| state.reclaim(limit))
+    }
+
+    fn space(&self) -> Space {
+        self.lock().space()
     }
 
     fn counts(&self) -> Counts {

@@ -5,7 +5,7 @@
 
 use prometheus::{Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::Counts;
+use super::{Counts, Space};
 
 /// Operations in one commit: every power of two up to the largest group.
 const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
@@ -17,6 +17,8 @@ pub struct Metrics {
     batch: Histogram,
     jobs: IntGaugeVec,
     unreadable: IntGauge,
+    used: IntGauge,
+    budget: IntGauge,
 }
 
 impl Metrics {
@@ -27,6 +29,8 @@ impl Metrics {
         registry.register(Box::new(metrics.batch.clone()))?;
         registry.register(Box::new(metrics.jobs.clone()))?;
         registry.register(Box::new(metrics.unreadable.clone()))?;
+        registry.register(Box::new(metrics.used.clone()))?;
+        registry.register(Box::new(metrics.budget.clone()))?;
         Ok(metrics)
     }
 
@@ -43,6 +47,13 @@ impl Metrics {
     /// So many values wait for their key.
     pub(super) fn set_unreadable(&self, values: u64) {
         self.unreadable.set(i64::try_from(values).unwrap_or(i64::MAX));
+    }
+
+    /// So much room is taken, of so much.
+    pub(super) fn set_space(&self, space: &Space) {
+        self.used.set(i64::try_from(space.used).unwrap_or(i64::MAX));
+        let budget = space.budget.unwrap_or(0);
+        self.budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
     }
 
     /// The jobs are now here.
@@ -82,11 +93,23 @@ impl Default for Metrics {
             "Stored values that are sealed with a key that is not in the key ring: their jobs wait for it.",
         )
         .expect(valid);
+        let used = IntGauge::new(
+            "asyncmcp_store_used_bytes",
+            "What the store takes, and what it reserves for jobs that wait or run.",
+        )
+        .expect(valid);
+        let budget = IntGauge::new(
+            "asyncmcp_store_budget_bytes",
+            "What the store may take: 80 % of its volume; calls are refused at 70 % of it. 0 without bounds.",
+        )
+        .expect(valid);
         let metrics = Self {
             up,
             batch,
             jobs,
             unreadable,
+            used,
+            budget,
         };
         metrics.set_jobs(&Counts::default());
         metrics
@@ -109,12 +132,19 @@ mod tests {
             ..Counts::default()
         });
         metrics.committed(5);
+        metrics.set_space(&Space {
+            used: 7,
+            budget: Some(8),
+            is_full: false,
+        });
 
         let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
 
         for line in [
             "asyncmcp_store_up 1",
             "asyncmcp_store_key_missing_values 0",
+            "asyncmcp_store_used_bytes 7",
+            "asyncmcp_store_budget_bytes 8",
             "asyncmcp_jobs{state=\"queued\"} 0",
             "asyncmcp_jobs{state=\"running\"} 0",
             "asyncmcp_jobs{state=\"due\"} 3",

@@ -8,6 +8,7 @@
 //! Invariant: an answer to a write is sent after its commit is on the disk.
 
 mod blob;
+mod budget;
 mod check;
 mod fault;
 mod file;
@@ -17,11 +18,13 @@ mod history;
 mod hooks;
 mod keys;
 mod op;
+mod options;
 mod read;
 mod scan;
 mod shared;
 mod usage;
 mod vault;
+mod volume;
 mod writer;
 
 use std::path::Path;
@@ -33,55 +36,23 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::budget::Budget;
 use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
 use self::op::{Accept, Apply, Op, Reply, Swap};
+pub use self::options::Options;
 use self::read::View;
 use self::shared::Shared;
 use self::vault::{Stowed, Vault};
 use self::writer::Writer;
 use super::codec;
-use super::metrics::Metrics;
 use super::scan::Found;
-use super::seal::{Field, Sealer};
-use super::{Acceptance, Counts, Error, KeyUse, Scan, SessionRow, Store, Sweep};
+use super::seal::Field;
+use super::{Acceptance, Counts, Error, KeyUse, Scan, SessionRow, Space, Store, Sweep};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, Key, NewJob, Rank};
-
-/// Bodies of more bytes are files beside the database.
-const LARGE: usize = 256 << 10;
-
-/// How to open an embedded store.
-#[derive(Clone)]
-pub struct Options {
-    /// What the store reports to.
-    pub metrics: Metrics,
-    /// The keys that calls, arguments, results and sessions are sealed with.
-    pub sealer: Arc<Sealer>,
-    /// Names the route that values are sealed for. A store that was made for another route keeps that one's.
-    pub route: String,
-    /// Bodies of more bytes are files beside the database: 256 KiB.
-    pub large: usize,
-    /// Called on the writer thread when a group is about to be committed.
-    pub before_commit: Option<Hook>,
-    /// Called on the writer thread when a group is on the disk and nobody was told yet.
-    pub after_commit: Option<Hook>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            metrics: Metrics::default(),
-            sealer: Arc::default(),
-            route: String::new(),
-            large: LARGE,
-            before_commit: None,
-            after_commit: None,
-        }
-    }
-}
 
 /// A store in one file, for one process.
 ///
@@ -109,7 +80,9 @@ impl Embedded {
             route: format::route(&db, &options.route)?,
             large: options.large,
         };
-        let shared = Arc::new(Shared::new(vault, options.metrics.clone()));
+        let budget = Budget::new(media.volume(), options.size, options.ballast, options.look_every);
+        budget.tend(&ledger);
+        let shared = Arc::new(Shared::new(vault, budget, options.metrics.clone()));
         shared.rise(db, ledger);
         shared.remove_orphans()?;
         shared.report_missing_keys();
@@ -124,6 +97,11 @@ impl Embedded {
             shared,
             writer: Mutex::new(Some(writer)),
         })
+    }
+
+    /// The volume is said to hold so many bytes from here on.
+    pub fn set_size(&self, bytes: u64) {
+        self.shared.budget().set_size(bytes);
     }
 
     /// Cancelled when the store has given up: three commits failed in a row, reopening the file
@@ -172,14 +150,20 @@ impl Embedded {
 
     /// Prepares a payload; a large one is written to a file off the runtime's threads.
     async fn stow(&self, field: Field, id: JobId, payload: Bytes) -> Result<Stowed, Error> {
-        let vault = self.shared.vault();
-        if !vault.is_large(&payload) {
-            return vault.stow(field, id, &payload);
+        let shared = Arc::clone(&self.shared);
+        if !shared.vault().is_large(&payload) {
+            return shared.stow(field, id, &payload);
         }
-        let vault = Arc::clone(vault);
-        tokio::task::spawn_blocking(move || vault.stow(field, id, &payload))
+        tokio::task::spawn_blocking(move || shared.stow(field, id, &payload))
             .await
             .map_err(|error| Error::Down(format!("a write was cut: {error}")))?
+    }
+
+    /// Whether arguments that would be a file are of a new call that there is no room for: spares writing it.
+    fn is_hopeless(&self, new: &NewJob) -> Result<bool, Error> {
+        let large = self.shared.vault().is_large(&new.params);
+        let fits = !large || self.shared.space().holds_job(new.params.len() as u64);
+        Ok(!fits && self.shared.view()?.find(new.dedupe.key)?.is_none())
     }
 
     /// A handle is a few hundred bytes and never a file.
@@ -233,7 +217,13 @@ impl Store for Embedded {
         let params = new.params.clone();
         let call = codec::encode_call(&new.call);
         let call = self.shared.vault().seal(Field::Call, new.id.to_bytes(), call);
-        let params = self.stow(Field::Params, new.id, params).await?;
+        if self.is_hopeless(&new)? {
+            return Ok(Acceptance::Full);
+        }
+        let params = match self.stow(Field::Params, new.id, params).await {
+            Err(_) if self.shared.space().is_full => return Ok(Acceptance::Full),
+            params => params?,
+        };
         let accept = Box::new(Accept { new, call, params });
         self.write(|reply| Op::Accept(accept, reply)).await
     }
@@ -324,6 +314,14 @@ impl Store for Embedded {
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.write(|reply| Op::Sweep(sweep, reply)).await
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
+        self.write(|reply| Op::Reclaim(limit, reply)).await
+    }
+
+    fn space(&self) -> Space {
+        self.shared.space()
     }
 
     fn counts(&self) -> Counts {

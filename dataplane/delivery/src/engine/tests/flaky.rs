@@ -17,7 +17,7 @@ use crate::job::{Call, Change, Job, Key, NewJob, Rank};
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 use crate::store::scan::Found;
-use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Store, Sweep};
+use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
 
 /// See the module.
 pub(super) struct Flaky {
@@ -40,6 +40,14 @@ impl Default for Flaky {
 }
 
 impl Flaky {
+    /// One that may take so many bytes.
+    pub(super) fn bounded(budget: u64) -> Self {
+        Self {
+            inner: Memory::bounded(Some(budget), Metrics::default()),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
@@ -155,6 +163,14 @@ impl Store for Flaky {
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.up()?.sweep(sweep).await
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
+        self.up()?.reclaim(limit).await
+    }
+
+    fn space(&self) -> Space {
+        self.inner.space()
     }
 
     fn counts(&self) -> Counts {

@@ -13,6 +13,8 @@ const WRAPPED: u8 = 2;
 const HERE: u8 = 0;
 /// Which file has the value follows.
 const FILE: u8 = 1;
+/// There was a value, and its room was given back.
+const GONE: u8 = 2;
 
 /// A value as it stands in a row or in a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(in crate::store) enum Wrapped<'a> {
     Sealed(u32, &'a [u8]),
     /// A value in a file.
     Filed(Filed),
+    /// A value that was given back to make room.
+    Gone,
 }
 
 /// Where in the files a value is.
@@ -57,6 +61,10 @@ impl<'a> Wrapped<'a> {
                 reader.end()?;
                 Ok(Self::Filed(Filed { key, len, tag }))
             }
+            GONE if key == PLAIN => {
+                reader.end()?;
+                Ok(Self::Gone)
+            }
             other => Err(Error::Corrupt(format!(
                 "a value is in place {other}, which never was"
             ))),
@@ -66,7 +74,7 @@ impl<'a> Wrapped<'a> {
     /// The key that it is sealed with; 0 is plain.
     pub(in crate::store) fn key(&self) -> u32 {
         match self {
-            Self::Plain(_) => PLAIN,
+            Self::Plain(_) | Self::Gone => PLAIN,
             Self::Sealed(key, _) => *key,
             Self::Filed(filed) => filed.key,
         }
@@ -77,6 +85,9 @@ impl<'a> Wrapped<'a> {
 pub(in crate::store) fn encode_sealed(key: u32, sealed: &[u8]) -> Vec<u8> {
     [&[WRAPPED], &key.to_be_bytes()[..], &[HERE], sealed].concat()
 }
+
+/// The value that stands for one which was given back.
+pub(in crate::store) const GIVEN_BACK: [u8; 6] = [WRAPPED, 0, 0, 0, 0, GONE];
 
 /// The value that names a file.
 pub(in crate::store) fn encode_filed(filed: Filed) -> Vec<u8> {
@@ -102,11 +113,13 @@ mod tests {
             Wrapped::read(&encode_filed(filed)).unwrap(),
             Wrapped::Filed(filed)
         );
+        assert_eq!(Wrapped::read(&GIVEN_BACK).unwrap(), Wrapped::Gone);
     }
 
     #[test]
     fn the_file_format_is_what_it_was() {
         assert_eq!(encode_sealed(258, b"x"), [2, 0, 0, 1, 2, 0, b'x']);
+        assert_eq!(GIVEN_BACK, [2, 0, 0, 0, 0, 2]);
         let (key, len, tag) = (1, 2, 3);
         let filed = encode_filed(Filed { key, len, tag });
         assert_eq!(
@@ -121,6 +134,7 @@ mod tests {
             &[][..],
             &[2, 0, 0, 0, 0, 0, 9],
             &[2, 0, 0, 0, 1, 2],
+            &[2, 0, 0, 0, 0, 2, 5],
             &[2, 0, 0, 0, 1, 1, 5],
         ] {
             assert!(

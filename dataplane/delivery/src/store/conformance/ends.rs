@@ -49,6 +49,26 @@ pub(in crate::store) async fn remembers_the_highest_time_of_a_change(store: Arc<
     assert_eq!(store.high_water(), Millis(5000));
 }
 
+pub(in crate::store) async fn writes_the_time_down_once_an_hour(store: Arc<dyn Store>) {
+    let at = accept_at(&*store).await;
+    let hour = 3_600_000;
+    for (now, written) in [
+        (at + hour - 1, at),
+        (at + hour, at + hour),
+        (at + hour + 9, at + hour),
+    ] {
+        assert_eq!(store.sweep(sweep(now)).await.unwrap(), 0);
+        assert_eq!(store.high_water(), Millis(written));
+    }
+}
+
+async fn accept_at(store: &dyn Store) -> u64 {
+    let new = new_job(1);
+    let at = new.at.0;
+    accept(store, new).await;
+    at
+}
+
 pub(in crate::store) async fn refuses_everything_once_closed(store: Arc<dyn Store>) {
     let id = accept(&*store, new_job(1)).await;
     assert!(store.is_up());
@@ -64,6 +84,7 @@ pub(in crate::store) async fn refuses_everything_once_closed(store: Arc<dyn Stor
         store.params(id).await.map(drop),
         store.lanes().await.map(drop),
         store.sweep(sweep(1)).await.map(drop),
+        store.reclaim(1).await.map(drop),
     ];
     for answer in down {
         assert!(matches!(answer, Err(Error::Down(_))), "{answer:?}");

@@ -32,6 +32,7 @@ pub(in crate::store) enum Op {
     Apply(JobId, Vec<Change>, Millis),
     Sweep(Sweep),
     Swap([u8; 16], SessionRow),
+    Reclaim(usize),
 }
 
 impl Op {
@@ -40,7 +41,7 @@ impl Op {
         match self {
             Self::Accept(job) => job.params.len(),
             Self::Apply(_, changes, _) => changes.iter().map(body).max().unwrap_or(0),
-            Self::Sweep(_) | Self::Swap(..) => 0,
+            Self::Sweep(_) | Self::Swap(..) | Self::Reclaim(_) => 0,
         }
     }
 }
@@ -59,6 +60,7 @@ pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
         Op::Accept(job) => format!("{:?}", store.accept(*job).await.map_err(reason)),
         Op::Apply(id, changes, now) => format!("{:?}", store.apply(id, changes, now).await.map_err(reason)),
         Op::Sweep(sweep) => format!("{:?}", store.sweep(sweep).await.map_err(reason)),
+        Op::Reclaim(limit) => format!("{:?}", store.reclaim(limit).await.map_err(reason)),
         Op::Swap(sid, row) => format!("{:?}", store.swap_session(sid, row).await.map_err(reason)),
     }
 }
@@ -186,6 +188,7 @@ pub(in crate::store) fn op() -> impl Strategy<Value = Op> {
         9 => apply(),
         1 => sweep(),
         1 => swap(),
+        1 => (0..4usize).prop_map(Op::Reclaim),
     ]
 }
 

@@ -136,6 +136,11 @@ impl Index {
         self.waiting.first().map(|(at, _)| *at)
     }
 
+    /// All that are settled, the oldest first.
+    pub(super) fn settled(&self) -> impl Iterator<Item = JobId> {
+        self.settled.iter().map(|(_, id)| *id)
+    }
+
     pub(super) fn settled_before(&self, time: Millis, limit: usize) -> Vec<JobId> {
         before(&self.settled, time, limit)
     }

@@ -28,6 +28,7 @@ impl Memory {
         assert_eq!(state.counts, counts);
         assert_eq!(state.pending, pending);
         assert_eq!(state.lanes, lanes);
+        assert_eq!(state.taken, state.jobs.values().map(Record::weight).sum::<u64>());
         assert_eq!(state.dedupe.len(), state.jobs.len());
         let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
         assert_eq!(state.expiring, expiring.collect());
@@ -50,7 +51,12 @@ fn open() -> Subjected {
     Subjected(Arc::new(Memory::new(Metrics::default())))
 }
 
-suite!(open());
+fn open_small() -> Subjected {
+    let budget = Some(crate::store::conformance::space::BUDGET);
+    Subjected(Arc::new(Memory::bounded(budget, Metrics::default())))
+}
+
+suite!(open(), small: open_small());
 
 proptest! {
     #[test]

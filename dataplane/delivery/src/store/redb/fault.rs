@@ -2,6 +2,7 @@
 //!
 //! Invariant: a row's fault fails its operation, redb's fault fails the group.
 
+use super::volume::is_full;
 use crate::store::Error;
 
 /// A step failed.
@@ -11,6 +12,16 @@ pub(super) enum Fault {
     Row(Error),
     /// The file or redb failed; the transaction is lost.
     File(Box<::redb::Error>),
+}
+
+impl Fault {
+    /// Whether it is for want of room on the disk.
+    pub(super) fn is_about_room(&self) -> bool {
+        match self {
+            Self::Row(_) => false,
+            Self::File(error) => matches!(&**error, ::redb::Error::Io(error) if is_full(error)),
+        }
+    }
 }
 
 impl<E: Into<::redb::Error>> From<E> for Fault {

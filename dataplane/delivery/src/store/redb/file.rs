@@ -16,6 +16,7 @@ use ::redb::{Builder, Database, DatabaseError, StorageError};
 use super::blob::{Blobs, Folder};
 use super::fault::Fault;
 use super::format::{self, Ledger};
+use super::volume::{Mounted, Volume};
 use crate::store::Error;
 
 /// The data file.
@@ -33,6 +34,8 @@ pub(super) trait Media: Send {
     fn open(&self) -> Result<(Database, Ledger), Error>;
     /// Where the large bodies are.
     fn blobs(&self) -> Arc<dyn Blobs>;
+    /// What all of it lies on.
+    fn volume(&self) -> Arc<dyn Volume>;
 }
 
 /// A directory that this process alone uses.
@@ -40,6 +43,7 @@ pub(super) trait Media: Send {
 pub(super) struct Directory {
     file: PathBuf,
     blobs: Folder,
+    volume: Mounted,
     _lock: File,
 }
 
@@ -55,9 +59,11 @@ impl Directory {
             create(dir, &file)?;
         }
         let blobs = Folder::open(dir).map_err(failed)?;
+        let volume = Mounted::new(dir, &file);
         Ok(Self {
             file,
             blobs,
+            volume,
             _lock: lock,
         })
     }
@@ -72,6 +78,10 @@ impl Media for Directory {
 
     fn blobs(&self) -> Arc<dyn Blobs> {
         Arc::new(self.blobs.clone())
+    }
+
+    fn volume(&self) -> Arc<dyn Volume> {
+        Arc::new(self.volume.clone())
     }
 }
 

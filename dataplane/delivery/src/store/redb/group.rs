@@ -3,21 +3,25 @@
 //! Called by the writer only. Invariant: an operation reads and decodes everything it needs
 //! before its first write, so one that fails has written nothing.
 
+mod reclaim;
+
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
 use super::blob::{Draft, Name};
+use super::budget::used;
 use super::fault::Fault;
 use super::format::{self, Id, Ledger, Value};
 use super::history;
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
 use super::op::{Accept, Apply, Swap};
+use super::usage;
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Dedupe, Job, Key, Rows};
 use crate::store::seal::Field;
-use crate::store::{Acceptance, Error, Sweep, codec};
+use crate::store::{Acceptance, Error, HEARTBEAT, Space, Sweep, codec};
 
 /// The tables of a write transaction, and what was done to them so far.
 pub(super) struct Group<'txn> {
@@ -38,6 +42,10 @@ pub(super) struct Group<'txn> {
     dedupe: Table<'txn, &'static [u8; 32], Value>,
     session: Table<'txn, Id, Value>,
     session_expire: Table<'txn, &'static Timed, ()>,
+    /// The room when the group began.
+    space: Space,
+    /// Before this row of `expire`, all delivered results were given back.
+    reclaimed: Timed,
     done: Done,
 }
 
@@ -57,7 +65,7 @@ impl<'txn> Group<'txn> {
     pub(super) fn open(
         txn: &'txn WriteTransaction,
         vault: &'txn Vault,
-        ledger: Ledger,
+        (ledger, space, reclaimed): (Ledger, Space, Timed),
     ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
@@ -77,6 +85,8 @@ impl<'txn> Group<'txn> {
             dedupe: txn.open_table(format::DEDUPE)?,
             session: txn.open_table(format::SESSION)?,
             session_expire: txn.open_table(format::SESSION_EXPIRE)?,
+            space,
+            reclaimed,
             done: Done {
                 ledger,
                 ..Done::default()
@@ -89,6 +99,11 @@ impl<'txn> Group<'txn> {
         let Self { txn, done, .. } = self;
         done.ledger.write(txn)?;
         Ok(done)
+    }
+
+    /// Where the next reclaiming goes on.
+    pub(super) fn reclaimed(&self) -> Timed {
+        self.reclaimed
     }
 
     /// Nothing was changed, so there is nothing to commit.
@@ -111,6 +126,9 @@ impl<'txn> Group<'txn> {
         }
         if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
+        }
+        if !self.space().holds_job(usage::of_job(&[&call, &params.value])) {
+            return Ok(Acceptance::Full);
         }
         let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
         self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
@@ -181,7 +199,7 @@ impl<'txn> Group<'txn> {
             self.remove(JobId::from_bytes(keys::timed_id(row)))?;
         }
         let gone = sessions.len() + settled.len() + dead.len();
-        if gone > 0 {
+        if gone > 0 || sweep.now >= self.done.ledger.high_water.plus(HEARTBEAT) {
             self.note(Kind::Sweep, sweep.now);
         }
         Ok(gone)
@@ -248,7 +266,17 @@ impl<'txn> Group<'txn> {
         swap(&mut self.due, due(before), due(after))?;
         swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
         swap(&mut self.dead, timed(before.dead), timed(after.dead))?;
-        swap(&mut self.expire, timed(before.settled), timed(after.settled))
+        let settled = timed(after.settled);
+        self.reclaimed = settled.map_or(self.reclaimed, |row| self.reclaimed.min(row));
+        swap(&mut self.expire, timed(before.settled), settled)
+    }
+
+    /// The room as it is after what the group did so far.
+    fn space(&self) -> Space {
+        Space {
+            used: used(&self.done.ledger),
+            ..self.space
+        }
     }
 
     /// What a call is that was accepted before.

@@ -53,6 +53,8 @@ pub(super) enum Op {
     Apply(Box<Apply>, Reply<Option<Job>>),
     Sweep(Sweep, Reply<usize>),
     Swap(Swap, Reply<bool>),
+    /// At most so many delivered results.
+    Reclaim(usize, Reply<usize>),
     /// Commit what came before, close the file, end.
     Close(Reply<()>),
 }
@@ -68,7 +70,7 @@ impl Op {
                 Self::Accept(accept, _) => accept.params.value.len(),
                 Self::Apply(apply, _) => apply.body.as_ref().map_or(0, |body| body.value.len()),
                 Self::Swap(swap, _) => swap.value.len(),
-                Self::Sweep(..) | Self::Close(_) => 0,
+                Self::Sweep(..) | Self::Reclaim(..) | Self::Close(_) => 0,
             }
     }
 
@@ -78,6 +80,7 @@ impl Op {
             Self::Accept(accept, reply) => wait(waiters, reply, group.accept(*accept)),
             Self::Apply(apply, reply) => wait(waiters, reply, group.apply(*apply)),
             Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
+            Self::Reclaim(limit, reply) => wait(waiters, reply, group.reclaim(limit)),
             Self::Swap(swap, reply) => wait(waiters, reply, group.swap_session(&swap)),
             Self::Close(reply) => wait(waiters, reply, Ok(())),
         }

@@ -15,6 +15,7 @@ use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Job, Key, Rank};
+use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::seal::Field;
 use crate::store::{Error, SessionRow, codec};
 use std::sync::Arc;
@@ -53,8 +54,17 @@ impl View {
     }
 
     pub(super) fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        if self.gave_back(id)? {
+            return Ok(None);
+        }
         let value = self.opened(Field::Body, id.to_bytes())?;
         value.map(codec::decode_blob).transpose()
+    }
+
+    /// Whether the body was there, and its room was given back.
+    pub(super) fn gave_back(&self, id: JobId) -> Result<bool, Error> {
+        let body = self.value(format::RESULT, &id.to_bytes(), |value| Ok(value == GIVEN_BACK))?;
+        Ok(body == Some(true))
     }
 
     /// None, too, in a file that has no table for them yet.

@@ -8,16 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use ::redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Budget;
 use super::fault::Fault;
 use super::format::{self, Ledger};
 use super::read::View;
-use super::vault::Vault;
+use super::vault::{Stowed, Vault};
+use super::volume::is_full;
 use crate::clock::Millis;
+use crate::id::JobId;
 use crate::store::metrics::Metrics;
-use crate::store::{Counts, Error, KeyUse};
+use crate::store::seal::Field;
+use crate::store::{Counts, Error, KeyUse, Space};
 
 pub(super) struct Shared {
     vault: Arc<Vault>,
+    budget: Budget,
     db: RwLock<Option<Database>>,
     ledger: Mutex<Ledger>,
     /// Why the last commit failed, or that the store was closed.
@@ -28,9 +33,10 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Down until [`Shared::rise`].
-    pub(super) fn new(vault: Vault, metrics: Metrics) -> Self {
+    pub(super) fn new(vault: Vault, budget: Budget, metrics: Metrics) -> Self {
         Self {
             vault: Arc::new(vault),
+            budget,
             db: RwLock::new(None),
             ledger: Mutex::default(),
             failure: Mutex::new("it is not open".to_owned()),
@@ -62,6 +68,7 @@ impl Shared {
 
     fn publish(&self, ledger: Ledger) {
         self.metrics.set_jobs(&ledger.counts);
+        self.metrics.set_space(&self.budget.space(&ledger));
         let keys = &ledger.usage.keys;
         let missing = keys.iter().filter(|(id, _)| !self.vault.sealer.knows(**id));
         self.metrics
@@ -136,6 +143,31 @@ impl Shared {
             known: self.vault.sealer.knows(*id),
         });
         keys.collect()
+    }
+
+    /// Looks at the volume now and then; the writer's business.
+    pub(super) fn tend(&self) {
+        let ledger = lock(&self.ledger);
+        self.budget.tend(&ledger);
+        self.metrics.set_space(&self.budget.space(&ledger));
+    }
+
+    pub(super) fn space(&self) -> Space {
+        self.budget.space(&lock(&self.ledger))
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// [`Vault::stow`], and what follows where the disk has no room.
+    pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> Result<Stowed, Error> {
+        self.vault.stow(field, id, payload).map_err(|error| {
+            if is_full(&error) {
+                self.budget.is_refused();
+            }
+            Error::Down(format!("a large body cannot be written: {error}"))
+        })
     }
 
     pub(super) fn vault(&self) -> &Arc<Vault> {

@@ -7,6 +7,7 @@ mod files;
 mod groups;
 mod model;
 mod power;
+mod room;
 mod sealing;
 
 use std::sync::Arc;
@@ -42,4 +43,17 @@ fn open() -> Subjected {
     }
 }
 
-suite!(open());
+fn open_small() -> Subjected {
+    let dir = TempDir::new().unwrap();
+    let options = Options {
+        size: crate::store::conformance::space::BUDGET / 80 * 100 + 100,
+        ..Options::default()
+    };
+    let store = Embedded::open(dir.path(), options).unwrap();
+    Subjected {
+        store: Arc::new(store),
+        _dir: dir,
+    }
+}
+
+suite!(open(), small: open_small());

@@ -114,6 +114,15 @@ impl Usage {
     }
 }
 
+/// What a job with these values takes.
+pub(super) fn of_job(values: &[&[u8]]) -> u64 {
+    let room = |value: &&[u8]| {
+        let (_, pages, file) = measure(value);
+        pages + file
+    };
+    JOB + values.iter().map(room).sum::<u64>()
+}
+
 /// The key of a value, the bytes of its pages, and of its file.
 fn measure(value: &[u8]) -> (u32, u64, u64) {
     let row = value.len() as u64 + ROW;

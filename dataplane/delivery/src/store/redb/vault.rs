@@ -38,16 +38,15 @@ impl Vault {
     }
 
     /// The value of a payload. Writes a file where it is large.
-    pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> Result<Stowed, Error> {
+    pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> io::Result<Stowed> {
         let value = self.seal(field, id.to_bytes(), codec::encode_blob(payload));
         if !self.is_large(payload) {
             return Ok(Stowed { value, draft: None });
         }
         let tag = rand::random();
-        let key = Wrapped::read(&value)?.key();
+        let key = Wrapped::read(&value).map_err(io::Error::other)?.key();
         let len = value.len() as u64;
-        let draft = Draft::write(Arc::clone(&self.blobs), Name { id, field, tag }, &value);
-        let draft = draft.map_err(|error| Error::Down(format!("a large body cannot be written: {error}")))?;
+        let draft = Draft::write(Arc::clone(&self.blobs), Name { id, field, tag }, &value)?;
         Ok(Stowed {
             value: wrap::encode_filed(Filed { key, len, tag }),
             draft: Some(draft),
@@ -79,6 +78,7 @@ impl Vault {
             Wrapped::Plain(value) => Ok(value.to_vec()),
             Wrapped::Sealed(key, sealed) => self.sealer.open(key, &self.place(field, id), sealed),
             Wrapped::Filed(_) => Err(Error::Corrupt("a file of a large body names another".to_owned())),
+            Wrapped::Gone => Err(Error::Corrupt("a value was given back that never is".to_owned())),
         }
     }
 

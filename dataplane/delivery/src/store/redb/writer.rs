@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::file::Media;
 use super::format;
 use super::group::{Done, Group};
+use super::keys::Timed;
 use super::op::{Op, Reply, Waiter};
 use super::shared::Shared;
 use crate::store::Error;
@@ -29,6 +30,8 @@ const GROUP_BYTES: usize = 8 << 20;
 const SPACING: Duration = Duration::from_millis(2);
 /// Failures in a row after which the store gives up.
 const FAILURES: u32 = 3;
+/// The same for a disk without room: a new process would find no more.
+const FAILURES_FOR_ROOM: u32 = 100;
 /// How long to wait before the file is reopened, times the failures so far.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,6 +57,8 @@ pub(super) struct Writer {
     batch: Batch,
     /// Files of which nobody knows whether a row names them, until the file was reopened.
     doubtful: Vec<Name>,
+    /// Where giving back delivered results goes on.
+    reclaimed: Timed,
     /// When the last commit began.
     last: Option<Instant>,
     /// Failures since the last commit that succeeded.
@@ -76,6 +81,7 @@ impl Writer {
             options,
             batch: Batch::default(),
             doubtful: Vec::new(),
+            reclaimed: Timed::default(),
             last: None,
             failures: 0,
             closed: false,
@@ -130,12 +136,15 @@ impl Writer {
         if self.batch.todo.is_empty() {
             return Ok(());
         }
+        self.shared.tend();
         let txn = self.shared.begin_write()?;
         let vault = Arc::clone(self.shared.vault());
-        let mut group = Group::open(&txn, &vault, self.shared.ledger())?;
+        let before = (self.shared.ledger(), self.shared.space(), self.reclaimed);
+        let mut group = Group::open(&txn, &vault, before)?;
         while let Some(op) = self.batch.todo.pop_front() {
             op.run(&mut group, &mut self.batch.waiters)?;
         }
+        self.reclaimed = group.reclaimed();
         if group.is_idle() {
             drop(group);
             txn.abort()?;
@@ -172,12 +181,19 @@ impl Writer {
             self.remove(file);
         }
         self.shared.committed(info.total(), ledger);
+        self.shared.tend(); // files that went made room
         Ok(())
     }
 
     /// Reopens the file after a failure and proves that it takes commits. False when it is time to
     /// give up; every operation queued meanwhile is then refused.
     fn recover(&mut self, fault: Fault) -> bool {
+        let patience = if fault.is_about_room() {
+            self.shared.budget().is_refused();
+            FAILURES_FOR_ROOM
+        } else {
+            FAILURES
+        };
         let mut error = Error::from(fault);
         loop {
             self.failures += 1;
@@ -185,11 +201,12 @@ impl Writer {
             // Closing after a failure reports that failure again.
             let _ = self.shared.fall(error.to_string());
             self.doubtful.append(&mut self.batch.written);
+            self.reclaimed = Timed::default();
             self.batch = Batch::default(); // whoever waited is told now
-            if self.failures >= FAILURES {
+            if self.failures >= patience {
                 return false;
             }
-            thread::sleep(PAUSE * self.failures);
+            thread::sleep(PAUSE * self.failures.min(FAILURES));
             match self.reopen() {
                 Ok(()) => return true,
                 Err(again) => error = again,

@@ -3,6 +3,7 @@
 //! What a cut leaves of the unsynced writes is drawn from a seed: each may have reached the
 //! disk whole, up to a sector, or not at all, whatever came before or after it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -13,8 +14,10 @@ use crate::store::redb::blob::{Blobs, Name};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::file::{Media, builder};
 use crate::store::redb::format::{self, Ledger};
+use crate::store::redb::volume::{Room, Volume};
 
 const SECTOR: usize = 512;
+const BLOCK: usize = 4096;
 
 /// A disk; clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,11 @@ struct Platters {
     /// Handles of an earlier power-on are dead.
     power_ons: u32,
     dark: bool,
+    /// Bytes that fit, holes not counted; 0 is as many as there are.
+    capacity: usize,
+    /// Blocks of the database that were written.
+    written: BTreeSet<usize>,
+    ballast: usize,
     failing_syncs: u32,
     failing_opens: u32,
     held: bool,
@@ -57,6 +65,20 @@ impl Disk {
     /// The next so many opens fail.
     pub(super) fn fail_opens(&self, count: u32) {
         self.platters().failing_opens = count;
+    }
+
+    /// Nothing more than so many bytes fits.
+    pub(super) fn set_capacity(&self, bytes: usize) {
+        self.platters().capacity = bytes;
+    }
+
+    /// How many bytes are taken, holes not counted.
+    pub(super) fn taken(&self) -> usize {
+        self.platters().taken()
+    }
+
+    pub(super) fn ballast(&self) -> usize {
+        self.platters().ballast
     }
 
     /// Whether opening waits.
@@ -98,6 +120,36 @@ fn roll(dice: &mut u64) -> usize {
 }
 
 impl Platters {
+    fn taken(&self) -> usize {
+        let files = self.files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        self.written.len() * BLOCK + files + self.ballast
+    }
+
+    /// Fails where so many bytes more do not fit.
+    fn make_room(&self, bytes: usize) -> io::Result<()> {
+        if self.capacity > 0 && self.taken() + bytes > self.capacity {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    /// Takes the blocks of a write.
+    fn touch(&mut self, change: &Change) -> io::Result<()> {
+        match change {
+            Change::Write(at, data) => {
+                let blocks = at / BLOCK..(at + data.len()).div_ceil(BLOCK);
+                let new = blocks
+                    .clone()
+                    .filter(|block| !self.written.contains(block))
+                    .count();
+                self.make_room(new * BLOCK)?;
+                self.written.extend(blocks);
+            }
+            Change::Resize(len) => self.written.retain(|block| block * BLOCK < *len),
+        }
+        Ok(())
+    }
+
     fn keep_some(&mut self, change: Change, dice: usize) {
         let kept = match (dice % 3, change) {
             (0, _) => return,
@@ -150,6 +202,40 @@ impl Media for Disk {
     fn blobs(&self) -> Arc<dyn Blobs> {
         Arc::new(self.clone())
     }
+
+    fn volume(&self) -> Arc<dyn Volume> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Volume for Disk {
+    fn look(&self) -> io::Result<Room> {
+        let platters = self.platters();
+        let free = match platters.capacity {
+            0 => 1 << 40,
+            capacity => capacity.saturating_sub(platters.taken()),
+        };
+        let bytes = |bytes: usize| u64::try_from(bytes).unwrap();
+        Ok(Room {
+            free: bytes(free),
+            file: bytes(platters.written.len() * BLOCK),
+            ballast: bytes(platters.ballast),
+        })
+    }
+
+    fn make_ballast(&self, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes).unwrap();
+        let mut platters = self.platters();
+        platters.ballast = 0;
+        platters.make_room(bytes)?;
+        platters.ballast = bytes;
+        Ok(())
+    }
+
+    fn drop_ballast(&self) -> io::Result<()> {
+        self.platters().ballast = 0;
+        Ok(())
+    }
 }
 
 /// Written files are on the disk; removals are like unsynced writes. A write that meets the dark
@@ -165,6 +251,7 @@ impl Blobs for Disk {
             platters.files.push((name, bytes[..bytes.len() / 2].to_vec()));
             return Err(io::Error::other("the power was cut"));
         }
+        platters.make_room(bytes.len())?;
         platters.files.push((name, bytes.to_vec()));
         Ok(())
     }
@@ -209,6 +296,7 @@ impl Handle {
 
     fn change(&self, change: Change) -> io::Result<()> {
         let mut platters = self.platters()?;
+        platters.touch(&change)?;
         change.make(&mut platters.live);
         platters.unsynced.push(change);
         Ok(())

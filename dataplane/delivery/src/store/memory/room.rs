@@ -1,0 +1,48 @@
+//! How much the records weigh, and which of their bodies are given back.
+//!
+//! Invariant: what is taken is the sum of all records' weights.
+
+use bytes::Bytes;
+
+use super::{Record, State};
+use crate::state::Push;
+use crate::store::Space;
+use crate::store::space::reserved;
+
+/// What a job takes beside its payloads.
+const RECORD: u64 = 1 << 10;
+
+impl Record {
+    /// About the bytes that it takes.
+    pub(super) fn weight(&self) -> u64 {
+        let payloads = [&self.params, &self.body, &self.handle];
+        RECORD + payloads.map(|payload| len(payload.as_ref())).iter().sum::<u64>()
+    }
+}
+
+fn len(payload: Option<&Bytes>) -> u64 {
+    payload.map_or(0, |payload| payload.len() as u64)
+}
+
+impl State {
+    pub(super) fn reclaim(&mut self, limit: usize) -> usize {
+        let mut given = 0;
+        for id in self.index.settled() {
+            let record = self.jobs.get_mut(&id).expect("the index is of the jobs");
+            if given < limit && record.job.state.push == Push::Delivered {
+                let body = record.body.take();
+                self.taken -= len(body.as_ref());
+                given += usize::from(body.is_some());
+            }
+        }
+        given
+    }
+
+    pub(super) fn space(&self) -> Space {
+        Space {
+            used: self.taken + reserved(&self.counts),
+            budget: self.budget,
+            is_full: false,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! How much the store may take: 80 % of its volume, looked at now and then; and whether the disk refused
+//! a write for want of room.
+//!
+//! The writer tends it before each group; everybody reads what it found last. Invariant: while the disk is
+//! full no new work is taken, and the ballast is made again before new work is.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::format::Ledger;
+use super::volume::{Room, Volume};
+use crate::store::space::{Space, reserved};
+
+/// How much of its volume the store may take, in percent.
+const SHARE: u64 = 80;
+/// The ballast is at most this part of the volume.
+const BALLAST_PART: u64 = 16;
+/// A smaller ballast is of no use.
+const LEAST_BALLAST: u64 = 1 << 20;
+/// Free room that a disk needs to be full no longer, where there is no ballast to tell by; an eighth of a small one.
+const LEAST_FREE: u64 = 16 << 20;
+
+/// See the module.
+pub(super) struct Budget {
+    volume: Arc<dyn Volume>,
+    /// What the volume is said to hold, where that is less than it does.
+    size: AtomicU64,
+    /// The largest ballast.
+    ballast: u64,
+    look_every: Duration,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    at: Option<Instant>,
+    /// Bytes that the store could take if nothing else took any.
+    volume: u64,
+    /// Bytes of the ballast; 0 is none.
+    ballast: u64,
+    /// What was given up for those who had begun: new work may not take it.
+    given_up: u64,
+    is_full: bool,
+    /// That there is no ballast was said.
+    said: bool,
+}
+
+impl Budget {
+    pub(super) fn new(volume: Arc<dyn Volume>, size: u64, ballast: u64, look_every: Duration) -> Self {
+        Self {
+            volume,
+            size: AtomicU64::new(size),
+            ballast,
+            look_every,
+            found: Mutex::default(),
+        }
+    }
+
+    pub(super) fn set_size(&self, bytes: u64) {
+        self.size.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Looks at the volume, if the last look is old, and makes the ballast where there is room for it.
+    pub(super) fn tend(&self, ledger: &Ledger) {
+        let mut found = self.found();
+        if found.at.is_some_and(|at| at.elapsed() < self.look_every) {
+            return;
+        }
+        if let Err(error) = self.look(&mut found, ledger) {
+            tracing::warn!(%error, "cannot see how much room the store's volume has");
+        }
+        found.at = Some(Instant::now());
+    }
+
+    /// The disk refused a write: gives the ballast up, so that what was begun can end.
+    pub(super) fn is_refused(&self) {
+        let mut found = self.found();
+        if !found.is_full {
+            tracing::error!("the store's volume is full: no new calls until there is room");
+        }
+        found.is_full = true;
+        found.at = Some(Instant::now()); // the next look is not at once
+        if found.ballast > 0 {
+            found.given_up = std::mem::take(&mut found.ballast);
+            match self.volume.drop_ballast() {
+                Ok(()) => tracing::warn!("the ballast was given up"),
+                Err(error) => tracing::error!(%error, "the ballast cannot be given up"),
+            }
+        }
+    }
+
+    /// The room as it was seen last, with `ledger`.
+    pub(super) fn space(&self, ledger: &Ledger) -> Space {
+        let found = self.found();
+        let volume = found.volume.min(self.size.load(Ordering::Relaxed));
+        let (used, share) = (used(ledger), volume / 100 * SHARE);
+        // A full disk leaves nothing beyond what is taken, whatever the shares say.
+        let budget = if found.is_full { share.min(used) } else { share };
+        Space {
+            used,
+            budget: found.at.map(|_| budget),
+            is_full: found.is_full,
+        }
+    }
+
+    fn look(&self, found: &mut Found, ledger: &Ledger) -> io::Result<()> {
+        let mut room = self.volume.look()?;
+        found.volume = room.free + room.file + room.ballast + ledger.usage.files;
+        found.ballast = room.ballast;
+        let wanted = self.wanted(found.volume).max(found.given_up);
+        if wanted == 0 && self.ballast > 0 && !found.said {
+            found.said = true;
+            tracing::warn!(volume = found.volume, "the volume is too small for a ballast");
+        }
+        if found.ballast == 0 && wanted > 0 && room.free >= 2 * wanted {
+            self.volume.make_ballast(wanted)?;
+            (found.ballast, found.given_up) = (wanted, 0);
+            room.free -= wanted;
+        }
+        if found.is_full && has_room(found, wanted, &room, ledger) {
+            found.is_full = false;
+            tracing::info!("the store's volume has room again");
+        }
+        Ok(())
+    }
+
+    /// How large the ballast should be on a volume of so many bytes.
+    fn wanted(&self, volume: u64) -> u64 {
+        let part = volume.min(self.size.load(Ordering::Relaxed)) / BALLAST_PART;
+        let ballast = part.min(self.ballast);
+        if ballast < LEAST_BALLAST { 0 } else { ballast }
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a disk that was full is so no longer: there is a ballast again, or much of the file is free pages
+/// that the store uses before it asks the disk for more.
+fn has_room(found: &Found, wanted: u64, room: &Room, ledger: &Ledger) -> bool {
+    let inside = room.file.saturating_sub(ledger.usage.pages);
+    let enough_inside = inside >= room.file / 2 && inside >= LEAST_FREE.max(2 * wanted);
+    let enough_free = room.free >= LEAST_FREE.min(found.volume / 8);
+    found.ballast > 0 || enough_inside || (wanted == 0 && enough_free)
+}
+
+/// What the rows and files take, and what is reserved.
+pub(super) fn used(ledger: &Ledger) -> u64 {
+    ledger.usage.pages + ledger.usage.files + reserved(&ledger.counts)
+}

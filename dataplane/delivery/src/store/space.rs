@@ -1,0 +1,116 @@
+//! How much room a store takes of what it may take, and what still fits.
+//!
+//! Stores answer with it, the engine asks it before executions start. Invariant: only new work is ever
+//! refused for want of room; ends, deletes and deliveries go on.
+
+use super::Counts;
+
+/// Up to here delivered results are kept for as long as the route says, in percent of the budget.
+const ROOMY: u64 = 60;
+/// No new jobs from here on.
+const NO_JOBS: u64 = 70;
+/// No executions start from here on.
+const NO_EXECUTIONS: u64 = 85;
+/// What a job that waits or runs is sure of beside its arguments: its outcome's rows.
+const QUEUED: u64 = 4 << 10;
+/// What one that runs is sure of in addition: a result of common size.
+const RUNNING: u64 = 64 << 10;
+
+/// The room of a store, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// What is taken, and what is reserved for jobs that wait or run.
+    pub used: u64,
+    /// What may be taken; `None` for a store without bounds.
+    pub budget: Option<u64>,
+    /// The disk refused a write for want of room and has none since.
+    pub is_full: bool,
+}
+
+impl Space {
+    /// Whether a new job that takes so many bytes fits.
+    pub fn holds_job(&self, bytes: u64) -> bool {
+        !self.is_full && self.used.saturating_add(bytes + QUEUED) <= self.up_to(NO_JOBS)
+    }
+
+    /// Whether new jobs are refused, small ones too.
+    pub fn refuses_jobs(&self) -> bool {
+        !self.holds_job(0)
+    }
+
+    /// How many more executions may start.
+    pub fn executions(&self) -> u64 {
+        if self.is_full {
+            return 0;
+        }
+        self.up_to(NO_EXECUTIONS).saturating_sub(self.used) / RUNNING
+    }
+
+    /// Whether results that were delivered are better given back than kept.
+    pub fn is_crowded(&self) -> bool {
+        self.is_full || self.used > self.up_to(ROOMY)
+    }
+
+    fn up_to(&self, percent: u64) -> u64 {
+        self.budget.map_or(u64::MAX, |budget| budget / 100 * percent)
+    }
+}
+
+/// What is set aside for the jobs that wait or run.
+pub(super) fn reserved(counts: &Counts) -> u64 {
+    QUEUED * (counts.queued + counts.running) + RUNNING * counts.running
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn space(used: u64) -> Space {
+        Space {
+            used,
+            budget: Some(100 << 20),
+            is_full: false,
+        }
+    }
+
+    #[test]
+    fn new_jobs_are_refused_before_executions_are() {
+        assert!(space(0).holds_job(69 << 20) && !space(0).holds_job(70 << 20));
+        assert!(!space(69 << 20).refuses_jobs() && space(70 << 20).refuses_jobs());
+        assert_eq!(space(70 << 20).executions(), 15 * 16);
+        assert_eq!(space((85 << 20) - 1).executions(), 0);
+        assert_eq!(space(99 << 20).executions(), 0);
+    }
+
+    #[test]
+    fn delivered_results_go_before_anything_is_refused() {
+        let crowded = space(61 << 20);
+        assert!(crowded.is_crowded() && !crowded.refuses_jobs());
+        assert!(!space(59 << 20).is_crowded());
+    }
+
+    #[test]
+    fn a_store_without_bounds_takes_everything_until_its_disk_refuses() {
+        let free = Space {
+            used: u64::MAX / 2,
+            ..Space::default()
+        };
+        assert!(free.holds_job(1 << 40) && free.executions() > 1000 && !free.is_crowded());
+        let full = Space {
+            is_full: true,
+            ..Space::default()
+        };
+        assert!(full.refuses_jobs() && full.executions() == 0 && full.is_crowded());
+    }
+
+    #[test]
+    fn what_runs_reserves_more_than_what_waits() {
+        let counts = Counts {
+            queued: 2,
+            running: 1,
+            due: 9,
+            ..Counts::default()
+        };
+        assert_eq!(reserved(&counts), 3 * 4096 + 65_536);
+    }
+}
