@@ -22,6 +22,7 @@ check: ## Format, lints and generated files, as CI sees them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p asyncmcp-crds --bin crdgen -- --check
+	cargo run -q -p asyncmcp-dataplane -- --openapi | diff dataplane/openapi.json -
 	charts/asyncmcp/values-table --check
 
 fmt: ## Formats the code
@@ -31,6 +32,7 @@ generate: ## Writes every generated file anew
 	@tests/setup/build
 	cargo run -q -p asyncmcp-crds --bin crdgen
 	rbac=$$(cargo run -q -p asyncmcp-operator -- rbac) && printf '%s\n' "$$rbac" >charts/asyncmcp/files/rbac.yaml
+	document=$$(cargo run -q -p asyncmcp-dataplane -- --openapi) && printf '%s\n' "$$document" >dataplane/openapi.json
 	charts/asyncmcp/values-table
 
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)

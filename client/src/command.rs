@@ -6,6 +6,7 @@
 
 pub(crate) mod call;
 pub(crate) mod demo;
+pub(crate) mod jobs;
 pub(crate) mod print;
 pub(crate) mod receive;
 

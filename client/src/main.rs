@@ -1,4 +1,4 @@
-//! The `asyncmcp` command: call a tool, receive webhooks, see the whole path once.
+//! The `asyncmcp` command: call a tool, receive webhooks, look after jobs, see the whole path once.
 //!
 //! Run by people, by `make run` and by the end-to-end pods.
 //!
@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, demo, print, receive};
+use command::{call, demo, jobs, print, receive};
 
-/// Calls MCP tools through asyncmcp and receives their webhooks.
+/// Calls MCP tools through asyncmcp, receives their webhooks and looks after jobs.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -27,6 +27,8 @@ enum Command {
     Call(call::Args),
     /// Receives webhooks, verifies them, and prints each attempt.
     Receive(receive::Args),
+    /// Sees, replays, stops and cancels jobs of a data plane.
+    Jobs(jobs::Args),
     /// Shows a quick tool and a webhook tool against a running data plane.
     Demo(demo::Args),
 }
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Call(args) => call::run(args).await,
         Command::Receive(args) => receive::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
         Command::Demo(args) => demo::run(args).await,
     };
     ended.unwrap_or_else(|error| {

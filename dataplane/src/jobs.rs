@@ -89,6 +89,7 @@ fn json(bytes: bytes::Bytes) -> Response {
         act::cancel,
         replay::replay_all
     ),
+    components(schemas(list::Order)),
     modifiers(&Bearer),
     security(("token" = []))
 )]

@@ -81,7 +81,7 @@ pub(super) async fn list(
     dead_code,
     reason = "it is only there for the document; the words are read in `query`"
 )]
-enum Order {
+pub(super) enum Order {
     /// The newest.
     Newest,
     /// The oldest.

@@ -119,8 +119,10 @@ fn order_of(text: &str) -> Result<Order, Problem> {
     }
 }
 
-fn limit_of(text: &str) -> Result<usize, Problem> {
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+/// How many; 5.0 is an integer too where JSON Schema has the word.
+pub(super) fn limit_of(text: &str) -> Result<usize, Problem> {
+    let digits = text.strip_suffix(".0").unwrap_or(text);
+    let limit = digits.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| Problem::field("limit", format!("say a number from 1 to {MOST}")))
 }
 

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use asyncmcp_delivery::engine::Engine;
-use asyncmcp_delivery::engine::jobs::MOST;
 use asyncmcp_delivery::state::Stage;
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -31,8 +30,8 @@ pub(super) struct BulkReplay {
     /// Which; all dead letters where it says nothing.
     filter: Option<Selection>,
     /// At most so many: 100.
-    #[schema(minimum = 1, maximum = 500)]
-    limit: Option<u64>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    limit: Option<serde_json::Number>,
     /// Where an earlier answer stopped.
     #[schema(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}-(0|[1-9][0-9]{0,14})$")]
     cursor: Option<String>,
@@ -77,18 +76,13 @@ pub(super) async fn replay_all(
         return Err(Problem::conflict(detail.to_owned()));
     }
     let cursor = asked.cursor.map(|cursor| query::cursor_of(&cursor)).transpose()?;
-    let limit = limit(asked.limit)?;
+    let limit = asked.limit.map(|limit| query::limit_of(&limit.to_string()));
+    let limit = limit.unwrap_or(Ok(USUAL_LIMIT))?;
     let done = engine.replay_all(&query, cursor, limit).await?;
     Ok(Json(BulkReplayed {
         replayed: done.replayed,
         cursor: done.next.map(|cursor| cursor.to_string()),
     }))
-}
-
-fn limit(asked: Option<u64>) -> Result<usize, Problem> {
-    let limit = asked.map_or(Ok(USUAL_LIMIT), usize::try_from).ok();
-    let limit = limit.filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| Problem::field("limit", format!("say a number from 1 to {MOST}")))
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<BulkReplay, Problem> {

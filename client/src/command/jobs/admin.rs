@@ -1,0 +1,148 @@
+//! The admin port of a data plane, over HTTP.
+//!
+//! Invariant: the token goes to the URL that was named and nowhere else (no proxy, no redirect), and is in no
+//! error.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use http::StatusCode;
+use reqwest::{Client, RequestBuilder, redirect};
+use serde_json::Value;
+use url::Url;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+pub(super) struct Admin {
+    client: Client,
+    url: Url,
+    token: String,
+}
+
+impl Admin {
+    pub(super) fn new(url: &str, token: Option<String>, file: Option<&Path>) -> Result<Self> {
+        let url = Url::parse(url).with_context(|| format!("--admin {url:?} is no URL"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            bail!("--admin {url} is neither http nor https");
+        }
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .build()?;
+        let token = token_of(token, file)?;
+        Ok(Self { client, url, token })
+    }
+
+    /// The JSON at `path`.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
+        let mut url = self.at(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        json(&self.answer(self.client.get(url)).await?)
+    }
+
+    /// The text at `path`.
+    pub(super) async fn text(&self, path: &str) -> Result<String> {
+        self.answer(self.client.get(self.at(path))).await
+    }
+
+    /// What a POST to `path` is answered.
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+        let request = self.client.post(self.at(path));
+        let request = match body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+            None => request,
+        };
+        json(&self.answer(request).await?)
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<String> {
+        let response = request.bearer_auth(&self.token).send().await;
+        let response = response.map_err(reqwest::Error::without_url).with_context(|| {
+            format!(
+                "no data plane answers at {}; is its admin port (9464) forwarded? see --admin",
+                self.url
+            )
+        })?;
+        let status = response.status();
+        let text = response.text().await.context("the answer was cut")?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        bail!("{}", wrong(status, &text))
+    }
+}
+
+fn token_of(token: Option<String>, file: Option<&Path>) -> Result<String> {
+    let token = match (file, token) {
+        (Some(file), _) => {
+            std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?
+        }
+        (None, Some(token)) => token,
+        (None, None) => bail!(
+            "no token; use --token-file STATE_DIR/adminToken, or ASYNCMCP_ADMIN_TOKEN with key adminToken of the Secret <route>-keys"
+        ),
+    };
+    Ok(token.trim().to_owned())
+}
+
+fn json(text: &str) -> Result<Value> {
+    serde_json::from_str(text).context("this is no answer of the jobs API; see --admin")
+}
+
+/// What a problem (RFC 9457) says.
+fn wrong(status: StatusCode, text: &str) -> String {
+    let problem: Value = serde_json::from_str(text).unwrap_or_default();
+    let Some(detail) = problem["detail"].as_str() else {
+        return format!("HTTP {status}, which is no answer of the jobs API; see --admin");
+    };
+    match problem["field"].as_str() {
+        Some(field) => format!("{field}: {detail}"),
+        None if status == StatusCode::UNAUTHORIZED => format!("{detail}; see --token-file"),
+        None => detail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_said_with_its_field() {
+        let problem = r#"{"status":400,"detail":"say it once","field":"state"}"#;
+        assert_eq!(wrong(StatusCode::BAD_REQUEST, problem), "state: say it once");
+        assert!(wrong(StatusCode::NOT_FOUND, "").contains("--admin"));
+        let problem = r#"{"detail":"this is not the token"}"#;
+        assert!(wrong(StatusCode::UNAUTHORIZED, problem).ends_with("see --token-file"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let said = |result: Result<Admin>| format!("{:#}", result.err().unwrap());
+        let token = || Some("t".to_owned());
+        assert!(said(Admin::new("nonsense", token(), None)).contains("--admin"));
+        assert!(said(Admin::new("ftp://x/", token(), None)).contains("neither http nor https"));
+        assert!(said(Admin::new("http://x/", None, None)).contains("--token-file"));
+        let file = Path::new("/nonexistent/adminToken");
+        assert!(said(Admin::new("http://x/", None, Some(file))).contains("/nonexistent/adminToken"));
+    }
+
+    #[test]
+    fn a_path_before_the_api_stays() {
+        let admin = Admin::new("http://x/base/", Some("t".to_owned()), None).unwrap();
+        assert_eq!(admin.at("/jobs").as_str(), "http://x/base/jobs");
+    }
+}

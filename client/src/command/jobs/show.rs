@@ -1,0 +1,169 @@
+//! Jobs as a person reads them.
+//!
+//! Invariant: what the API does not say is a hyphen, never a guess.
+
+use serde_json::Value;
+
+use super::table::table;
+
+/// Many jobs, a line each.
+pub(super) fn list(jobs: &[Value]) -> String {
+    let rows: Vec<_> = jobs.iter().map(row).collect();
+    let headings = [
+        "ID",
+        "STATE",
+        "TOOL",
+        "RECEIVER",
+        "ATTEMPTS",
+        "REPLAYS",
+        "LAST FAILURE",
+        "ACCEPTED",
+    ];
+    table(headings, &rows)
+}
+
+fn row(job: &Value) -> [String; 8] {
+    [
+        text(&job["id"]),
+        text(&job["state"]),
+        text(&job["tool"]),
+        host(&job["receiver"]["url"]),
+        text(&job["attempts"]),
+        text(&job["replays"]),
+        text(&job["lastFailure"]),
+        time(&job["acceptedAt"]),
+    ]
+}
+
+/// One job and its attempts.
+pub(super) fn job(job: &Value) -> String {
+    let lines = [
+        ("job", text(&job["id"])),
+        ("webhook-id", text(&job["webhookId"])),
+        ("state", because(&job["state"], &job["deadReason"])),
+        (
+            "tool",
+            format!("{} on {}", text(&job["tool"]), text(&job["server"])),
+        ),
+        ("client", text(&job["client"])),
+        ("receiver", receiver(&job["receiver"])),
+        ("accepted", time(&job["acceptedAt"])),
+        (
+            "ended",
+            because(&Value::String(time(&job["endedAt"])), &job["outcome"]),
+        ),
+        ("settled", time(&job["settledAt"])),
+        ("next attempt", time(&job["nextAttemptAt"])),
+        ("executions", text(&job["executions"])),
+        ("replays", text(&job["replays"])),
+    ];
+    let lines = lines.map(|(name, value)| format!("{name:14}{value}"));
+    let none = Vec::new();
+    let history = job["history"].as_array().unwrap_or(&none);
+    let attempts: Vec<_> = history.iter().map(attempt).collect();
+    let headings = [
+        "ATTEMPT", "REPLAY", "STARTED", "TOOK", "OUTCOME", "WHY", "STATUS", "NEXT",
+    ];
+    format!("{}\n\n{}", lines.join("\n"), table(headings, &attempts))
+}
+
+fn attempt(attempt: &Value) -> [String; 8] {
+    let took = attempt["durationMs"].as_u64();
+    [
+        text(&attempt["number"]),
+        text(&attempt["replay"]),
+        time(&attempt["startedAt"]),
+        took.map_or_else(|| "-".to_owned(), |took| format!("{took} ms")),
+        text(&attempt["outcome"]),
+        text(&attempt["category"]),
+        text(&attempt["status"]),
+        time(&attempt["nextAttemptAt"]),
+    ]
+}
+
+/// A value as a word.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        // A name that came from elsewhere must not move the cursor of whoever reads it.
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        other => other.to_string(),
+    }
+}
+
+fn because(what: &Value, why: &Value) -> String {
+    match why {
+        Value::Null => text(what),
+        why => format!("{} ({})", text(what), text(why)),
+    }
+}
+
+fn receiver(receiver: &Value) -> String {
+    match receiver["namedBy"].as_str() {
+        Some(named_by) => format!("{} (named by the {named_by})", text(&receiver["url"])),
+        None => "-".to_owned(),
+    }
+}
+
+/// A receiver's host, with its port.
+fn host(url: &Value) -> String {
+    let url = url.as_str().and_then(|url| url::Url::parse(url).ok());
+    let host = url.as_ref().and_then(url::Url::host_str);
+    let port = url.as_ref().and_then(url::Url::port);
+    match (host, port) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// A time without its milliseconds.
+fn time(at: &Value) -> String {
+    match text(at).split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_told_with_its_attempts() {
+        let told = job(&json!({
+            "id": "01", "webhookId": "msg_1", "state": "dead", "deadReason": "http_4xx", "tool": "batch",
+            "server": "s", "client": "ab", "receiver": {"url": "https://r.example/hook", "namedBy": "call"},
+            "acceptedAt": "2026-11-22T08:00:00.123Z", "endedAt": "2026-11-22T08:00:01Z", "outcome": "result",
+            "executions": 1, "replays": 0,
+            "history": [{"number": 1, "replay": 0, "startedAt": "2026-11-22T08:00:01Z", "durationMs": 12,
+                         "outcome": "dead", "category": "http_4xx", "status": 410}],
+        }));
+        assert!(told.contains("state         dead (http_4xx)"), "{told}");
+        assert!(
+            told.contains("receiver      https://r.example/hook (named by the call)"),
+            "{told}"
+        );
+        assert!(
+            told.contains("ended         2026-11-22T08:00:01Z (result)"),
+            "{told}"
+        );
+        let last = told.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "1        0       2026-11-22T08:00:01Z  12 ms  dead     http_4xx  410     -"
+        );
+    }
+
+    #[test]
+    fn a_line_names_the_host_alone_and_no_control_character() {
+        let line = list(&[json!({"id": "01", "tool": "a\u{1b}[2J", "receiver": {"url": "http://h:81/p"}})]);
+        assert!(
+            line.contains("h:81") && !line.contains("/p") && !line.contains('\u{1b}'),
+            "{line}"
+        );
+        assert!(list(&[]).starts_with("ID"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The jobs API and `asyncmcp jobs` on real processes: what a person does about deliveries that do not arrive.
+//!
+//! Invariant: a test asks through the command or over HTTP, never through the code of the data plane.
+
+mod bulk;
+mod command;
+mod dead_letter;
+mod door;
+mod readme;
+mod scene;
+mod schema;
+mod stopping;
