@@ -69,7 +69,13 @@ impl<'a> Webhook<'a> {
             call: self.snapshot(client, request, trace),
         };
         match engine.accept(job).await {
-            Ok(Acceptance::New(id) | Acceptance::Same(id)) => Ok(self.acknowledge(request, id)),
+            Ok(Acceptance::New(id) | Acceptance::Same(id)) => {
+                // A cancellation names the request, and a retry under the same key is another one.
+                if let Some(name) = identifier.name() {
+                    engine.name(id, name).await?;
+                }
+                Ok(self.acknowledge(request, id))
+            }
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),

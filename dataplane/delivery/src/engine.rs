@@ -38,7 +38,7 @@ pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
 use crate::egress::Refusal;
 use crate::id::JobId;
-use crate::job::{NewJob, Origin};
+use crate::job::{Change, NewJob, Origin};
 use crate::sender::Sender;
 use crate::state::End;
 use crate::store::{self, Acceptance, Store};
@@ -123,7 +123,13 @@ impl Engine {
         Ok(cancelled)
     }
 
-    /// Cancels the job that was accepted under `dedupe`, as [`Self::cancel`] does.
+    /// Has a job found by `name`, too, by [`Self::cancel_call`]. Changes nothing of one that ended.
+    pub async fn name(&self, id: JobId, name: [u8; 32]) -> Result<(), store::Error> {
+        let change = vec![Change::Name { name }];
+        self.core.store.apply(id, change, self.core.now()).await.map(drop)
+    }
+
+    /// Cancels the job that was accepted under `dedupe`, or has this name, as [`Self::cancel`] does.
     pub async fn cancel_call(&self, dedupe: [u8; 32]) -> Result<bool, store::Error> {
         match self.core.store.find(dedupe).await? {
             Some(id) => self.cancel(id).await,

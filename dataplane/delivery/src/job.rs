@@ -5,6 +5,7 @@
 //! decides either. Invariant: a job's index rows are a function of its header alone.
 
 mod rows;
+mod target;
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 pub use self::rows::{Rank, Rows};
+pub use self::target::{Origin, Target};
 use crate::clock::Millis;
 use crate::history;
 use crate::id::JobId;
-use crate::signature::SigningKey;
 use crate::state::{Category, End, Event, State};
 
 /// A short stable name for something a job is sorted by: a server, a client, a receiver.
@@ -38,45 +39,6 @@ pub enum OnInterruption {
     Fail,
     /// Runs again.
     Retry,
-}
-
-/// Who named the receiver, which decides what it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The client, at `initialize`: under `webhook.receivers.fromClients`.
-    Session,
-    /// The client, with the call: under `webhook.receivers.fromClients`.
-    Call,
-    /// The route's author: `webhook.receivers.default`.
-    Default,
-}
-
-/// Where the result goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The receiver's URL as it was named.
-    pub url: String,
-    /// Who named it.
-    pub origin: Origin,
-    /// The client's own key; it signs alone, in place of the route's.
-    pub secret: Option<SigningKey>,
-}
-
-impl Origin {
-    /// Whether a client named it, so that it may only be what the route allows to clients.
-    pub fn is_client(self) -> bool {
-        match self {
-            Self::Session | Self::Call => true,
-            Self::Default => false,
-        }
-    }
-}
-
-impl Target {
-    /// What in-flight limits and the due index know this receiver by.
-    pub fn key(&self) -> Key {
-        Key::of(&self.url)
-    }
 }
 
 /// When failed attempts are repeated; fixed at acceptance. The arithmetic is in `schedule`.
@@ -182,6 +144,8 @@ pub struct Job {
     pub receiver: Option<Key>,
     /// What finds it again for the same call.
     pub dedupe: [u8; 32],
+    /// By what else it is found; at most [`Job::NAMES`]. A name that was another job's before stays that one's.
+    pub names: Vec<[u8; 32]>,
     /// When it was accepted.
     pub accepted: Millis,
     /// When execution began last.
@@ -220,6 +184,11 @@ pub enum Change {
     Handle {
         /// Who executes made it and reads it.
         handle: Bytes,
+    },
+    /// The call is found by this, too, as long as it has not ended.
+    Name {
+        /// As unlikely to be another's as a dedupe key.
+        name: [u8; 32],
     },
     /// A new process takes up the execution; counts as one that began.
     Resume,
@@ -280,6 +249,7 @@ impl Change {
                 end: *end,
                 deliver: job.receiver.is_some(),
             },
+            Self::Name { .. } => Event::Name,
             Self::Claim => Event::Claim,
             Self::Note(_) => Event::Attempted,
             Self::Retry { .. } => Event::Retry,
@@ -292,6 +262,9 @@ impl Change {
 }
 
 impl Job {
+    /// How many names a job has beside its dedupe key.
+    pub const NAMES: usize = 4;
+
     /// The header of a job just accepted.
     pub fn accepted(new: &NewJob) -> Self {
         Self {
@@ -301,6 +274,7 @@ impl Job {
             client: Key::of(&new.call.client),
             receiver: new.call.target.as_ref().map(Target::key),
             dedupe: new.dedupe.key,
+            names: Vec::new(),
             accepted: new.at,
             started: None,
             ended: None,
@@ -329,6 +303,13 @@ impl Job {
             Change::Start => {
                 job.started = Some(now);
                 job.executions = job.executions.saturating_add(1);
+            }
+            Change::Name { name } => {
+                job.turn = self.turn;
+                let known = job.dedupe == *name || job.names.contains(name);
+                if job.names.len() < Self::NAMES && !known {
+                    job.names.push(*name);
+                }
             }
             Change::Handle { .. } => {
                 job.turn = self.turn;

@@ -144,6 +144,8 @@ pub enum Event {
     Release,
     /// Execution goes on; something about it is written down.
     Note,
+    /// The call is known by one more name.
+    Name,
     /// The tool call ended; `deliver` says whether the job has a receiver.
     Finish {
         /// How it ended.
@@ -187,6 +189,7 @@ impl State {
             (Queued, Push::None, Event::Start) => exec(Running),
             (Running, Push::None, Event::Release) => exec(Queued),
             (Running, Push::None, Event::Note) => exec(Running),
+            (Queued | Running, Push::None, Event::Name) => Some(self),
             (Queued | Running, Push::None, Event::Finish { end, deliver }) => Some(Self {
                 exec: Ended(end),
                 push: if deliver { Push::Due } else { Push::None },

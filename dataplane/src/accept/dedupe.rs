@@ -17,6 +17,8 @@ const META_KEY: &str = "dev.asyncmcp/idempotencyKey";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identifier {
     key: [u8; 32],
+    /// How a cancellation names it, where that is not the key.
+    name: Option<[u8; 32]>,
     word: &'static str,
 }
 
@@ -28,6 +30,7 @@ impl Identifier {
         if meta.get(META_KEY).is_none() {
             return Ok(Self {
                 key: of_request(client.session.sid, &request.id),
+                name: None,
                 word: "JSON-RPC id",
             });
         }
@@ -37,6 +40,7 @@ impl Identifier {
         ))?;
         Ok(Self {
             key: hash(&["key", &client.session.client(), &key]),
+            name: Some(of_request(client.session.sid, &request.id)),
             word: "idempotency key",
         })
     }
@@ -48,6 +52,11 @@ impl Identifier {
             key: self.key,
             fingerprint: hash(&[tool, arguments]),
         }
+    }
+
+    /// What a cancellation finds it by, beside the key that it was accepted under.
+    pub(crate) fn name(&self) -> Option<[u8; 32]> {
+        self.name
     }
 
     /// What a client calls it.
@@ -102,6 +111,7 @@ mod tests {
     fn another_tool_or_other_arguments_are_another_call() {
         let identifier = Identifier {
             key: [0; 32],
+            name: None,
             word: "",
         };
         let call = |arguments| {

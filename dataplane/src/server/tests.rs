@@ -2,6 +2,7 @@
 //! that stay where they were accepted.
 
 mod calls;
+mod cancelling;
 mod doors;
 mod example;
 mod gateway;

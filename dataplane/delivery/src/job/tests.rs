@@ -60,6 +60,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => Just(Change::Release),
         1 => Just(Change::Handle { handle: Bytes::from_static(b"h") }),
         1 => Just(Change::Resume),
+        1 => any::<u8>().prop_map(|name| Change::Name { name: [name; 32] }),
         1 => Just(Change::Suspend),
         1 => Just(Change::Poison),
         2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),

@@ -78,6 +78,7 @@ macro_rules! suite {
             }
             handles {
                 keeps_the_last_handle_while_the_execution_runs,
+                finds_a_job_by_its_names_until_it_is_gone,
                 drops_the_handle_with_the_execution,
                 counts_executions_that_were_taken_up,
             }

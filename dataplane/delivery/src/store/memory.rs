@@ -7,6 +7,7 @@
 mod index;
 mod room;
 mod scan;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -18,7 +19,7 @@ use self::index::Index;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
 use super::scan::Found;
-use super::{Acceptance, Counts, Error, HEARTBEAT, Scan, SessionRow, Space, Store, Sweep};
+use super::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -170,50 +171,16 @@ impl State {
             record.handle = None;
         }
         self.taken += record.weight();
+        if before.names.len() < after.names.len() {
+            for name in &after.names {
+                self.dedupe.entry(*name).or_insert(id);
+            }
+        }
         if noted || before != after {
             self.file(Some(&before), Some(&after));
             self.passed(now);
         }
         Some(after)
-    }
-
-    fn sweep(&mut self, sweep: &Sweep) -> usize {
-        let sessions = self.sweep_sessions(sweep);
-        let settled = self
-            .index
-            .settled_before(sweep.settled_before, sweep.limit - sessions);
-        let left = sweep.limit - sessions - settled.len();
-        let dead = self.index.dead_before(sweep.dead_before, left);
-        for id in settled.iter().chain(&dead) {
-            self.remove(*id);
-        }
-        let gone = sessions + settled.len() + dead.len();
-        if gone > 0 || sweep.now >= self.high_water.plus(HEARTBEAT) {
-            self.passed(sweep.now);
-        }
-        gone
-    }
-
-    fn sweep_sessions(&mut self, sweep: &Sweep) -> usize {
-        let expired: Vec<_> = self
-            .expiring
-            .range(..(sweep.now, [0; 16]))
-            .take(sweep.limit)
-            .copied()
-            .collect();
-        for row in &expired {
-            self.expiring.remove(row);
-            self.sessions.remove(&row.1);
-        }
-        expired.len()
-    }
-
-    fn remove(&mut self, id: JobId) {
-        if let Some(record) = self.jobs.remove(&id) {
-            self.dedupe.remove(&record.job.dedupe);
-            self.taken -= record.weight();
-            self.file(Some(&record.job), None);
-        }
     }
 
     fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> bool {

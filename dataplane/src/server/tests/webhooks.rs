@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::gateway::{Gateway, initialize};
 
-const NAMED: &str = "http://127.0.0.1:9/hook";
+pub(super) const NAMED: &str = "http://127.0.0.1:9/hook";
 /// A route whose clients may name a receiver on this machine.
-const OPEN: &str = "  webhookTools: [{name: \"p_*batch\", timeout: 2h}]
+pub(super) const OPEN: &str = "  webhookTools: [{name: \"p_*batch\", timeout: 2h}]
   webhook:
     receivers:
       fromClients: {allowedHosts: [\"127.0.0.1\"], allowedCidrs: [127.0.0.0/8], schemes: [http]}
@@ -17,7 +17,7 @@ const OWN: &str = "  webhookTools: [{name: p_batch, onInterruption: Retry}]
   webhook: {receivers: {default: {url: \"http://127.0.0.1:9/own\"}}}
 ";
 
-fn named() -> Value {
+pub(super) fn named() -> Value {
     json!({"webhookUrl": NAMED})
 }
 
@@ -265,26 +265,6 @@ async fn a_receiver_per_call_that_cannot_be_read_is_refused_by_the_name_of_its_f
 }
 
 #[tokio::test]
-async fn a_job_is_cancelled_by_its_session_and_the_receiver_hears_of_it() {
-    let gateway = Gateway::start(OPEN).await;
-    let (client, other) = (gateway.client(named()).await, gateway.client(named()).await);
-    client.call(5, "p_batch", json!({})).await;
-    begun(&gateway, 1).await;
-    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}"#;
-    assert_eq!(other.post(cancel).await.status, 202);
-    assert!(gateway.jobs.delivered.borrow().is_empty());
-    assert_eq!(client.post(cancel).await.status, 202);
-    let mut delivered = gateway.jobs.delivered.subscribe();
-    let wait = delivered.wait_for(|all| !all.is_empty());
-    let all = tokio::time::timeout(tokio::time::Duration::from_secs(5), wait)
-        .await
-        .unwrap()
-        .unwrap()
-        .clone();
-    assert_eq!(all, [format!("{NAMED} Cancelled")]);
-}
-
-#[tokio::test]
 async fn a_session_that_ends_leaves_its_jobs_running() {
     let gateway = Gateway::start(OPEN).await;
     let client = gateway.client(named()).await;
@@ -317,7 +297,7 @@ async fn an_engine_that_drains_accepts_nothing() {
 }
 
 /// The jobs whose execution began, once there are so many.
-async fn begun(
+pub(super) async fn begun(
     gateway: &Gateway,
     count: usize,
 ) -> Vec<(

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::Value;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -12,7 +13,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::world::*;
-use crate::job::{Job, Trace};
+use crate::job::{Change, Job, Trace};
 use crate::store::Store;
 use crate::trace;
 
@@ -178,4 +179,29 @@ async fn every_attempt_leaves_one_line() {
         (&"delivered".into(), &200.into())
     );
     assert!(second.get("next").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_up_is_a_span_of_its_own_linked_to_the_accepting_span() {
+    let kept = Kept::default();
+    let listening = kept.listen();
+    let world = World::new();
+    let mut job = world.job("task-1");
+    job.call.trace.parent = CALLER.to_owned();
+    let handle = Change::Handle {
+        handle: Bytes::from_static(b"left"),
+    };
+    let id = world.left_behind(job, vec![Change::Start, handle]).await;
+    let _engine = world.start();
+    world.settled(id).await;
+    drop(listening);
+    let [span] = &kept.spans("execute task-1")[..] else {
+        panic!("one span in this process")
+    };
+    assert_eq!(attribute(span, "asyncmcp.taken_up"), Some(Value::Bool(true)));
+    let accepting = trace::parse(&Trace {
+        parent: CALLER.to_owned(),
+        state: String::new(),
+    });
+    assert_eq!(Some(span.links[0].span_context.clone()), accepting);
 }

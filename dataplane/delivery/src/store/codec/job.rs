@@ -34,6 +34,7 @@ pub(super) const CATEGORIES: [Category; 10] = [
 
 /// What later versions added comes last, each behind a number of its own, and only where it is there.
 const REPLAYED: u8 = 1;
+const NAME: u8 = 2;
 
 pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     let mut value = Writer::new();
@@ -58,6 +59,10 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
         value.u8(REPLAYED);
         value.millis(at);
     }
+    for name in &job.names {
+        value.u8(NAME);
+        value.array(*name);
+    }
     value.done()
 }
 
@@ -73,6 +78,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         client: value.key()?,
         receiver: value.option(Reader::key)?,
         dedupe: value.array()?,
+        names: Vec::new(), // they come later
         accepted: value.millis()?,
         started: value.option(Reader::millis)?,
         ended: value.option(Reader::millis)?,
@@ -94,6 +100,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
     while !value.is_over() {
         match value.u8()? {
             REPLAYED => job.replayed = Some(value.millis()?),
+            NAME => job.names.push(value.array()?),
             other => return Err(Error::Corrupt(format!("{other} is no field of a job"))),
         }
     }

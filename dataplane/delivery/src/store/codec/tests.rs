@@ -20,6 +20,7 @@ fn job(exec: Exec, push: Push) -> Job {
         client: Key([2; 8]),
         receiver: Some(Key([3; 8])),
         dedupe: [4; 32],
+        names: Vec::new(),
         accepted: Millis(5),
         started: Some(Millis(6)),
         ended: Some(Millis(7)),

@@ -1,13 +1,13 @@
-//! Handles of executions: kept while one runs, gone with it.
+//! What is noted of a job while it runs: handles, names, and who took it up.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{accept, apply, finish, new_job};
+use super::{accept, apply, finish, new_job, sweep};
 use crate::clock::Millis;
-use crate::job::Change;
-use crate::store::Store;
+use crate::job::{Change, Job};
+use crate::store::{Store, Sweep};
 
 fn handle(text: &'static str) -> Change {
     Change::Handle {
@@ -47,6 +47,39 @@ pub(in crate::store) async fn drops_the_handle_with_the_execution(store: Arc<dyn
         None,
         "written and gone in one commit"
     );
+}
+
+pub(in crate::store) async fn finds_a_job_by_its_names_until_it_is_gone(store: Arc<dyn Store>) {
+    let name = |name: u8| Change::Name { name: [name; 32] };
+    let (first, other) = (
+        accept(&*store, new_job(1)).await,
+        accept(&*store, new_job(2)).await,
+    );
+    apply(&*store, first, [name(101)], 5).await;
+    apply(&*store, first, [Change::Start, name(102)], 5).await;
+    // A name, or a dedupe key, that is somebody's stays theirs.
+    apply(&*store, other, [name(101), name(1)], 5).await;
+    for (number, job) in [(1, first), (101, first), (102, first), (2, other)] {
+        assert_eq!(store.find([number; 32]).await.unwrap(), Some(job), "{number}");
+    }
+    let full = apply(&*store, first, [name(103), name(104), name(105), name(101)], 5).await;
+    assert_eq!(full.names.len(), Job::NAMES);
+    assert_eq!(store.find([105; 32]).await.unwrap(), None);
+
+    apply(&*store, first, [finish(), Change::Stop], 10).await;
+    assert_eq!(
+        store.apply(first, vec![name(106)], Millis(11)).await.unwrap(),
+        None
+    );
+    let all = Sweep {
+        settled_before: Millis(100),
+        ..sweep(0)
+    };
+    store.sweep(all).await.unwrap();
+    for number in [1, 101, 102] {
+        assert_eq!(store.find([number; 32]).await.unwrap(), None, "{number}");
+    }
+    assert_eq!(store.find([2; 32]).await.unwrap(), Some(other));
 }
 
 pub(in crate::store) async fn counts_executions_that_were_taken_up(store: Arc<dyn Store>) {

@@ -29,7 +29,11 @@ impl Memory {
         assert_eq!(state.pending, pending);
         assert_eq!(state.lanes, lanes);
         assert_eq!(state.taken, state.jobs.values().map(Record::weight).sum::<u64>());
-        assert_eq!(state.dedupe.len(), state.jobs.len());
+        let names = state.jobs.values().map(|record| {
+            let own = |name: &&[u8; 32]| state.dedupe.get(*name) == Some(&record.job.id);
+            record.job.names.iter().filter(own).count()
+        });
+        assert_eq!(state.dedupe.len(), state.jobs.len() + names.sum::<usize>());
         let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
         assert_eq!(state.expiring, expiring.collect());
     }

@@ -29,6 +29,7 @@ struct Expected {
     args: u64,
     results: u64,
     handles: u64,
+    names: u64,
     attempts: u64,
     exec: u64,
     inflight: u64,
@@ -64,6 +65,9 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
     expected.handles += u64::from(job.has_handle);
+    for name in &job.names {
+        expected.names += u64::from(view.find(*name)? == Some(job.id));
+    }
     expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
     expected.lanes.shift(None, Some(job));
@@ -143,7 +147,7 @@ fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
 
 fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, format::TARGET, expected.jobs)?;
-    length(view, format::DEDUPE, expected.jobs)?;
+    length(view, format::DEDUPE, expected.jobs + expected.names)?;
     length(view, format::ARGS, expected.args)?;
     length(view, format::RESULT, expected.results)?;
     if view.has_handles()? {

@@ -5,6 +5,8 @@
 
 mod reclaim;
 
+mod notes;
+
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
 use super::blob::{Draft, Name};
@@ -168,6 +170,9 @@ impl<'txn> Group<'txn> {
             put(&mut self.result, &id.to_bytes(), &body.value, &mut self.done)?;
             self.adopt(body);
         }
+        if before.names.len() < after.names.len() {
+            self.name(&after)?;
+        }
         if before.has_handle || after.has_handle {
             self.hold(id, handle.filter(|_| after.has_handle), &after)?;
         }
@@ -226,19 +231,6 @@ impl<'txn> Group<'txn> {
         Ok(true)
     }
 
-    /// Writes the handle of an execution, or takes it away with the execution. The table is opened only
-    /// here, since most jobs never have one.
-    fn hold(&mut self, id: JobId, handle: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
-        let mut rows = self.txn.open_table(format::HANDLE)?;
-        if handle.is_some() || !job.has_handle {
-            take(&mut rows, Field::Handle, &id.to_bytes(), &mut self.done)?;
-        }
-        match handle {
-            Some(value) => put(&mut rows, &id.to_bytes(), &value, &mut self.done),
-            None => Ok(()),
-        }
-    }
-
     /// Takes every trace of a job away.
     fn remove(&mut self, id: JobId) -> Result<(), Fault> {
         let job = self.job(id)?;
@@ -247,6 +239,11 @@ impl<'txn> Group<'txn> {
         let pending = self.pending_of(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;
         self.dedupe.remove(&job.dedupe)?;
+        for name in &job.names {
+            if self.is_named(name, id)? {
+                self.dedupe.remove(name)?;
+            }
+        }
         take(&mut self.result, Field::Body, &key, &mut self.done)?;
         take(&mut self.target, Field::Call, &key, &mut self.done)?;
         history::clear(&mut self.attempts, id, &mut self.done.ledger.usage)?;
