@@ -16,6 +16,6 @@ createServer(async (request, response) => {
   } catch (error) {
     flaw = String(error.message);
   }
-  process.stdout.write(JSON.stringify({ flaw, headers: request.headers, body: JSON.parse(body) }) + "\n");
+  process.stdout.write(JSON.stringify({ flaw, headers: request.headers, raw: body, body: JSON.parse(body) }) + "\n");
   response.writeHead(flaw ? 401 : 200, { "content-type": "application/json" }).end("{}");
 }).listen(Number(port), "127.0.0.1");

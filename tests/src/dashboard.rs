@@ -76,11 +76,11 @@ fn legend(format: &str) -> Vec<String> {
 }
 
 /// The metric names in a `PromQL` expression: ours all begin with `asyncmcp_` or `mcp_`. Label names that begin so too
-/// stand in parentheses after `by`, or before a matcher's operator.
+/// stand in parentheses after `by`, or right before a matcher's operator.
 pub fn metrics(expression: &str) -> Vec<String> {
     let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let mut found = Vec::new();
-    for (at, _) in expression.match_indices(['{', '[', ')']) {
+    for (at, _) in expression.match_indices(['{', '[', ')', ' ']) {
         let before = &expression[..at];
         let begin = before
             .rfind(|character| !is_word(character))

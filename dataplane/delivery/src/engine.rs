@@ -164,6 +164,8 @@ impl Engine {
 }
 
 async fn work(core: Arc<Core>) {
+    // First, since recovery may take a while and metrics are read meanwhile.
+    sweep::tell_oldest(&core).await;
     recover::run(&core).await;
     tokio::join!(execute::run(&core), deliver::run(&core), sweep::run(&core));
 }

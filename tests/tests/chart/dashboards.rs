@@ -148,4 +148,9 @@ fn metrics_are_told_from_labels() {
         dashboard::metrics("absent(asyncmcp_operator_leader)"),
         ["asyncmcp_operator_leader"]
     );
+    let ratio = "max by (namespace) (asyncmcp_store_used_bytes / (asyncmcp_store_budget_bytes > 0)) >= 0.7";
+    assert_eq!(
+        dashboard::metrics(ratio),
+        ["asyncmcp_store_used_bytes", "asyncmcp_store_budget_bytes"]
+    );
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the server and the receiver live on while the data plane comes and goes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -77,19 +78,26 @@ pub(crate) fn batch(seconds: f64, key: &str) -> Value {
 /// Sends a call, the same each time, until it is acknowledged: what a client does whose connection broke.
 pub(crate) async fn call_surely(session: &Session, id: u64, tool: &str, arguments: &Value) -> Result<Reply> {
     let give_up = Instant::now() + PATIENCE;
+    let mut heard = BTreeMap::<String, usize>::new();
     while Instant::now() < give_up {
-        if let Ok(reply) = session.call(id, tool, arguments).await {
-            let code = reply.json()["error"]["code"].as_i64();
-            if reply.is_acknowledgement() {
-                return Ok(reply);
-            }
-            if !code.is_some_and(|code| NOT_NOW.contains(&code)) {
-                bail!("call {id}: HTTP {} {}", reply.status, reply.json());
-            }
-        }
+        let said = match session.call(id, tool, arguments).await {
+            Ok(reply) if reply.is_acknowledgement() => return Ok(reply),
+            Ok(reply) => refusal(id, &reply)?,
+            Err(error) => format!("{error:?}"),
+        };
+        *heard.entry(said).or_default() += 1;
         sleep(PAUSE).await;
     }
-    bail!("call {id} was not acknowledged within {PATIENCE:?}")
+    bail!("call {id} of {tool} was not acknowledged within {PATIENCE:?}, but answered: {heard:#?}")
+}
+
+/// What an answer says that asks for another try; an error if it does not.
+fn refusal(id: u64, reply: &Reply) -> Result<String> {
+    let code = reply.json()["error"]["code"].as_i64();
+    if code.is_some_and(|code| NOT_NOW.contains(&code)) {
+        return Ok(reply.json()["error"].to_string());
+    }
+    bail!("call {id}: HTTP {} {}", reply.status, reply.json())
 }
 
 fn route(server: &str, receiver: &str) -> String {

@@ -4,5 +4,6 @@
 //! is a real one, and what is asserted was read back from somebody else's.
 
 mod metrics;
+mod restart;
 mod traces;
 mod world;

@@ -14,7 +14,7 @@ use crate::world::{World, receiver};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Something of everything: an ordinary call, a failed one, deliveries that need a retry, are given up, are refused.
-async fn stir(world: &World) -> Result<()> {
+pub(crate) async fn stir(world: &World) -> Result<()> {
     let mut flaky = receiver(1, StatusCode::SERVICE_UNAVAILABLE).await?;
     let client = world.client(&flaky.url()).await?;
     let text = RawValue::from_string(r#"{"text": "hello"}"#.to_owned())?;

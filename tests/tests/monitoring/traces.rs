@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use asyncmcp_client::{Attempt, Receiver};
+use asyncmcp_client::Attempt;
 use asyncmcp_tests::collector::{Collector, Span};
 use asyncmcp_tests::eventually;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -16,12 +16,12 @@ const SOON: Duration = Duration::from_secs(30);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-fn traceparent() -> String {
+pub(crate) fn traceparent() -> String {
     format!("00-{TRACE}-{CALLER}-01")
 }
 
 /// A POST as a client makes it, with these headers more.
-async fn post(world: &World, headers: HeaderMap, body: &Value) -> Result<HeaderMap> {
+pub(crate) async fn post(world: &World, headers: HeaderMap, body: &Value) -> Result<HeaderMap> {
     let request = reqwest::Client::new()
         .post(world.dataplane.url())
         .headers(headers)
@@ -32,10 +32,10 @@ async fn post(world: &World, headers: HeaderMap, body: &Value) -> Result<HeaderM
 }
 
 /// Opens a session whose results go to `receiver`; the headers that belong to it.
-async fn session(world: &World, receiver: &Receiver) -> Result<HeaderMap> {
+pub(crate) async fn session(world: &World, receiver: &str) -> Result<HeaderMap> {
     let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
-        "_meta": {"webhookUrl": receiver.url()},
+        "_meta": {"webhookUrl": receiver},
     }});
     let answer = post(world, HeaderMap::new(), &initialize).await?;
     let id = answer.get("mcp-session-id").context("no session id")?;
@@ -45,7 +45,7 @@ async fn session(world: &World, receiver: &Receiver) -> Result<HeaderMap> {
     )]))
 }
 
-fn call(meta: &Value) -> Value {
+pub(crate) fn call(meta: &Value) -> Value {
     let arguments = json!({"seconds": 0.05, "items": 1});
     let params = json!({"name": "process_batch", "arguments": arguments, "_meta": meta});
     json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
@@ -61,7 +61,7 @@ fn context(attempt: &Attempt) -> Result<(String, String)> {
 }
 
 /// The only span of which `is` holds, as soon as the collector has it.
-async fn span(collector: &Collector, what: &str, is: impl Fn(&Span) -> bool) -> Span {
+pub(crate) async fn span(collector: &Collector, what: &str, is: impl Fn(&Span) -> bool) -> Span {
     eventually(SOON, || async {
         let spans = collector.spans();
         match spans.iter().filter(|span| is(span)).collect::<Vec<_>>()[..] {
@@ -73,7 +73,7 @@ async fn span(collector: &Collector, what: &str, is: impl Fn(&Span) -> bool) -> 
 }
 
 /// The accepting span continues the caller's trace; the execution is linked to it and holds the server's call.
-async fn assert_executed(collector: &Collector) -> Span {
+pub(crate) async fn assert_executed(collector: &Collector) -> Span {
     let accepted = span(collector, "of the accepted call", |span| span.parent == CALLER).await;
     assert_eq!(
         (accepted.trace.as_str(), accepted.kind.as_str()),
@@ -122,7 +122,7 @@ async fn follow(otlp: impl Fn(&Collector) -> String, headers: HeaderMap, meta: V
     let collector = Collector::start(files.path()).await?;
     let world = World::start(&format!("{{otlp: {}}}", otlp(&collector))).await?;
     let mut receiver = receiver(1, StatusCode::SERVICE_UNAVAILABLE).await?;
-    let mut all = session(&world, &receiver).await?;
+    let mut all = session(&world, &receiver.url()).await?;
     all.extend(headers);
     post(&world, all, &call(&meta)).await?;
     let first = receiver.next().await.context("no attempt")?;

@@ -49,6 +49,7 @@ async fn every_client_calls_both_tools_of_the_example_server() {
     };
     let receiver = scene.pypi_receiver().await.unwrap();
     tour(&scene, &offer, &receiver).await.unwrap();
+    read_as_events(&receiver, &offer).unwrap();
 }
 
 #[tokio::test]
@@ -200,6 +201,32 @@ fn believed(receiver: &Receiver, offer: &Offer<'_>, clients: usize) -> Result<()
             .collect();
         assert_eq!(said.len(), clients, "{said:?}");
         assert!(said.iter().all(|said| said.contains(tool.text)), "{said:?}");
+    }
+    Ok(())
+}
+
+/// The CloudEvents SDK read every delivery as the event that it is (HTTP binding, binary mode).
+fn read_as_events(receiver: &Receiver, offer: &Offer<'_>) -> Result<()> {
+    for post in receiver.deliveries()? {
+        let (event, headers) = (&post["event"]["attributes"], &post["headers"]);
+        let tool = event["subject"].as_str().context("no subject")?;
+        assert!([offer.quick.name, offer.slow.name].contains(&tool), "{event}");
+        for (attribute, expected) in [
+            ("specversion", "1.0"),
+            ("source", "/namespaces/default/mcpwebhookroutes/peers"),
+            ("type", "dev.asyncmcp.tool.result.v1"),
+            ("datacontenttype", "application/json"),
+        ] {
+            assert_eq!(event[attribute], expected, "{event}");
+        }
+        assert_eq!(event["id"], headers["webhook-id"]);
+        // The SDK makes a date of it; another text than a date it would have refused.
+        let time = event["time"].as_str().context("no time")?;
+        assert_eq!(
+            time.get(..10),
+            headers["ce-time"].as_str().and_then(|time| time.get(..10))
+        );
+        assert_eq!(post["event"]["data"], post["body"], "{post}");
     }
     Ok(())
 }

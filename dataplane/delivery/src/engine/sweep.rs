@@ -39,7 +39,8 @@ pub(super) async fn run(core: &Core) {
     }
 }
 
-async fn tell_oldest(core: &Core) {
+/// Tells the age of the oldest result that is not delivered.
+pub(super) async fn tell_oldest(core: &Core) {
     if let Ok(oldest) = core.store.oldest_waiting().await {
         let age = oldest.map(|since| core.now().since(since));
         core.metrics.oldest_pending(age.unwrap_or_default());
