@@ -20,6 +20,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+/// A delivery is a few hundred small allocations on several threads; glibc's took a fifth of its CPU time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The route cannot be served (`EX_CONFIG` of sysexits.h).
 const BAD_ROUTE: u8 = 78;
 
