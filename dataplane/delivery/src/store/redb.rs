@@ -2,9 +2,9 @@
 //! anywhere.
 //!
 //! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread,
-//! which commits them in groups; reads are short transactions on the caller's side. Small rows
-//! are read where the caller stands (microseconds from redb's cache or the page cache);
-//! arguments, results and the in-flight list may be large and are read on the blocking pool.
+//! which commits them in groups; reads are short transactions on the caller's side. Rows
+//! are read where the caller stands (microseconds from redb's cache or the page cache); files of
+//! large bodies and the in-flight list are read on the blocking pool.
 //! Invariant: an answer to a write is sent after its commit is on the disk.
 
 mod blob;
@@ -41,7 +41,7 @@ use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
 use self::op::{Accept, Apply, Op, Reply, Swap};
 pub use self::options::Options;
-use self::read::View;
+use self::read::{Near, View};
 use self::shared::Shared;
 use self::vault::{Stowed, Vault};
 use self::writer::Writer;
@@ -135,14 +135,17 @@ impl Embedded {
             .map_err(|error| Error::Down(format!("a read was cut: {error}")))?
     }
 
-    /// Reads a payload, again where the file went between the look at its row and the look at it.
-    async fn read_payload(
-        &self,
-        read: impl Fn(&View) -> Result<Option<Bytes>, Error> + Send + 'static,
-    ) -> Result<Option<Bytes>, Error> {
+    /// Reads a payload: a file off the runtime's threads, and again where it went between the look at
+    /// its row and the look at it.
+    async fn payload(&self, field: Field, id: JobId) -> Result<Option<Bytes>, Error> {
+        match self.shared.view()?.near(field, id)? {
+            None => return Ok(None),
+            Some(Near::Row(payload)) => return Ok(Some(payload)),
+            Some(Near::File) => {}
+        }
         let shared = Arc::clone(&self.shared);
-        self.read(move |view| match read(view) {
-            Err(Error::Corrupt(_)) => read(&shared.view()?),
+        self.read(move |view| match view.payload(field, id) {
+            Err(Error::Corrupt(_)) => shared.view()?.payload(field, id),
             payload => payload,
         })
         .await
@@ -253,11 +256,11 @@ impl Store for Embedded {
     }
 
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read_payload(move |view| view.params(id)).await
+        self.payload(Field::Params, id).await
     }
 
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read_payload(move |view| view.body(id)).await
+        self.payload(Field::Body, id).await
     }
 
     async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {

@@ -75,7 +75,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
         *expected.pending.entry(job.client).or_default() += 1;
     }
     let fits = is_there(view.call(job.id))?
-        && is_there(view.params(job.id))? != ended
+        && is_there(view.payload(Field::Params, job.id))? != ended
         && has_body(view, job)? == ended
         && is_there(view.handle(job.id))? == job.has_handle
         && view.find(job.dedupe)? == Some(job.id);
@@ -196,7 +196,7 @@ fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
 /// Of a delivered job, what was given back counts as there.
 fn has_body(view: &View, job: &Job) -> Result<bool, Error> {
     let gone = job.state.push == Push::Delivered && view.gave_back(job.id)?;
-    Ok(gone || is_there(view.body(job.id))?)
+    Ok(gone || is_there(view.payload(Field::Body, job.id))?)
 }
 
 /// Whether a value is there, be it that its key is not.

@@ -35,6 +35,14 @@ fn table(field: Field) -> TableDefinition<'static, Id, Value> {
     }
 }
 
+/// A payload, as far as a look at its row goes.
+pub(super) enum Near {
+    /// It is in the row.
+    Row(Bytes),
+    /// It is in a file.
+    File,
+}
+
 /// The store as one commit left it.
 pub(super) struct View(pub(super) ReadTransaction, pub(super) Arc<Vault>);
 
@@ -48,17 +56,25 @@ impl View {
         value.map(|value| codec::decode_call(&value)).transpose()
     }
 
-    pub(super) fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        let value = self.opened(Field::Params, id.to_bytes())?;
-        value.map(codec::decode_blob).transpose()
+    /// Arguments or a body; `None`, too, where the room was given back.
+    pub(super) fn payload(&self, field: Field, id: JobId) -> Result<Option<Bytes>, Error> {
+        let id = id.to_bytes();
+        let value = self.value(table(field), &id, |value| match value {
+            value if value == GIVEN_BACK => Ok(None),
+            value => codec::decode_blob(self.1.open(field, id, value)?).map(Some),
+        })?;
+        Ok(value.flatten())
     }
 
-    pub(super) fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        if self.gave_back(id)? {
-            return Ok(None);
-        }
-        let value = self.opened(Field::Body, id.to_bytes())?;
-        value.map(codec::decode_blob).transpose()
+    /// [`Self::payload`], but for one that is a file: [`Near::File`].
+    pub(super) fn near(&self, field: Field, id: JobId) -> Result<Option<Near>, Error> {
+        let id = id.to_bytes();
+        let near = self.value(table(field), &id, |value| match value {
+            value if value == GIVEN_BACK => Ok(None),
+            value if file_of(field, id, value).is_some() => Ok(Some(Near::File)),
+            value => codec::decode_blob(self.1.open(field, id, value)?).map(|row| Some(Near::Row(row))),
+        })?;
+        Ok(near.flatten())
     }
 
     /// Whether the body was there, and its room was given back.
