@@ -294,6 +294,9 @@ fn says_unknown_session(body: &[u8]) -> bool {
     text.contains("session") || text.contains("not initialized")
 }
 
+/// Looks for the key before it parses: nearly every answer is a result.
 fn is_refusal(body: &[u8]) -> bool {
-    matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
+    const KEY: &[u8] = b"error";
+    body.windows(KEY.len()).any(|word| word == KEY)
+        && matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
 }
