@@ -65,7 +65,7 @@ pub(crate) fn text(columns: &[Column]) -> String {
         write!(text, "{:>18}", column.name).expect(WRITING);
     }
     for column in columns.iter().skip(1) {
-        write!(text, "{:>18}", format!("ratio, {}", column.name)).expect(WRITING);
+        write!(text, "{:>18}", format!("x, {}", column.name)).expect(WRITING);
     }
     for row in &ROWS {
         text.push_str(&line(row, columns));
