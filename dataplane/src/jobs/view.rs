@@ -102,6 +102,10 @@ pub(super) struct Job {
     next_attempt_at: Option<String>,
     /// How often its execution began.
     executions: u8,
+    /// It was cut so often that it may be what kills the process; its outcome is `unknown`.
+    poisoned: bool,
+    /// Bytes of its arguments, once the call ended of its result.
+    size: u32,
     /// Attempts since it was accepted or last replayed that count against `webhook.retry`.
     attempts: u32,
     /// How often it was replayed.
@@ -202,6 +206,8 @@ impl From<Listed> for Job {
             settled_at: text(settled),
             next_attempt_at: text(due),
             executions: job.executions,
+            poisoned: job.poisoned,
+            size: job.size,
             attempts: job.attempts,
             replays: job.replays,
             last_failure: job.last.map(Category::from),

@@ -6,6 +6,7 @@
 mod calls;
 mod drain;
 mod durability;
+mod jobs;
 mod live;
 mod operator;
 mod readme;
