@@ -129,8 +129,14 @@ mod tests {
         assert!(wrong(StatusCode::UNAUTHORIZED, problem).ends_with("see --token-file"));
     }
 
+    fn provider() {
+        // An error means that it is installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+
     #[test]
     fn what_is_missing_is_named() {
+        provider();
         let said = |result: Result<Admin>| format!("{:#}", result.err().unwrap());
         let token = || Some("t".to_owned());
         assert!(said(Admin::new("nonsense", token(), None)).contains("--admin"));
@@ -142,6 +148,7 @@ mod tests {
 
     #[test]
     fn a_path_before_the_api_stays() {
+        provider();
         let admin = Admin::new("http://x/base/", Some("t".to_owned()), None).unwrap();
         assert_eq!(admin.at("/jobs").as_str(), "http://x/base/jobs");
     }
