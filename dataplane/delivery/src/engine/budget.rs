@@ -67,10 +67,7 @@ impl Budget {
 
     /// For the result of one execution.
     pub(super) fn room(&self) -> Room {
-        Room(Arc::new(Taken {
-            results: Some(Arc::clone(&self.results)),
-            held: Mutex::default(),
-        }))
+        Room::of(Arc::clone(&self.results))
     }
 
     /// Bytes that are taken.
@@ -103,6 +100,14 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Room of `results`, a byte a permit.
+    pub fn of(results: Arc<Semaphore>) -> Self {
+        Self(Arc::new(Taken {
+            results: Some(results),
+            held: Mutex::default(),
+        }))
+    }
+
     /// A result that was read so far may be held without asking.
     pub const SMALL: usize = SMALL as usize;
 
