@@ -86,7 +86,10 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = Clock::system(store.high_water());
+        let clock = {
+            let counts = store.counts();
+            Clock::system(store.high_water(), counts.pending() + counts.dead)
+        };
         let upstreams = Upstreams::new(live.clone(), upstream::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let sessions = Sessions::new(upstreams.clone(), Arc::clone(&store), wrap);

@@ -3,15 +3,34 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser};
+use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::config::{Overrides, Source};
+use crate::store_command::StoreCommand;
 use crate::telemetry::LogFormat;
+
+/// What is done instead of serving a route.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Looks after a store that no data plane has open.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
 
 /// An MCP endpoint in front of MCP servers that answers calls of webhook tools by webhook.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "asyncmcp-dataplane", version, group = ArgGroup::new("document").required(true))]
+#[command(
+    name = "asyncmcp-dataplane",
+    version,
+    group = ArgGroup::new("document").required(true),
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Args {
+    /// Instead of serving a route.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The McpWebhookRoute to serve, as YAML or JSON; an edit is picked up live.
     #[arg(long, value_name = "FILE", group = "document")]
     pub route: Option<PathBuf>,

@@ -25,5 +25,6 @@ pub mod server;
 pub mod session;
 pub mod sessions;
 pub mod status;
+pub mod store_command;
 pub mod telemetry;
 pub mod upstream;

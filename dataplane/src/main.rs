@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 use asyncmcp_crds::v1alpha1::OtlpProtocol;
 use asyncmcp_dataplane::app::App;
 use asyncmcp_dataplane::app::registry;
-use asyncmcp_dataplane::args::Args;
+use asyncmcp_dataplane::args::{Args, Command};
 use asyncmcp_dataplane::config::watch::Watch;
 use asyncmcp_dataplane::config::{Config, Live, Source};
 use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
-use asyncmcp_dataplane::{admin, jobs, server};
+use asyncmcp_dataplane::{admin, jobs, server, store_command};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +29,9 @@ const BAD_ROUTE: u8 = 78;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::Store(command)) = &args.command {
+        return store_command::run(command);
+    }
     if args.openapi {
         return print_document();
     }

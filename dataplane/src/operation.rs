@@ -200,7 +200,7 @@ mod tests {
     fn metrics() -> (Registry, Metrics) {
         let registry = Registry::new();
         let metrics =
-            Metrics::register(&registry, Clock::system(asyncmcp_delivery::clock::Millis(0))).unwrap();
+            Metrics::register(&registry, Clock::system(asyncmcp_delivery::clock::Millis(0), 0)).unwrap();
         (registry, metrics)
     }
 

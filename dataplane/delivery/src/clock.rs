@@ -43,32 +43,101 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A wall clock that is further ahead of the store than this, while the store has unfinished work, is not
+/// believed: a machine that was off for so long is rarer than one whose clock is wrong.
+const LEAP: Duration = Duration::from_hours(7 * 24);
+
 /// The wall clock as it stood when the process began, carried on by the monotonic clock:
 /// a jump of the wall clock neither expires everything nor stalls a retry.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    wall: Millis,
+    start: Millis,
     started: Instant,
+    /// Whether there is a wall clock beside it.
+    is_system: bool,
 }
 
 impl Clock {
-    /// Starts at the system's wall time, but not before `floor`, the highest
-    /// time that an earlier life of this store wrote down.
-    pub fn system(floor: Millis) -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::at(Millis::default().plus(since_epoch).max(floor))
+    /// Starts at the system's wall time, but not before `floor`, the highest time that an earlier life of this
+    /// store wrote down; and at `floor` where the wall clock is more than a week ahead of it while `unfinished`
+    /// jobs (pending ones and dead letters) would grow too old by that.
+    pub fn system(floor: Millis, unfinished: u64) -> Self {
+        let wall = system_time();
+        let start = first(wall, floor, unfinished);
+        if start != wall && floor > Millis::default() {
+            tracing::error!(%wall, store = %floor, "the wall clock is not where the store's time is: ages are counted on from the store's");
+        }
+        Self {
+            is_system: true,
+            ..Self::at(start)
+        }
     }
 
     /// Starts at `wall`; what tests with a paused clock use.
     pub fn at(wall: Millis) -> Self {
         Self {
-            wall,
+            start: wall,
             started: Instant::now(),
+            is_system: false,
         }
     }
 
-    /// The time now.
+    /// The time now: what is stored and what ages are counted by.
     pub fn now(&self) -> Millis {
-        self.wall.plus(self.started.elapsed())
+        self.start.plus(self.started.elapsed())
+    }
+
+    /// What the wall clock says now, corrections included: for others to compare with their own clocks, and for
+    /// nothing that is stored.
+    pub fn wall(&self) -> Millis {
+        if self.is_system { system_time() } else { self.now() }
+    }
+}
+
+fn system_time() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    Millis::default().plus(since_epoch.unwrap_or_default())
+}
+
+/// Where a clock starts.
+fn first(wall: Millis, floor: Millis, unfinished: u64) -> Millis {
+    let leaps = wall > floor.plus(LEAP) && unfinished > 0;
+    if wall < floor || leaps { floor } else { wall }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400_000;
+    const NOW: Millis = Millis(20_000 * DAY);
+
+    #[test]
+    fn a_wall_clock_behind_the_store_starts_at_the_stores_time() {
+        assert_eq!(first(Millis(0), NOW, 5), NOW);
+        assert_eq!(first(Millis(NOW.0 - 1), NOW, 0), NOW);
+    }
+
+    #[test]
+    fn a_wall_clock_years_ahead_does_not_age_what_is_unfinished() {
+        let ahead = |days: u64| Millis(NOW.0 + days * DAY);
+        assert_eq!(first(ahead(3650), NOW, 1), NOW);
+        assert_eq!(first(ahead(8), NOW, 1), NOW);
+        assert_eq!(first(ahead(6), NOW, 1), ahead(6), "it was off for some days");
+        assert_eq!(
+            first(ahead(3650), NOW, 0),
+            ahead(3650),
+            "there is nothing to lose"
+        );
+        assert_eq!(first(NOW, Millis(0), 0), NOW, "a new store has no time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_clock_follows_the_monotonic_one_alone() {
+        let clock = Clock::system(Millis(NOW.0 * 9), 1);
+        let before = clock.now();
+        tokio::time::advance(Duration::from_secs(90)).await;
+        assert_eq!(clock.now(), before.plus(Duration::from_secs(90)));
+        assert!(clock.wall() < before, "others are told the wall clock's time");
     }
 }

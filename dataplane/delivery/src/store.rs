@@ -41,14 +41,17 @@ pub enum Error {
     Corrupt(String),
     /// A value is whole, but sealed with a key that is not in the key ring: it waits for the key.
     #[error(
-        "the store has a value that is sealed with key {key}, which is not in the key ring; put the key back"
+        "the store has a value that is sealed with key {key}, which is not in the key ring; put the key back \
+         (in a cluster into `store.json` of the Secret <route>-keys, else into `store.json` of the state directory)"
     )]
     Sealed {
         /// The key's id.
         key: u32,
     },
     /// Written by a newer version than this one.
-    #[error("the store has format {found}, newer than {known}, the newest this version reads")]
+    #[error(
+        "the store has format {found}, and this version reads up to {known}: start the version that wrote it, or a newer one"
+    )]
     NewerFormat {
         /// What the file says.
         found: u32,

@@ -79,7 +79,7 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attem
         call,
         target: call.target.as_ref()?,
         body,
-        at: core.now(),
+        at: core.clock.wall(),
         trace: &trace::outgoing(&call.trace),
         policy: &policy,
     };

@@ -120,7 +120,7 @@ impl Gateway {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (example, registry) = (Example::start().await, Registry::new());
         let (route, live) = watch::channel(config(spec, &example, false));
-        let clock = Clock::system(Millis(0));
+        let clock = Clock::system(Millis(0), 0);
         let store = Arc::new(Memory::new(
             asyncmcp_delivery::store::metrics::Metrics::register(&registry).unwrap(),
         ));

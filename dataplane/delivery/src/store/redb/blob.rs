@@ -122,6 +122,11 @@ impl Folder {
         Ok(Self(folder))
     }
 
+    /// The same, where it is only read from.
+    pub(super) fn at(dir: &Path) -> Self {
+        Self(dir.join("blobs"))
+    }
+
     fn path(&self, name: Name) -> PathBuf {
         self.0.join(name.to_string())
     }

@@ -22,6 +22,9 @@ use crate::store::lanes::Lanes;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, codec};
 
+/// More findings say nothing more.
+const FINDINGS: usize = 100;
+
 /// How many rows each table should have.
 #[derive(Default)]
 struct Expected {
@@ -43,20 +46,43 @@ struct Expected {
     lanes: Lanes,
 }
 
-/// Compares everything.
+/// Compares everything; the first finding is the error.
 pub(super) fn check(view: &View) -> Result<(), Error> {
-    let mut expected = Expected::default();
+    match findings(view).into_iter().next() {
+        Some(finding) => Err(Error::Corrupt(finding)),
+        None => Ok(()),
+    }
+}
+
+/// Compares everything, and goes on after what does not agree. At most [`FINDINGS`] are told.
+pub(super) fn findings(view: &View) -> Vec<String> {
+    let (mut expected, mut found) = (Expected::default(), Vec::new());
+    let mut note = |part: Result<(), Error>| match part {
+        Err(error) if found.len() < FINDINGS => found.push(error.to_string()),
+        _ => {}
+    };
+    let looked_through = jobs(view, &mut expected, &mut note);
+    note(looked_through);
+    note(clients(view, &expected));
+    note(sessions(view, &mut expected));
+    note(lengths(view, &expected));
+    note(ledger(view, &expected));
+    found
+}
+
+fn jobs(view: &View, expected: &mut Expected, note: &mut impl FnMut(Result<(), Error>)) -> Result<(), Error> {
     let jobs = view.0.open_table(format::JOB).map_err(Fault::from)?;
     for row in jobs.range::<&[u8; 16]>(..).map_err(Fault::from)? {
         let (id, header) = row.map_err(Fault::from)?;
-        let job = codec::decode_job(JobId::from_bytes(*id.value()), header.value())?;
-        payloads(view, &job, &mut expected)?;
-        rows(view, &job, &mut expected)?;
+        match codec::decode_job(JobId::from_bytes(*id.value()), header.value()) {
+            Err(error) => note(Err(error)),
+            Ok(job) => {
+                note(payloads(view, &job, expected));
+                note(rows(view, &job, expected));
+            }
+        }
     }
-    clients(view, &expected)?;
-    sessions(view, &mut expected)?;
-    lengths(view, &expected)?;
-    ledger(view, &expected)
+    Ok(())
 }
 
 fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {

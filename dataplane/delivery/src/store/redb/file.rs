@@ -20,11 +20,11 @@ use super::volume::{Mounted, Volume};
 use crate::store::Error;
 
 /// The data file.
-const FILE: &str = "jobs.redb";
+pub(super) const FILE: &str = "jobs.redb";
 /// The data file while it is being created.
 const UNFINISHED: &str = "jobs.redb.new";
 /// Held for as long as the store is open, also while a failed database is reopened.
-const LOCK: &str = "jobs.lock";
+pub(super) const LOCK: &str = "jobs.lock";
 /// redb's own default is 1 GiB.
 const CACHE: usize = 128 << 20;
 
@@ -117,6 +117,20 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
+/// Locks out every process that would write; `None` where none ever did.
+pub(super) fn lock_shared(path: &Path) -> Result<Option<File>, Error> {
+    let failed = |error| Error::Down(format!("{}: {error}", path.display()));
+    let lock = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        lock => lock.map_err(failed)?,
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(taken(path)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 /// Creates the store under another name and moves it in place when it is whole and on the disk.
 fn create(dir: &Path, file: &Path) -> Result<(), Error> {
     let unfinished = dir.join(UNFINISHED);
@@ -160,7 +174,7 @@ fn is_about_content(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-fn taken(path: &Path) -> Error {
+pub(super) fn taken(path: &Path) -> Error {
     Error::Down(format!(
         "{} is locked: another process has this store open (a second data plane with the same state \
          directory, or the previous pod of this volume); stop it first",
@@ -168,10 +182,11 @@ fn taken(path: &Path) -> Error {
     ))
 }
 
-fn unreadable(file: &Path, why: impl std::fmt::Display) -> Error {
+pub(super) fn unreadable(file: &Path, why: impl std::fmt::Display) -> Error {
     Error::Corrupt(format!(
-        "{}: {why}; the file was left as it is: restore it from a copy, or move it away to begin \
-         with an empty store",
-        file.display()
+        "{}: {why}; the file was left as it is. `asyncmcp-dataplane store export --state-dir {} > jobs.jsonl` saves \
+         what can be read of it, and `store import` makes a new store of that; or restore the file from a copy",
+        file.display(),
+        file.parent().unwrap_or(file).display(),
     ))
 }

@@ -179,15 +179,17 @@ fn lanes(txn: &ReadTransaction) -> Result<Lanes, Error> {
     Ok(lanes)
 }
 
+/// The route that the store's first life wrote down.
+pub(super) fn known_route(db: &Database) -> Result<Option<String>, Error> {
+    let txn = db.begin_read().map_err(Fault::from)?;
+    let meta = txn.open_table(META).map_err(Fault::from)?;
+    let row = meta.get(ROUTE_ROW).map_err(Fault::from)?;
+    Ok(row.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
+}
+
 /// The route that values are sealed for: what the store's first life said, `mine` if this is it.
 pub(super) fn route(db: &Database, mine: &str) -> Result<String, Error> {
-    let known = {
-        let txn = db.begin_read().map_err(Fault::from)?;
-        let meta = txn.open_table(META).map_err(Fault::from)?;
-        let row = meta.get(ROUTE_ROW).map_err(Fault::from)?;
-        row.map(|row| String::from_utf8_lossy(row.value()).into_owned())
-    };
-    if let Some(route) = known {
+    if let Some(route) = known_route(db)? {
         return Ok(route);
     }
     let txn = begin(db)?;

@@ -4,6 +4,9 @@
 //! before its first write, so one that fails has written nothing.
 
 mod reclaim;
+mod restore;
+
+pub(super) use self::restore::Restored;
 
 mod notes;
 

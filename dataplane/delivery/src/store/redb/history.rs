@@ -51,6 +51,18 @@ pub(super) fn add<'a>(
     Ok(())
 }
 
+/// Puts a row of an export in.
+pub(super) fn put_back(
+    rows: &mut Rows<'_>,
+    (id, number): (JobId, u32),
+    value: &[u8],
+    usage: &mut Usage,
+) -> Result<(), Fault> {
+    rows.insert(&key(id, number), value)?;
+    usage.add(value);
+    Ok(())
+}
+
 /// Takes all rows of a job away.
 pub(super) fn clear(rows: &mut Rows<'_>, id: JobId, usage: &mut Usage) -> Result<(), Fault> {
     let range = rows.range::<&Numbered>(&key(id, 0)..=&key(id, u32::MAX))?;

@@ -11,7 +11,7 @@ use crate::store::metrics::Metrics;
 use crate::store::seal::Sealer;
 
 /// Bodies of more bytes are files beside the database.
-const LARGE: usize = 256 << 10;
+pub(super) const LARGE: usize = 256 << 10;
 /// How long a look at the volume holds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

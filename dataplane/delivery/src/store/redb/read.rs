@@ -25,7 +25,7 @@ const FIRST_KEY: Key = Key([0; 8]);
 const END: Millis = Millis(u64::MAX);
 
 /// The rows of a field.
-fn table(field: Field) -> TableDefinition<'static, Id, Value> {
+pub(super) fn table(field: Field) -> TableDefinition<'static, Id, Value> {
     match field {
         Field::Call => format::TARGET,
         Field::Params => format::ARGS,
@@ -119,6 +119,11 @@ impl View {
     pub(super) fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
         let row = self.value(format::DEDUPE, &dedupe, codec::decode_dedupe)?;
         Ok(row.map(|(id, _)| id))
+    }
+
+    /// The row as it is.
+    pub(super) fn dedupe_row(&self, dedupe: [u8; 32]) -> Result<Option<Vec<u8>>, Error> {
+        self.value(format::DEDUPE, &dedupe, |value| Ok(value.to_vec()))
     }
 
     pub(super) fn lanes(&self) -> Result<Vec<Key>, Error> {

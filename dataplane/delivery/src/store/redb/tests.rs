@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod groups;
 mod model;
+mod offline;
 mod power;
 mod room;
 mod sealing;

@@ -43,14 +43,34 @@ impl Vault {
         if !self.is_large(payload) {
             return Ok(Stowed { value, draft: None });
         }
-        let tag = rand::random();
-        let key = Wrapped::read(&value).map_err(io::Error::other)?.key();
-        let len = value.len() as u64;
-        let draft = Draft::write(Arc::clone(&self.blobs), Name { id, field, tag }, &value)?;
+        self.file(field, id, &value)
+    }
+
+    /// A value that was stored elsewhere, as a row here; a file where it is large.
+    pub(super) fn put_back(&self, field: Field, id: JobId, value: Vec<u8>) -> io::Result<Stowed> {
+        if !self.is_large(&value) {
+            return Ok(Stowed { value, draft: None });
+        }
+        self.file(field, id, &value)
+    }
+
+    /// A value in a file of its own.
+    fn file(&self, field: Field, id: JobId, value: &[u8]) -> io::Result<Stowed> {
+        let key = Wrapped::read(value).map_err(io::Error::other)?.key();
+        let (tag, len) = (rand::random(), value.len() as u64);
+        let draft = Draft::write(Arc::clone(&self.blobs), Name { id, field, tag }, value)?;
         Ok(Stowed {
             value: wrap::encode_filed(Filed { key, len, tag }),
             draft: Some(draft),
         })
+    }
+
+    /// What a row's value is without its file, sealed as it is.
+    pub(super) fn whole(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
+        match Wrapped::read(stored)? {
+            Wrapped::Filed(filed) => self.read(name(field, id, filed), filed.len),
+            _ => Ok(stored.to_vec()),
+        }
     }
 
     /// `value`, sealed if there is a key to seal with.

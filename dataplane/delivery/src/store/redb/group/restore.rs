@@ -1,0 +1,97 @@
+//! Putting a job or a session of an export into a store.
+//!
+//! Invariant: what is restored has all that its header says it has.
+
+use super::{Group, put};
+use crate::clock::Millis;
+use crate::job::{Job, Rows};
+use crate::state::{Exec, Push};
+use crate::store::codec::wrap::GIVEN_BACK;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::vault::{Stowed, Vault};
+use crate::store::redb::{history, keys};
+use crate::store::seal::Field;
+use crate::store::{Error, codec};
+
+/// A job and all its rows.
+pub(in crate::store::redb) struct Restored {
+    job: Job,
+    dedupe: Vec<u8>,
+    call: Vec<u8>,
+    payload: Stowed,
+    handle: Option<Vec<u8>>,
+    attempts: Vec<(u32, Vec<u8>)>,
+}
+
+impl Restored {
+    /// `values` are params, body and handle. Writes a file where the payload is large.
+    pub(in crate::store::redb) fn new(
+        mut job: Job,
+        (dedupe, call): (Vec<u8>, Vec<u8>),
+        values: [Option<Vec<u8>>; 3],
+        attempts: Vec<(u32, Vec<u8>)>,
+        vault: &Vault,
+    ) -> Result<Self, Error> {
+        let [params, body, handle] = values;
+        let ended = matches!(job.state.exec, Exec::Ended(_));
+        let (field, what, value) = if ended {
+            let gone = job.state.push == Push::Delivered;
+            let body = body.or_else(|| gone.then(|| GIVEN_BACK.to_vec()));
+            (Field::Body, "result", body)
+        } else {
+            (Field::Params, "arguments", params)
+        };
+        let value = value.ok_or_else(|| Error::Corrupt(format!("it lacks its {what}")))?;
+        let payload = vault
+            .put_back(field, job.id, value)
+            .map_err(|error| Error::Down(format!("a large body cannot be written: {error}")))?;
+        // Without its handle an execution that was cut is not taken up, and ends as its tool says.
+        job.has_handle &= handle.is_some();
+        Ok(Self {
+            dedupe,
+            call,
+            payload,
+            handle: handle.filter(|_| job.has_handle),
+            attempts,
+            job,
+        })
+    }
+}
+
+impl Group<'_> {
+    pub(in crate::store::redb) fn restore(&mut self, restored: Restored) -> Result<(), Fault> {
+        let Restored { job, payload, .. } = restored;
+        let id = job.id.to_bytes();
+        if self.job(job.id)?.is_some() {
+            Err(Error::Corrupt(format!("job {} is there twice", job.id)))?;
+        }
+        let pending = self.pending_of(job.client)?;
+        self.dedupe.insert(&job.dedupe, restored.dedupe.as_slice())?;
+        put(&mut self.target, &id, &restored.call, &mut self.done)?;
+        if matches!(job.state.exec, Exec::Ended(_)) {
+            put(&mut self.result, &id, &payload.value, &mut self.done)?;
+        } else {
+            put(&mut self.args, &id, &payload.value, &mut self.done)?;
+        }
+        self.adopt(payload);
+        if let Some(handle) = restored.handle {
+            self.hold(job.id, Some(handle), &job)?;
+        }
+        for (number, value) in &restored.attempts {
+            let usage = &mut self.done.ledger.usage;
+            history::put_back(&mut self.attempts, (job.id, *number), value, usage)?;
+        }
+        self.refile(job.id, &Rows::default(), &job.rows())?;
+        self.job.insert(&id, codec::encode_job(&job).as_slice())?;
+        self.done.ledger.usage.add_job();
+        self.count(None, Some(&job), pending)
+    }
+
+    pub(in crate::store::redb) fn restore_session(
+        &mut self,
+        (sid, expires, value): ([u8; 16], Millis, Vec<u8>),
+    ) -> Result<(), Fault> {
+        self.session_expire.insert(&keys::expiry(expires, sid), ())?;
+        put(&mut self.session, &sid, &value, &mut self.done)
+    }
+}

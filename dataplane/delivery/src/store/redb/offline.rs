@@ -1,0 +1,142 @@
+//! What an operator does to a store that no data plane has open: check, export, import, compact.
+//!
+//! `asyncmcp-dataplane store` calls it. Invariant: check and export never write to the store's files, and
+//! nothing here is done to a store that a process has open.
+
+mod export;
+mod import;
+mod lines;
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use ::redb::{Database, ReadableDatabase as _};
+
+pub use self::export::{Exported, export};
+pub use self::import::{Imported, import};
+use super::blob::Folder;
+use super::check;
+use super::fault::Fault;
+use super::file::{Directory, FILE, LOCK, builder, lock_shared, taken, unreadable};
+use super::format;
+use super::overlay::Overlay;
+use super::read::View;
+use super::vault::Vault;
+use crate::clock::Millis;
+use crate::store::seal::Sealer;
+use crate::store::{Counts, Error};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store cannot be opened, read or written.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// There is no store.
+    #[error("there is no store in {0}: name the directory that has jobs.redb in it with --state-dir")]
+    NoStore(String),
+    /// There is one where none may be.
+    #[error("there is a store in {0} already: import into a directory that has none")]
+    Occupied(String),
+    /// The input or the output failed.
+    #[error("cannot read or write the lines")]
+    Lines(#[source] io::Error),
+    /// A line of the input is not one of an export.
+    #[error("line {0} is no line of an export: {1}")]
+    NoLine(usize, String),
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Report {
+    /// Jobs by where they are, as the file says.
+    pub counts: Counts,
+    /// Bytes of pages and of files that rows take.
+    pub taken: (u64, u64),
+    /// The highest time in the store.
+    pub high_water: Millis,
+    /// Values by the key that they are sealed with.
+    pub keys: Vec<(u32, u64)>,
+    /// What does not agree; empty for a store that is whole.
+    pub findings: Vec<String>,
+}
+
+/// Compares every row and count with the jobs' headers. Values whose key is not in `sealer` are only looked for.
+pub fn check(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
+    let reading = Reading::open(dir, sealer)?;
+    let ledger = format::ledger(&reading.view.0)?;
+    let found = catch_unwind(AssertUnwindSafe(|| check::findings(&reading.view)));
+    Ok(Report {
+        counts: ledger.counts,
+        taken: (ledger.usage.pages, ledger.usage.files),
+        high_water: ledger.high_water,
+        keys: ledger.usage.keys.into_iter().collect(),
+        findings: found.unwrap_or_else(|_| vec!["reading the file panicked".to_owned()]),
+    })
+}
+
+/// Moves pages to the front of the file and cuts its end off. Says how long the file was and is, in bytes.
+pub fn compact(dir: &Path) -> Result<(u64, u64), Failure> {
+    let path = existing(dir)?;
+    let _directory = Directory::open(dir)?;
+    let len = || path.metadata().map(|data| data.len()).map_err(Failure::Lines);
+    let before = len()?;
+    let mut db = builder().open(&path).map_err(Fault::from).map_err(Error::from)?;
+    format::read(&db)?;
+    while db.compact().map_err(Fault::from).map_err(Error::from)? {}
+    db.close().map_err(Fault::from).map_err(Error::from)?;
+    Ok((before, len()?))
+}
+
+fn existing(dir: &Path) -> Result<std::path::PathBuf, Failure> {
+    let path = dir.join(FILE);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(Failure::NoStore(dir.display().to_string()))
+    }
+}
+
+/// A store as it lies there.
+struct Reading {
+    view: View,
+    route: String,
+    _db: Database,
+    _lock: Option<File>,
+}
+
+impl Reading {
+    fn open(dir: &Path, sealer: Sealer) -> Result<Self, Failure> {
+        let path = existing(dir)?;
+        let down = |error: io::Error| Error::Down(format!("{}: {error}", path.display()));
+        let lock = lock_shared(&dir.join(LOCK))?;
+        let overlay = File::open(&path).and_then(Overlay::new).map_err(down)?;
+        let opened = catch_unwind(AssertUnwindSafe(|| builder().create_with_backend(overlay)));
+        let db = opened
+            .map_err(|_| unreadable(&path, "reading it panicked"))?
+            .map_err(|error| match error {
+                ::redb::DatabaseError::DatabaseAlreadyOpen => taken(&path),
+                error => unreadable(&path, error),
+            })?;
+        if let Err(error @ Error::NewerFormat { .. }) = format::read(&db) {
+            return Err(error.into());
+        }
+        let route = format::known_route(&db).ok().flatten().unwrap_or_default();
+        let vault = Vault {
+            blobs: Arc::new(Folder::at(dir)),
+            sealer: Arc::new(sealer),
+            route: route.clone(),
+            large: usize::MAX,
+        };
+        let txn = db.begin_read().map_err(Fault::from).map_err(Error::from)?;
+        Ok(Self {
+            view: View(txn, Arc::new(vault)),
+            route,
+            _db: db,
+            _lock: lock,
+        })
+    }
+}
