@@ -1,0 +1,101 @@
+//! `asyncmcp-dataplane store`: on the store of a process that was killed, and where there is none.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::Result;
+use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::example::Example;
+use asyncmcp_tests::process::binary;
+use asyncmcp_tests::receiver::Receiver;
+use asyncmcp_tests::session::Session;
+use http::StatusCode;
+
+use super::{call, route};
+
+fn store(action: &str, dir: &Path, input: Option<&Path>) -> Result<Output> {
+    let mut command = Command::new(binary("asyncmcp-dataplane")?);
+    command.args(["store", action, "--state-dir"]).arg(dir);
+    command.stdin(match input {
+        Some(path) => Stdio::from(File::open(path)?),
+        None => Stdio::null(),
+    });
+    Ok(command.output()?)
+}
+
+fn words(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+#[tokio::test]
+async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let example = Example::start(dir.path()).await?;
+    let receiver = Receiver::start(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await?;
+    let mut gateway = DataPlane::start(dir.path(), &route(&example, &receiver), &[]).await?;
+    let session = Session::open(&gateway.url(), None).await?;
+    for id in 0..5 {
+        assert!(call(&session, id, 0.0).await?.is_acknowledgement());
+    }
+    let state = dir.path().join("state");
+    let busy = store("check", &state, None)?;
+    assert_eq!(busy.status.code(), Some(1));
+    assert!(
+        words(&busy).contains("another process has this store open"),
+        "{}",
+        words(&busy)
+    );
+    gateway.process.kill()?;
+
+    let checked = store("check", &state, None)?;
+    assert!(
+        checked.status.success() && words(&checked).contains("findings 0"),
+        "{}",
+        words(&checked)
+    );
+    let exported = store("export", &state, None)?;
+    assert!(exported.status.success(), "{}", words(&exported));
+    assert!(
+        words(&exported).contains("exported 5 jobs"),
+        "{}",
+        words(&exported)
+    );
+    let lines = dir.path().join("jobs.jsonl");
+    fs::write(&lines, &exported.stdout)?;
+
+    let over = store("import", &state, Some(&lines))?;
+    assert!(
+        !over.status.success() && words(&over).contains("already"),
+        "{}",
+        words(&over)
+    );
+    fs::rename(&state, dir.path().join("old"))?;
+    let imported = store("import", &state, Some(&lines))?;
+    assert!(imported.status.success(), "{}", words(&imported));
+    assert!(store("compact", &state, None)?.status.success());
+    for keys in ["store.json", "sessions.json"] {
+        fs::copy(dir.path().join("old").join(keys), state.join(keys))?;
+    }
+    gateway.relaunch(&[])?;
+    gateway.ready().await;
+    assert_eq!(gateway.status().await?["delivery"]["pending"], 5);
+    Ok(())
+}
+
+#[test]
+fn a_directory_without_a_store_is_said() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    for action in ["check", "export", "compact"] {
+        let output = store(action, dir.path(), None)?;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            words(&output).contains("there is no store in"),
+            "{}",
+            words(&output)
+        );
+    }
+    assert_eq!(fs::read_dir(dir.path())?.count(), 0, "nothing was made there");
+    Ok(())
+}
