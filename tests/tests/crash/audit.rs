@@ -12,8 +12,6 @@ use crate::ledger::{Acknowledgement, Call};
 
 /// The error of a call that was cut.
 const OUTCOME_UNKNOWN: i64 = -31003;
-/// A POST that was sent longer than this before a death is not what it cut: its answer was committed long since.
-const UNDER_WAY: Duration = Duration::from_secs(2);
 /// How much later than its sender's death a receiver may have read a POST.
 const LATE: Duration = Duration::from_millis(500);
 
@@ -63,7 +61,7 @@ pub(crate) fn audit(evidence: &Evidence) -> Findings {
         let unexplained = repeated_without_a_death(delivery, &evidence.deaths);
         if unexplained > 0 {
             let complaint =
-                format!("{id} was sent again {unexplained} times although no process died with it");
+                format!("{id} was sent again {unexplained} times by the process that had sent it");
             findings.complaints.push(complaint);
         }
     }
@@ -90,12 +88,13 @@ fn examine(id: &str, delivery: &Delivery<'_>, explained: usize, findings: &mut F
     }
 }
 
-/// How often a delivery was sent again after a 2xx, although between the two no process died that had it under way.
+/// How often a delivery was sent again after a 2xx while the process lived that had sent it.
 fn repeated_without_a_death(delivery: &Delivery<'_>, deaths: &[Instant]) -> usize {
     let cut_by = |first: &Post, second: &Post| {
-        let after = deaths.partition_point(|death| *death + LATE < first.at);
-        let death = deaths.get(after);
-        death.is_some_and(|death| *death <= second.at && death.duration_since(first.at) <= UNDER_WAY)
+        let end_of_its_sender = deaths.partition_point(|death| *death + LATE < first.at);
+        deaths
+            .get(end_of_its_sender)
+            .is_some_and(|death| *death <= second.at)
     };
     let pairs = delivery.posts.windows(2);
     pairs
