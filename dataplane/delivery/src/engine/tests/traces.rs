@@ -1,7 +1,7 @@
 //! What an operator's tools see of a job: its spans and its log lines.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,8 +44,15 @@ impl io::Write for Kept {
 }
 
 impl Kept {
-    /// Keeps what this thread traces from here on.
+    /// Keeps what this thread traces from here on. Every other thread gets a listener that keeps nothing: where one
+    /// thread alone listens, a line that another one reaches first is switched off for both.
     fn listen(&self) -> DefaultGuard {
+        static OTHERS: Once = Once::new();
+        OTHERS.call_once(|| {
+            drop(tracing::subscriber::set_global_default(
+                tracing_subscriber::registry(),
+            ))
+        });
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(self.clone())
             .build();
