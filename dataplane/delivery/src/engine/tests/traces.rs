@@ -49,9 +49,8 @@ impl Kept {
     fn listen(&self) -> DefaultGuard {
         static OTHERS: Once = Once::new();
         OTHERS.call_once(|| {
-            drop(tracing::subscriber::set_global_default(
-                tracing_subscriber::registry(),
-            ))
+            let nothing = tracing_subscriber::registry();
+            tracing::subscriber::set_global_default(nothing).expect("no other test sets one");
         });
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(self.clone())
