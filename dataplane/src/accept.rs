@@ -64,18 +64,14 @@ impl<'a> Webhook<'a> {
             at: now,
             params: params(request, self.tool, trace),
             dedupe: identifier.dedupe(&self.tool.shown_as, request),
+            // A cancellation names the request, and a retry under the same key is another one.
+            names: identifier.name().into_iter().collect(),
             max_pending,
             max_queued,
             call: self.snapshot(client, request, trace),
         };
         match engine.accept(job).await {
-            Ok(Acceptance::New(id) | Acceptance::Same(id)) => {
-                // A cancellation names the request, and a retry under the same key is another one.
-                if let Some(name) = identifier.name() {
-                    engine.name(id, name).await?;
-                }
-                Ok(self.acknowledge(request, id))
-            }
+            Ok(Acceptance::New(id) | Acceptance::Same(id)) => Ok(self.acknowledge(request, id)),
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),

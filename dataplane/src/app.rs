@@ -175,6 +175,11 @@ impl App {
         self.store_failed.cancelled().await;
     }
 
+    /// Returns when the delivery engine cannot go on.
+    pub async fn engine_failed(&self) {
+        self.engine.failed().cancelled().await;
+    }
+
     /// How long what runs may go on once the process was told to end: most of the pod's grace period.
     pub fn time_to_end(&self) -> Duration {
         let grace = self.live.borrow().route.data_plane.termination_grace_period;

@@ -112,6 +112,7 @@ async fn ending(app: &App) -> Result<()> {
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
         () = app.store_failed() => anyhow::bail!("the store failed three times in a row"),
+        () = app.engine_failed() => anyhow::bail!("the delivery engine failed"),
     }
 }
 

@@ -9,10 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Target, Trace};
+use asyncmcp_delivery::job::{
+    Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
+};
 use asyncmcp_delivery::state::{Category, End};
 use asyncmcp_delivery::store::redb::{Embedded, Options};
-use asyncmcp_delivery::store::{Acceptance, Store as _};
+use asyncmcp_delivery::store::{Acceptance, Jobs as _, Ownership as _, Store as _};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -54,8 +56,11 @@ async fn put_one(store: &Embedded, pile: &Pile, number: u64) -> Result<()> {
     let accepted = store.accept(new).await?;
     ensure!(accepted == Acceptance::New(id), "{accepted:?}");
     if pile.is_due {
-        let changed = store.apply(id, failed_once(number, now), now).await?;
-        ensure!(changed.is_some(), "no step of the state table");
+        let step = Step::any(store.owner(), failed_once(number, now), now);
+        ensure!(
+            store.apply(id, step).await?.job().is_some(),
+            "no step of the state table"
+        );
     }
     Ok(())
 }
@@ -74,6 +79,7 @@ fn job(pile: &Pile, number: u64, at: Millis) -> NewJob {
             key: unique,
             fingerprint: unique,
         },
+        names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     }

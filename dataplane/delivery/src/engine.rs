@@ -7,6 +7,7 @@
 
 mod attempt;
 mod budget;
+mod commit;
 mod core;
 mod deliver;
 mod drain;
@@ -14,33 +15,40 @@ mod execute;
 mod execution;
 mod executor;
 mod expire;
+mod finish;
 mod handle;
+mod hints;
+mod holds;
 pub mod jobs;
 mod log;
 mod metrics;
 mod policy;
 mod receivers;
-mod recover;
+mod reconcile;
 mod running;
 mod sweep;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use self::budget::Room;
 use self::core::Core;
 pub use self::executor::{Begin, Executed, Executor, Run};
+use self::finish::Ending;
 pub use self::handle::Handles;
+use self::hints::Hint;
 pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
 use crate::egress::Refusal;
 use crate::id::JobId;
-use crate::job::{Change, NewJob, Origin};
+use crate::job::{Expect, Job, NewJob, Origin};
 use crate::sender::Sender;
-use crate::state::End;
+use crate::state::{End, Exec};
 use crate::store::{self, Acceptance, Store};
 
 /// Where jitter comes from: each call gives a number in [0, 1).
@@ -78,6 +86,9 @@ pub enum AcceptError {
     Store(#[from] store::Error),
 }
 
+/// How long whoever waits for an ending waits before looking again.
+const POLL: Duration = Duration::from_secs(1);
+
 /// A running engine. It runs on when this is dropped; [`Engine::drain`] is what ends it.
 pub struct Engine {
     core: Arc<Core>,
@@ -85,10 +96,11 @@ pub struct Engine {
 
 impl Engine {
     /// Registers the metrics in `registry` (which carries the labels `route` and `namespace`), then
-    /// takes up what an earlier process left and goes to work. Needs a tokio runtime.
+    /// resumes what an earlier process left and goes to work. Needs a tokio runtime.
     pub fn start(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let core = Arc::new(Core::new(parts, registry)?);
-        core.loops.spawn(work(Arc::clone(&core)));
+        let work = work(Arc::clone(&core));
+        core.loops.spawn(Arc::clone(&core).watched(work));
         core.loops.close();
         Ok(Self { core })
     }
@@ -99,34 +111,15 @@ impl Engine {
         if self.core.is_closed() {
             return Err(AcceptError::Closed);
         }
-        let (server, tool) = (job.call.server.clone(), job.call.shown_as.clone());
-        let acceptance = self.core.store.accept(job).await?;
-        if matches!(acceptance, Acceptance::New(_)) {
-            self.core.metrics.accepted(&server, &tool);
-            self.core.running.ring();
-        }
-        Ok(acceptance)
+        let accept = |core: Arc<Core>| async move { accept(&core, job).await };
+        Ok(self.detached(accept).await?)
     }
 
-    /// Cancels a job: its outcome becomes [`End::Cancelled`], then its server call is aborted. Says
-    /// whether that happened; a job that ended before is left alone.
+    /// Cancels a job: its outcome becomes [`End::Cancelled`], then its server call is aborted. Returns
+    /// whether that happened; a job that ended before stays as it is.
     pub async fn cancel(&self, id: JobId) -> Result<bool, store::Error> {
-        let Some(call) = self.core.store.call(id).await? else {
-            return Ok(false);
-        };
-        let body = self.core.executor.body(&call, End::Cancelled);
-        let cancelled = self
-            .core
-            .finish(id, &Arc::new(call), (End::Cancelled, body), None)
-            .await?;
-        self.core.running.cancel(id);
-        Ok(cancelled)
-    }
-
-    /// Has a job found by `name`, too, by [`Self::cancel_call`]. Changes nothing of one that ended.
-    pub async fn name(&self, id: JobId, name: [u8; 32]) -> Result<(), store::Error> {
-        let change = vec![Change::Name { name }];
-        self.core.store.apply(id, change, self.core.now()).await.map(drop)
+        self.detached(move |core| async move { cancel(&core, id).await })
+            .await
     }
 
     /// Cancels the job that was accepted under `dedupe`, or has this name, as [`Self::cancel`] does.
@@ -137,6 +130,26 @@ impl Engine {
         }
     }
 
+    /// Waits until a job's call ends; returns the job then. `None`: there is no such job.
+    pub async fn ended(&self, id: JobId) -> Result<Option<Job>, store::Error> {
+        let mut endings = self.core.hints.endings();
+        loop {
+            match self.core.store.job(id).await? {
+                Some(job) if !matches!(job.state.exec, Exec::Ended(_)) => {}
+                ended => return Ok(ended),
+            }
+            // One that falls behind, like one whose hint is lost, polls.
+            let heard = async { while endings.recv().await.is_ok_and(|ended| ended != id) {} };
+            let _polled = tokio::time::timeout(POLL, heard).await;
+        }
+    }
+
+    /// Fires when the engine cannot go on: a loop of it panicked. The process has to end; the next one
+    /// resumes what is in the store.
+    pub fn failed(&self) -> CancellationToken {
+        self.core.failed.clone()
+    }
+
     /// Whether a receiver that is being named may be: to be asked before acceptance.
     pub fn check_receiver(&self, origin: Origin, url: &str) -> Result<(), Refusal> {
         let checked = self.core.policy().egress.check_url(origin, url);
@@ -145,7 +158,7 @@ impl Engine {
             .inspect_err(|refusal| self.core.metrics.blocked(*refusal))
     }
 
-    /// Jobs that something is still to happen to.
+    /// Unfinished jobs.
     pub fn pending(&self) -> u64 {
         self.core.store.counts().pending()
     }
@@ -161,13 +174,56 @@ impl Engine {
     pub async fn drain(&self, grace: Duration) -> Result<(), store::Error> {
         drain::drain(&self.core, grace).await
     }
+
+    /// [`Core::detached`].
+    async fn detached<T, F>(&self, command: impl FnOnce(Arc<Core>) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.core.detached(command(Arc::clone(&self.core))).await
+    }
 }
 
 async fn work(core: Arc<Core>) {
-    // First, since recovery may take a while and metrics are read meanwhile.
+    // First, since resuming may take a while and metrics are read meanwhile.
     sweep::tell_oldest(&core).await;
-    recover::run(&core).await;
-    tokio::join!(execute::run(&core), deliver::run(&core), sweep::run(&core));
+    let unheld = reconcile::first(&core).await;
+    tokio::join!(
+        hints::run(&core),
+        execute::run(&core),
+        deliver::run(&core),
+        reconcile::run(&core, unheld),
+        sweep::run(&core),
+    );
+}
+
+async fn accept(core: &Core, job: NewJob) -> Result<Acceptance, store::Error> {
+    let (server, tool) = (job.call.server.clone(), job.call.shown_as.clone());
+    let accepted = core.store.accept(job).await;
+    if let Ok(Acceptance::New(_)) = accepted {
+        core.metrics.accepted(&server, &tool);
+    }
+    // A commit that reported failure may have happened, and what it accepted is not acknowledged but runs.
+    core.hint(Hint::Queued);
+    accepted
+}
+
+async fn cancel(core: &Arc<Core>, id: JobId) -> Result<bool, store::Error> {
+    let Some(call) = core.store.call(id).await? else {
+        return Ok(false);
+    };
+    let ending = Ending {
+        id,
+        expect: Expect::Any,
+        body: core.executor.body(&call, End::Cancelled),
+        call: Arc::new(call),
+        end: End::Cancelled,
+        poisoned: false,
+    };
+    let cancelled = core.finish(&ending, None).await?;
+    core.hint(Hint::Cancelled(id));
+    Ok(cancelled)
 }
 
 #[cfg(test)]

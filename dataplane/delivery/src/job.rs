@@ -1,10 +1,12 @@
 //! A job as the store keeps it: what acceptance fixed ([`Call`]), what moves
-//! ([`Job`]), and the one function by which it moves ([`Job::after`]).
+//! ([`Job`]), and the one function by which it moves ([`Job::after_step`]).
 //!
-//! Every store calls [`Job::after`] and files the job under [`Job::rows`]; nothing else
+//! Every store calls [`Job::after_step`] and files the job under [`Job::rows`]; nothing else
 //! decides either. Invariant: a job's index rows are a function of its header alone.
 
+mod change;
 mod rows;
+mod step;
 mod target;
 
 use std::time::Duration;
@@ -12,12 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub use self::change::Change;
 pub use self::rows::{Rank, Rows};
+pub use self::step::{Applied, Expect, Owner, Stamp, Step};
 pub use self::target::{Origin, Target};
 use crate::clock::Millis;
-use crate::history;
 use crate::id::JobId;
-use crate::state::{Category, End, Event, State};
+use crate::state::{Category, State};
 
 /// A short stable name for something a job is sorted by: a server, a client, a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +125,8 @@ pub struct NewJob {
     pub params: Bytes,
     /// How to know the same call again.
     pub dedupe: Dedupe,
+    /// By what else it is found, as by [`Change::Name`]; at most [`Job::NAMES`].
+    pub names: Vec<[u8; 32]>,
     /// The call is refused while its client has so many jobs pending
     /// (`webhook.perClient.maxPending`).
     pub max_pending: u64,
@@ -134,8 +139,15 @@ pub struct NewJob {
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// Steps that were applied, its acceptance included.
+    pub version: u64,
     /// Its place on both axes.
     pub state: State,
+    /// Who runs or sends it; `None` while nobody does.
+    pub owner: Option<Owner>,
+    /// Claims so far, of executions and of attempts: tells one holder from the next. Unlike `attempts` it
+    /// never goes back.
+    pub run: u32,
     /// The server it runs on.
     pub server: Key,
     /// The client it belongs to.
@@ -172,95 +184,6 @@ pub struct Job {
     pub poisoned: bool,
 }
 
-/// One step of a job. Several may be applied in one commit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Execution begins.
-    Start,
-    /// Execution is given back to the queue.
-    Release,
-    /// A handle by which the execution can be taken up again, in place of the one before. It goes
-    /// when the execution ends or is given back.
-    Handle {
-        /// Who executes made it and reads it.
-        handle: Bytes,
-    },
-    /// The call is found by this, too, as long as it has not ended.
-    Name {
-        /// As unlikely to be another's as a dedupe key.
-        name: [u8; 32],
-    },
-    /// A new process takes up the execution; counts as one that began.
-    Resume,
-    /// This process leaves the execution to the next one, as it was told to end: taking it up
-    /// then counts as no execution more.
-    Suspend,
-    /// It was cut too often to be tried again; goes before the [`Change::Finish`].
-    Poison,
-    /// The call ended; `body` is the JSON-RPC response that the client is to get.
-    Finish {
-        /// How.
-        end: End,
-        /// What is delivered, byte for byte.
-        body: Bytes,
-    },
-    /// An attempt begins.
-    Claim,
-    /// How the attempt under way went, for the job's history. It moves nothing: the change that ends the
-    /// attempt follows it.
-    Note(history::Entry),
-    /// The attempt failed; the next is due at `at`.
-    Retry {
-        /// When the next attempt is due.
-        at: Millis,
-        /// Why this one failed; `None` when it costs no budget (cut by our own end,
-        /// or a fault of ours).
-        why: Option<Category>,
-    },
-    /// The receiver has it.
-    Deliver,
-    /// No attempt will follow. `why` is the last attempt's category, or `Expired`.
-    Bury {
-        /// Why.
-        why: Category,
-    },
-    /// An administrator stops the delivery.
-    Stop,
-    /// An administrator has it tried again.
-    Replay,
-}
-
-impl Change {
-    /// What it adds to the job's history.
-    pub fn note(&self) -> Option<&history::Entry> {
-        match self {
-            Self::Note(entry) => Some(entry),
-            _ => None,
-        }
-    }
-
-    /// The change as the state table knows it.
-    fn event(&self, job: &Job) -> Event {
-        match self {
-            Self::Start => Event::Start,
-            Self::Release => Event::Release,
-            Self::Handle { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Note,
-            Self::Finish { end, .. } => Event::Finish {
-                end: *end,
-                deliver: job.receiver.is_some(),
-            },
-            Self::Name { .. } => Event::Name,
-            Self::Claim => Event::Claim,
-            Self::Note(_) => Event::Attempted,
-            Self::Retry { .. } => Event::Retry,
-            Self::Deliver => Event::Deliver,
-            Self::Bury { why } => Event::Bury(*why),
-            Self::Stop => Event::Stop,
-            Self::Replay => Event::Replay,
-        }
-    }
-}
-
 impl Job {
     /// How many names a job has beside its dedupe key.
     pub const NAMES: usize = 4;
@@ -269,12 +192,15 @@ impl Job {
     pub fn accepted(new: &NewJob) -> Self {
         Self {
             id: new.id,
+            version: 1,
             state: State::ACCEPTED,
+            owner: None,
+            run: 0,
             server: Key::of(&new.call.server),
             client: Key::of(&new.call.client),
             receiver: new.call.target.as_ref().map(Target::key),
             dedupe: new.dedupe.key,
-            names: Vec::new(),
+            names: new.names.clone(),
             accepted: new.at,
             started: None,
             ended: None,
@@ -288,67 +214,6 @@ impl Job {
             has_handle: false,
             poisoned: false,
         }
-    }
-
-    /// The header after `change` at `now`, or `None` where the state table lists no such step.
-    #[must_use]
-    pub fn after(&self, change: &Change, now: Millis) -> Option<Self> {
-        let state = self.state.after(change.event(self))?;
-        let mut job = Self {
-            state,
-            turn: now,
-            ..self.clone()
-        };
-        match change {
-            Change::Start => {
-                job.started = Some(now);
-                job.executions = job.executions.saturating_add(1);
-            }
-            Change::Name { name } => {
-                job.turn = self.turn;
-                let known = job.dedupe == *name || job.names.contains(name);
-                if job.names.len() < Self::NAMES && !known {
-                    job.names.push(*name);
-                }
-            }
-            Change::Handle { .. } => {
-                job.turn = self.turn;
-                job.has_handle = true;
-            }
-            Change::Resume => job.executions = job.executions.saturating_add(1),
-            Change::Suspend => job.executions = job.executions.saturating_sub(1),
-            Change::Poison => job.poisoned = true,
-            Change::Release => job.has_handle = false,
-            Change::Finish { body, .. } => {
-                job.ended = Some(now);
-                job.size = size(body);
-                job.has_handle = false;
-            }
-            Change::Claim => job.attempts = job.attempts.saturating_add(1),
-            Change::Note(_) => job.turn = self.turn,
-            Change::Retry { at, why } => {
-                job.turn = *at;
-                job.last = why.or(job.last);
-                job.attempts -= u32::from(why.is_none() && job.attempts > 0);
-            }
-            Change::Bury { why } => job.last = Some(*why),
-            Change::Replay => {
-                job.replays = job.replays.saturating_add(1);
-                job.replayed = Some(now);
-                job.attempts = 0;
-            }
-            Change::Deliver | Change::Stop => {}
-        }
-        Some(job)
-    }
-
-    /// The header after all of `changes` at `now`, one after the other, or `None` where one of
-    /// them is no step.
-    #[must_use]
-    pub fn after_all(&self, changes: &[Change], now: Millis) -> Option<Self> {
-        changes
-            .iter()
-            .try_fold(self.clone(), |job, change| job.after(change, now))
     }
 
     /// Whether something is still to happen to it by itself; counted per client.

@@ -143,7 +143,7 @@ pub enum Event {
     /// Execution is given back: nothing was sent, or the tool may run again.
     Release,
     /// Execution goes on; something about it is written down.
-    Note,
+    Annotate,
     /// The call is known by one more name.
     Name,
     /// The tool call ended; `deliver` says whether the job has a receiver.
@@ -188,14 +188,16 @@ impl State {
         match (self.exec, self.push, event) {
             (Queued, Push::None, Event::Start) => exec(Running),
             (Running, Push::None, Event::Release) => exec(Queued),
-            (Running, Push::None, Event::Note) => exec(Running),
+            (Running, Push::None, Event::Annotate) => exec(Running),
             (Queued | Running, Push::None, Event::Name) => Some(self),
             (Queued | Running, Push::None, Event::Finish { end, deliver }) => Some(Self {
                 exec: Ended(end),
                 push: if deliver { Push::Due } else { Push::None },
             }),
             (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
-            (Ended(_), Push::Sending, Event::Attempted) => Some(self),
+            // Also what came too late to end anything: it happened all the same.
+            (Ended(_), Push::Sending | Push::Due, Event::Attempted) => Some(self),
+            (Ended(_), Push::Delivered | Push::Dead(_) | Push::Stopped, Event::Attempted) => Some(self),
             (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
@@ -208,6 +210,11 @@ impl State {
     /// Whether nothing will happen to the job any more by itself.
     pub fn is_settled(self) -> bool {
         matches!(self.exec, Exec::Ended(_)) && !matches!(self.push, Push::Due | Push::Sending)
+    }
+
+    /// Whether somebody has to be at work on it: it runs, or an attempt is under way.
+    pub fn is_in_flight(self) -> bool {
+        self.exec == Exec::Running || self.push == Push::Sending
     }
 
     /// Where a person would say that the job is.

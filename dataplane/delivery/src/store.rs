@@ -15,38 +15,55 @@ mod codec;
 #[cfg(test)]
 mod conformance;
 mod lanes;
+pub(crate) mod roles;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::roles::{Jobs, Ownership, People, Queues, SessionRows, Store, Upkeep};
 pub use self::scan::Scan;
 pub use self::space::Space;
 use crate::clock::Millis;
-use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::job::{Call, Job, Key, Stamp};
 use crate::state::{Exec, Push, State};
 
 /// A store failed. Nobody may be told that what was asked for happened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The commit failed, or the store is closed. A commit that failed may yet be found
-    /// durable when the store is up again: ask again, do not assume.
+    /// The store cannot be reached or is closed. Nothing was changed.
     #[error("the store is down: {0}")]
     Down(String),
+    /// The commit was under way when the store failed: what was asked for happened as a whole, or not at
+    /// all. Read again before you act; what is read then is durable.
+    #[error("the store failed during the commit: {0}")]
+    Unknown(String),
+    /// The process that claims is not the owner that it was: another one has its jobs now.
+    #[error("this process was replaced as the owner of its jobs and must end")]
+    Fenced,
     /// A row cannot be read.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
     /// A value is whole, but sealed with a key that is not in the key ring: it waits for the key.
     #[error(
         "the store has a value that is sealed with key {key}, which is not in the key ring; put the key back \
-         (in a cluster into `store.json` of the Secret <route>-keys, else into `store.json` of the state directory)"
+         (in a cluster into `store.json` of the Secret <claim>-keys, else into `store.json` of the state directory)"
     )]
     Sealed {
         /// The key's id.
         key: u32,
+    },
+    /// Written by a version whose format this one does not read.
+    #[error(
+        "the store has format {found}, and this version reads format {known} only: let the version that wrote it \
+         deliver what is in it, then start this version with an empty directory"
+    )]
+    OlderFormat {
+        /// What the file says.
+        found: u32,
+        /// What this version knows.
+        known: u32,
     },
     /// Written by a newer version than this one.
     #[error(
@@ -65,8 +82,11 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Down(_) => "StoreDown",
+            Self::Unknown(_) => "StoreCommitUnknown",
+            Self::Fenced => "StoreFenced",
             Self::Corrupt(_) => "StoreCorrupt",
             Self::Sealed { .. } => "StoreKeyMissing",
+            Self::OlderFormat { .. } => "StoreOlderFormat",
             Self::NewerFormat { .. } => "StoreNewerFormat",
         }
     }
@@ -155,7 +175,51 @@ pub struct SessionRow {
     pub bytes: Bytes,
 }
 
-/// The times that [`Store::sweep`] compares with.
+/// What became of a claim of one queued job.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// It runs from here on, and this is what it needs.
+    Claimed(Box<Claimed>),
+    /// It is not queued any more.
+    Passed,
+    /// It stays queued: what it needs cannot be read.
+    Unreadable(Error),
+}
+
+/// A job that was queued and runs from here on.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its header.
+    pub job: Job,
+    /// Its snapshot.
+    pub call: Call,
+    /// The raw `params` for the server.
+    pub params: Bytes,
+}
+
+/// A claim of deliveries that are due for one receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimDue {
+    /// The receiver.
+    pub receiver: Key,
+    /// How many may be claimed in all; live ones come first.
+    pub room: usize,
+    /// How many of them may be replayed ones.
+    pub replays: usize,
+    /// Who claims, and when.
+    pub stamp: Stamp,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Jobs that are sent from here on.
+    pub claimed: Vec<Job>,
+    /// When the receiver's earliest delivery is due that is left, live and replayed.
+    pub next: [Option<Millis>; 2],
+}
+
+/// The times that [`Upkeep::sweep`] compares with.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
     /// The time now: session rows that expired before it go.
@@ -170,107 +234,3 @@ pub struct Sweep {
 
 /// How old the written time may grow while nothing else is written.
 const HEARTBEAT: Duration = Duration::from_hours(1);
-
-/// A durable home for jobs and session rows. All times are arguments.
-#[async_trait]
-pub trait Store: Send + Sync + 'static {
-    /// Accepts a call, once per dedupe key for as long as its job is kept. An id that is taken
-    /// already is an error, and the job that has it stays as it is.
-    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error>;
-
-    /// Applies `changes` to one job in one commit. `None`, and nothing changed, if the job is gone
-    /// or any of them is no step of the state table. No `changes` change nothing.
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error>;
-
-    /// A job's header.
-    async fn job(&self, id: JobId) -> Result<Option<Job>, Error>;
-
-    /// A job's snapshot.
-    async fn call(&self, id: JobId) -> Result<Option<Call>, Error>;
-
-    /// The raw `params` for the server; gone once the call ended.
-    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error>;
-
-    /// The body to deliver; there once the call ended, until it was delivered and [`Self::reclaim`] took it.
-    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
-
-    /// The handle of the execution under way, if one was kept; gone with the execution.
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error>;
-
-    /// The job that was accepted under this dedupe key.
-    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
-
-    /// The servers that jobs are queued for. O(servers).
-    async fn lanes(&self) -> Result<Vec<Key>, Error>;
-
-    /// The oldest queued job of the next client after `after` in the lane of `server`, going round;
-    /// taking each answer's client as the next `after` is fair to all clients.
-    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error>;
-
-    /// The oldest queued jobs of one client in the lane of `server`.
-    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error>;
-
-    /// How many jobs of one client something is still to happen to.
-    async fn pending_of(&self, client: Key) -> Result<u64, Error>;
-
-    /// Jobs that were running or sending: what a new process must look after.
-    async fn inflight(&self) -> Result<Vec<Job>, Error>;
-
-    /// The receivers that deliveries are due for, and when each one's earliest of each rank is. O(receivers).
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error>;
-
-    /// Jobs of a rank that are due for `receiver` by `now`, earliest first.
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
-
-    /// When the earliest delivery of a rank for `receiver` is due.
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
-
-    /// Looks through jobs for people: by acceptance, and dead letters by when they died. Bounded by what
-    /// the scan allows, not by how many jobs there are.
-    async fn scan(&self, scan: Scan) -> Result<scan::Found, Error>;
-
-    /// What [`Change::Note`] wrote of a job: the newest entries up to [`crate::history::KEPT`], numbered
-    /// from 1, oldest first. They go with the job.
-    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
-
-    /// The result's time of the oldest job that failed its first attempt and is not over.
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
-
-    /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Says how
-    /// many jobs and sessions went; as many as `limit` means that there may be more. Writes down the time once
-    /// an hour where nothing goes, so that [`Self::high_water`] tells how long no process lived.
-    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
-
-    /// Gives the room of delivered results back, oldest first, before their time: at most `limit` at once.
-    /// Such a job has no body any more and is otherwise kept. Says how many; fewer than `limit` means that
-    /// there are no more for now.
-    async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
-
-    /// How much room is taken and may be. New jobs that do not fit are refused with [`Acceptance::Full`];
-    /// whoever starts executions asks [`Space::executions`] before.
-    fn space(&self) -> Space;
-
-    /// How many jobs are where.
-    fn counts(&self) -> Counts;
-
-    /// Whether commits succeed at present.
-    fn is_up(&self) -> bool;
-
-    /// The highest time that a committed change was made at: where a new process's clock may start.
-    fn high_water(&self) -> Millis;
-
-    /// The keys that values are sealed with; a key that is not listed may leave the key ring, unless
-    /// it is the one that seals.
-    fn keys(&self) -> Vec<KeyUse> {
-        Vec::new()
-    }
-    /// A session's row, until a sweep removes it.
-    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
-
-    /// Writes a session's row if its version is still `row.version - 1` (no row is version 0);
-    /// says whether it did.
-    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
-
-    /// Makes everything durable and refuses what comes later.
-    async fn close(&self) -> Result<(), Error>;
-}

@@ -12,11 +12,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Target, Trace};
+use asyncmcp_delivery::job::{
+    Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
+};
 use asyncmcp_delivery::state::{Category, End};
-use asyncmcp_delivery::store::Store as _;
 use asyncmcp_delivery::store::redb::{Embedded, Options};
 use asyncmcp_delivery::store::seal::Sealer;
+use asyncmcp_delivery::store::{Jobs as _, Ownership as _, Store as _};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -79,7 +81,10 @@ async fn park(store: &Embedded, now: Millis) -> Result<()> {
             why: Some(Category::ConnectionRefused),
         },
     ];
-    store.apply(id, changes, now).await?;
+    store
+        .apply(id, Step::any(store.owner(), changes, now))
+        .await?
+        .job();
     Ok(())
 }
 
@@ -93,6 +98,7 @@ fn job(id: JobId, now: Millis) -> NewJob {
             key: rand::random(),
             fingerprint: [0; 32],
         },
+        names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     }

@@ -11,23 +11,26 @@ use tracing::{Instrument, Span};
 
 use super::budget::Held;
 use super::core::Core;
+use super::holds::Hold;
 use super::receivers::{Sample, Slot};
-use super::{Policy, deliver, log};
+use super::{Policy, commit, deliver, log};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
-use crate::job::{Call, Change, Job};
+use crate::id::JobId;
+use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::schedule;
 use crate::sender::{Attempt, Post};
 use crate::state::Category;
+use crate::store;
 use crate::trace;
 use crate::verdict::Verdict;
 
 /// The call and the body of an attempt, and the room that the body takes.
 pub(super) type Loaded = (Arc<Call>, Bytes, Held);
 
-pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<Loaded>) {
+pub(super) async fn run(core: Arc<Core>, (slot, _hold): (Slot, Hold), job: Job, loaded: Option<Loaded>) {
     let Some((call, body, _held)) = load(&core, &job, loaded).await else {
-        return; // still `sending`: the next process takes it up
+        return; // still `sending`: the next process resumes it
     };
     let span = trace::attempt(&job, &call);
     let sent = send(&core, &job, &call, &body).instrument(span).await;
@@ -35,26 +38,32 @@ pub(super) async fn run(core: Arc<Core>, slot: Slot, job: Job, loaded: Option<Lo
         settle(&core, &slot, (&job, &call), attempt).await;
     } else {
         let took = core.now().since(job.turn);
-        interrupted(&core, &job, &call, Some(took)).await;
+        interrupted(&core, (&job, &call), Some(took), commit::held(&job)).await;
     }
     drop(slot);
 }
 
-/// Puts back a job whose attempt was cut by our own end, after `took` where that is known. It is due at
-/// once and costs no budget.
-pub(super) async fn interrupted(core: &Core, job: &Job, call: &Call, took: Option<Duration>) {
+/// Puts back a job whose attempt was interrupted, after `took` where that is known. It is due at once and
+/// costs no retry.
+pub(super) async fn interrupted(
+    core: &Core,
+    (job, call): (&Job, &Call),
+    took: Option<Duration>,
+    expect: Expect,
+) {
     // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
     core.metrics.interrupted();
     log::interrupted(&core.policy(), job, call);
     let at = core.now();
-    let note = Entry {
+    let entry = Entry {
         duration: took,
         next: Some(at),
         ..blank(job, Outcome::Interrupted)
     };
     let again = Change::Retry { at, why: None };
-    if let Some(job) = core.commit_all(job.id, vec![Change::Note(note), again]).await {
-        deliver::park(core, &job);
+    let changes = vec![Change::Attempted(entry), again];
+    if let Some(Applied::Applied(job)) = core.apply_surely(job.id, expect, changes).await {
+        deliver::schedule(core, &job);
     }
 }
 
@@ -66,9 +75,19 @@ async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> 
         held = core.budget.stored_body(job.size) => held,
         () = core.cut.cancelled() => return None,
     };
-    let call = core.surely(|| core.store.call(job.id)).await??;
-    let body = core.surely(|| core.store.body(job.id)).await??;
-    Some((Arc::new(call), body, held))
+    match core.read(|| read(core, job.id)).await {
+        Ok(read) => read.map(|(call, body)| (Arc::new(call), body, held)),
+        Err(store::Error::Down(_)) => None, // the process is cut
+        Err(error) => {
+            core.set_aside(job.id, &error);
+            None
+        }
+    }
+}
+
+async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Error> {
+    let call = core.store.call(id).await?;
+    Ok(call.zip(core.store.body(id).await?))
 }
 
 /// `None`: cut by our own end.
@@ -102,22 +121,31 @@ async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: A
     let next = wait(core, job, call, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
-    core.metrics.settled(job, &change, attempt.verdict, core.now());
     log::attempt(&policy, (job, call), (&attempt, outcome), &change);
-    let note = note(job, &attempt, outcome, &change).map(Change::Note);
-    let changes = note.into_iter().chain([change]).collect();
-    if let Some(job) = core.commit_all(job.id, changes).await {
-        deliver::park(core, &job);
+    let entry = entry(job, &attempt, outcome, &change);
+    let is_told = outcome != Outcome::Delivered || job.attempts > 1 || job.replays > 0;
+    let attempted = is_told.then(|| Change::Attempted(entry.clone()));
+    let changes = attempted.into_iter().chain([change.clone()]).collect();
+    match core.apply_surely(job.id, commit::held(job), changes).await {
+        Some(Applied::Applied(after)) => {
+            core.metrics.settled(job, &change, attempt.verdict, core.now());
+            deliver::schedule(core, &after);
+        }
+        Some(Applied::Moved(_)) => came_late(core, job, entry).await,
+        Some(Applied::Gone | Applied::Fenced) | None => {}
     }
 }
 
-/// The attempt as the job's history keeps it. A delivery that its first attempt brought has none: it is
-/// the common case, and its header says it all.
-fn note(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Option<Entry> {
-    if outcome == Outcome::Delivered && job.attempts <= 1 && job.replays == 0 {
-        return None;
-    }
-    Some(Entry {
+/// The job was stopped or replayed during the attempt: all that is left of it is that it happened.
+async fn came_late(core: &Core, job: &Job, entry: Entry) {
+    let attempted = vec![Change::Attempted(entry)];
+    core.apply_surely(job.id, Expect::Any, attempted).await;
+}
+
+/// The attempt as the job's history keeps it; not for a delivery that its first attempt brought, which is the
+/// common case and whose header says it all.
+fn entry(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Entry {
+    Entry {
         duration: Some(attempt.duration),
         category: attempt.verdict.category(),
         fault: match attempt.verdict {
@@ -130,7 +158,7 @@ fn note(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Opti
             _ => None,
         },
         ..blank(job, outcome)
-    })
+    }
 }
 
 /// What the header says about the attempt that its job is in.

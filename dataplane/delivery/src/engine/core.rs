@@ -1,37 +1,36 @@
-//! What the engine's loops share, and the two ways they commit.
+//! What the engine's loops, tasks and commands share.
 //!
-//! Invariant: a commit that the store could not make is tried again until it can be or
-//! the process is cut; what was to be committed is held meanwhile, never dropped.
+//! Every part of the engine holds an `Arc<Core>`. Invariant: nothing here waits for a store or a peer.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use bytes::Bytes;
+use futures::FutureExt as _;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
-use super::budget::{Budget, Held};
+use super::budget::Budget;
+use super::hints::Hints;
+use super::holds::Holds;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
-use super::{Chance, Executor, Parts, Policy, deliver};
+use super::{Chance, Executor, Parts, Policy};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job};
-use crate::schedule;
+use crate::job::Owner;
 use crate::sender::Sender;
-use crate::state::End;
 use crate::store::{self, Store};
-
-/// The first wait after a fault of ours, and the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
+    /// This process, as jobs name it.
+    pub(super) owner: Owner,
     pub(super) executor: Arc<dyn Executor>,
     pub(super) sender: Arc<dyn Sender>,
     pub(super) clock: Clock,
@@ -41,6 +40,9 @@ pub(super) struct Core {
     pub(super) metrics: Metrics,
     /// How much of bodies is in memory.
     pub(super) budget: Budget,
+    /// The jobs that somebody here is at work on.
+    pub(super) holds: Arc<Holds>,
+    pub(super) hints: Hints,
     /// Executions under way.
     pub(super) running: Arc<Running>,
     /// Receivers with due work or attempts under way.
@@ -49,7 +51,10 @@ pub(super) struct Core {
     pub(super) stop: CancellationToken,
     /// What still runs is interrupted once this fires.
     pub(super) cut: CancellationToken,
+    /// Fires when a loop panicked.
+    pub(super) failed: CancellationToken,
     pub(super) loops: TaskTracker,
+    pub(super) commands: TaskTracker,
     pub(super) executions: TaskTracker,
     pub(super) attempts: TaskTracker,
     policy: watch::Receiver<Arc<Policy>>,
@@ -71,6 +76,7 @@ impl PolicyChanges {
 impl Core {
     pub(super) fn new(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
+            owner: parts.store.owner(),
             store: parts.store,
             executor: parts.executor,
             sender: parts.sender,
@@ -80,11 +86,15 @@ impl Core {
             policy: parts.policy,
             metrics: Metrics::register(registry)?,
             budget: Budget::default(),
+            holds: Arc::default(),
+            hints: Hints::default(),
             running: Arc::default(),
             receivers: Arc::default(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
+            failed: CancellationToken::new(),
             loops: TaskTracker::new(),
+            commands: TaskTracker::new(),
             executions: TaskTracker::new(),
             attempts: TaskTracker::new(),
             closed: AtomicBool::new(false),
@@ -119,116 +129,34 @@ impl Core {
         self.stop.is_cancelled()
     }
 
-    /// How long to wait after the `faults`-th fault of ours in a row.
-    pub(super) fn back_off(&self, faults: u32) -> Duration {
-        let wait = FIRST_WAIT
-            .saturating_mul(2u32.saturating_pow(faults))
-            .min(LONGEST_WAIT);
-        schedule::jittered(wait, 20, (self.chance)())
-    }
-
-    /// Waits after the store failed a loop, for the `faults`-th time in a row, or until the engine stops.
-    pub(super) async fn pause(&self, error: &store::Error, faults: u32) {
-        tracing::warn!(target: "asyncmcp::delivery", %error, reason = error.reason(), "waiting for the store");
-        let _stopped = tokio::time::timeout(self.back_off(faults), self.stop.cancelled()).await;
-    }
-
-    /// Ends a call and, where the receiver has room, claims its first attempt in the same commit.
-    /// `held` is the room that the body takes already. Says whether the call ended by this; it does
-    /// not if it had ended before.
-    pub(super) async fn finish(
-        self: &Arc<Self>,
-        id: JobId,
-        call: &Arc<Call>,
-        (end, body): (End, Bytes),
-        held: Option<Held>,
-    ) -> Result<bool, store::Error> {
-        let finish = Change::Finish {
-            end,
-            body: body.clone(),
-        };
-        self.end(id, call, (vec![finish], body), held).await
-    }
-
-    /// Ends a call that was cut too often, as [`Self::finish`] does.
-    pub(super) async fn poison(self: &Arc<Self>, id: JobId, call: &Arc<Call>) -> Result<bool, store::Error> {
-        let body = self.executor.poisoned(call);
-        let finish = Change::Finish {
-            end: End::Unknown,
-            body: body.clone(),
-        };
-        self.end(id, call, (vec![Change::Poison, finish], body), None)
-            .await
-    }
-
-    async fn end(
-        self: &Arc<Self>,
-        id: JobId,
-        call: &Arc<Call>,
-        (mut changes, body): (Vec<Change>, Bytes),
-        held: Option<Held>,
-    ) -> Result<bool, store::Error> {
-        let claimed = held
-            .or_else(|| self.budget.body(body.len()))
-            .and_then(|held| Some((held, deliver::reserve(self, call)?)));
-        changes.extend(claimed.as_ref().map(|_| Change::Claim));
-        let Some(job) = self.store.apply(id, changes, self.now()).await? else {
-            return Ok(false);
-        };
-        self.metrics.ended(&job, call);
-        match claimed {
-            Some((held, slot)) => {
-                let loaded = (Arc::clone(call), body, held);
-                deliver::spawn(self, slot, job, Some(loaded));
-            }
-            None => deliver::park(self, &job),
+    /// Leaves a job that cannot be read to the next process, and says so once.
+    pub(super) fn set_aside(&self, id: JobId, error: &store::Error) {
+        if self.holds.set_aside(id) {
+            let webhook_id = id.webhook_id();
+            tracing::error!(target: "asyncmcp::delivery", %error, webhook_id, "a job that cannot be read is set aside");
         }
-        Ok(true)
     }
 
-    /// [`Self::finish`], until the store can.
-    pub(super) async fn finish_surely(
-        self: &Arc<Self>,
-        id: JobId,
-        call: &Arc<Call>,
-        (end, body): (End, Bytes),
-        mut held: Option<Held>,
-    ) {
-        self.surely(|| self.finish(id, call, (end, body.clone()), held.take()))
-            .await;
-    }
-
-    /// Applies one change, until the store can. `None` if it was no step of the state table, or never came through.
-    pub(super) async fn commit(&self, id: JobId, change: Change) -> Option<Job> {
-        self.commit_all(id, vec![change]).await
-    }
-
-    /// [`Self::commit`] for several changes in one commit.
-    pub(super) async fn commit_all(&self, id: JobId, changes: Vec<Change>) -> Option<Job> {
-        let apply = || self.store.apply(id, changes.clone(), self.now());
-        self.surely(apply).await.flatten()
-    }
-
-    /// Does `act` until the store is up. Gives up when the process is cut (the next one recovers) and
-    /// where the store says that trying again cannot help.
-    pub(super) async fn surely<T, F>(&self, mut act: impl FnMut() -> F) -> Option<T>
-    where
-        F: Future<Output = Result<T, store::Error>>,
-    {
-        for faults in 0.. {
-            match act().await {
-                Ok(done) => return Some(done),
-                Err(error @ store::Error::Down(_)) if !self.cut.is_cancelled() => {
-                    tracing::warn!(target: "asyncmcp::delivery", %error, "waiting for the store");
-                    let wait = self.back_off(faults);
-                    let _cut = tokio::time::timeout(wait, self.cut.cancelled()).await;
-                }
-                Err(error) => {
-                    tracing::error!(target: "asyncmcp::delivery", %error, reason = error.reason(), "given up");
-                    return None;
-                }
-            }
+    /// Runs a command in a task of its own, so that whoever asked for it may leave at any moment: what it has
+    /// committed, it also acts on.
+    pub(super) async fn detached<T: Send + 'static>(
+        &self,
+        command: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        match self.commands.spawn(command.in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => std::future::pending().await, // the runtime is ending
+            },
         }
-        None
+    }
+
+    /// Watches over a loop: one that panics ends the engine, which ends the process.
+    pub(super) async fn watched(self: Arc<Self>, work: impl Future<Output = ()>) {
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            tracing::error!(target: "asyncmcp::delivery", "the delivery engine panicked: this process has to end");
+            self.failed.cancel();
+        }
     }
 }

@@ -12,12 +12,13 @@ use futures::future::join_all;
 
 use super::attempt::{self, Loaded};
 use super::core::Core;
+use super::hints::Hint;
 use super::receivers::{Slot, Turn};
-use crate::id::JobId;
-use crate::job::{Call, Change, Job, Rank, Target};
-use crate::store;
+use crate::job::{Call, Job, Rank, Target};
+use crate::state::Push;
+use crate::store::{self, ClaimDue, Due};
 
-/// How long to wait when nothing is parked; parking wakes the loop.
+/// How long to wait when nothing is scheduled; scheduling wakes the loop.
 const IDLE: Duration = Duration::from_mins(1);
 
 /// Claims and attempts until the engine stops.
@@ -50,51 +51,56 @@ async fn claim_ready(core: &Arc<Core>) -> Result<(), store::Error> {
     join_all(claims).await.into_iter().collect()
 }
 
-/// Claims what is due for one receiver, and parks it again for what is due later. A failure parks it
-/// too: it must not be forgotten.
+/// Claims what is due for one receiver, and schedules what is due later. A failure schedules it, too: the
+/// receiver must not be forgotten.
 async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
-    let receiver = turn.receiver;
-    let ranks = if turn.replays > 0 {
-        &Rank::ALL[..]
-    } else {
-        &[Rank::Live]
-    };
-    let claimed = claim_due(core, turn).await;
-    for rank in ranks {
-        let next = match &claimed {
-            Ok(()) => core.store.next_due(receiver, *rank).await,
-            Err(_) => Ok(Some(core.now())),
-        };
-        if let Some(at) = next.unwrap_or_else(|_| Some(core.now())) {
-            core.receivers.park(receiver, *rank, at);
-        }
-    }
-    claimed
-}
-
-/// Claims live deliveries first; replayed ones get what is left, up to their share.
-async fn claim_due(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
     let Turn {
         receiver,
         slots,
         replays,
     } = turn;
-    let (now, room) = (core.now(), slots.len());
-    let mut due = core.store.due(receiver, Rank::Live, now, room).await?;
-    let left = replays.min(room - due.len());
-    if left > 0 {
-        due.extend(core.store.due(receiver, Rank::Replayed, now, left).await?);
-    }
-    let claims = due.into_iter().zip(slots).map(|(id, slot)| claim(core, id, slot));
-    join_all(claims).await.into_iter().collect()
-}
-
-async fn claim(core: &Arc<Core>, id: JobId, slot: Slot) -> Result<(), store::Error> {
-    let claimed = core.store.apply(id, vec![Change::Claim], core.now()).await?;
-    if let Some(job) = claimed {
+    let claim = ClaimDue {
+        receiver,
+        room: slots.len(),
+        replays,
+        stamp: core.stamp(),
+    };
+    let due = claim_due(core, claim).await.inspect_err(|_| {
+        core.receivers.schedule(receiver, Rank::Live, core.now());
+        core.receivers.schedule(receiver, Rank::Replayed, core.now());
+    })?;
+    for (job, slot) in due.claimed.into_iter().zip(slots) {
         spawn(core, slot, job, None);
     }
+    for (rank, at) in Rank::ALL.into_iter().zip(due.next) {
+        if let Some(at) = at {
+            core.receivers.schedule(receiver, rank, at);
+        }
+    }
     Ok(())
+}
+
+/// Claims live deliveries first; replayed ones get what is left, up to their share. A claim whose commit
+/// reported failure is read again: nobody else claims for this receiver, so whatever is sent and not held is
+/// what was claimed.
+async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Error> {
+    let claimed = core.store.claim_due(claim).await;
+    let Err(store::Error::Unknown(_)) = claimed else {
+        return claimed;
+    };
+    let in_flight = core.read(|| core.store.in_flight()).await?;
+    let claimed = in_flight.into_iter().filter(|job| {
+        let is_here = job.receiver == Some(claim.receiver) && job.owner == Some(core.owner);
+        is_here && job.state.push == Push::Sending && !core.holds.has(job.id)
+    });
+    let mut due = Due {
+        claimed: claimed.collect(),
+        next: [None, None],
+    };
+    for (rank, next) in Rank::ALL.into_iter().zip(&mut due.next) {
+        *next = core.read(|| core.store.next_due(claim.receiver, rank)).await?;
+    }
+    Ok(due)
 }
 
 /// Room to attempt a result at once that is about to be committed.
@@ -108,17 +114,20 @@ pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
         .reserve(Target::key(target), core.now(), &policy.per_receiver)
 }
 
-/// Notes a due job's turn.
-pub(super) fn park(core: &Core, job: &Job) {
+/// Has a due job's receiver looked at when its turn is.
+pub(super) fn schedule(core: &Core, job: &Job) {
     if let Some((receiver, rank, at)) = job.rows().due {
-        core.receivers.park(receiver, rank, at);
+        core.hint(Hint::Due(receiver, rank, at));
     }
 }
 
-/// Begins a claimed attempt. `loaded` spares reading what is at hand.
+/// Begins a claimed attempt, unless it is under way. `loaded` spares reading what is at hand.
 pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<Loaded>) {
+    let Some(hold) = core.holds.take_attempt(job.id, job.run) else {
+        return;
+    };
     slot.begin(job.rank());
-    let attempt = attempt::run(Arc::clone(core), slot, job, loaded);
+    let attempt = attempt::run(Arc::clone(core), (slot, hold), job, loaded);
     core.attempts.spawn(attempt);
 }
 

@@ -16,6 +16,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn drain(core: &Core, grace: Duration) -> Result<(), store::Error> {
     core.close();
     core.stop.cancel();
+    core.commands.close();
     core.executions.close();
     core.attempts.close();
     if tokio::time::timeout(grace, at_rest(core)).await.is_err() {
@@ -27,6 +28,7 @@ pub(super) async fn drain(core: &Core, grace: Duration) -> Result<(), store::Err
 
 async fn at_rest(core: &Core) {
     core.loops.wait().await;
+    core.commands.wait().await;
     core.executions.wait().await;
     core.attempts.wait().await;
 }

@@ -10,15 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::budget::Held;
 use super::core::Core;
+use super::finish::Ending;
+use super::running::Execution;
 use super::{ToolLimit, execution};
 use crate::id::JobId;
-use crate::job::Key;
+use crate::job::{Expect, Key};
 use crate::state::End;
-use crate::store;
+use crate::store::{self, Claim, Claimed};
 
 /// How long queued jobs wait for a server that is gone from the route.
 const GONE: Duration = Duration::from_mins(10);
@@ -45,7 +47,7 @@ pub(super) async fn run(core: &Arc<Core>) {
             }
             Ok(0) => tokio::select! {
                 () = core.stop.cancelled() => {}
-                () = core.running.rung() => {}
+                () = core.running.changed() => {}
                 () = policy.next() => {}
                 () = tokio::time::sleep(idle(core)) => {}
             },
@@ -54,54 +56,95 @@ pub(super) async fn run(core: &Arc<Core>) {
     }
 }
 
-/// Begins as many jobs as there is room for; their starts share a commit. Says how many.
+/// Begins as many jobs as there is room for; their starts share a commit. Returns how many are out of the way.
 async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
-    let batch = turns.next(core).await?;
-    let begun = join_all(batch.iter().map(|turn| begin(core, turn))).await;
-    let begun = begun.into_iter().collect::<Result<Vec<bool>, _>>()?;
-    Ok(begun.into_iter().filter(|begun| *begun).count())
+    let (gone, batch): (Vec<Turn>, Vec<Turn>) =
+        turns.next(core).await?.into_iter().partition(|turn| turn.gone);
+    let turned_away = join_all(gone.iter().map(|turn| turn_away(core, turn.id))).await;
+    let turned_away = turned_away.into_iter().collect::<Result<Vec<()>, _>>()?.len();
+    let entered = enter(core, &batch).await?;
+    if entered.is_empty() {
+        return Ok(turned_away);
+    }
+    let ids: Vec<JobId> = entered.iter().map(|(entry, _)| entry.id).collect();
+    let claims = claim(core, &ids).await?;
+    for ((entry, held), claim) in entered.into_iter().zip(claims) {
+        begin(core, entry, held, claim);
+    }
+    Ok(turned_away + ids.len())
 }
 
-/// Says whether the job is out of the way. One whose key is missing is no reason to hold up the others.
-async fn begin(core: &Arc<Core>, turn: &Turn) -> Result<bool, store::Error> {
-    match begin_readable(core, turn).await {
-        Err(error @ store::Error::Sealed { .. }) => {
-            park(core, turn.id, &error);
-            Ok(true)
+/// Enters the jobs whose arguments there is memory for; the end of an execution makes room, and wakes the loop.
+async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
+    let mut entered = Vec::with_capacity(batch.len());
+    for turn in batch {
+        let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
+        let Some(arguments) = core.budget.arguments(size) else {
+            continue;
+        };
+        let hold = core.holds.take(turn.id);
+        let entry = core.running.enter(hold, turn.server, turn.tools);
+        entered.extend(entry.map(|entry| (entry, arguments)));
+    }
+    Ok(entered)
+}
+
+/// Claims jobs that are entered. A claim whose commit reported failure is read again: only this loop starts
+/// queued jobs, so whatever runs now was claimed, and was not sent yet.
+async fn claim(core: &Core, ids: &[JobId]) -> Result<Vec<Claim>, store::Error> {
+    match core.store.claim_queued(ids, core.stamp()).await {
+        Err(store::Error::Unknown(_)) => {
+            let claims = join_all(ids.iter().map(|id| core.read(|| read_claim(core, *id)))).await;
+            claims.into_iter().collect()
         }
-        begun => begun,
+        claims => claims,
     }
 }
 
-fn park(core: &Core, id: JobId, error: &store::Error) {
-    tracing::error!(target: "asyncmcp::delivery", %error, webhook_id = id.webhook_id(), "waiting for a key");
-    core.running.park(id);
+async fn read_claim(core: &Core, id: JobId) -> Result<Claim, store::Error> {
+    let job = core.store.job(id).await?;
+    let Some(job) = job.filter(|job| job.is_held(core.owner, job.run)) else {
+        return Ok(Claim::Passed);
+    };
+    let (call, params) = tokio::try_join!(core.store.call(id), core.store.params(id))?;
+    Ok(match (call, params) {
+        (Some(call), Some(params)) => Claim::Claimed(Box::new(Claimed { job, call, params })),
+        _ => Claim::Passed,
+    })
 }
 
-async fn begin_readable(core: &Arc<Core>, turn: &Turn) -> Result<bool, store::Error> {
-    if turn.gone {
-        return turn_away(core, turn.id).await.map(|()| true);
+/// Begins what was claimed. A job that cannot be read is no reason to hold up the others.
+fn begin(core: &Arc<Core>, entry: Execution, held: Held, claim: Claim) {
+    match claim {
+        Claim::Claimed(claimed) => {
+            let execution = execution::run(Arc::clone(core), entry, held, *claimed);
+            core.executions.spawn(execution);
+        }
+        Claim::Passed => {}
+        Claim::Unreadable(error) => core.set_aside(entry.id, &error),
     }
-    let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
-    let Some(held) = core.budget.arguments(size) else {
-        return Ok(false); // the end of an execution makes room, and rings
-    };
-    let Some(entry) = core.running.enter(turn.id, turn.server, turn.tools) else {
-        return Ok(true);
-    };
-    let (started, start) = oneshot::channel();
-    core.executions
-        .spawn(execution::run(Arc::clone(core), entry, held, started));
-    start.await.unwrap_or(Ok(())).map(|()| true) // dropped without a word: the job was gone
 }
 
 /// Ends a job whose server has left the route.
 async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
-    if let Some(call) = core.store.call(id).await? {
-        let body = core.executor.body(&call, End::Error);
-        core.finish(id, &Arc::new(call), (End::Error, body), None).await?;
-    }
-    Ok(())
+    let call = match core.store.call(id).await {
+        Ok(Some(call)) => Arc::new(call),
+        Ok(None) => return Ok(()),
+        Err(error @ (store::Error::Sealed { .. } | store::Error::Corrupt(_))) => {
+            core.set_aside(id, &error);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let ending = Ending {
+        id,
+        expect: Expect::Any,
+        body: core.executor.body(&call, End::Error),
+        call,
+        end: End::Error,
+        poisoned: false,
+    };
+    core.finish(&ending, None).await.map(drop)
 }
 
 /// A job whose turn it is.
@@ -194,12 +237,12 @@ async fn take_one(
     batch: &mut Vec<Turn>,
 ) -> Result<bool, store::Error> {
     while let Some(id) = queued.pop_front() {
-        if core.running.contains(id) {
+        if core.holds.has(id) {
             continue;
         }
         let limit = match limit(core, id).await {
-            Err(error @ store::Error::Sealed { .. }) => {
-                park(core, id, &error);
+            Err(error @ (store::Error::Sealed { .. } | store::Error::Corrupt(_))) => {
+                core.set_aside(id, &error);
                 continue;
             }
             limit => limit?.filter(|_| !lane.gone),

@@ -1,15 +1,13 @@
 //! One execution: from the committed start to the committed outcome.
 //!
-//! `execute` spawns it, and `recover` where an earlier process left a handle. Invariant: a call with
-//! `onInterruption: Fail` reaches its server only after its start is committed, so that a crash can never
-//! run it twice.
+//! `execute` spawns it, and `reconcile` where an earlier process left a handle. Invariant: a call reaches its
+//! server only after its start is committed, so that a crash can never run one twice that may not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -17,12 +15,11 @@ use super::budget::{Held, Room};
 use super::core::Core;
 use super::executor::{Begin, Executed, Run};
 use super::handle::{self, Handles};
-use super::recover;
 use super::running::Execution;
-use crate::id::JobId;
-use crate::job::{Call, Change, Job, OnInterruption};
+use super::{commit, finish};
+use crate::job::{Call, Change, Job};
 use crate::state::End;
-use crate::store;
+use crate::store::Claimed;
 use crate::trace;
 
 /// How long a cut execution may take to tell its server.
@@ -30,12 +27,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// What is taken up gets at least so long, for it may have ended while nobody was there.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
-/// Told when the start is committed, or could not be.
-pub(super) type Started = oneshot::Sender<Result<(), store::Error>>;
-
 /// What an execution is made of.
 struct Work {
-    id: JobId,
+    /// The job as it was claimed.
+    job: Job,
     call: Arc<Call>,
     begin: Begin,
     /// How long it may take.
@@ -57,90 +52,47 @@ enum Outcome {
     Left(Bytes),
 }
 
-/// Begins a queued job. Its arguments take `held` of the byte budget.
-pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, started: Started) {
-    let id = entry.id;
-    let Some((call, params)) = begin(&core, id, started).await else {
-        return;
-    };
+/// Runs a job that was claimed. Its arguments take `held` of the memory budget.
+pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: Claimed) {
+    let Claimed { job, call, params } = claimed;
     let work = Work {
-        id,
         left: call.timeout,
         begin: Begin::Send(params),
         room: core.budget.room(),
-        call,
+        call: Arc::new(call),
+        job,
     };
     carry_out(&core, &entry, work).await;
     drop(held);
 }
 
-/// Takes up a job that an earlier process left running.
-pub(super) async fn take_up(core: Arc<Core>, entry: Execution, call: Arc<Call>, handle: Bytes) {
-    let Some(job) = core.commit(entry.id, Change::Resume).await else {
-        return;
-    };
+/// Goes on with a job that an earlier process left running, once this one has claimed it.
+pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, handle): (Arc<Call>, Bytes)) {
     let spent = core.now().since(job.started.unwrap_or(job.accepted));
     let work = Work {
-        id: entry.id,
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
         begin: Begin::TakeUp(handle),
         room: core.budget.room(),
         call,
+        job,
     };
     carry_out(&core, &entry, work).await;
 }
 
 async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
-    let (id, call, room) = (work.id, Arc::clone(&work.call), work.room.clone());
-    let taken_up = matches!(work.begin, Begin::TakeUp(_));
-    let span = trace::execution(id, &call, taken_up);
+    let (job, call, room) = (work.job.clone(), Arc::clone(&work.call), work.room.clone());
+    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let span = trace::execution(job.id, &call, resumed);
     match execute(core, entry, work).instrument(span).await {
         Outcome::Ended(end, body) => {
             let held = room.keep(body.len());
-            core.finish_surely(id, &call, (end, body), held).await;
+            let ending = finish::of_execution(&job, &call, (end, body));
+            core.finish_surely(&ending, held).await;
         }
-        Outcome::Held => release(core, id).await,
-        Outcome::Cut => cut(core, id, &call).await,
-        Outcome::Left(handle) => leave(core, id, handle).await,
+        Outcome::Held => finish::release(core, job.id, commit::held(&job)).await,
+        Outcome::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
+        Outcome::Left(handle) => leave(core, &job, handle).await,
         Outcome::Cancelled => {}
-    }
-}
-
-/// Reads the call and commits its start: before anything is sent where it must run at most once,
-/// meanwhile where it may run again.
-async fn begin(core: &Arc<Core>, id: JobId, started: Started) -> Option<(Arc<Call>, Bytes)> {
-    let (call, params) = match read(core, id).await {
-        Ok(read) => read?,
-        Err(error) => {
-            let _gone = started.send(Err(error));
-            return None;
-        }
-    };
-    if call.on_interruption == OnInterruption::Fail {
-        start(core, id, started).await.ok()??;
-    } else {
-        core.executions
-            .spawn(start_meanwhile(Arc::clone(core), id, started));
-    }
-    Some((Arc::new(call), params))
-}
-
-async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Error> {
-    let (call, params) = tokio::try_join!(core.store.call(id), core.store.params(id))?;
-    Ok(call.zip(params))
-}
-
-/// Commits the start and tells the loop. `Ok(None)`: the job ended meanwhile.
-async fn start(core: &Core, id: JobId, started: Started) -> Result<Option<Job>, store::Error> {
-    let start = core.store.apply(id, vec![Change::Start], core.now()).await;
-    let _gone = started.send(start.as_ref().map(drop).map_err(Clone::clone));
-    start
-}
-
-/// The job runs already, so its start is committed in the end, lest it block its client's next one.
-async fn start_meanwhile(core: Arc<Core>, id: JobId, started: Started) {
-    if start(&core, id, started).await.is_err() {
-        core.commit(id, Change::Start).await;
     }
 }
 
@@ -164,7 +116,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
             Outcome::Ended(end, core.executor.body(&work.call, end))
         }
-        never = kept.commit(core, work.id) => match never {},
+        never = kept.commit(core, &work.job) => match never {},
     };
     abort.cancel();
     let _told = tokio::time::timeout(FAREWELL, execution).await;
@@ -181,7 +133,7 @@ async fn until_sent(
     let call = &*work.call;
     for tries in 0.. {
         let run = Run {
-            job: work.id,
+            job: work.job.id,
             call,
             begin: work.begin.clone(),
             handles: handles.clone(),
@@ -207,21 +159,11 @@ async fn until_sent(
     Outcome::Held
 }
 
-async fn release(core: &Core, id: JobId) {
-    core.commit(id, Change::Release).await;
-}
-
-async fn cut(core: &Arc<Core>, id: JobId, call: &Arc<Call>) {
-    if let Some(Some(job)) = core.surely(|| core.store.job(id)).await {
-        recover::interrupted(core, &job, call).await;
-    }
-}
-
 /// To be told to end costs an execution nothing.
-async fn leave(core: &Core, id: JobId, handle: Bytes) {
+async fn leave(core: &Core, job: &Job, handle: Bytes) {
     let changes = vec![Change::Handle { handle }, Change::Suspend];
-    let left = core.surely(|| core.store.apply(id, changes.clone(), core.now()));
-    if left.await.is_none() {
-        tracing::warn!(target: "asyncmcp::delivery", job = %id, "the next process takes a call up by an older handle");
+    let left = core.apply_surely(job.id, commit::held(job), changes).await;
+    if left.is_none() {
+        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "the next process resumes a call by an older handle");
     }
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::core::Core;
 use crate::id::JobId;
-use crate::job::{Change, Job, Key, Rank};
+use crate::job::{Change, Expect, Job, Key, Rank};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -32,33 +32,24 @@ async fn expire(core: &Core, receiver: Key, rank: Rank) -> Result<usize, store::
     Ok(buried.into_iter().filter(|buried| *buried).count())
 }
 
-/// Ends the job if it is too old; says whether it did.
+/// Ends the job if it is too old, and still due as it was read. Returns whether it did.
 async fn bury(core: &Core, id: JobId) -> Result<bool, store::Error> {
     let job = core.store.job(id).await?;
     let Some(job) = job.filter(|job| is_too_old(core, job)) else {
         return Ok(false);
     };
-    let buried = core.store.apply(job.id, last_steps(core), core.now()).await?;
-    if buried.is_some() {
+    let bury = Change::Bury {
+        why: Category::Expired,
+    };
+    let expect = Expect::Version(job.version);
+    let buried = core.apply(job.id, expect, vec![bury]).await?.job().is_some();
+    if buried {
         core.metrics.expired();
     }
-    Ok(buried.is_some())
+    Ok(buried)
 }
 
 fn is_too_old(core: &Core, job: &Job) -> bool {
     let since = job.undelivered_since().unwrap_or(job.accepted);
     job.state.push == Push::Due && since.plus(core.policy().max_age) < core.now()
-}
-
-/// Only what is due can be claimed, so this never ends a job whose trial is under way. The claim is given
-/// back at once and counts as no attempt.
-fn last_steps(core: &Core) -> Vec<Change> {
-    let back = Change::Retry {
-        at: core.now(),
-        why: None,
-    };
-    let bury = Change::Bury {
-        why: Category::Expired,
-    };
-    vec![Change::Claim, back, bury]
 }

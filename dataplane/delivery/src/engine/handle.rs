@@ -11,9 +11,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::commit;
 use super::core::Core;
-use crate::id::JobId;
-use crate::job::Change;
+use crate::job::{Change, Job};
 
 /// Executions that are over sooner commit no handle, unless it is one to keep at once.
 const SPARED: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Handles {
 
 impl Kept {
     /// Commits handles as they come, until it is dropped.
-    pub(super) async fn commit(mut self, core: &Core, id: JobId) -> Infallible {
+    pub(super) async fn commit(mut self, core: &Core, job: &Job) -> Infallible {
         let mut due = Instant::now() + SPARED;
         while self.0.changed().await.is_ok() {
             tokio::select! {
@@ -79,7 +79,8 @@ impl Kept {
             }
             let handle = self.0.borrow_and_update().handle.clone();
             if let Some(handle) = handle {
-                core.commit(id, Change::Handle { handle }).await;
+                let change = Change::Handle { handle };
+                core.apply_surely(job.id, commit::held(job), vec![change]).await;
             }
             due = Instant::now() + SPACING;
         }

@@ -3,6 +3,8 @@
 //! The data plane's jobs API calls it. Invariant: a step is a compare-and-set on the state table, so what two
 //! people or the engine do at once happens once; and every question is bounded, however many jobs there are.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use url::Url;
 
@@ -10,7 +12,7 @@ use super::core::Core;
 use super::{Engine, deliver, log};
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job};
+use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::state::{Push, Stage};
 use crate::store::scan::{Cursor, Filter, Order, Scan};
 use crate::store::{self, Store};
@@ -181,18 +183,19 @@ impl Engine {
     /// Has a dead or stopped delivery tried again: the same webhook-id, a new budget, the history kept. It
     /// comes after all live deliveries that are due for its receiver.
     pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {
-        let job = act(&self.core, id, Change::Replay).await?;
-        deliver::park(&self.core, &job);
-        log::acted(&self.core.policy(), &job, "replayed");
-        Ok(job)
+        self.detached(move |core| async move { replay(&core, id).await })
+            .await
     }
 
     /// Stops a delivery: no further attempt. One that is under way is let go on, and nobody looks at its
     /// answer.
     pub async fn stop(&self, id: JobId) -> Result<Job, ActError> {
-        let job = act(&self.core, id, Change::Stop).await?;
-        log::acted(&self.core.policy(), &job, "stopped");
-        Ok(job)
+        let stop = move |core: Arc<Core>| async move {
+            let job = act(&core, id, Change::Stop).await?;
+            log::acted(&core.policy(), &job, "stopped");
+            Ok(job)
+        };
+        self.detached(stop).await
     }
 
     /// Has the dead (or, where the query says so, the stopped) deliveries of a query tried again, at most
@@ -211,38 +214,58 @@ impl Engine {
             after,
             limit,
         };
-        let listing = self.list(&query, page).await?;
-        let replays = listing.jobs.iter().map(|listed| self.replay(listed.job.id));
-        let mut replayed = 0;
-        for done in join_all(replays).await {
-            match done {
-                Ok(_) => replayed += 1,
-                Err(ActError::Store(error)) => return Err(error),
-                Err(ActError::Unknown | ActError::Impossible(_)) => {} // somebody was faster
-            }
-        }
-        let next = listing.next;
+        let Listing { jobs, next } = self.list(&query, page).await?;
+        let ids = jobs.into_iter().map(|listed| listed.job.id).collect();
+        let replayed = self
+            .detached(move |core| async move { replay_each(&core, ids).await })
+            .await?;
         Ok(Replayed { replayed, next })
     }
 
     /// [`Engine::cancel`], and why not.
     pub async fn cancel_or_say(&self, id: JobId) -> Result<Job, ActError> {
-        let cancelled = self.cancel(id).await?;
-        let job = self.core.store.job(id).await?.ok_or(ActError::Unknown)?;
-        if !cancelled {
-            return Err(ActError::Impossible(job.state.stage()));
-        }
-        log::acted(&self.core.policy(), &job, "cancelled");
-        Ok(job)
+        let cancel = move |core: Arc<Core>| async move {
+            let cancelled = super::cancel(&core, id).await?;
+            let job = core.store.job(id).await?.ok_or(ActError::Unknown)?;
+            if !cancelled {
+                return Err(ActError::Impossible(job.state.stage()));
+            }
+            log::acted(&core.policy(), &job, "cancelled");
+            Ok(job)
+        };
+        self.detached(cancel).await
     }
 }
 
 async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
-    if let Some(job) = core.store.apply(id, vec![change], core.now()).await? {
-        return Ok(job);
+    match core.apply(id, Expect::Any, vec![change]).await? {
+        Applied::Applied(job) => Ok(job),
+        Applied::Moved(job) => Err(ActError::Impossible(job.state.stage())),
+        Applied::Gone => Err(ActError::Unknown),
+        Applied::Fenced => Err(ActError::Store(store::Error::Down(
+            "this process has ended for it".to_owned(),
+        ))),
     }
-    let job = core.store.job(id).await?.ok_or(ActError::Unknown)?;
-    Err(ActError::Impossible(job.state.stage()))
+}
+
+async fn replay(core: &Core, id: JobId) -> Result<Job, ActError> {
+    let job = act(core, id, Change::Replay).await?;
+    deliver::schedule(core, &job);
+    log::acted(&core.policy(), &job, "replayed");
+    Ok(job)
+}
+
+/// Returns how many were replayed; somebody may have been faster with the others.
+async fn replay_each(core: &Core, ids: Vec<JobId>) -> Result<usize, store::Error> {
+    let mut replayed = 0;
+    for done in join_all(ids.into_iter().map(|id| replay(core, id))).await {
+        match done {
+            Ok(_) => replayed += 1,
+            Err(ActError::Store(error)) => return Err(error),
+            Err(ActError::Unknown | ActError::Impossible(_)) => {}
+        }
+    }
+    Ok(replayed)
 }
 
 async fn call_of(store: &dyn Store, id: JobId) -> Result<Option<Call>, store::Error> {

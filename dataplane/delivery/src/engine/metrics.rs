@@ -14,7 +14,7 @@ use crate::egress::{Egress, Refusal};
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
-use crate::state::{Category, Exec};
+use crate::state::{Category, Exec, Stage};
 use crate::verdict::{Fault, Verdict};
 
 const EXECUTION_SECONDS: &[f64] = &[
@@ -26,8 +26,41 @@ const ATTEMPT_SECONDS: &[f64] = &[
 const DELIVERY_SECONDS: &[f64] = &[
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0,
 ];
+const JOBS_ACCEPTED: Named = (
+    "asyncmcp_jobs_accepted_total",
+    "Calls accepted for delivery by webhook.",
+);
+const DELIVERY_ATTEMPTS: Named = ("asyncmcp_delivery_attempts_total", "POSTs to receivers.");
+const DELIVERY_ATTEMPT_DURATION: Named = (
+    "asyncmcp_delivery_attempt_duration_seconds",
+    "How long one POST took.",
+);
+const DELIVERY_RETRIES: Named = (
+    "asyncmcp_delivery_retries_total",
+    "Attempts that will be repeated, by the reason of the failure.",
+);
+const TIME_TO_DELIVERY: Named = (
+    "asyncmcp_time_to_delivery_seconds",
+    "From the tool's result, or its replay, to the receiver's 2xx.",
+);
+const OLDEST_PENDING: Named = (
+    "asyncmcp_oldest_pending_seconds",
+    "Age of the oldest result that is not delivered; 0 without one.",
+);
+const DEAD_LETTERS: Named = (
+    "asyncmcp_dead_letters_total",
+    "Deliveries given up, by the last reason.",
+);
+const RECONCILED_JOBS: Named = (
+    "asyncmcp_reconciled_jobs_total",
+    "Jobs that the store said were under way although nobody was at work on them, by state. They were resumed.",
+);
+const EGRESS_BLOCKED: Named = (
+    "asyncmcp_egress_blocked_total",
+    "Receivers refused by the egress policy, by rule.",
+);
 const BREAKER_OPEN: Named = (
-    "breaker_open",
+    "asyncmcp_breaker_open",
     "Receivers that get few attempts or none because they failed again and again.",
 );
 const STATUS_CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
@@ -42,65 +75,24 @@ pub(super) struct Metrics {
     oldest_pending: Gauge,
     breaker_open: Gauge,
     dead_letters: IntCounterVec,
+    reconciled: IntCounterVec,
     egress_blocked: IntCounterVec,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            jobs_accepted: counter(
-                registry,
-                ("jobs_accepted_total", "Calls accepted for delivery by webhook."),
-                &["server", "tool"],
-            )?,
+            jobs_accepted: counter(registry, JOBS_ACCEPTED, &["server", "tool"])?,
             job_duration: durations(registry, "From acceptance to the tool's result.")?,
-            attempts: counter(
-                registry,
-                ("delivery_attempts_total", "POSTs to receivers."),
-                &["outcome", "status_class"],
-            )?,
-            attempt_duration: histogram(
-                registry,
-                ("delivery_attempt_duration_seconds", "How long one POST took."),
-                ATTEMPT_SECONDS,
-            )?,
-            retries: counter(
-                registry,
-                (
-                    "delivery_retries_total",
-                    "Attempts that will be repeated, by what went wrong.",
-                ),
-                &["reason"],
-            )?,
-            time_to_delivery: histogram(
-                registry,
-                (
-                    "time_to_delivery_seconds",
-                    "From the tool's result, or its replay, to the receiver's 2xx.",
-                ),
-                DELIVERY_SECONDS,
-            )?,
-            oldest_pending: gauge(
-                registry,
-                (
-                    "oldest_pending_seconds",
-                    "Age of the oldest result that is not delivered; 0 without one.",
-                ),
-            )?,
+            attempts: counter(registry, DELIVERY_ATTEMPTS, &["outcome", "status_class"])?,
+            attempt_duration: histogram(registry, DELIVERY_ATTEMPT_DURATION, ATTEMPT_SECONDS)?,
+            retries: counter(registry, DELIVERY_RETRIES, &["reason"])?,
+            time_to_delivery: histogram(registry, TIME_TO_DELIVERY, DELIVERY_SECONDS)?,
+            oldest_pending: gauge(registry, OLDEST_PENDING)?,
             breaker_open: gauge(registry, BREAKER_OPEN)?,
-            dead_letters: counter(
-                registry,
-                ("dead_letters_total", "Deliveries given up, by the last reason."),
-                &["reason"],
-            )?,
-            egress_blocked: counter(
-                registry,
-                (
-                    "egress_blocked_total",
-                    "Receivers refused by the egress policy, by rule.",
-                ),
-                &["rule"],
-            )?,
+            dead_letters: counter(registry, DEAD_LETTERS, &["reason"])?,
+            reconciled: counter(registry, RECONCILED_JOBS, &["state"])?,
+            egress_blocked: counter(registry, EGRESS_BLOCKED, &["rule"])?,
         };
         metrics.begin_at_zero();
         Ok(metrics)
@@ -118,12 +110,22 @@ impl Metrics {
                 self.retries.with_label_values(&[category.as_str()]);
             }
         }
+        for stage in [Stage::Running, Stage::Sending] {
+            self.reconciled.with_label_values(&[stage.as_str()]);
+        }
         for fault in Fault::ALL {
             self.retries.with_label_values(&[fault.as_str()]);
         }
         for rule in Egress::rules() {
             self.egress_blocked.with_label_values(&[rule]);
         }
+    }
+
+    /// Counts a job of this process that nobody was at work on.
+    pub(super) fn reconciled(&self, job: &Job) {
+        self.reconciled
+            .with_label_values(&[job.state.stage().as_str()])
+            .inc();
     }
 
     pub(super) fn accepted(&self, server: &str, tool: &str) {
@@ -143,6 +145,9 @@ impl Metrics {
         let labels = [outcome.as_str(), class(attempt.status)];
         self.attempts.with_label_values(&labels).inc();
         self.attempt_duration.observe(attempt.duration.as_secs_f64());
+        if let Verdict::Refused(refusal) = attempt.verdict {
+            self.blocked(refusal);
+        }
     }
 
     pub(super) fn interrupted(&self) {
@@ -159,9 +164,6 @@ impl Metrics {
             }
             Change::Bury { why } => self.dead_letters.with_label_values(&[why.as_str()]).inc(),
             _ => self.retries.with_label_values(&[reason(verdict)]).inc(),
-        }
-        if let Verdict::Refused(refusal) = verdict {
-            self.blocked(refusal);
         }
     }
 
@@ -202,20 +204,21 @@ fn class(status: Option<u16>) -> &'static str {
     }
 }
 
+/// A metric's name and HELP.
 type Named = (&'static str, &'static str);
 
 fn counter(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-    let options = Opts::new(format!("asyncmcp_{name}"), help);
+    let options = Opts::new(name, help);
     register(registry, IntCounterVec::new(options, labels)?)
 }
 
 fn histogram(registry: &Registry, (name, help): Named, buckets: &[f64]) -> prometheus::Result<Histogram> {
-    let options = HistogramOpts::new(format!("asyncmcp_{name}"), help).buckets(buckets.to_vec());
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
     register(registry, Histogram::with_opts(options)?)
 }
 
 fn gauge(registry: &Registry, (name, help): Named) -> prometheus::Result<Gauge> {
-    register(registry, Gauge::new(format!("asyncmcp_{name}"), help)?)
+    register(registry, Gauge::new(name, help)?)
 }
 
 fn durations(registry: &Registry, help: &str) -> prometheus::Result<HistogramVec> {

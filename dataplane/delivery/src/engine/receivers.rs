@@ -72,7 +72,7 @@ pub(super) struct Turn {
 
 impl Receivers {
     /// Notes that a delivery is due at `at`.
-    pub(super) fn park(&self, receiver: Key, rank: Rank, at: Millis) {
+    pub(super) fn schedule(&self, receiver: Key, rank: Rank, at: Millis) {
         let mut state = self.state();
         let lane = state.lane(receiver);
         let next = match rank {
@@ -119,7 +119,7 @@ impl Receivers {
     }
 
     /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on, that of
-    /// replayed deliveries where there is room for them: whoever asked looks it up and parks it.
+    /// replayed deliveries where there is room for them: whoever asked looks it up and schedules it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
         state.lanes.retain(|_, lane| !lane.is_idle(now, limits));
@@ -174,7 +174,7 @@ impl Receivers {
         shut.map(|(receiver, _)| *receiver).collect()
     }
 
-    /// Returns when something was parked, or room came free where something is parked.
+    /// Returns when something was scheduled, or room came free where something is scheduled.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -1,14 +1,15 @@
-//! The executions under way, and the bell that wakes the execution loop.
+//! The executions under way, and what wakes the execution loop.
 //!
 //! Invariant: a job is in here from before its start is committed until its outcome is, so it is never
 //! dispatched twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::holds::Hold;
 use crate::id::JobId;
 use crate::job::Key;
 
@@ -16,9 +17,7 @@ use crate::job::Key;
 #[derive(Default)]
 pub(super) struct Running {
     jobs: Mutex<HashMap<JobId, Entry>>,
-    /// Jobs that cannot be read until a key is back; another process tries again.
-    parked: Mutex<HashSet<JobId>>,
-    bell: Notify,
+    changed: Notify,
 }
 
 struct Entry {
@@ -34,11 +33,13 @@ pub(super) struct Execution {
     /// Fires when the job is cancelled.
     pub(super) cancel: CancellationToken,
     running: Arc<Running>,
+    _hold: Hold,
 }
 
 impl Running {
-    /// Enters a job; `None` if it is in already.
-    pub(super) fn enter(self: &Arc<Self>, id: JobId, server: Key, tools: Option<Key>) -> Option<Execution> {
+    /// Enters the job that is held; `None` if it is in already.
+    pub(super) fn enter(self: &Arc<Self>, hold: Hold, server: Key, tools: Option<Key>) -> Option<Execution> {
+        let id = hold.id;
         let mut jobs = self.jobs();
         if jobs.contains_key(&id) {
             return None;
@@ -54,6 +55,7 @@ impl Running {
             id,
             cancel,
             running: Arc::clone(self),
+            _hold: hold,
         })
     }
 
@@ -62,16 +64,6 @@ impl Running {
         if let Some(entry) = self.jobs().get(&id) {
             entry.cancel.cancel();
         }
-    }
-
-    /// Leaves a job in the queue for as long as this process lives. Its client's later jobs wait behind it.
-    pub(super) fn park(&self, id: JobId) {
-        self.parked().insert(id);
-    }
-
-    /// Whether a job is in, or parked.
-    pub(super) fn contains(&self, id: JobId) -> bool {
-        self.jobs().contains_key(&id) || self.parked().contains(&id)
     }
 
     /// How many run on `server`.
@@ -93,18 +85,14 @@ impl Running {
         self.jobs().len()
     }
 
-    /// Wakes the execution loop: a job was queued.
-    pub(super) fn ring(&self) {
-        self.bell.notify_one();
+    /// Wakes the execution loop: a job is queued, or an execution has room.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
     }
 
-    /// Returns when a job was queued or room came free.
-    pub(super) async fn rung(&self) {
-        self.bell.notified().await;
-    }
-
-    fn parked(&self) -> MutexGuard<'_, HashSet<JobId>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns when the loop was woken.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
@@ -115,6 +103,6 @@ impl Running {
 impl Drop for Execution {
     fn drop(&mut self) {
         self.running.jobs().remove(&self.id);
-        self.running.ring();
+        self.running.wake();
     }
 }

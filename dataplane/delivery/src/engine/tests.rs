@@ -10,6 +10,7 @@ mod executions;
 mod faults;
 mod flaky;
 mod handles;
+mod holding;
 mod jobs;
 mod memory;
 mod receivers;

@@ -59,7 +59,7 @@ impl Job {
         let open = matches!(push, Push::Due | Push::Sending);
         Rows {
             queued: (exec == Exec::Queued).then_some((self.server, self.client)),
-            inflight: exec == Exec::Running || push == Push::Sending,
+            inflight: self.state.is_in_flight(),
             due: self
                 .receiver
                 .filter(|_| push == Push::Due)

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{Exec, Push};
+use crate::history;
+use crate::state::{End, Exec, Push};
 
-fn job(receiver: bool) -> Job {
+pub(super) fn job(receiver: bool) -> Job {
     let target = Target {
         url: "https://example.com/hook".to_owned(),
         origin: Origin::Session,
@@ -35,6 +36,7 @@ fn job(receiver: bool) -> Job {
             key: [2; 32],
             fingerprint: [3; 32],
         },
+        names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     })
@@ -65,7 +67,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => Just(Change::Poison),
         2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),
         4 => Just(Change::Claim),
-        2 => Just(Change::Note(entry())),
+        2 => Just(Change::Attempted(entry())),
         3 => (2..99u64, prop::option::of(category.clone()))
             .prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
         1 => Just(Change::Deliver),
@@ -75,12 +77,28 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+fn stamp(at: u64) -> Stamp {
+    let (replica, epoch) = (0, 7);
+    Stamp {
+        by: Owner { replica, epoch },
+        at: Millis(at),
+    }
+}
+
+fn step(changes: &[Change], at: u64) -> Step {
+    Step {
+        expect: Expect::Any,
+        stamp: stamp(at),
+        changes: changes.to_vec(),
+    }
+}
+
 /// The steps of a life, each with the header before and after it.
 fn life(receiver: bool, changes: Vec<Change>) -> Vec<(Job, Change, Job)> {
     let mut job = job(receiver);
     let mut steps = Vec::new();
     for (at, change) in (2..).zip(changes) {
-        if let Some(after) = job.after(&change, Millis(at)) {
+        if let Some(after) = job.after_step(&step(std::slice::from_ref(&change), at)) {
             steps.push((std::mem::replace(&mut job, after.clone()), change, after));
         }
     }
@@ -134,8 +152,8 @@ proptest! {
     #[test]
     fn a_note_moves_nothing(changes in prop::collection::vec(change(), 0..40)) {
         for (before, change, after) in life(true, changes) {
-            if let Change::Note(_) = change {
-                prop_assert_eq!(before, after);
+            if let Change::Attempted(_) = change {
+                prop_assert_eq!(Job { version: after.version, ..before }, after);
             }
         }
     }
@@ -157,8 +175,20 @@ proptest! {
     fn several_changes_are_the_same_one_by_one(changes in prop::collection::vec(change(), 0..6)) {
         let one_by_one = changes
             .iter()
-            .try_fold(job(true), |job, change| job.after(change, Millis(7)));
-        prop_assert_eq!(job(true).after_all(&changes, Millis(7)), one_by_one);
+            .try_fold(job(true), |job, change| job.after(change, stamp(7)));
+        let version = |job: Option<Job>| job.map(|job| Job { version: 0, ..job });
+        prop_assert_eq!(version(job(true).after_step(&step(&changes, 7))), version(one_by_one));
+    }
+
+    #[test]
+    fn a_job_has_an_owner_exactly_while_somebody_is_at_work_on_it(changes in prop::collection::vec(change(), 0..40)) {
+        for (before, change, after) in life(true, changes) {
+            prop_assert_eq!(after.owner.is_some(), after.rows().inflight);
+            let claims = matches!(change, Change::Start | Change::Resume | Change::Claim);
+            prop_assert_eq!(after.run, before.run + u32::from(claims));
+            prop_assert!(after.version <= before.version + 1);
+            prop_assert_eq!(after.version == before.version, after == before);
+        }
     }
 
     #[test]
@@ -174,16 +204,16 @@ fn a_first_attempt_under_way_is_not_waiting_and_a_second_is() {
     let body = Bytes::new();
     let end = End::Result;
     let first = [Change::Start, Change::Finish { end, body }, Change::Claim];
-    let first = job(true).after_all(&first, Millis(5)).unwrap();
+    let first = job(true).after_step(&step(&first, 5)).unwrap();
     assert_eq!(first.rows().waiting, None);
     let why = Some(Category::Timeout);
     let retry = Change::Retry { at: Millis(9), why };
-    let parked = first.after(&retry, Millis(6)).unwrap();
+    let parked = first.after(&retry, stamp(6)).unwrap();
     assert_eq!(parked.rows().waiting, Some(Millis(5)));
     assert_eq!(
         parked.rows().due,
         parked.receiver.map(|receiver| (receiver, Rank::Live, Millis(9)))
     );
-    let second = parked.after(&Change::Claim, Millis(9)).unwrap();
+    let second = parked.after(&Change::Claim, stamp(9)).unwrap();
     assert_eq!(second.rows().waiting, Some(Millis(5)));
 }

@@ -100,6 +100,7 @@ impl World {
                 key: [0; 32],
                 fingerprint: [0; 32],
             },
+            names: Vec::new(),
             max_pending: u64::MAX,
             max_queued: u64::MAX,
         };

@@ -6,6 +6,7 @@
 
 pub(super) mod acceptance;
 pub(super) mod ends;
+pub(super) mod fence;
 pub(super) mod handles;
 pub(super) mod histories;
 pub(super) mod model;
@@ -21,11 +22,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Acceptance, Store, Sweep};
+use super::{Acceptance, Error, Store, Sweep};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Target, Trace};
+use crate::job::{
+    Applied, Call, Change, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
+};
 use crate::state::{Category, End};
 
 /// A store under test.
@@ -75,6 +78,14 @@ macro_rules! suite {
                 keeps_replayed_deliveries_apart_from_live_ones,
                 lists_what_is_in_flight,
                 knows_the_oldest_delivery_that_waits,
+            }
+            fence {
+                a_stale_owner_changes_nothing,
+                an_earlier_claim_changes_nothing,
+                a_step_that_expects_a_version_is_applied_to_no_other,
+                claims_answer_for_each_queued_job_in_order,
+                a_claim_takes_what_is_due_live_first_and_tells_what_is_next,
+                a_call_is_found_by_the_names_it_was_accepted_with,
             }
             handles {
                 keeps_the_last_handle_while_the_execution_runs,
@@ -142,6 +153,7 @@ pub(super) fn new_job(number: u8) -> NewJob {
             key: [number; 32],
             fingerprint: [number; 32],
         },
+        names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     }
@@ -197,8 +209,19 @@ async fn accept(store: &dyn Store, job: NewJob) -> JobId {
 
 /// Applies changes that must be steps.
 async fn apply<const N: usize>(store: &dyn Store, id: JobId, changes: [Change; N], now: u64) -> Job {
-    let after = store.apply(id, changes.into(), Millis(now)).await.unwrap();
+    let after = apply_any(store, id, changes.into(), Millis(now)).await.unwrap();
     after.expect("the changes are steps")
+}
+
+/// Applies changes whatever the job is, as long as they are steps; the job after them, if it changed.
+pub(super) async fn apply_any(
+    store: &(impl Store + ?Sized),
+    id: JobId,
+    changes: Vec<Change>,
+    at: Millis,
+) -> Result<Option<Job>, Error> {
+    let step = Step::any(store.owner(), changes, at);
+    store.apply(id, step).await.map(Applied::job)
 }
 
 pub(super) fn finish() -> Change {

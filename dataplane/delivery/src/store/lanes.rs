@@ -60,14 +60,22 @@ impl Lanes {
 mod tests {
     use super::*;
     use crate::clock::Millis;
-    use crate::job::Change;
+    use crate::job::{Change, Owner, Stamp};
     use crate::store::conformance::new_job;
 
     #[test]
     fn counts_what_is_queued_and_forgets_empty_lanes() {
         let mut lanes = Lanes::default();
         let queued = Job::accepted(&new_job(1));
-        let running = queued.after(&Change::Start, Millis(5)).unwrap();
+        let running = queued
+            .after(
+                &Change::Start,
+                Stamp {
+                    by: Owner::default(),
+                    at: Millis(5),
+                },
+            )
+            .unwrap();
         lanes.shift(None, Some(&queued));
         lanes.shift(None, Some(&queued));
         assert_eq!(lanes.queued_for(queued.server), 2);

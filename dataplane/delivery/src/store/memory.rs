@@ -1,10 +1,11 @@
 //! The store of a route with `store.memory`, and the model that other stores are tested
 //! against: everything in ordered maps behind one lock.
 //!
-//! Invariant: what it answers is what [`Job::after`] and [`Job::rows`] say, and nothing of it
+//! Invariant: what it answers is what [`Job::after_step`] and [`Job::rows`] say, and nothing of it
 //! outlives the process.
 
 mod index;
+mod roles;
 mod room;
 mod scan;
 mod sweep;
@@ -12,18 +13,16 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::index::Index;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
-use super::scan::Found;
-use super::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
+use super::{Acceptance, Claim, ClaimDue, Claimed, Counts, Due, Error, SessionRow};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::job::{Applied, Call, Change, Expect, Job, Key, NewJob, Owner, Rank, Stamp, Step};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug)]
@@ -47,6 +46,8 @@ struct State {
     taken: u64,
     budget: Option<u64>,
     high_water: Millis,
+    /// Engines so far: each is a process of its own to the jobs.
+    epoch: u64,
     closed: bool,
 }
 
@@ -61,6 +62,24 @@ struct Record {
     history: VecDeque<(u32, Entry)>,
 }
 
+impl Record {
+    /// Keeps what a change brings beside the header.
+    fn keep(&mut self, change: Change) {
+        match change {
+            Change::Finish { body, .. } => {
+                self.params = None;
+                self.body = Some(body);
+            }
+            Change::Handle { handle } => self.handle = Some(handle),
+            Change::Attempted(entry) => self.note(entry),
+            _ => {}
+        }
+        if !self.job.has_handle {
+            self.handle = None;
+        }
+    }
+}
+
 impl Memory {
     /// An empty store without bounds that reports to `metrics`.
     pub fn new(metrics: Metrics) -> Self {
@@ -72,6 +91,7 @@ impl Memory {
         metrics.set_up(true);
         let state = State {
             budget,
+            epoch: 1,
             ..State::default()
         };
         metrics.set_space(&state.space());
@@ -79,6 +99,12 @@ impl Memory {
             state: Mutex::new(state),
             metrics,
         }
+    }
+
+    /// What is left behind here is the next process's from here on, and steps of the last one change nothing.
+    #[cfg(test)]
+    pub(crate) fn restart(&self) {
+        self.lock().epoch += 1;
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, Error> {
@@ -107,12 +133,11 @@ impl Memory {
 impl State {
     fn accept(&mut self, new: NewJob) -> Result<Acceptance, Error> {
         if let Some(id) = self.dedupe.get(&new.dedupe.key).copied() {
-            let same = self.jobs[&id].fingerprint == new.dedupe.fingerprint;
-            return Ok(if same {
-                Acceptance::Same(id)
-            } else {
-                Acceptance::Conflict(id)
-            });
+            if self.jobs[&id].fingerprint != new.dedupe.fingerprint {
+                return Ok(Acceptance::Conflict(id));
+            }
+            self.name(id, &new.names, new.at);
+            return Ok(Acceptance::Same(id));
         }
         if self.jobs.contains_key(&new.id) {
             return Err(Error::Corrupt(format!("there is a job {} already", new.id)));
@@ -137,6 +162,7 @@ impl State {
             return Ok(Acceptance::Full);
         }
         self.dedupe.insert(new.dedupe.key, new.id);
+        self.find_by(&record.job);
         self.file(None, Some(&record.job));
         self.passed(new.at);
         self.taken += record.weight();
@@ -144,43 +170,114 @@ impl State {
         Ok(Acceptance::New(new.id))
     }
 
-    fn apply(&mut self, id: JobId, changes: Vec<Change>, now: Millis) -> Option<Job> {
-        let record = self.jobs.get_mut(&id)?;
-        let after = record.job.after_all(&changes, now)?;
-        self.taken -= record.weight();
-        let before = std::mem::replace(&mut record.job, after.clone());
-        let mut noted = false;
-        for change in changes {
-            match change {
-                Change::Finish { body, .. } => {
-                    record.params = None;
-                    record.body = Some(body);
-                }
-                Change::Handle { handle } => {
-                    record.handle = Some(handle);
-                    noted = true;
-                }
-                Change::Note(entry) => {
-                    record.note(entry);
-                    noted = true;
-                }
-                _ => {}
-            }
+    fn owner(&self) -> Owner {
+        Owner {
+            replica: 0,
+            epoch: self.epoch,
         }
-        if !after.has_handle {
-            record.handle = None;
+    }
+
+    fn check_owner(&self, stamp: Stamp) -> Result<(), Error> {
+        if stamp.by == self.owner() {
+            Ok(())
+        } else {
+            Err(Error::Fenced)
+        }
+    }
+
+    fn apply(&mut self, id: JobId, step: Step) -> Applied {
+        if step.stamp.by != self.owner() {
+            return Applied::Fenced;
+        }
+        let Some(record) = self.jobs.get_mut(&id) else {
+            return Applied::Gone;
+        };
+        let before = record.job.clone();
+        let Some(after) = before.after_step(&step) else {
+            return Applied::Moved(before);
+        };
+        self.taken -= record.weight();
+        record.job = after.clone();
+        for change in step.changes {
+            record.keep(change);
         }
         self.taken += record.weight();
         if before.names.len() < after.names.len() {
-            for name in &after.names {
-                self.dedupe.entry(*name).or_insert(id);
-            }
+            self.find_by(&after);
         }
-        if noted || before != after {
+        if before.version < after.version {
             self.file(Some(&before), Some(&after));
-            self.passed(now);
+            self.passed(step.stamp.at);
         }
-        Some(after)
+        Applied::Applied(after)
+    }
+
+    /// Has a job found by its names, but for those that are another's.
+    fn find_by(&mut self, job: &Job) {
+        for name in &job.names {
+            self.dedupe.entry(*name).or_insert(job.id);
+        }
+    }
+
+    /// Has a job that has not ended found by more names.
+    fn name(&mut self, id: JobId, names: &[[u8; 32]], at: Millis) {
+        let changes = names.iter().map(|name| Change::Name { name: *name }).collect();
+        let by = self.owner();
+        let expect = Expect::Any;
+        let stamp = Stamp { by, at };
+        let _ended = self.apply(
+            id,
+            Step {
+                expect,
+                stamp,
+                changes,
+            },
+        );
+    }
+
+    fn claim_queued(&mut self, id: JobId, stamp: Stamp) -> Claim {
+        let changes = vec![Change::Start];
+        let expect = Expect::Any;
+        let Applied::Applied(job) = self.apply(
+            id,
+            Step {
+                expect,
+                stamp,
+                changes,
+            },
+        ) else {
+            return Claim::Passed;
+        };
+        let record = &self.jobs[&id];
+        Claim::Claimed(Box::new(Claimed {
+            job,
+            call: record.call.clone(),
+            params: record.params.clone().unwrap_or_default(),
+        }))
+    }
+
+    fn claim_due(&mut self, claim: ClaimDue) -> Due {
+        let ClaimDue {
+            receiver,
+            room,
+            replays,
+            stamp,
+        } = claim;
+        let mut ids = self.index.due(receiver, Rank::Live, stamp.at, room);
+        let left = replays.min(room - ids.len());
+        ids.extend(self.index.due(receiver, Rank::Replayed, stamp.at, left));
+        let step = Step {
+            expect: Expect::Any,
+            stamp,
+            changes: vec![Change::Claim],
+        };
+        let claimed = ids
+            .into_iter()
+            .filter_map(|id| self.apply(id, step.clone()).job());
+        Due {
+            claimed: claimed.collect(),
+            next: Rank::ALL.map(|rank| self.index.next_due(receiver, rank)),
+        }
     }
 
     fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> bool {
@@ -228,133 +325,6 @@ impl State {
 
     fn passed(&mut self, now: Millis) {
         self.high_water = self.high_water.max(now);
-    }
-}
-
-#[async_trait]
-impl Store for Memory {
-    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
-        self.commit(|state| state.accept(job))?
-    }
-
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
-        self.commit(|state| state.apply(id, changes, now))
-    }
-
-    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
-        Ok(self.open()?.jobs.get(&id).map(|record| record.job.clone()))
-    }
-
-    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        Ok(self.open()?.jobs.get(&id).map(|record| record.call.clone()))
-    }
-
-    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        Ok(self
-            .open()?
-            .jobs
-            .get(&id)
-            .and_then(|record| record.params.clone()))
-    }
-
-    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        Ok(self.open()?.jobs.get(&id).and_then(|record| record.body.clone()))
-    }
-
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        Ok(self
-            .open()?
-            .jobs
-            .get(&id)
-            .and_then(|record| record.handle.clone()))
-    }
-
-    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
-        Ok(self.open()?.dedupe.get(&dedupe).copied())
-    }
-
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        Ok(self.open()?.index.lanes())
-    }
-
-    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
-        Ok(self.open()?.index.next_queued(server, after))
-    }
-
-    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
-        Ok(self.open()?.index.queued(server, client, limit))
-    }
-
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        Ok(self.open()?.pending_of(client))
-    }
-
-    async fn inflight(&self) -> Result<Vec<Job>, Error> {
-        let state = self.open()?;
-        let jobs = state.index.inflight().map(|id| state.jobs[&id].job.clone());
-        Ok(jobs.collect())
-    }
-
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
-        Ok(self.open()?.index.receivers())
-    }
-
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        Ok(self.open()?.index.due(receiver, rank, now, limit))
-    }
-
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
-        Ok(self.open()?.index.next_due(receiver, rank))
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
-        self.open()?.scan(&scan)
-    }
-
-    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
-        Ok(self.open()?.history(id))
-    }
-
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        Ok(self.open()?.index.oldest_waiting())
-    }
-
-    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
-        self.commit(|state| state.sweep(&sweep))
-    }
-
-    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
-        self.commit(|state| state.reclaim(limit))
-    }
-
-    fn space(&self) -> Space {
-        self.lock().space()
-    }
-
-    fn counts(&self) -> Counts {
-        self.lock().counts
-    }
-
-    fn is_up(&self) -> bool {
-        !self.lock().closed
-    }
-
-    fn high_water(&self) -> Millis {
-        self.lock().high_water
-    }
-
-    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
-        Ok(self.open()?.sessions.get(&sid).cloned())
-    }
-
-    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
-        self.commit(|state| state.swap_session(sid, row))
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.lock().closed = true;
-        self.metrics.set_up(false);
-        Ok(())
     }
 }
 

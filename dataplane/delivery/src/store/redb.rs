@@ -22,6 +22,7 @@ mod op;
 mod options;
 mod overlay;
 mod read;
+mod roles;
 mod scan;
 mod shared;
 mod usage;
@@ -33,7 +34,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -41,26 +41,23 @@ use tokio_util::sync::CancellationToken;
 use self::budget::Budget;
 use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
-use self::op::{Accept, Apply, Op, Reply, Swap};
+use self::op::{Op, Reply};
 pub use self::options::Options;
 use self::read::{Near, View};
 use self::shared::Shared;
 use self::vault::{Stowed, Vault};
 use self::writer::Writer;
-use super::codec;
-use super::scan::Found;
 use super::seal::Field;
-use super::{Acceptance, Counts, Error, KeyUse, Scan, SessionRow, Space, Store, Sweep};
-use crate::clock::Millis;
-use crate::history::Entry;
+use super::{Error, codec};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::job::{Change, NewJob, Owner};
 
 /// A store in one file, for one process.
 ///
 /// Dropping it waits for the commit under way. Prefer [`Store::close`], which reports errors.
 #[derive(Debug)]
 pub struct Embedded {
+    owner: Owner,
     inbox: mpsc::Sender<Op>,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -75,12 +72,16 @@ impl Embedded {
 
     /// Opens the store that is kept on `media`.
     fn start(media: Box<dyn Media>, options: Options) -> Result<Self, Error> {
-        let (db, ledger) = media.open()?;
+        let (db, mut ledger) = media.open()?;
         let vault = Vault {
             blobs: media.blobs(),
             sealer: Arc::clone(&options.sealer),
             route: format::route(&db, &options.route)?,
             large: options.large,
+        };
+        let owner = Owner {
+            replica: 0,
+            epoch: ledger.next_epoch(&db)?,
         };
         let budget = Budget::new(media.volume(), options.size, options.ballast, options.look_every);
         budget.tend(&ledger);
@@ -89,12 +90,13 @@ impl Embedded {
         shared.remove_orphans()?;
         shared.report_missing_keys();
         let (inbox, outbox) = mpsc::channel();
-        let writer = Writer::new(outbox, Arc::clone(&shared), media, options);
+        let writer = Writer::new(outbox, owner, Arc::clone(&shared), media, options);
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| Error::Down(format!("its thread cannot start: {error}")))?;
         Ok(Self {
+            owner,
             inbox,
             shared,
             writer: Mutex::new(Some(writer)),
@@ -123,7 +125,7 @@ impl Embedded {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(op(reply)).map_err(|_| self.shared.failure())?;
         // The writer drops a reply instead of sending it when the commit failed.
-        answer.await.map_err(|_| self.shared.failure())?
+        answer.await.map_err(|_| self.shared.unknown())?
     }
 
     /// Reads something that may be large.
@@ -213,164 +215,6 @@ impl Drop for Embedded {
         // An error means that the writer is gone already.
         let _ = self.inbox.send(Op::Close(reply));
         self.join();
-    }
-}
-
-#[async_trait]
-impl Store for Embedded {
-    async fn accept(&self, new: NewJob) -> Result<Acceptance, Error> {
-        let params = new.params.clone();
-        let call = codec::encode_call(&new.call);
-        let call = self.shared.vault().seal(Field::Call, new.id.to_bytes(), call);
-        if self.is_hopeless(&new)? {
-            return Ok(Acceptance::Full);
-        }
-        let params = match self.stow(Field::Params, new.id, params).await {
-            Err(_) if self.shared.space().is_full => return Ok(Acceptance::Full),
-            params => params?,
-        };
-        let accept = Box::new(Accept { new, call, params });
-        self.write(|reply| Op::Accept(accept, reply)).await
-    }
-
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
-        let body = match body_of(&changes) {
-            Some(body) => Some(self.stow(Field::Body, id, body).await?),
-            None => None,
-        };
-        let handle = handle_of(&changes).map(|handle| self.seal_handle(id, handle));
-        let apply = Box::new(Apply {
-            id,
-            changes,
-            body,
-            handle,
-            now,
-        });
-        self.write(|reply| Op::Apply(apply, reply)).await
-    }
-
-    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
-        self.shared.view()?.job(id)
-    }
-
-    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        self.shared.view()?.call(id)
-    }
-
-    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.payload(Field::Params, id).await
-    }
-
-    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.payload(Field::Body, id).await
-    }
-
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.shared.view()?.handle(id)
-    }
-
-    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
-        self.shared.view()?.find(dedupe)
-    }
-
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.shared.view()?.lanes()
-    }
-
-    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
-        self.shared.view()?.next_queued(server, after)
-    }
-
-    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
-        self.shared.view()?.queued(server, client, limit)
-    }
-
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.shared.view()?.pending_of(client)
-    }
-
-    async fn inflight(&self) -> Result<Vec<Job>, Error> {
-        self.read(View::inflight).await
-    }
-
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
-        self.shared.view()?.receivers()
-    }
-
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
-        self.shared.view()?.due(receiver, rank, now, limit)
-    }
-
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
-        self.shared.view()?.next_due(receiver, rank)
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
-        self.read(move |view| view.scan(&scan)).await
-    }
-
-    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
-        self.shared.view()?.history(id)
-    }
-
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        self.shared.view()?.oldest_waiting()
-    }
-
-    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
-        self.write(|reply| Op::Sweep(sweep, reply)).await
-    }
-
-    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
-        self.write(|reply| Op::Reclaim(limit, reply)).await
-    }
-
-    fn space(&self) -> Space {
-        self.shared.space()
-    }
-
-    fn counts(&self) -> Counts {
-        self.shared.counts()
-    }
-
-    fn is_up(&self) -> bool {
-        self.shared.is_up()
-    }
-
-    fn high_water(&self) -> Millis {
-        self.shared.high_water()
-    }
-
-    fn keys(&self) -> Vec<KeyUse> {
-        self.shared.keys()
-    }
-
-    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
-        self.shared.view()?.session(sid)
-    }
-
-    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
-        let value = self
-            .shared
-            .vault()
-            .seal(Field::Session, sid, codec::encode_session(&row));
-        let SessionRow { version, expires, .. } = row;
-        let swap = Swap {
-            sid,
-            version,
-            expires,
-            value,
-        };
-        self.write(|reply| Op::Swap(swap, reply)).await
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        if self.writer().is_none() {
-            return Ok(()); // closed before
-        }
-        self.write(Op::Close).await?;
-        self.join(); // the thread has nothing left to do but to end
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::sender::{Attempt, Post, Sender};
 use asyncmcp_delivery::state::End;
-use asyncmcp_delivery::store::Store;
+use asyncmcp_delivery::store::Upkeep as _;
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::verdict::Verdict;
 use axum::Router;

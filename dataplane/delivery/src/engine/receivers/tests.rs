@@ -32,7 +32,7 @@ fn a_receiver_gets_as_many_slots_as_it_has_room() {
 #[test]
 fn due_work_goes_before_a_fresh_result() {
     let (receivers, key) = receivers();
-    receivers.park(key, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
     assert!(receivers.reserve(key, NOW, &room(8)).is_none());
     let ready = receivers.ready(NOW, &room(8));
     assert_eq!((ready.len(), ready[0].slots.len()), (1, 8));
@@ -45,7 +45,7 @@ fn due_work_goes_before_a_fresh_result() {
 #[test]
 fn work_that_is_due_later_leaves_room_for_a_fresh_result() {
     let (receivers, key) = receivers();
-    receivers.park(key, Rank::Live, LATER);
+    receivers.schedule(key, Rank::Live, LATER);
     assert!(receivers.reserve(key, NOW, &room(8)).is_some());
     assert_eq!(receivers.next_turn(&room(8)), Some(LATER));
 }
@@ -53,7 +53,7 @@ fn work_that_is_due_later_leaves_room_for_a_fresh_result() {
 #[test]
 fn a_blocked_receiver_waits_whatever_is_due() {
     let (receivers, key) = receivers();
-    receivers.park(key, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
     receivers.block(key, LATER);
     receivers.block(key, NOW); // a block never shrinks
     assert!(receivers.ready(NOW, &room(8)).is_empty());
@@ -66,8 +66,8 @@ fn a_blocked_receiver_waits_whatever_is_due() {
 fn one_receiver_without_room_does_not_hold_up_another() {
     let (receivers, full) = receivers();
     let _busy = receivers.reserve(full, NOW, &room(1)).unwrap();
-    receivers.park(full, Rank::Live, NOW);
-    receivers.park(Key::of("other"), Rank::Live, LATER);
+    receivers.schedule(full, Rank::Live, NOW);
+    receivers.schedule(Key::of("other"), Rank::Live, LATER);
     assert_eq!(receivers.next_turn(&room(1)), Some(LATER));
 }
 
@@ -92,7 +92,7 @@ fn faults_in_a_row_are_counted() {
 fn all_receivers_together_have_an_end() {
     let receivers: Arc<Receivers> = Arc::default();
     for number in 0..200 {
-        receivers.park(Key::of(&number.to_string()), Rank::Live, NOW);
+        receivers.schedule(Key::of(&number.to_string()), Rank::Live, NOW);
     }
     let mut ready = receivers.ready(NOW, &room(8));
     let slots: usize = ready.iter().map(|turn| turn.slots.len()).sum();
@@ -120,8 +120,8 @@ fn an_open_breaker_holds_its_receiver_and_no_other() {
         attempt(&receivers, key, Sample::Ill, NOW);
     }
     assert_eq!(receivers.open_breakers(), 1);
-    receivers.park(key, Rank::Live, NOW);
-    receivers.park(other, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
+    receivers.schedule(other, Rank::Live, NOW);
     assert!(receivers.reserve(key, NOW, &room(8)).is_none());
     let ready = receivers.ready(NOW, &room(8));
     assert_eq!((ready.len(), ready[0].receiver), (1, other));
@@ -161,7 +161,7 @@ fn a_rate_spreads_attempts_and_charges_for_those_that_began() {
         rate: Some(2),
         ..room(8)
     };
-    receivers.park(key, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
     let ready = receivers.ready(NOW, &limits);
     assert_eq!(ready[0].slots.len(), 1, "one half second's worth");
     drop(ready); // nothing was due after all
@@ -169,7 +169,7 @@ fn a_rate_spreads_attempts_and_charges_for_those_that_began() {
     slot.begin(Rank::Live);
     drop(slot);
     assert!(receivers.reserve(key, NOW, &limits).is_none());
-    receivers.park(key, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
     assert_eq!(
         receivers.next_turn(&limits),
         Some(NOW.plus(Duration::from_millis(500)))
@@ -179,7 +179,7 @@ fn a_rate_spreads_attempts_and_charges_for_those_that_began() {
 #[test]
 fn replayed_deliveries_take_a_quarter_of_the_room_and_never_hold_up_a_fresh_result() {
     let (receivers, key) = receivers();
-    receivers.park(key, Rank::Replayed, NOW);
+    receivers.schedule(key, Rank::Replayed, NOW);
     assert!(
         receivers.reserve(key, NOW, &room(8)).is_some(),
         "they wait, not it"
@@ -190,10 +190,10 @@ fn replayed_deliveries_take_a_quarter_of_the_room_and_never_hold_up_a_fresh_resu
     for slot in &mut turn.slots {
         slot.begin(Rank::Replayed);
     }
-    receivers.park(key, Rank::Replayed, NOW);
+    receivers.schedule(key, Rank::Replayed, NOW);
     assert!(receivers.ready(NOW, &room(8)).is_empty(), "their share is taken");
     assert_eq!(receivers.next_turn(&room(8)), None);
-    receivers.park(key, Rank::Live, NOW);
+    receivers.schedule(key, Rank::Live, NOW);
     let live = receivers.ready(NOW, &room(8)).pop().unwrap();
     assert_eq!((live.slots.len(), live.replays), (6, 0));
     drop(live);
@@ -204,7 +204,7 @@ fn replayed_deliveries_take_a_quarter_of_the_room_and_never_hold_up_a_fresh_resu
 #[test]
 fn a_receiver_with_room_for_one_is_replayed_to_as_well() {
     let (receivers, key) = receivers();
-    receivers.park(key, Rank::Replayed, LATER);
+    receivers.schedule(key, Rank::Replayed, LATER);
     assert!(receivers.ready(NOW, &room(1)).is_empty());
     assert_eq!(receivers.ready(LATER, &room(1))[0].replays, 1);
 }

@@ -118,7 +118,7 @@ async fn a_route_may_do_without_breakers() {
     world.receivers.script(DEAD, [Reply::status(500)]);
     let ids = park(&world, DEAD, 40).await;
     for id in &ids {
-        engine.core.receivers.park(
+        engine.core.receivers.schedule(
             to(DEAD, world.job("")).call.target.unwrap().key(),
             crate::job::Rank::Live,
             world.clock.now(),

@@ -6,7 +6,7 @@ use super::world::*;
 use crate::id::JobId;
 use crate::job::{NewJob, Retry};
 use crate::state::Category;
-use crate::store::Store;
+use crate::store::roles::*;
 use crate::verdict::{Fault, Verdict};
 
 /// The whole seconds at which attempts were made for `id`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::engine::AcceptError;
-use crate::store::Store;
+use crate::store::roles::*;
 
 const GRACE: Duration = Duration::from_secs(30);
 

@@ -2,7 +2,8 @@
 
 use super::world::*;
 use crate::engine::{AcceptError, ToolLimit, ToolLimits};
-use crate::store::{Acceptance, Store};
+use crate::store::Acceptance;
+use crate::store::roles::*;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
-//! A memory store that can be taken down, and that survives its engine.
+//! A memory store that can be taken down, that reports failure of commits that happened, and that survives its
+//! engine.
 //!
-//! Invariant: while it is down nothing is read and nothing is changed; a job whose key was taken away
-//! has its header alone.
+//! Every engine test runs on it. Invariant: while it is down nothing is read and nothing is changed; every
+//! third step and claim is applied and reported as a failed commit; who asks waits for every answer; a job whose key was taken away has its
+//! header alone.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -13,17 +15,24 @@ use bytes::Bytes;
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 use crate::store::scan::Found;
-use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
+use crate::store::{
+    Acceptance, Claim, ClaimDue, Counts, Due, Error, Jobs, Ownership, People, Queues, Scan, SessionRow,
+    SessionRows, Space, Store, Sweep, Upkeep,
+};
+
+/// One in so many commits happens and is reported as failed.
+const LIES: usize = 3;
 
 /// See the module.
 pub(super) struct Flaky {
     inner: Memory,
     down: AtomicBool,
     applied: AtomicUsize,
+    commits: AtomicUsize,
     /// Jobs whose key is missing.
     sealed: Mutex<HashSet<JobId>>,
 }
@@ -34,13 +43,14 @@ impl Default for Flaky {
             inner: Memory::new(Metrics::default()),
             down: AtomicBool::new(false),
             applied: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
             sealed: Mutex::default(),
         }
     }
 }
 
 impl Flaky {
-    /// One that may take so many bytes.
+    /// One that may take this many bytes.
     pub(super) fn bounded(budget: u64) -> Self {
         Self {
             inner: Memory::bounded(Some(budget), Metrics::default()),
@@ -50,6 +60,16 @@ impl Flaky {
 
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// The store below, which never lies.
+    pub(super) fn inner(&self) -> &Memory {
+        &self.inner
+    }
+
+    /// The next engine is another process.
+    pub(super) fn restart(&self) {
+        self.inner.restart();
     }
 
     /// How often changes of a job were asked for.
@@ -80,17 +100,36 @@ impl Flaky {
         }
         Ok(&self.inner)
     }
+
+    /// The answer to a commit that happened, which now and then says that nobody knows.
+    fn report<T>(&self, committed: T) -> Result<T, Error> {
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed);
+        if commits % LIES == LIES - 1 {
+            return Err(Error::Unknown("the test says so".to_owned()));
+        }
+        Ok(committed)
+    }
+}
+
+impl Ownership for Flaky {
+    fn owner(&self) -> Owner {
+        self.inner.owner()
+    }
 }
 
 #[async_trait]
-impl Store for Flaky {
+impl Jobs for Flaky {
     async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
-        self.up()?.accept(job).await
+        let accepted = self.up()?.accept(job).await;
+        tokio::task::yield_now().await;
+        accepted
     }
 
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+    async fn apply(&self, id: JobId, step: Step) -> Result<Applied, Error> {
         self.applied.fetch_add(1, Ordering::Relaxed);
-        self.up()?.apply(id, changes, now).await
+        let applied = self.up()?.apply(id, step).await?;
+        tokio::task::yield_now().await;
+        self.report(applied)
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
@@ -116,7 +155,10 @@ impl Store for Flaky {
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
         self.up()?.find(dedupe).await
     }
+}
 
+#[async_trait]
+impl Queues for Flaky {
     async fn lanes(&self) -> Result<Vec<Key>, Error> {
         self.up()?.lanes().await
     }
@@ -129,12 +171,23 @@ impl Store for Flaky {
         self.up()?.queued(server, client, limit).await
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.up()?.pending_of(client).await
+    async fn claim_queued(&self, ids: &[JobId], stamp: Stamp) -> Result<Vec<Claim>, Error> {
+        let mut claims = Vec::new();
+        for id in ids {
+            match self.readable(*id) {
+                Ok(inner) => claims.extend(inner.claim_queued(&[*id], stamp).await?),
+                Err(error @ Error::Sealed { .. }) => claims.push(Claim::Unreadable(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        self.applied.fetch_add(ids.len(), Ordering::Relaxed);
+        self.report(claims)
     }
 
-    async fn inflight(&self) -> Result<Vec<Job>, Error> {
-        self.up()?.inflight().await
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error> {
+        let due = self.up()?.claim_due(claim).await?;
+        self.applied.fetch_add(due.claimed.len(), Ordering::Relaxed);
+        self.report(due)
     }
 
     async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
@@ -149,6 +202,13 @@ impl Store for Flaky {
         self.up()?.next_due(receiver, rank).await
     }
 
+    async fn in_flight(&self) -> Result<Vec<Job>, Error> {
+        self.up()?.in_flight().await
+    }
+}
+
+#[async_trait]
+impl People for Flaky {
     async fn scan(&self, scan: Scan) -> Result<Found, Error> {
         self.up()?.scan(scan).await
     }
@@ -157,16 +217,23 @@ impl Store for Flaky {
         self.up()?.history(id).await
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        self.up()?.oldest_waiting().await
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        self.up()?.pending_of(client).await
     }
+}
 
+#[async_trait]
+impl Upkeep for Flaky {
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.up()?.sweep(sweep).await
     }
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
         self.up()?.reclaim(limit).await
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        self.up()?.oldest_waiting().await
     }
 
     fn space(&self) -> Space {
@@ -184,7 +251,10 @@ impl Store for Flaky {
     fn high_water(&self) -> Millis {
         self.inner.high_water()
     }
+}
 
+#[async_trait]
+impl SessionRows for Flaky {
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
         self.up()?.session(sid).await
     }
@@ -192,7 +262,10 @@ impl Store for Flaky {
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
         self.up()?.swap_session(sid, row).await
     }
+}
 
+#[async_trait]
+impl Store for Flaky {
     /// The next engine goes on with it.
     async fn close(&self) -> Result<(), Error> {
         Ok(())

@@ -8,7 +8,7 @@ use super::world::*;
 use crate::engine::Engine;
 use crate::id::JobId;
 use crate::job::{Change, NewJob};
-use crate::store::Store;
+use crate::store::roles::*;
 
 const GRACE: Duration = Duration::from_secs(30);
 

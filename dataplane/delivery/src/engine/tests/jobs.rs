@@ -9,7 +9,7 @@ use crate::history::Outcome;
 use crate::id::JobId;
 use crate::job::{Change, NewJob};
 use crate::state::{Category, End, Stage};
-use crate::store::Store;
+use crate::store::roles::*;
 use crate::store::scan::{Filter, Order};
 use crate::verdict::{Fault, Verdict};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::world::*;
-use crate::store::Store;
+use crate::store::roles::*;
 
 const BUDGET: usize = 128 << 20;
 

@@ -7,7 +7,8 @@ use super::flaky::Flaky;
 use super::world::{Reply, World, eventually, fate, to};
 use crate::job::Change;
 use crate::state::End;
-use crate::store::{Acceptance, Store as _};
+use crate::store::Acceptance;
+use crate::store::roles::*;
 
 const KIB: u64 = 1 << 10;
 

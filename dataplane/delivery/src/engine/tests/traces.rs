@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::world::*;
 use crate::job::{Change, Job, Trace};
-use crate::store::Store;
+use crate::store::roles::*;
 use crate::trace;
 
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

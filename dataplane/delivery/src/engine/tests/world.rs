@@ -12,8 +12,9 @@ use super::flaky::Flaky;
 pub(super) use super::receivers::{Receivers, Reply};
 pub(super) use super::servers::Servers;
 use crate::clock::Millis;
-use crate::job::{Call, Change, Dedupe, Job, Key, OnInterruption, Retry, Target};
+use crate::job::{Call, Change, Dedupe, Job, Key, OnInterruption, Retry, Step, Target};
 use crate::sender;
+use crate::store::roles::*;
 
 /// When every test begins.
 pub(super) const START: Millis = Millis(1_800_000_000_000);
@@ -78,6 +79,7 @@ impl World {
     }
 
     pub(super) fn start_with(&self, sender: Arc<dyn sender::Sender>) -> Engine {
+        self.store.restart();
         let parts = Parts {
             store: Arc::clone(&self.store) as _,
             executor: Arc::clone(&self.servers) as _,
@@ -116,6 +118,7 @@ impl World {
                 key,
                 fingerprint: [0; 32],
             },
+            names: Vec::new(),
             max_pending: u64::MAX,
             max_queued: u64::MAX,
         }
@@ -123,11 +126,12 @@ impl World {
 
     /// Accepts a job straight into the store and takes these steps, as an earlier process might have.
     pub(super) async fn left_behind(&self, new: NewJob, changes: Vec<Change>) -> JobId {
-        let id = new.id;
-        self.store.accept(new).await.unwrap();
+        let (id, store) = (new.id, self.store.inner());
+        store.accept(new).await.unwrap();
         for change in changes {
-            let applied = self.store.apply(id, vec![change], self.clock.now()).await;
-            assert!(applied.unwrap().is_some(), "the steps follow the table");
+            let step = Step::any(store.owner(), vec![change], self.clock.now());
+            let applied = store.apply(id, step).await.unwrap();
+            assert!(applied.job().is_some(), "the steps follow the table");
         }
         id
     }

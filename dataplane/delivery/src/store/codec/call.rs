@@ -26,17 +26,20 @@ pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     value.option(call.target.as_ref(), |value, target| {
         value.str(&target.url);
         value.u8(code(&target.origin, &ORIGINS));
+        value.option(target.secret.as_ref(), |value, secret| {
+            value.bytes(secret.bytes());
+        });
     });
     write_retry(&mut value, &call.retry);
     value.str(&call.trace.parent);
     value.str(&call.trace.state);
-    write_later_fields(&mut value, call);
+    value.u8(u8::from(call.as_task));
     value.done()
 }
 
 pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
     let mut value = Reader::open(value)?;
-    let mut call = Call {
+    let call = Call {
         server: value.str()?,
         tool: value.str()?,
         shown_as: value.str()?,
@@ -50,37 +53,17 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
             parent: value.str()?,
             state: value.str()?,
         },
-        as_task: false, // it comes last
+        as_task: value.u8()? != 0,
     };
-    if let (Some(target), false) = (&mut call.target, value.is_over()) {
-        target.secret = value.option(read_secret)?;
-    }
-    if !value.is_over() {
-        call.as_task = value.u8()? != 0;
-    }
     value.end()?;
     Ok(call)
-}
-
-/// A field is there where it, or one behind it, says something.
-fn write_later_fields(value: &mut Writer, call: &Call) {
-    if let Some(target) = &call.target
-        && (target.secret.is_some() || call.as_task)
-    {
-        value.option(target.secret.as_ref(), |value, secret| {
-            value.bytes(secret.bytes());
-        });
-    }
-    if call.as_task {
-        value.u8(1);
-    }
 }
 
 fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {
     Ok(Target {
         url: value.str()?,
         origin: value.variant("origin", &ORIGINS)?,
-        secret: None, // it comes last
+        secret: value.option(read_secret)?,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use super::{Reader, Writer, code};
 use crate::id::JobId;
-use crate::job::Job;
+use crate::job::{Job, Owner};
 use crate::state::{Category, End, Exec, Push, State};
 use crate::store::Error;
 
@@ -32,12 +32,15 @@ pub(super) const CATEGORIES: [Category; 10] = [
     Category::Expired,
 ];
 
-/// What later versions added comes last, each behind a number of its own, and only where it is there.
+/// What few jobs have comes last, each behind a number of its own.
 const REPLAYED: u8 = 1;
 const NAME: u8 = 2;
+const OWNER: u8 = 3;
 
 pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     let mut value = Writer::new();
+    value.u64(job.version);
+    value.u32(job.run);
     write_exec(&mut value, job.state.exec);
     write_push(&mut value, job.state.push);
     value.array(job.server.0);
@@ -59,6 +62,11 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
         value.u8(REPLAYED);
         value.millis(at);
     }
+    if let Some(owner) = job.owner {
+        value.u8(OWNER);
+        value.u32(owner.replica);
+        value.u64(owner.epoch);
+    }
     for name in &job.names {
         value.u8(NAME);
         value.array(*name);
@@ -70,6 +78,8 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
     let mut value = Reader::open(value)?;
     let mut job = Job {
         id,
+        version: value.u64()?,
+        run: value.u32()?,
         state: State {
             exec: read_exec(&mut value)?,
             push: read_push(&mut value)?,
@@ -88,18 +98,18 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         replays: value.u32()?,
         replayed: None, // it comes later
         last: value.option(read_category)?,
-        size: 0,
-        has_handle: false,
-        poisoned: false,
+        size: value.u32()?,
+        has_handle: value.u8()? != 0,
+        poisoned: value.u8()? != 0,
+        owner: None, // it comes later
     };
-    if !value.is_over() {
-        job.size = value.u32()?;
-        job.has_handle = value.u8()? != 0;
-        job.poisoned = value.u8()? != 0;
-    }
     while !value.is_over() {
         match value.u8()? {
             REPLAYED => job.replayed = Some(value.millis()?),
+            OWNER => {
+                let (replica, epoch) = (value.u32()?, value.u64()?);
+                job.owner = Some(Owner { replica, epoch });
+            }
             NAME => job.names.push(value.array()?),
             other => return Err(Error::Corrupt(format!("{other} is no field of a job"))),
         }

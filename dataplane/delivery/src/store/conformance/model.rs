@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{new_job, target};
+use super::{apply_any, new_job, target};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
@@ -58,7 +58,9 @@ pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
     let reason = |error: crate::store::Error| error.reason();
     match op {
         Op::Accept(job) => format!("{:?}", store.accept(*job).await.map_err(reason)),
-        Op::Apply(id, changes, now) => format!("{:?}", store.apply(id, changes, now).await.map_err(reason)),
+        Op::Apply(id, changes, now) => {
+            format!("{:?}", apply_any(store, id, changes, now).await.map_err(reason))
+        }
         Op::Sweep(sweep) => format!("{:?}", store.sweep(sweep).await.map_err(reason)),
         Op::Reclaim(limit) => format!("{:?}", store.reclaim(limit).await.map_err(reason)),
         Op::Swap(sid, row) => format!("{:?}", store.swap_session(sid, row).await.map_err(reason)),
@@ -99,7 +101,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         next: Vec::new(),
         queued: Vec::new(),
         pending: Vec::new(),
-        inflight: store.inflight().await.unwrap(),
+        inflight: store.in_flight().await.unwrap(),
         receivers: store.receivers().await.unwrap(),
         due: Vec::new(),
         next_due: Vec::new(),
@@ -261,7 +263,7 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
         1 => prop::sample::select(vec![Change::Resume, Change::Suspend, Change::Poison]),
         4 => (prop::sample::select(End::ALL.to_vec()), body).prop_map(|(end, body)| Change::Finish { end, body }),
         4 => Just(Change::Claim),
-        3 => note().prop_map(Change::Note),
+        3 => note().prop_map(Change::Attempted),
         3 => (0..END, prop::option::of(category())).prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
         2 => Just(Change::Deliver),
         1 => category().prop_map(|why| Change::Bury { why }),

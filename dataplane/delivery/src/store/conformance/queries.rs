@@ -161,7 +161,7 @@ pub(in crate::store) async fn lists_what_is_in_flight(store: Arc<dyn Store>) {
     let sending = apply(&*store, sending, [finish(), Change::Claim], 5).await;
     apply(&*store, over, [finish(), Change::Claim, Change::Deliver], 5).await;
 
-    assert_eq!(store.inflight().await.unwrap(), [running, sending]);
+    assert_eq!(store.in_flight().await.unwrap(), [running, sending]);
 }
 
 pub(in crate::store) async fn knows_the_oldest_delivery_that_waits(store: Arc<dyn Store>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BURY, accept, apply, entry, finish, new_job, retry};
+use super::{BURY, Step, accept, apply, apply_any, entry, finish, new_job, retry};
 use crate::clock::Millis;
 use crate::job::{Change, NewJob};
 use crate::state::End;
@@ -18,7 +18,7 @@ fn changes() -> [Change; 10] {
         Release,
         finish(),
         Claim,
-        Change::Note(entry(5)),
+        Change::Attempted(entry(5)),
         retry(90),
         Deliver,
         BURY,
@@ -48,13 +48,15 @@ pub(in crate::store) async fn takes_each_step_of_the_table_and_no_other(store: A
         for change in changes() {
             number += 1;
             let id = accept(&*store, new_job(number)).await;
-            let walked = store.apply(id, way.clone(), Millis(70)).await.unwrap();
+            let walked = apply_any(&*store, id, way.clone(), Millis(70)).await.unwrap();
             let before = walked.expect("the way is made of steps");
             let counts = store.counts();
 
-            let after = store.apply(id, vec![change.clone()], Millis(75)).await.unwrap();
+            let after = apply_any(&*store, id, vec![change.clone()], Millis(75))
+                .await
+                .unwrap();
 
-            let expected = before.after(&change, Millis(75));
+            let expected = before.after_step(&Step::any(store.owner(), vec![change.clone()], Millis(75)));
             assert_eq!(after, expected, "{change:?} after {way:?}");
             let kept = store.job(id).await.unwrap();
             assert_eq!(
@@ -75,7 +77,7 @@ pub(in crate::store) async fn takes_several_steps_or_none(store: Arc<dyn Store>)
     let before = store.job(id).await.unwrap();
     let impossible = vec![Change::Start, finish(), Change::Start];
 
-    assert_eq!(store.apply(id, impossible, Millis(5)).await.unwrap(), None);
+    assert_eq!(apply_any(&*store, id, impossible, Millis(5)).await.unwrap(), None);
     assert_eq!(store.job(id).await.unwrap(), before);
     assert!(store.params(id).await.unwrap().is_some());
     assert_eq!(store.body(id).await.unwrap(), None);
@@ -113,7 +115,10 @@ pub(in crate::store) async fn changes_nothing_for_no_changes(store: Arc<dyn Stor
     let id = accept(&*store, new_job(1)).await;
     let before = store.job(id).await.unwrap();
     let high_water = store.high_water();
-    assert_eq!(store.apply(id, vec![], Millis(99_999)).await.unwrap(), before);
+    assert_eq!(
+        apply_any(&*store, id, vec![], Millis(99_999)).await.unwrap(),
+        before
+    );
     assert_eq!(store.job(id).await.unwrap(), before);
     assert_eq!(store.high_water(), high_water);
 }

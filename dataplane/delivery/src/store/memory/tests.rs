@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::conformance::model::{op, run};
 use crate::store::conformance::{Subject, suite};
+use crate::store::roles::*;
 
 impl Memory {
     /// Panics where the index or the counts are not what the jobs say.

@@ -7,15 +7,15 @@ use ::redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, Write
 
 use super::fault::Fault;
 use super::history::Numbered;
-use super::keys::{self, Sorted, Timed};
+use super::keys::{Sorted, Timed};
 use super::usage::Usage;
 use crate::clock::Millis;
 use crate::store::codec::{Reader, Writer};
 use crate::store::lanes::Lanes;
 use crate::store::{Counts, Error};
 
-/// The newest file format that this version writes and reads.
-const FORMAT: u32 = 1;
+/// The file format that this version writes and reads.
+const FORMAT: u32 = 2;
 const FORMAT_ROW: &str = "format";
 const LEDGER_ROW: &str = "ledger";
 /// The route that values are sealed for; written once.
@@ -34,9 +34,9 @@ pub(super) const TARGET: TableDefinition<'_, Id, Value> = TableDefinition::new("
 pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("args");
 /// The body to deliver, once the call ended.
 pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
-/// The handle of an execution under way, where it has one. No table in a file of an earlier version.
+/// The handle of an execution under way, where it has one.
 pub(super) const HANDLE: TableDefinition<'_, Id, Value> = TableDefinition::new("handle");
-/// The history of its attempts. There from the table's first commit on.
+/// The history of its attempts.
 pub(super) const ATTEMPTS: TableDefinition<'_, &Numbered, Value> = TableDefinition::new("attempts");
 /// The index rows of [`crate::job::Rows`], in its order; `expire` has the settled ones.
 pub(super) const EXEC: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("exec");
@@ -45,7 +45,7 @@ pub(super) const DUE: TableDefinition<'_, &Sorted, ()> = TableDefinition::new("d
 pub(super) const WAITING: TableDefinition<'_, &Timed, ()> = TableDefinition::new("waiting");
 pub(super) const DEAD: TableDefinition<'_, &Timed, ()> = TableDefinition::new("dead");
 pub(super) const EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("expire");
-/// How many jobs of a client are pending; no row for none. Counted from the table's first commit on.
+/// How many jobs of a client are pending; no row for none.
 pub(super) const PENDING: TableDefinition<'_, &[u8; 8], Value> = TableDefinition::new("pending");
 /// The job of a dedupe key.
 pub(super) const DEDUPE: TableDefinition<'_, &[u8; 32], Value> = TableDefinition::new("dedupe");
@@ -58,6 +58,8 @@ pub(super) const SESSION_EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefiniti
 pub(super) struct Ledger {
     pub(super) counts: Counts,
     pub(super) high_water: Millis,
+    /// The epoch of the process that has the store open, or had it last.
+    pub(super) epoch: u64,
     pub(super) usage: Usage,
     pub(super) lanes: Lanes,
 }
@@ -76,15 +78,15 @@ impl Ledger {
             value.u64(count);
         }
         value.millis(self.high_water);
+        value.u64(self.epoch);
         self.usage.write(&mut value);
         self.lanes.write(&mut value);
         value.done()
     }
 
-    /// Counts again in `txn` what the earlier version that wrote it did not keep.
-    fn decode(value: &[u8], txn: &ReadTransaction) -> Result<Self, Error> {
+    fn decode(value: &[u8]) -> Result<Self, Error> {
         let mut value = Reader::open(value)?;
-        let mut ledger = Self {
+        let ledger = Self {
             counts: Counts {
                 queued: value.u64()?,
                 running: value.u64()?,
@@ -93,20 +95,21 @@ impl Ledger {
                 dead: value.u64()?,
             },
             high_water: value.millis()?,
-            ..Self::default()
-        };
-        ledger.usage = if value.is_over() {
-            Usage::recount(txn)?
-        } else {
-            Usage::read(&mut value)?
-        };
-        ledger.lanes = if value.is_over() {
-            lanes(txn)?
-        } else {
-            Lanes::read(&mut value)?
+            epoch: value.u64()?,
+            usage: Usage::read(&mut value)?,
+            lanes: Lanes::read(&mut value)?,
         };
         value.end()?;
         Ok(ledger)
+    }
+
+    /// Counts the process that opens the store, durably before its first step.
+    pub(super) fn next_epoch(&mut self, db: &Database) -> Result<u64, Error> {
+        self.epoch += 1;
+        let txn = begin(db)?;
+        self.write(&txn)?;
+        txn.commit().map_err(Fault::from)?;
+        Ok(self.epoch)
     }
 
     /// Writes the ledger into the transaction.
@@ -157,7 +160,8 @@ pub(super) fn read(db: &Database) -> Result<Ledger, Error> {
     match format {
         Some(FORMAT) => ledger(&txn),
         Some(found) if found > FORMAT => Err(Error::NewerFormat { found, known: FORMAT }),
-        _ => Err(Error::Corrupt("it has no format number".to_owned())),
+        Some(found) => Err(Error::OlderFormat { found, known: FORMAT }),
+        None => Err(Error::Corrupt("it has no format number".to_owned())),
     }
 }
 
@@ -166,17 +170,7 @@ pub(super) fn ledger(txn: &ReadTransaction) -> Result<Ledger, Error> {
     let meta = txn.open_table(META).map_err(Fault::from)?;
     let row = meta.get(LEDGER_ROW).map_err(Fault::from)?;
     let row = row.ok_or_else(|| Error::Corrupt("it has no ledger".to_owned()))?;
-    Ledger::decode(row.value(), txn)
-}
-
-/// Counts the queues of the servers, from every row.
-fn lanes(txn: &ReadTransaction) -> Result<Lanes, Error> {
-    let mut lanes = Lanes::default();
-    let rows = txn.open_table(EXEC).map_err(Fault::from)?;
-    for row in rows.range::<&Sorted>(..).map_err(Fault::from)? {
-        lanes.add(keys::first(row.map_err(Fault::from)?.0.value()));
-    }
-    Ok(lanes)
+    Ledger::decode(row.value())
 }
 
 /// The route that the store's first life wrote down.

@@ -3,6 +3,8 @@
 //! Called by the writer only. Invariant: an operation reads and decodes everything it needs
 //! before its first write, so one that fails has written nothing.
 
+mod accept;
+mod claims;
 mod reclaim;
 mod restore;
 
@@ -19,19 +21,20 @@ use super::format::{self, Id, Ledger, Value};
 use super::history;
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
-use super::op::{Accept, Apply, Swap};
-use super::usage;
+use super::op::{Apply, Swap};
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Dedupe, Job, Key, Rows};
+use crate::job::{Applied, Change, Job, Key, Owner, Rows};
 use crate::store::seal::Field;
-use crate::store::{Acceptance, Error, HEARTBEAT, Space, Sweep, codec};
+use crate::store::{Error, HEARTBEAT, Space, Sweep, codec};
 
 /// The tables of a write transaction, and what was done to them so far.
 pub(super) struct Group<'txn> {
     txn: &'txn WriteTransaction,
     vault: &'txn Vault,
+    /// This process.
+    owner: Owner,
     job: Table<'txn, Id, Value>,
     target: Table<'txn, Id, Value>,
     args: Table<'txn, Id, Value>,
@@ -69,12 +72,13 @@ impl<'txn> Group<'txn> {
     /// An empty group on top of the commit that left `ledger`.
     pub(super) fn open(
         txn: &'txn WriteTransaction,
-        vault: &'txn Vault,
+        (vault, owner): (&'txn Vault, Owner),
         (ledger, space, reclaimed): (Ledger, Space, Timed),
     ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
             vault,
+            owner,
             job: txn.open_table(format::JOB)?,
             target: txn.open_table(format::TARGET)?,
             args: txn.open_table(format::ARGS)?,
@@ -116,56 +120,25 @@ impl<'txn> Group<'txn> {
         self.done.info.total() == 0
     }
 
-    pub(super) fn accept(&mut self, accept: Accept) -> Result<Acceptance, Fault> {
-        let Accept { new, call, params } = accept;
-        if let Some(known) = self.known(&new.dedupe)? {
-            return Ok(known);
-        }
-        if self.job(new.id)?.is_some() {
-            Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
-        }
-        let (job, id) = (Job::accepted(&new), new.id.to_bytes());
-        let pending = self.pending_of(job.client)?;
-        if pending >= new.max_pending {
-            return Ok(Acceptance::ClientFull);
-        }
-        if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
-            return Ok(Acceptance::ServerFull);
-        }
-        if !self.space().holds_job(usage::of_job(&[&call, &params.value])) {
-            return Ok(Acceptance::Full);
-        }
-        let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
-        self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
-        put(&mut self.target, &id, &call, &mut self.done)?;
-        put(&mut self.args, &id, &params.value, &mut self.done)?;
-        self.adopt(params);
-        self.refile(new.id, &Rows::default(), &job.rows())?;
-        self.job.insert(&id, codec::encode_job(&job).as_slice())?;
-        self.done.ledger.usage.add_job();
-        self.note(Kind::Accept, new.at);
-        self.count(None, Some(&job), pending)
-            .map(|()| Acceptance::New(new.id))
-    }
-
     /// `body` is there exactly where a change finishes the call.
-    pub(super) fn apply(&mut self, apply: Apply) -> Result<Option<Job>, Fault> {
+    pub(super) fn apply(&mut self, apply: Apply) -> Result<Applied, Fault> {
         let Apply {
             id,
-            changes,
+            step,
             body,
             handle,
-            now,
         } = apply;
+        if step.stamp.by != self.owner {
+            return Ok(Applied::Fenced);
+        }
         let Some(before) = self.job(id)? else {
-            return Ok(None);
+            return Ok(Applied::Gone);
         };
-        let Some(after) = before.after_all(&changes, now) else {
-            return Ok(None);
+        let Some(after) = before.after_step(&step) else {
+            return Ok(Applied::Moved(before));
         };
-        let has_notes = changes.iter().any(|change| change.note().is_some());
-        if before == after && handle.is_none() && !has_notes {
-            return Ok(Some(after));
+        if before.version == after.version {
+            return Ok(Applied::Applied(after));
         }
         let pending = self.pending_of(before.client)?;
         if let Some(body) = body {
@@ -174,19 +147,19 @@ impl<'txn> Group<'txn> {
             self.adopt(body);
         }
         if before.names.len() < after.names.len() {
-            self.name(&after)?;
+            self.find_by(&after)?;
         }
         if before.has_handle || after.has_handle {
             self.hold(id, handle.filter(|_| after.has_handle), &after)?;
         }
-        let notes = changes.iter().filter_map(Change::note);
-        history::add(&mut self.attempts, id, notes, &mut self.done.ledger.usage)?;
+        let entries = step.changes.iter().filter_map(Change::entry);
+        history::add(&mut self.attempts, id, entries, &mut self.done.ledger.usage)?;
         self.refile(id, &before.rows(), &after.rows())?;
         self.job
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
-        self.note(kind(&changes), now);
+        self.note(kind(&step.changes), step.stamp.at);
         self.count(Some(&before), Some(&after), pending)?;
-        Ok(Some(after))
+        Ok(Applied::Applied(after))
     }
 
     pub(super) fn sweep(&mut self, sweep: &Sweep) -> Result<usize, Fault> {
@@ -277,20 +250,6 @@ impl<'txn> Group<'txn> {
             used: used(&self.done.ledger),
             ..self.space
         }
-    }
-
-    /// What a call is that was accepted before.
-    fn known(&self, dedupe: &Dedupe) -> Result<Option<Acceptance>, Fault> {
-        let Some(row) = self.dedupe.get(&dedupe.key)? else {
-            return Ok(None);
-        };
-        let (id, fingerprint) = codec::decode_dedupe(row.value())?;
-        let same = fingerprint == dedupe.fingerprint;
-        Ok(Some(if same {
-            Acceptance::Same(id)
-        } else {
-            Acceptance::Conflict(id)
-        }))
     }
 
     fn job(&self, id: JobId) -> Result<Option<Job>, Fault> {

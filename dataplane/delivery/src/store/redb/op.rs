@@ -9,8 +9,8 @@ use super::group::Group;
 use super::vault::Stowed;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Job, NewJob};
-use crate::store::{Acceptance, Error, Sweep};
+use crate::job::{Applied, Job, NewJob, Stamp, Step};
+use crate::store::{Acceptance, ClaimDue, Due, Error, Sweep};
 
 /// Whom to answer.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -26,15 +26,14 @@ pub(super) struct Accept {
     pub(super) params: Stowed,
 }
 
-/// Changes to one job.
+/// A step of one job.
 #[derive(Debug)]
 pub(super) struct Apply {
     pub(super) id: JobId,
-    pub(super) changes: Vec<Change>,
+    pub(super) step: Step,
     pub(super) body: Option<Stowed>,
     /// The value of a handle.
     pub(super) handle: Option<Vec<u8>>,
-    pub(super) now: Millis,
 }
 
 /// A session's next row.
@@ -50,7 +49,10 @@ pub(super) struct Swap {
 #[derive(Debug)]
 pub(super) enum Op {
     Accept(Box<Accept>, Reply<Acceptance>),
-    Apply(Box<Apply>, Reply<Option<Job>>),
+    Apply(Box<Apply>, Reply<Applied>),
+    /// Answers for each job, in order; `None` where it was not queued.
+    Start(Vec<JobId>, Stamp, Reply<Vec<Option<Job>>>),
+    ClaimDue(ClaimDue, Reply<Due>),
     Sweep(Sweep, Reply<usize>),
     Swap(Swap, Reply<bool>),
     /// At most so many delivered results.
@@ -70,6 +72,8 @@ impl Op {
                 Self::Accept(accept, _) => accept.params.value.len(),
                 Self::Apply(apply, _) => apply.body.as_ref().map_or(0, |body| body.value.len()),
                 Self::Swap(swap, _) => swap.value.len(),
+                Self::Start(ids, ..) => OVERHEAD * ids.len(),
+                Self::ClaimDue(claim, _) => OVERHEAD * claim.room,
                 Self::Sweep(..) | Self::Reclaim(..) | Self::Close(_) => 0,
             }
     }
@@ -79,6 +83,8 @@ impl Op {
         match self {
             Self::Accept(accept, reply) => wait(waiters, reply, group.accept(*accept)),
             Self::Apply(apply, reply) => wait(waiters, reply, group.apply(*apply)),
+            Self::Start(ids, stamp, reply) => wait(waiters, reply, group.start(&ids, stamp)),
+            Self::ClaimDue(claim, reply) => wait(waiters, reply, group.claim_due(claim)),
             Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
             Self::Reclaim(limit, reply) => wait(waiters, reply, group.reclaim(limit)),
             Self::Swap(swap, reply) => wait(waiters, reply, group.swap_session(&swap)),
@@ -96,7 +102,7 @@ fn wait<T: Send + 'static>(
     let (answer, spoilt) = match done {
         Ok(answer) => (Ok(answer), Ok(())),
         Err(Fault::Row(error)) => (Err(error), Ok(())),
-        Err(fault) => (Err(Error::Down("the commit failed".to_owned())), Err(fault)),
+        Err(fault) => (Err(Error::Unknown("the commit failed".to_owned())), Err(fault)),
     };
     waiters.push(Box::new(move || {
         let _ = reply.send(answer); // a caller that left gets no answer

@@ -150,16 +150,12 @@ impl View {
         self.ids(format::EXEC, (&first, &last), limit)
     }
 
-    /// None, too, in a file that no commit of this version has been made to.
     pub(super) fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        let row = match self.0.open_table(format::PENDING) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(0),
-            table => table.map_err(Fault::from)?.get(&client.0).map_err(Fault::from)?,
-        };
-        row.map_or(Ok(0), |row| codec::decode_count(row.value()))
+        let count = self.value(format::PENDING, &client.0, codec::decode_count)?;
+        Ok(count.unwrap_or(0))
     }
 
-    pub(super) fn inflight(&self) -> Result<Vec<Job>, Error> {
+    pub(super) fn in_flight(&self) -> Result<Vec<Job>, Error> {
         let table = self.0.open_table(format::INFLIGHT).map_err(Fault::from)?;
         let rows = table.range::<&[u8; 16]>(..).map_err(Fault::from)?;
         rows.map(|row| {

@@ -174,9 +174,14 @@ impl Shared {
         &self.vault
     }
 
-    /// What a caller is told whose commit failed, or who came too late.
+    /// The answer to a caller who came too late.
     pub(super) fn failure(&self) -> Error {
         Error::Down(lock(&self.failure).clone())
+    }
+
+    /// The answer to a caller whose commit failed: the file, once it is open again, knows whether it happened.
+    pub(super) fn unknown(&self) -> Error {
+        Error::Unknown(lock(&self.failure).clone())
     }
 
     pub(super) fn fatal(&self) -> CancellationToken {

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::conformance::{Subject, suite};
+use crate::store::roles::*;
 
 struct Subjected {
     store: Arc<Embedded>,

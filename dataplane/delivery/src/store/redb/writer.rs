@@ -20,6 +20,7 @@ use super::group::{Done, Group};
 use super::keys::Timed;
 use super::op::{Op, Reply, Waiter};
 use super::shared::Shared;
+use crate::job::Owner;
 use crate::store::Error;
 
 /// The most operations in one commit.
@@ -49,6 +50,8 @@ struct Batch {
 /// The state of the writer thread.
 pub(super) struct Writer {
     inbox: mpsc::Receiver<Op>,
+    /// This process.
+    owner: Owner,
     shared: Arc<Shared>,
     media: Box<dyn Media>,
     options: Options,
@@ -70,12 +73,14 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         inbox: mpsc::Receiver<Op>,
+        owner: Owner,
         shared: Arc<Shared>,
         media: Box<dyn Media>,
         options: Options,
     ) -> Self {
         Self {
             inbox,
+            owner,
             shared,
             media,
             options,
@@ -140,7 +145,7 @@ impl Writer {
         let txn = self.shared.begin_write()?;
         let vault = Arc::clone(self.shared.vault());
         let before = (self.shared.ledger(), self.shared.space(), self.reclaimed);
-        let mut group = Group::open(&txn, &vault, before)?;
+        let mut group = Group::open(&txn, (&vault, self.owner), before)?;
         while let Some(op) = self.batch.todo.pop_front() {
             op.run(&mut group, &mut self.batch.waiters)?;
         }

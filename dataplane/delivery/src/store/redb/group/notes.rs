@@ -14,7 +14,7 @@ use crate::store::seal::Field;
 
 impl Group<'_> {
     /// Has a job found by its names, but for those that are another's.
-    pub(super) fn name(&mut self, job: &Job) -> Result<(), Fault> {
+    pub(super) fn find_by(&mut self, job: &Job) -> Result<(), Fault> {
         let row = self.dedupe.get(&job.dedupe)?.map(|row| row.value().to_vec());
         for name in &job.names {
             let is_free = self.dedupe.get(name)?.is_none();

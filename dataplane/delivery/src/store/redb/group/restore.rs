@@ -65,6 +65,9 @@ impl Group<'_> {
         if self.job(job.id)?.is_some() {
             Err(Error::Corrupt(format!("job {} is there twice", job.id)))?;
         }
+        // Whoever opens this store is another process than the one that held the job.
+        let epoch = job.owner.map_or(0, |owner| owner.epoch);
+        self.done.ledger.epoch = self.done.ledger.epoch.max(epoch);
         let pending = self.pending_of(job.client)?;
         self.dedupe.insert(&job.dedupe, restored.dedupe.as_slice())?;
         put(&mut self.target, &id, &restored.call, &mut self.done)?;

@@ -11,6 +11,7 @@ use super::lines::{Head, JobLine, Line, SessionLine, VERSION};
 use super::{Failure, existing};
 use crate::clock::Millis;
 use crate::id::JobId;
+use crate::job::Owner;
 use crate::store::redb::fault::Fault;
 use crate::store::redb::file::{Directory, Media as _};
 use crate::store::redb::group::Group;
@@ -72,7 +73,7 @@ fn fill(
     };
     let txn = format::begin(&db).map_err(Error::from)?;
     let state = (ledger, Space::default(), Timed::default());
-    let mut group = Group::open(&txn, &vault, state).map_err(Error::from)?;
+    let mut group = Group::open(&txn, (&vault, Owner::default()), state).map_err(Error::from)?;
     let mut imported = Imported::default();
     for (index, line) in lines {
         match parse(index + 1, &line.map_err(Failure::Lines)?)? {

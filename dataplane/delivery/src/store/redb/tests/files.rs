@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use ::redb::{Database, ReadableTable as _, TableDefinition};
+use ::redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
+use crate::store::Error;
 use crate::store::conformance::new_job;
 use crate::store::redb::{Embedded, Options};
-use crate::store::{Error, Store};
+use crate::store::roles::*;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -111,23 +112,36 @@ fn another_programs_database_is_refused() {
     assert!(error.to_string().contains("jobs.redb"), "{error}");
 }
 
-#[tokio::test]
-async fn a_newer_format_is_refused_by_its_number() {
+/// A store whose format number is `format`.
+async fn of_format(format: u32) -> TempDir {
     let dir = TempDir::new().unwrap();
     open(dir.path()).unwrap().close().await.unwrap();
     let db = Database::open(dir.path().join("jobs.redb")).unwrap();
     let txn = db.begin_write().unwrap();
-    let row = 7u32.to_be_bytes();
-    txn.open_table(META)
-        .unwrap()
-        .insert("format", row.as_slice())
-        .unwrap();
+    let row = format.to_be_bytes();
+    let mut meta = txn.open_table(META).unwrap();
+    meta.insert("format", row.as_slice()).unwrap();
+    drop(meta);
     txn.commit().unwrap();
-    drop(db);
+    dir
+}
 
-    let error = open(dir.path()).unwrap_err();
+#[tokio::test]
+async fn another_format_is_refused_by_its_number() {
+    let newer = of_format(7).await;
+    let error = open(newer.path()).unwrap_err();
     assert!(
-        matches!(error, Error::NewerFormat { found: 7, known: 1 }),
+        matches!(error, Error::NewerFormat { found: 7, known: 2 }),
+        "{error}"
+    );
+    let older = of_format(1).await;
+    let error = open(older.path()).unwrap_err();
+    assert!(
+        matches!(error, Error::OlderFormat { found: 1, known: 2 }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("let the version that wrote it"),
         "{error}"
     );
 }
@@ -140,36 +154,4 @@ async fn a_creation_that_was_cut_is_begun_again() {
     let store = open(dir.path()).unwrap();
     store.accept(new_job(1)).await.unwrap();
     assert!(!unfinished.exists());
-}
-
-/// A version that kept no usage ended the ledger after the highest time; the next one after the usage of
-/// plain values.
-#[tokio::test]
-async fn a_store_of_an_earlier_version_is_counted_once_and_read() {
-    for len in [5 + 6 * 8, 5 + 6 * 8 + 2 * 8 + 4] {
-        is_counted_once_and_read(len).await;
-    }
-}
-
-async fn is_counted_once_and_read(len: usize) {
-    let dir = TempDir::new().unwrap();
-    let store = open(dir.path()).unwrap();
-    store.accept(new_job(1)).await.unwrap();
-    store.close().await.unwrap();
-    let db = Database::open(dir.path().join("jobs.redb")).unwrap();
-    let txn = db.begin_write().unwrap();
-    {
-        let mut meta = txn.open_table(META).unwrap();
-        let ledger = meta.get("ledger").unwrap().unwrap().value().to_vec();
-        meta.insert("ledger", &ledger[..len]).unwrap();
-        meta.remove("route").unwrap();
-    }
-    txn.commit().unwrap();
-    drop(db);
-
-    let store = open(dir.path()).unwrap();
-    store.check().unwrap();
-    store.accept(new_job(2)).await.unwrap();
-    assert_eq!(store.counts().queued, 2);
-    store.check().unwrap();
 }

@@ -12,9 +12,10 @@ use super::disk::Disk;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, NewJob};
-use crate::store::conformance::{finish, new_job};
+use crate::store::Acceptance;
+use crate::store::conformance::{apply_any, finish, new_job};
 use crate::store::redb::{CommitInfo, Embedded, Kind, Options};
-use crate::store::{Acceptance, Store};
+use crate::store::roles::*;
 
 /// A store whose first commit waits for the gate, so that what is sent meanwhile gathers.
 struct Gated {
@@ -148,7 +149,7 @@ async fn later_operations_of_a_group_see_the_earlier_ones() {
         vec![finish()],
         vec![Change::Claim],
     ];
-    let calls = life.map(|changes| gated.store.apply(id, changes, Millis(9)));
+    let calls = life.map(|changes| apply_any(&gated.store, id, changes, Millis(9)));
     let answers = gated.run(calls.into()).await;
     let stepped: Vec<bool> = answers
         .into_iter()
@@ -201,12 +202,10 @@ async fn what_changes_nothing_commits_nothing() {
     store.accept(new_job(1)).await.unwrap();
     for _ in 0..3 {
         store.accept(new_job(1)).await.unwrap();
-        store
-            .apply(new_job(1).id, vec![Change::Claim], Millis(1))
+        apply_any(&store, new_job(1).id, vec![Change::Claim], Millis(1))
             .await
             .unwrap();
-        store
-            .apply(new_job(9).id, vec![Change::Start], Millis(1))
+        apply_any(&store, new_job(9).id, vec![Change::Start], Millis(1))
             .await
             .unwrap();
     }

@@ -7,11 +7,11 @@ use futures::future::join_all;
 use proptest::prelude::*;
 
 use super::disk::Disk;
-use crate::store::Store;
 use crate::store::conformance::model::{Op, observe, op, run};
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 use crate::store::redb::{Embedded, Options};
+use crate::store::roles::*;
 use crate::store::seal::Sealer;
 
 /// Of the model's bodies, of up to 1.5 KiB, some are files.
@@ -85,11 +85,13 @@ async fn compare(acts: Vec<Act>, sealed: bool) {
             }
             Act::Restart => {
                 store.close().await.unwrap();
+                model.restart();
                 store = start(&disk, sealed);
             }
             Act::Cut(seed) => {
                 disk.cut(seed);
                 drop(store);
+                model.restart();
                 disk.power_on();
                 store = start(&disk, sealed);
             }

@@ -9,10 +9,11 @@ use tempfile::TempDir;
 use crate::clock::Millis;
 use crate::job::{Change, NewJob};
 use crate::state::End;
-use crate::store::conformance::new_job;
+use crate::store::conformance::{apply_any, new_job};
 use crate::store::redb::{Embedded, Options};
+use crate::store::roles::*;
 use crate::store::seal::Sealer;
-use crate::store::{Error, SessionRow, Store};
+use crate::store::{Error, SessionRow};
 
 const SECRET: &[u8] = b"the-secret-that-nobody-may-read";
 
@@ -57,8 +58,7 @@ async fn fill(store: &Embedded) {
     }
     for (number, size) in [(1, 1), (2, 20_000)] {
         let id = new_job(number).id;
-        store
-            .apply(id, vec![body(size)], Millis(9))
+        apply_any(store, id, vec![body(size)], Millis(9))
             .await
             .unwrap()
             .unwrap();

@@ -1,0 +1,129 @@
+//! The end of a call: its outcome, with the first attempt claimed in the same commit where there is room.
+//!
+//! Executions, cancellations and the reconciler end calls here. Invariant: the job is held for as long as its
+//! end is being committed, so that nobody else resumes it, and the attempt begins only if this commit
+//! claimed it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::budget::Held;
+use super::core::Core;
+use super::hints::Hint;
+use super::receivers::Slot;
+use super::{commit, deliver, log};
+use crate::id::JobId;
+use crate::job::{Applied, Call, Change, Expect, Job, OnInterruption};
+use crate::state::{End, Push};
+use crate::store;
+
+/// A job that was interrupted this often is assumed to be what kills the process.
+pub(super) const POISONED: u8 = 3;
+
+/// The end of a call that is about to be committed.
+pub(super) struct Ending {
+    pub(super) id: JobId,
+    pub(super) expect: Expect,
+    pub(super) call: Arc<Call>,
+    pub(super) end: End,
+    pub(super) body: Bytes,
+    /// It was interrupted too often.
+    pub(super) poisoned: bool,
+}
+
+impl Ending {
+    fn changes(&self, claim: bool) -> Vec<Change> {
+        let finish = Change::Finish {
+            end: self.end,
+            body: self.body.clone(),
+        };
+        let poison = self.poisoned.then_some(Change::Poison);
+        poison
+            .into_iter()
+            .chain([finish])
+            .chain(claim.then_some(Change::Claim))
+            .collect()
+    }
+}
+
+impl Core {
+    /// Ends a call. `held` is the memory that the body takes already. Returns whether the call ended by this;
+    /// it does not if it had ended before, or is held by somebody else now.
+    pub(super) async fn finish(
+        self: &Arc<Self>,
+        ending: &Ending,
+        held: Option<Held>,
+    ) -> Result<bool, store::Error> {
+        let _hold = self.holds.take(ending.id);
+        let claimed = held
+            .or_else(|| self.budget.body(ending.body.len()))
+            .and_then(|held| Some((held, deliver::reserve(self, &ending.call)?)));
+        let changes = ending.changes(claimed.is_some());
+        let Applied::Applied(job) = self.apply(ending.id, ending.expect, changes).await? else {
+            return Ok(false);
+        };
+        self.metrics.ended(&job, &ending.call);
+        self.hint(Hint::Ended(job.id));
+        self.begin_delivery(job, ending, claimed);
+        Ok(true)
+    }
+
+    /// Begins the attempt that was claimed with the end of the call, or leaves the delivery to the loop.
+    fn begin_delivery(self: &Arc<Self>, job: Job, ending: &Ending, claimed: Option<(Held, Slot)>) {
+        match claimed {
+            Some((held, slot)) if job.state.push == Push::Sending && job.owner == Some(self.owner) => {
+                let loaded = (Arc::clone(&ending.call), ending.body.clone(), held);
+                deliver::spawn(self, slot, job, Some(loaded));
+            }
+            _ => deliver::schedule(self, &job),
+        }
+    }
+
+    /// [`Self::finish`], until the store can.
+    pub(super) async fn finish_surely(self: &Arc<Self>, ending: &Ending, mut held: Option<Held>) {
+        self.surely(|| self.finish(ending, held.take())).await;
+    }
+}
+
+/// Applies `onInterruption` to a job whose server call was interrupted.
+pub(super) async fn interrupted(core: &Arc<Core>, job: &Job, call: &Arc<Call>, expect: Expect) {
+    let poisoned = job.executions >= POISONED;
+    if call.on_interruption == OnInterruption::Retry && !poisoned {
+        release(core, job.id, expect).await;
+        return;
+    }
+    log::unknown(job, call, poisoned);
+    let body = if poisoned {
+        core.executor.poisoned(call)
+    } else {
+        core.executor.body(call, End::Unknown)
+    };
+    let ending = Ending {
+        id: job.id,
+        expect,
+        call: Arc::clone(call),
+        end: End::Unknown,
+        body,
+        poisoned,
+    };
+    core.finish_surely(&ending, None).await;
+}
+
+/// Gives an execution back to the queue.
+pub(super) async fn release(core: &Core, id: JobId, expect: Expect) {
+    core.apply_surely(id, expect, vec![Change::Release]).await;
+    core.hint(Hint::Queued);
+}
+
+/// The end that an execution came to.
+pub(super) fn of_execution(job: &Job, call: &Arc<Call>, (end, body): (End, Bytes)) -> Ending {
+    Ending {
+        id: job.id,
+        expect: commit::held(job),
+        call: Arc::clone(call),
+        end,
+        body,
+        poisoned: false,
+    }
+}

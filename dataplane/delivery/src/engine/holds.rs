@@ -1,0 +1,79 @@
+//! Which jobs this process is at work on, so that the reconciler resumes only what nobody holds.
+//!
+//! Executions, attempts and commands take a [`Hold`] before their first commit. Invariant: a job is held from
+//! before its claim until whoever claimed it has committed its outcome, or died.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::id::JobId;
+
+/// The jobs that are held, and those that are set aside.
+#[derive(Debug, Default)]
+pub(super) struct Holds(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many hold each job: an execution hands it on to the attempt.
+    held: HashMap<JobId, u32>,
+    /// The attempts under way, each by the claim that it was begun under.
+    attempts: HashSet<(JobId, u32)>,
+    /// Jobs that cannot be read in this process's life; the next one tries again.
+    set_aside: HashSet<JobId>,
+}
+
+/// Somebody is at work on a job; dropping it ends that.
+pub(super) struct Hold {
+    holds: Arc<Holds>,
+    pub(super) id: JobId,
+    /// The claim, where it is of an attempt.
+    attempt: Option<u32>,
+}
+
+impl Holds {
+    /// Holds a job.
+    pub(super) fn take(self: &Arc<Self>, id: JobId) -> Hold {
+        *self.state().held.entry(id).or_default() += 1;
+        Hold {
+            holds: Arc::clone(self),
+            id,
+            attempt: None,
+        }
+    }
+
+    /// Holds a job for the attempt that was claimed as `run`; `None` if that attempt is under way already.
+    pub(super) fn take_attempt(self: &Arc<Self>, id: JobId, run: u32) -> Option<Hold> {
+        let is_new = self.state().attempts.insert((id, run));
+        let mut hold = is_new.then(|| self.take(id))?;
+        hold.attempt = Some(run);
+        Some(hold)
+    }
+
+    /// Whether somebody is at work on a job, or it is set aside.
+    pub(super) fn has(&self, id: JobId) -> bool {
+        let state = self.state();
+        state.held.contains_key(&id) || state.set_aside.contains(&id)
+    }
+
+    /// Leaves a job alone for as long as this process lives. Returns whether it was not set aside before.
+    pub(super) fn set_aside(&self, id: JobId) -> bool {
+        self.state().set_aside.insert(id)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut state = self.holds.state();
+        if let Some(run) = self.attempt {
+            state.attempts.remove(&(self.id, run));
+        }
+        match state.held.get_mut(&self.id) {
+            Some(holders) if *holders > 1 => *holders -= 1,
+            _ => drop(state.held.remove(&self.id)),
+        }
+    }
+}

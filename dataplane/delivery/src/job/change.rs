@@ -1,0 +1,191 @@
+//! What can be changed of a job, and the header after it: [`Job::after`].
+//!
+//! The engine makes changes, every store applies them through [`Job::after_step`]. Invariant: a job
+//! has an owner exactly from a claim ([`Change::Start`], [`Change::Resume`], [`Change::Claim`]) until it
+//! is neither running nor sent any more, and `run` grows with each claim.
+
+use bytes::Bytes;
+
+use super::step::{Owner, Stamp, Step};
+use super::{Job, size};
+use crate::clock::Millis;
+use crate::history;
+use crate::state::{Category, End, Event};
+
+/// One step of a job. Several may be applied in one commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Execution begins.
+    Start,
+    /// Execution is given back to the queue.
+    Release,
+    /// A handle by which the execution can be taken up again, in place of the one before. It goes
+    /// when the execution ends or is given back.
+    Handle {
+        /// Who executes made it and reads it.
+        handle: Bytes,
+    },
+    /// The call is found by this, too, as long as it has not ended.
+    Name {
+        /// As unlikely to be another's as a dedupe key.
+        name: [u8; 32],
+    },
+    /// A new process takes up the execution; counts as one that began.
+    Resume,
+    /// This process leaves the execution to the next one, as it was told to end: taking it up
+    /// then counts as no execution more.
+    Suspend,
+    /// It was cut too often to be tried again; goes before the [`Change::Finish`].
+    Poison,
+    /// The call ended; `body` is the JSON-RPC response that the client is to get.
+    Finish {
+        /// How.
+        end: End,
+        /// What is delivered, byte for byte.
+        body: Bytes,
+    },
+    /// An attempt begins.
+    Claim,
+    /// How the attempt under way went, for the job's history. It moves nothing: the change that ends the
+    /// attempt follows it.
+    Attempted(history::Entry),
+    /// The attempt failed; the next is due at `at`.
+    Retry {
+        /// When the next attempt is due.
+        at: Millis,
+        /// Why this one failed; `None` when it costs no budget (cut by our own end,
+        /// or a fault of ours).
+        why: Option<Category>,
+    },
+    /// The receiver has it.
+    Deliver,
+    /// No attempt will follow. `why` is the last attempt's category, or `Expired`.
+    Bury {
+        /// Why.
+        why: Category,
+    },
+    /// An administrator stops the delivery.
+    Stop,
+    /// An administrator has it tried again.
+    Replay,
+}
+
+impl Change {
+    /// What it adds to the job's history.
+    pub fn entry(&self) -> Option<&history::Entry> {
+        match self {
+            Self::Attempted(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Whether it writes a row beside the header.
+    fn writes_a_row(&self) -> bool {
+        matches!(self, Self::Attempted(_) | Self::Handle { .. })
+    }
+
+    /// The change as the state table knows it.
+    fn event(&self, job: &Job) -> Event {
+        match self {
+            Self::Start => Event::Start,
+            Self::Release => Event::Release,
+            Self::Handle { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Annotate,
+            Self::Finish { end, .. } => Event::Finish {
+                end: *end,
+                deliver: job.receiver.is_some(),
+            },
+            Self::Name { .. } => Event::Name,
+            Self::Claim => Event::Claim,
+            Self::Attempted(_) => Event::Attempted,
+            Self::Retry { .. } => Event::Retry,
+            Self::Deliver => Event::Deliver,
+            Self::Bury { why } => Event::Bury(*why),
+            Self::Stop => Event::Stop,
+            Self::Replay => Event::Replay,
+        }
+    }
+}
+
+impl Job {
+    /// The header after `step`, or `None` where it is not what the step expects, or where the state
+    /// table does not list one of its changes.
+    #[must_use]
+    pub fn after_step(&self, step: &Step) -> Option<Self> {
+        if !step.expect.holds(self, step.stamp.by) {
+            return None;
+        }
+        let changes = step.changes.iter();
+        let mut job = changes
+            .clone()
+            .try_fold(self.clone(), |job, change| job.after(change, step.stamp))?;
+        let moved = job != *self || changes.clone().any(Change::writes_a_row);
+        job.version += u64::from(moved);
+        Some(job)
+    }
+
+    /// The header after `change`, or `None` where the state table lists no such step.
+    #[must_use]
+    pub fn after(&self, change: &Change, stamp: Stamp) -> Option<Self> {
+        let Stamp { by, at: now } = stamp;
+        let state = self.state.after(change.event(self))?;
+        let mut job = Self {
+            state,
+            turn: now,
+            ..self.clone()
+        };
+        match change {
+            Change::Start => {
+                job.claim(by);
+                job.started = Some(now);
+                job.executions = job.executions.saturating_add(1);
+            }
+            Change::Name { name } => {
+                job.turn = self.turn;
+                let known = job.dedupe == *name || job.names.contains(name);
+                if job.names.len() < Self::NAMES && !known {
+                    job.names.push(*name);
+                }
+            }
+            Change::Handle { .. } => {
+                job.turn = self.turn;
+                job.has_handle = true;
+            }
+            Change::Resume => {
+                job.claim(by);
+                job.executions = job.executions.saturating_add(1);
+            }
+            Change::Suspend => job.executions = job.executions.saturating_sub(1),
+            Change::Poison => job.poisoned = true,
+            Change::Release => job.has_handle = false,
+            Change::Finish { body, .. } => {
+                job.ended = Some(now);
+                job.size = size(body);
+                job.has_handle = false;
+            }
+            Change::Claim => {
+                job.claim(by);
+                job.attempts = job.attempts.saturating_add(1);
+            }
+            Change::Attempted(_) => job.turn = self.turn,
+            Change::Retry { at, why } => {
+                job.turn = *at;
+                job.last = why.or(job.last);
+                job.attempts -= u32::from(why.is_none() && job.attempts > 0);
+            }
+            Change::Bury { why } => job.last = Some(*why),
+            Change::Replay => {
+                job.replays = job.replays.saturating_add(1);
+                job.replayed = Some(now);
+                job.attempts = 0;
+            }
+            Change::Deliver | Change::Stop => {}
+        }
+        job.owner = job.owner.filter(|_| job.state.is_in_flight());
+        Some(job)
+    }
+
+    fn claim(&mut self, by: Owner) {
+        self.owner = Some(by);
+        self.run = self.run.wrapping_add(1);
+    }
+}

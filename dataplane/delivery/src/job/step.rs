@@ -1,0 +1,132 @@
+//! One step of a job: what is changed, who changes it, and what the job must still be for it.
+//!
+//! The engine makes steps, every store applies them through [`Job::after_step`]. This is the fence: a late
+//! attempt, a late execution and a paused process expect what is no longer so, and change nothing.
+//! Invariant: whoever holds a job (runs or sends it) expects its own claim, never a version, because a
+//! name or a resume token that is committed meanwhile must not cost an outcome.
+
+use super::{Change, Job};
+use crate::clock::Millis;
+use crate::state::{Exec, Push};
+
+/// One life of one process: who runs or sends a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The replica; 0 where a store has only one.
+    pub replica: u32,
+    /// Grows with each start of the replica. A step that names an old epoch changes nothing.
+    pub epoch: u64,
+}
+
+/// Who makes a step, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The process.
+    pub by: Owner,
+    /// The time.
+    pub at: Millis,
+}
+
+/// What a job must be for a step to be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever the state table allows: people and clients decide by what they see.
+    Any,
+    /// Exactly what was read: nothing was applied since.
+    Version(u64),
+    /// Held by the process that makes the step, under this claim: its [`Job::run`].
+    Held(u32),
+}
+
+/// Changes that are applied to one job in one commit, or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What the job must be.
+    pub expect: Expect,
+    /// Who makes the step, and when.
+    pub stamp: Stamp,
+    /// What is changed, in order.
+    pub changes: Vec<Change>,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a step that changed nothing must not be acted on"]
+pub enum Applied {
+    /// It is committed, and this is the job after it.
+    Applied(Job),
+    /// Nothing changed: the job is not what the step expects, or the state table lists no such step.
+    /// This is the job as it is.
+    Moved(Job),
+    /// Nothing changed: the job was removed.
+    Gone,
+    /// Nothing changed: the process that makes the step is not the owner that it was.
+    Fenced,
+}
+
+impl Expect {
+    pub(super) fn holds(self, job: &Job, by: Owner) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Version(version) => job.version == version,
+            Self::Held(run) => job.is_held(by, run),
+        }
+    }
+}
+
+impl Step {
+    /// Changes that expect nothing but what the state table says.
+    pub fn any(by: Owner, changes: Vec<Change>, at: Millis) -> Self {
+        Self {
+            expect: Expect::Any,
+            stamp: Stamp { by, at },
+            changes,
+        }
+    }
+
+    /// Whether `job` is where this step leads, so that a commit of which nobody knows whether it happened
+    /// did happen. Only to be asked of a job that the step can no longer be applied to: while a job is held,
+    /// nobody but its holder ends its call or its attempt, save a cancellation or a stop, which lead
+    /// elsewhere.
+    pub fn leads_to(&self, job: &Job) -> bool {
+        self.changes.iter().all(|change| match change {
+            Change::Start | Change::Resume => {
+                job.state.exec == Exec::Running && job.owner == Some(self.stamp.by)
+            }
+            Change::Release => job.state.exec == Exec::Queued,
+            Change::Finish { end, .. } => job.state.exec == Exec::Ended(*end),
+            Change::Retry { at, .. } => job.state.push == Push::Due && job.turn == *at,
+            Change::Deliver => job.state.push == Push::Delivered,
+            Change::Bury { why } => job.state.push == Push::Dead(*why),
+            Change::Stop => job.state.push == Push::Stopped,
+            Change::Replay => matches!(job.state.push, Push::Due | Push::Sending) && job.replays > 0,
+            Change::Name { name } => job.names.contains(name),
+            // What comes with one of the others, or can be applied once more.
+            Change::Claim
+            | Change::Attempted(_)
+            | Change::Handle { .. }
+            | Change::Suspend
+            | Change::Poison => true,
+        })
+    }
+}
+
+impl Applied {
+    /// The job, where the step is committed.
+    pub fn job(self) -> Option<Job> {
+        match self {
+            Self::Applied(job) => Some(job),
+            Self::Moved(_) | Self::Gone | Self::Fenced => None,
+        }
+    }
+}
+
+impl Job {
+    /// Whether `owner` runs or sends it under the claim `run`.
+    pub fn is_held(&self, owner: Owner, run: u32) -> bool {
+        self.owner == Some(owner) && self.run == run && self.state.is_in_flight()
+    }
+}
+
+#[cfg(test)]
+mod tests;

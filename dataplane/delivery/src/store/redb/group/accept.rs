@@ -1,0 +1,82 @@
+//! Accepting a call, or finding the job that it was accepted as before.
+//!
+//! Part of [`Group`]. Invariant: all limits are asked before the first write.
+
+use ::redb::ReadableTable;
+
+use super::{Group, put};
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Change, Expect, Job, NewJob, Rows, Stamp, Step};
+use crate::store::redb::fault::Fault;
+use crate::store::redb::hooks::Kind;
+use crate::store::redb::op::{Accept, Apply};
+use crate::store::redb::usage;
+use crate::store::{Acceptance, Error, codec};
+
+impl Group<'_> {
+    pub(in crate::store::redb) fn accept(&mut self, accept: Accept) -> Result<Acceptance, Fault> {
+        let Accept { new, call, params } = accept;
+        if let Some(known) = self.known(&new)? {
+            return Ok(known);
+        }
+        if self.job(new.id)?.is_some() {
+            Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
+        }
+        let (job, id) = (Job::accepted(&new), new.id.to_bytes());
+        let pending = self.pending_of(job.client)?;
+        if pending >= new.max_pending {
+            return Ok(Acceptance::ClientFull);
+        }
+        if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
+            return Ok(Acceptance::ServerFull);
+        }
+        if !self.space().holds_job(usage::of_job(&[&call, &params.value])) {
+            return Ok(Acceptance::Full);
+        }
+        let dedupe = codec::encode_dedupe(new.id, &new.dedupe);
+        self.dedupe.insert(&new.dedupe.key, dedupe.as_slice())?;
+        self.find_by(&job)?;
+        put(&mut self.target, &id, &call, &mut self.done)?;
+        put(&mut self.args, &id, &params.value, &mut self.done)?;
+        self.adopt(params);
+        self.refile(new.id, &Rows::default(), &job.rows())?;
+        self.job.insert(&id, codec::encode_job(&job).as_slice())?;
+        self.done.ledger.usage.add_job();
+        self.note(Kind::Accept, new.at);
+        self.count(None, Some(&job), pending)
+            .map(|()| Acceptance::New(new.id))
+    }
+
+    /// What a call is that was accepted before.
+    fn known(&mut self, new: &NewJob) -> Result<Option<Acceptance>, Fault> {
+        let row = self.dedupe.get(&new.dedupe.key)?;
+        let Some((id, fingerprint)) = row.map(|row| codec::decode_dedupe(row.value())).transpose()? else {
+            return Ok(None);
+        };
+        if fingerprint != new.dedupe.fingerprint {
+            return Ok(Some(Acceptance::Conflict(id)));
+        }
+        self.name(id, &new.names, new.at)?;
+        Ok(Some(Acceptance::Same(id)))
+    }
+
+    /// Has a job that has not ended found by more names.
+    fn name(&mut self, id: JobId, names: &[[u8; 32]], at: Millis) -> Result<(), Fault> {
+        let (expect, by) = (Expect::Any, self.owner);
+        let stamp = Stamp { by, at };
+        let changes = names.iter().map(|name| Change::Name { name: *name }).collect();
+        let step = Step {
+            expect,
+            stamp,
+            changes,
+        };
+        let _ended = self.apply(Apply {
+            id,
+            step,
+            body: None,
+            handle: None,
+        })?;
+        Ok(())
+    }
+}

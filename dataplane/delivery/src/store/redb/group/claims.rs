@@ -1,0 +1,99 @@
+//! Claims: queued jobs that begin to run, and due deliveries that begin to be sent.
+//!
+//! Part of [`Group`]. Invariant: what is claimed here is claimed in one commit, by this process.
+
+use ::redb::{ReadableTable, Table};
+
+use super::Group;
+use crate::clock::Millis;
+use crate::id::JobId;
+use crate::job::{Change, Expect, Job, Key, Rank, Stamp, Step};
+use crate::store::redb::fault::Fault;
+use crate::store::redb::keys::{self, Sorted};
+use crate::store::redb::op::Apply;
+use crate::store::{ClaimDue, Due, Error};
+
+impl Group<'_> {
+    /// Starts queued jobs. Answers for each, in order.
+    pub(in crate::store::redb) fn start(
+        &mut self,
+        ids: &[JobId],
+        stamp: Stamp,
+    ) -> Result<Vec<Option<Job>>, Fault> {
+        self.check_owner(stamp)?;
+        let starts = ids.iter().map(|id| self.claim(*id, Change::Start, stamp));
+        starts.collect()
+    }
+
+    /// Claims what is due for one receiver, live deliveries first.
+    pub(in crate::store::redb) fn claim_due(&mut self, claim: ClaimDue) -> Result<Due, Fault> {
+        let ClaimDue {
+            receiver,
+            room,
+            replays,
+            stamp,
+        } = claim;
+        self.check_owner(stamp)?;
+        let mut ids = due(&self.due, (receiver, Rank::Live), stamp.at, room)?;
+        let left = replays.min(room - ids.len());
+        ids.extend(due(&self.due, (receiver, Rank::Replayed), stamp.at, left)?);
+        let mut claimed = Vec::with_capacity(ids.len());
+        for id in ids {
+            claimed.extend(self.claim(id, Change::Claim, stamp)?);
+        }
+        let next = [
+            next_due(&self.due, receiver, Rank::Live)?,
+            next_due(&self.due, receiver, Rank::Replayed)?,
+        ];
+        Ok(Due { claimed, next })
+    }
+
+    fn check_owner(&self, stamp: Stamp) -> Result<(), Error> {
+        if stamp.by == self.owner {
+            Ok(())
+        } else {
+            Err(Error::Fenced)
+        }
+    }
+
+    fn claim(&mut self, id: JobId, change: Change, stamp: Stamp) -> Result<Option<Job>, Fault> {
+        let step = Step {
+            expect: Expect::Any,
+            stamp,
+            changes: vec![change],
+        };
+        let (body, handle) = (None, None);
+        Ok(self
+            .apply(Apply {
+                id,
+                step,
+                body,
+                handle,
+            })?
+            .job())
+    }
+}
+
+/// The first jobs that are due for a receiver by `now`.
+fn due(
+    rows: &Table<'_, &'static Sorted, ()>,
+    (receiver, rank): (Key, Rank),
+    now: Millis,
+    limit: usize,
+) -> Result<Vec<JobId>, Fault> {
+    let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
+    let last = keys::due(receiver, rank, now, JobId::MAX);
+    let rows = rows.range::<&Sorted>(&first..=&last)?.take(limit);
+    rows.map(|row| Ok(keys::sorted_id(row?.0.value()))).collect()
+}
+
+fn next_due(
+    rows: &Table<'_, &'static Sorted, ()>,
+    receiver: Key,
+    rank: Rank,
+) -> Result<Option<Millis>, Fault> {
+    let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
+    let last = keys::due(receiver, rank, Millis(u64::MAX), JobId::MAX);
+    let row = rows.range::<&Sorted>(&first..=&last)?.next().transpose()?;
+    Ok(row.map(|(key, _)| keys::due_at(key.value()).1))
+}

@@ -1,0 +1,152 @@
+//! What a store does, split by who asks for it.
+//!
+//! The engine accepts and moves jobs ([`Jobs`]) and claims them ([`Queues`]), administrators look through them
+//! ([`People`]), the housekeeping removes what is over ([`Upkeep`]), the data plane keeps its sessions
+//! ([`SessionRows`]). Invariant: a method that changes something returns only after the change is as durable
+//! as the store can make it, and a change is there as a whole or not at all. All times are arguments.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Acceptance, Claim, ClaimDue, Counts, Due, Error, KeyUse, Scan, SessionRow, Space, Sweep, scan};
+use crate::clock::Millis;
+use crate::history::Entry;
+use crate::id::JobId;
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
+
+/// A durable home for jobs and session rows.
+#[async_trait]
+pub trait Store: Ownership + Jobs + Queues + People + Upkeep + SessionRows {
+    /// Makes everything durable and refuses what comes later.
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// Which jobs are this process's to move.
+pub trait Ownership: Send + Sync + 'static {
+    /// This process, as the jobs name it that it runs and sends.
+    fn owner(&self) -> Owner;
+}
+
+/// Accepting jobs, moving them, and reading what belongs to one.
+#[async_trait]
+pub trait Jobs: Send + Sync + 'static {
+    /// Accepts a call, once per dedupe key for as long as its job is kept. The same call again is found by
+    /// the new names, too. An id that is taken already is an error, and the job that has it stays as it is.
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error>;
+
+    /// Applies a step to one job in one commit. No changes change nothing.
+    async fn apply(&self, id: JobId, step: Step) -> Result<Applied, Error>;
+
+    /// A job's header.
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error>;
+
+    /// A job's snapshot.
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error>;
+
+    /// The raw `params` for the server; gone once the call ended.
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
+    /// The body to deliver; there once the call ended, until it was delivered and [`Upkeep::reclaim`] took it.
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
+    /// The handle of the execution under way, if one was kept; gone with the execution.
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+
+    /// The job that was accepted under this dedupe key, or has this name.
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
+}
+
+/// What waits, what is claimed, and what is held.
+#[async_trait]
+pub trait Queues: Send + Sync + 'static {
+    /// The servers that jobs are queued for. O(servers).
+    async fn lanes(&self) -> Result<Vec<Key>, Error>;
+
+    /// The oldest queued job of the next client after `after` in the queue of `server`, going round;
+    /// taking each answer's client as the next `after` is fair to all clients.
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error>;
+
+    /// The oldest queued jobs of one client in the queue of `server`.
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error>;
+
+    /// Starts these queued jobs in one commit. Answers for each of them, in order; [`Error::Fenced`] if the
+    /// process is not the owner that it was.
+    async fn claim_queued(&self, ids: &[JobId], stamp: Stamp) -> Result<Vec<Claim>, Error>;
+
+    /// Claims what is due for one receiver, earliest first, in one commit; [`Error::Fenced`] as above.
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error>;
+
+    /// The receivers that deliveries are due for, and when each one's earliest of each rank is. O(receivers).
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error>;
+
+    /// Jobs of a rank that are due for `receiver` by `now`, earliest first.
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
+
+    /// When the earliest delivery of a rank for `receiver` is due.
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
+
+    /// Jobs that are running or being sent, whoever holds them.
+    async fn in_flight(&self) -> Result<Vec<Job>, Error>;
+}
+
+/// Looking through jobs.
+#[async_trait]
+pub trait People: Send + Sync + 'static {
+    /// Looks through jobs: by acceptance, and dead letters by when they died. Bounded by what the scan allows,
+    /// not by how many jobs there are.
+    async fn scan(&self, scan: Scan) -> Result<scan::Found, Error>;
+
+    /// What [`crate::job::Change::Attempted`] wrote of a job: the newest entries up to
+    /// [`crate::history::KEPT`], numbered from 1, oldest first. They go with the job.
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
+
+    /// How many unfinished jobs one client has.
+    async fn pending_of(&self, client: Key) -> Result<u64, Error>;
+}
+
+/// Housekeeping, and what is known about all jobs together.
+#[async_trait]
+pub trait Upkeep: Send + Sync + 'static {
+    /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Returns how many
+    /// jobs and sessions went; as many as `limit` means that there may be more. Writes down the time once
+    /// an hour where nothing goes, so that [`Self::high_water`] tells how long no process lived.
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
+
+    /// Reclaims the room of delivered results, oldest first, before their time: at most `limit` at once.
+    /// Such a job has no body any more and is otherwise kept. Returns how many; fewer than `limit` means that
+    /// there are no more for now.
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
+
+    /// The result's time of the oldest job that failed its first attempt and is not over.
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
+
+    /// How much room is taken and may be. New jobs that do not fit are refused with [`Acceptance::Full`];
+    /// whoever starts executions asks [`Space::executions`] before.
+    fn space(&self) -> Space;
+
+    /// How many jobs are where.
+    fn counts(&self) -> Counts;
+
+    /// Whether commits succeed at present.
+    fn is_up(&self) -> bool;
+
+    /// The highest time that a committed change was made at: where a new process's clock may start.
+    fn high_water(&self) -> Millis;
+
+    /// The keys that values are sealed with; a key that is not listed may leave the key ring, unless
+    /// it is the one that seals.
+    fn keys(&self) -> Vec<KeyUse> {
+        Vec::new()
+    }
+}
+
+/// What sessions remember.
+#[async_trait]
+pub trait SessionRows: Send + Sync + 'static {
+    /// A session's row, until a sweep removes it.
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
+
+    /// Writes a session's row if its version is still `row.version - 1` (no row is version 0). Returns whether
+    /// it did.
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
+}
