@@ -42,6 +42,11 @@ struct Platters {
     written: BTreeSet<usize>,
     ballast: usize,
     failing_syncs: u32,
+    /// How many syncs succeed before one fails and forgets: what it should have written is read as before, and
+    /// no later sync writes it.
+    until_forgotten: Option<u32>,
+    /// Blocks that were forgotten and not written since.
+    forgotten: BTreeSet<usize>,
     failing_opens: u32,
     held: bool,
 }
@@ -60,6 +65,12 @@ impl Disk {
     /// The next so many syncs fail.
     pub(super) fn fail_syncs(&self, count: u32) {
         self.platters().failing_syncs = count;
+    }
+
+    /// After this many more syncs one fails and forgets what was written, as a kernel does that marks pages
+    /// clean although they never reached the disk.
+    pub(super) fn forget_a_sync_after(&self, syncs: u32) {
+        self.platters().until_forgotten = Some(syncs);
     }
 
     /// The next so many opens fail.
@@ -106,6 +117,7 @@ impl Disk {
     pub(super) fn power_on(&self) {
         let mut platters = self.platters();
         platters.live = platters.durable.clone();
+        platters.forgotten.clear();
         platters.power_ons += 1;
         platters.dark = false;
     }
@@ -136,8 +148,8 @@ impl Platters {
     /// Takes the blocks of a write.
     fn touch(&mut self, change: &Change) -> io::Result<()> {
         match change {
-            Change::Write(at, data) => {
-                let blocks = at / BLOCK..(at + data.len()).div_ceil(BLOCK);
+            Change::Write(..) => {
+                let blocks = change.blocks();
                 let new = blocks
                     .clone()
                     .filter(|block| !self.written.contains(block))
@@ -148,6 +160,35 @@ impl Platters {
             Change::Resize(len) => self.written.retain(|block| block * BLOCK < *len),
         }
         Ok(())
+    }
+
+    /// Writes what is unsynced, and with it the blocks that it touches as they are read: the page cache knows
+    /// no smaller piece.
+    fn sync(&mut self) {
+        for change in std::mem::take(&mut self.unsynced) {
+            change.make(&mut self.durable);
+            for block in change.blocks() {
+                if self.forgotten.remove(&block) {
+                    self.write_back(block);
+                }
+            }
+        }
+    }
+
+    fn write_back(&mut self, block: usize) {
+        let start = block * BLOCK;
+        let end = (start + BLOCK).min(self.live.len());
+        let bytes = self.live[start..end].to_vec();
+        Change::Write(start, bytes).make(&mut self.durable);
+    }
+
+    fn forget(&mut self) {
+        for change in std::mem::take(&mut self.unsynced) {
+            match change {
+                Change::Resize(_) => change.make(&mut self.durable), // the file system's journal, not its pages
+                Change::Write(..) => self.forgotten.extend(change.blocks()),
+            }
+        }
     }
 
     fn keep_some(&mut self, change: Change, dice: usize) {
@@ -164,6 +205,13 @@ impl Platters {
 }
 
 impl Change {
+    fn blocks(&self) -> std::ops::Range<usize> {
+        match self {
+            Self::Write(at, data) => at / BLOCK..(at + data.len()).div_ceil(BLOCK),
+            Self::Resize(_) => 0..0,
+        }
+    }
+
     fn make(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Resize(len) => bytes.resize(*len, 0),
@@ -326,9 +374,15 @@ impl StorageBackend for Handle {
             platters.failing_syncs -= 1;
             return Err(io::Error::other("the sync failed"));
         }
-        for change in std::mem::take(&mut platters.unsynced) {
-            change.make(&mut platters.durable);
-        }
+        platters.until_forgotten = match platters.until_forgotten {
+            Some(0) => {
+                platters.until_forgotten = None;
+                platters.forget();
+                return Err(io::Error::other("the sync failed"));
+            }
+            syncs => syncs.map(|syncs| syncs - 1),
+        };
+        platters.sync();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Job, Owner, Step};
 use crate::state::{Category, End};
+use crate::store::Error;
 use crate::store::conformance::{apply_any, new_job};
 use crate::store::redb::blob::Blobs as _;
 use crate::store::redb::{Embedded, Options};
@@ -148,4 +149,49 @@ async fn nothing_acknowledged_is_lost_and_the_index_holds() {
             assert_is_known(store.job(id).await.unwrap().as_ref(), &known);
         }
     }
+}
+
+/// What is read once the store is open again after a commit that reported failure.
+async fn read_again(store: &Embedded, id: JobId) -> Job {
+    loop {
+        match store.job(id).await {
+            Ok(job) => return job.unwrap(),
+            Err(_down) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Whoever reads again after a commit that reported failure may believe it: a later commit is durable by then.
+#[tokio::test]
+async fn what_is_read_after_a_sync_that_failed_and_forgot_outlives_the_power() {
+    let mut forgotten = 0;
+    for (seed, syncs) in [(1, 0), (2, 1), (3, 0), (4, 1), (5, 2), (6, 3)] {
+        let disk = Disk::default();
+        let store = Embedded::start(Box::new(disk.clone()), options()).unwrap();
+        let id = new_job(1).id;
+        store.accept(new_job(1)).await.unwrap();
+        disk.forget_a_sync_after(syncs);
+        for changes in life(40) {
+            match apply_any(&store, id, changes, Millis(9)).await {
+                Ok(_) => {}
+                Err(Error::Unknown(_)) => {
+                    forgotten += 1;
+                    break;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let read = read_again(&store, id).await;
+        disk.cut(seed * 7919);
+        drop(store);
+        disk.power_on();
+        let store = Embedded::start(Box::new(disk.clone()), options()).unwrap();
+        store.check().unwrap();
+        assert_eq!(
+            store.job(id).await.unwrap(),
+            Some(read),
+            "seed {seed}, {syncs} syncs"
+        );
+    }
+    assert_eq!(forgotten, 6, "every disk forgot a sync of a commit");
 }
