@@ -154,6 +154,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     let execution = until_sent(core, &work, &handles, (&abort, &waiting));
     tokio::pin!(execution);
     let outcome = tokio::select! {
+        biased;
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => Outcome::Cancelled,
         () = core.cut.cancelled() => match handles.last() {
@@ -198,6 +199,7 @@ async fn until_sent(
         };
         waiting.store(true, Ordering::Relaxed);
         tokio::select! {
+            biased;
             () = core.stop.cancelled() => break,
             () = abort.cancelled() => break,
             () = tokio::time::sleep(retry_after.max(core.back_off(tries))) => {}
