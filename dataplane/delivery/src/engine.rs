@@ -171,4 +171,6 @@ async fn work(core: Arc<Core>) {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
