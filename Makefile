@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check fmt lint generate setup e2e crash bench-delivery cluster-up cluster-down images clean
+.PHONY: help run test check fmt lint generate setup e2e crash simulate bench-delivery cluster-up cluster-down images clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,10 @@ e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: th
 
 crash: ## Kills the data plane 1,000 times under 50,000 calls, and at every commit (KILLS=n, SEED=n)
 	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_SEED='$(SEED)' tests/run crash
+
+simulate: ## Runs the engine in 1,000,000 simulated worlds of faults (SEEDS=n, SEED=n runs one and prints its story)
+	@SIMULATE_SEEDS='$(or $(SEEDS),1000000)' SIMULATE_SEED='$(SEED)' cargo test -q --profile simulate \
+		-p asyncmcp-delivery --lib simulation::every_world -- --nocapture
 
 bench-delivery: ## Measures deliveries side by side with asyncmcp, with 0 and with 1,000,000 parked (not a test; 10 minutes)
 	@tests/bench/run

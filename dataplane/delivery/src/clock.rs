@@ -100,7 +100,7 @@ fn system_time() -> Millis {
 }
 
 /// Where a clock starts.
-fn first(wall: Millis, floor: Millis, unfinished: u64) -> Millis {
+pub(crate) fn first(wall: Millis, floor: Millis, unfinished: u64) -> Millis {
     let leaps = wall > floor.plus(LEAP) && unfinished > 0;
     if wall < floor || leaps { floor } else { wall }
 }

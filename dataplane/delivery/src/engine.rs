@@ -227,4 +227,6 @@ async fn cancel(core: &Arc<Core>, id: JobId) -> Result<bool, store::Error> {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;

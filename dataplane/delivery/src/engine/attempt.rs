@@ -72,6 +72,7 @@ async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> 
         return loaded;
     }
     let held = tokio::select! {
+        biased;
         held = core.budget.stored_body(job.size) => held,
         () = core.cut.cancelled() => return None,
     };
@@ -103,6 +104,7 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attem
         policy: &policy,
     };
     let attempt = tokio::select! {
+        biased;
         attempt = core.sender.send(post) => attempt,
         () = core.cut.cancelled() => return None,
     };

@@ -33,6 +33,7 @@ pub(super) async fn run(core: &Arc<Core>) {
         }
         faults = 0;
         tokio::select! {
+            biased;
             () = core.stop.cancelled() => {}
             () = core.receivers.changed() => {}
             () = policy.next() => {}

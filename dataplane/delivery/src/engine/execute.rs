@@ -46,6 +46,7 @@ pub(super) async fn run(core: &Arc<Core>) {
                 faults += 1;
             }
             Ok(0) => tokio::select! {
+                biased;
                 () = core.stop.cancelled() => {}
                 () = core.running.changed() => {}
                 () = policy.next() => {}

@@ -106,6 +106,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     let execution = until_sent(core, &work, &handles, (&abort, &waiting));
     tokio::pin!(execution);
     let outcome = tokio::select! {
+        biased;
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => Outcome::Cancelled,
         () = core.cut.cancelled() => match handles.last() {
@@ -150,6 +151,7 @@ async fn until_sent(
         };
         waiting.store(true, Ordering::Relaxed);
         tokio::select! {
+            biased;
             () = core.stop.cancelled() => break,
             () = abort.cancelled() => break,
             () = tokio::time::sleep(retry_after.max(core.back_off(tries))) => {}

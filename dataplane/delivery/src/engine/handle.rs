@@ -74,6 +74,7 @@ impl Kept {
         let mut due = Instant::now() + SPARED;
         while self.0.changed().await.is_ok() {
             tokio::select! {
+                biased;
                 () = sleep_until(due) => {}
                 _ = self.0.wait_for(|noted| noted.at_once) => {}
             }

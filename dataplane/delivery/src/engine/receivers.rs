@@ -9,7 +9,7 @@ mod breaker;
 mod lane;
 mod rate;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -35,7 +35,7 @@ pub(super) struct Receivers {
 
 #[derive(Default)]
 struct State {
-    lanes: HashMap<Key, Lane>,
+    lanes: BTreeMap<Key, Lane>,
     /// Attempts under way in all.
     in_flight: usize,
 }

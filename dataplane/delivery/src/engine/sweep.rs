@@ -23,6 +23,7 @@ pub(super) async fn run(core: &Core) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for tick in 0u32.. {
         tokio::select! {
+            biased;
             () = core.stop.cancelled() => return,
             _ = ticks.tick() => {}
         }

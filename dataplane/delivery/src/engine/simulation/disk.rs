@@ -1,0 +1,333 @@
+//! A store that may stall, refuse, or commit and report a failure, over what is committed in the world.
+//!
+//! Each process opens one. A commit goes on when whoever asked for it hangs up, as in a store with a writer of
+//! its own. Invariant: what is refused changes nothing, and what the process's death cut is committed as a whole
+//! or not at all. This is the one file of the simulation that knows the store's trait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::sync::oneshot;
+
+use super::event::{Commit, Event, Place, Step};
+use super::plan::{Number, OnDisk, Weather};
+use super::world::World;
+use crate::clock::Millis;
+use crate::history::Entry;
+use crate::id::JobId;
+use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::store::memory::Memory;
+use crate::store::scan::Found;
+use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
+
+/// See the module.
+pub(super) struct Disk {
+    world: Arc<World>,
+    is_closed: AtomicBool,
+}
+
+/// What becomes of one commit.
+struct Fate {
+    does: OnDisk,
+    delay: Duration,
+}
+
+impl Disk {
+    pub(super) fn open(world: Arc<World>) -> Self {
+        let is_closed = AtomicBool::new(false);
+        Self { world, is_closed }
+    }
+
+    /// Makes a commit that concerns a call, as the plan says.
+    async fn commit<T: Send + 'static>(
+        &self,
+        call: Number,
+        steps: Vec<Step>,
+        act: impl FnOnce(&World, bool) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.world.alive().await;
+        self.open_still()?;
+        let fate = self.fate(call);
+        let (reply, answer) = oneshot::channel();
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            let done = carry_out(&world, fate, (call, steps), act).await;
+            let _hung_up = reply.send(done);
+        });
+        answer.await.unwrap_or_else(|_| Err(down()))
+    }
+
+    fn fate(&self, call: Number) -> Fate {
+        let (planned, delay) = self.world.commit(call);
+        let weather = self.world.weather().find_map(|weather| match weather {
+            Weather::StoreDown => Some(OnDisk::Refuses),
+            Weather::StoreSlow(delay) => Some(OnDisk::Stalls(delay)),
+            Weather::StoreUnsure => Some(OnDisk::IsUnsure),
+            _ => None,
+        });
+        let does = planned.or(weather).unwrap_or(OnDisk::Stalls(delay));
+        Fate { does, delay }
+    }
+
+    async fn read<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.world.alive().await;
+        let delay = self.world.delay();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+            self.world.alive().await;
+        }
+        self.open_still()?;
+        if self.world.weather().any(|weather| weather == Weather::StoreDown) {
+            return Err(down());
+        }
+        read.await
+    }
+
+    fn open_still(&self) -> Result<(), Error> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Error::Down("it was closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.world.memory
+    }
+}
+
+fn down() -> Error {
+    Error::Down("the plan says so".to_owned())
+}
+
+async fn carry_out<T>(
+    world: &World,
+    fate: Fate,
+    (call, steps): (Number, Vec<Step>),
+    act: impl FnOnce(&World, bool) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let delay = match fate.does {
+        OnDisk::Stalls(delay) => delay,
+        _ => fate.delay,
+    };
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    world.alive().await;
+    match fate.does {
+        OnDisk::Stalls(_) => act(world, true),
+        OnDisk::Refuses => {
+            world.note(Event::Refused { call, steps });
+            Err(down())
+        }
+        OnDisk::IsUnsure => act(world, false).and(Err(down())),
+        OnDisk::DiesBefore => dead(world).await,
+        OnDisk::DiesAfter => {
+            let _unheard = act(world, false);
+            dead(world).await
+        }
+    }
+}
+
+async fn dead<T>(world: &World) -> T {
+    world.die();
+    std::future::pending().await
+}
+
+/// What the store in memory answers, which it does at once.
+pub(super) fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("memory never waits")
+}
+
+fn accept(world: &World, new: NewJob, call: Number, reported: bool) -> Result<Acceptance, Error> {
+    let id = new.id;
+    let acceptance = at_once(world.memory.accept(new))?;
+    if matches!(acceptance, Acceptance::New(_)) {
+        world.change(call, |known| known.job = Some(id));
+        let accepted = at_once(world.memory.job(id))?.map(|job| Place::of(&job));
+        note(world, call, vec![Step::Accept], (None, accepted), reported);
+    }
+    Ok(acceptance)
+}
+
+fn apply(
+    world: &World,
+    (id, changes, now): (JobId, Vec<Change>, Millis),
+    call: Number,
+    reported: bool,
+) -> Result<Option<Job>, Error> {
+    let steps = steps(&changes);
+    let before = at_once(world.memory.job(id))?.map(|job| Place::of(&job));
+    let after = at_once(world.memory.apply(id, changes, now))?;
+    let moved = (before, after.as_ref().map(Place::of));
+    note(world, call, steps, moved, reported);
+    Ok(after)
+}
+
+fn note(
+    world: &World,
+    call: Number,
+    steps: Vec<Step>,
+    (before, after): (Option<Place>, Option<Place>),
+    reported: bool,
+) {
+    world.change(call, |_moved| ());
+    world.note(Event::Committed(Commit {
+        call,
+        steps,
+        before,
+        after,
+        reported,
+    }));
+}
+
+fn steps(changes: &[Change]) -> Vec<Step> {
+    changes.iter().map(step).collect()
+}
+
+fn step(change: &Change) -> Step {
+    match change {
+        Change::Start => Step::Start,
+        Change::Release => Step::Release,
+        Change::Handle { .. } => Step::Token,
+        Change::Name { .. } => Step::Name,
+        Change::Resume => Step::Resume,
+        Change::Suspend => Step::Suspend,
+        Change::Poison => Step::Poison,
+        Change::Finish { end, body } => Step::Finish {
+            end: *end,
+            body: body.clone(),
+        },
+        Change::Claim => Step::Claim,
+        Change::Note(_) => Step::Write,
+        Change::Retry { why, .. } => Step::Retry(*why),
+        Change::Deliver => Step::Deliver,
+        Change::Bury { why } => Step::Bury(*why),
+        Change::Stop => Step::Stop,
+        Change::Replay => Step::Replay,
+    }
+}
+
+#[async_trait]
+impl Store for Disk {
+    async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
+        let call = self.world.number(job.id);
+        let act = move |world: &World, reported| accept(world, job, call, reported);
+        self.commit(call, vec![Step::Accept], act).await
+    }
+
+    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+        let call = self.world.number(id);
+        let steps = steps(&changes);
+        let act = move |world: &World, reported| apply(world, (id, changes, now), call, reported);
+        self.commit(call, steps, act).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        self.read(self.memory().job(id)).await
+    }
+
+    async fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
+        self.read(self.memory().call(id)).await
+    }
+
+    async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(self.memory().params(id)).await
+    }
+
+    async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(self.memory().body(id)).await
+    }
+
+    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(self.memory().handle(id)).await
+    }
+
+    async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
+        self.read(self.memory().find(dedupe)).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<Key>, Error> {
+        self.read(self.memory().lanes()).await
+    }
+
+    async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
+        self.read(self.memory().next_queued(server, after)).await
+    }
+
+    async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.read(self.memory().queued(server, client, limit)).await
+    }
+
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        self.read(self.memory().pending_of(client)).await
+    }
+
+    async fn inflight(&self) -> Result<Vec<Job>, Error> {
+        self.read(self.memory().inflight()).await
+    }
+
+    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+        self.read(self.memory().receivers()).await
+    }
+
+    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+        self.read(self.memory().due(receiver, rank, now, limit)).await
+    }
+
+    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+        self.read(self.memory().next_due(receiver, rank)).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Found, Error> {
+        self.read(self.memory().scan(scan)).await
+    }
+
+    async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
+        self.read(self.memory().history(id)).await
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        self.read(self.memory().oldest_waiting()).await
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
+        self.read(self.memory().sweep(sweep)).await
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
+        self.read(self.memory().reclaim(limit)).await
+    }
+
+    fn space(&self) -> Space {
+        self.memory().space()
+    }
+
+    fn counts(&self) -> Counts {
+        self.memory().counts()
+    }
+
+    fn is_up(&self) -> bool {
+        self.open_still().is_ok()
+    }
+
+    fn high_water(&self) -> Millis {
+        self.memory().high_water()
+    }
+
+    async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
+        self.read(self.memory().session(sid)).await
+    }
+
+    async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
+        self.read(self.memory().swap_session(sid, row)).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.is_closed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}

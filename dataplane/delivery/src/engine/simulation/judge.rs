@@ -1,0 +1,208 @@
+//! What must hold for every world, whatever was asked of it and whatever went wrong.
+//!
+//! Invariant: judges by the events and by what is committed at the end, never by the engine's insides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::disk::at_once;
+use super::event::{Answer, Asked, Event, Moment, Step, Tally};
+use super::ledger::Ledger;
+use super::plan::{Number, Plan, What};
+use super::rest;
+use super::world::World;
+use crate::job::{Job, Key};
+use crate::state::End;
+use crate::store::{Counts, Store};
+
+/// What must hold. A finding is of the first one that does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Condition {
+    /// A tool that may run once reaches its server once.
+    RanTwice,
+    /// A committed outcome never changes, and nothing else is sent.
+    OutcomeChanged,
+    /// What ends an attempt comes from this attempt.
+    StaleOutcome,
+    /// A job has one execution, and one attempt, at a time.
+    Overlap,
+    /// What clients are told about an acceptance or a cancellation is so.
+    FalseAnswer,
+    /// Every job is delivered, dead or stopped in the end, without another process.
+    Stuck,
+    /// The server of a job that was cancelled is told.
+    NotTold,
+    /// Every request gets an answer.
+    Unanswered,
+    /// Nothing is sent while no signing key can be read.
+    Unsigned,
+    /// The store's counts equal a recount.
+    Counts,
+    /// Counters equal what was committed.
+    Metrics,
+}
+
+/// What did not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Finding {
+    pub(super) condition: Condition,
+    pub(super) says: String,
+}
+
+/// Everything that does not hold in a world that was run, gravest first.
+pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
+    let moments = world.moments();
+    let mut ledger = Ledger::default();
+    for moment in &moments {
+        ledger.read(&world.plan, moment.at, &moment.event);
+        if let Event::Stuck(calls) = &moment.event {
+            for call in calls {
+                ledger.find(*call, Condition::Stuck, "nothing happens to it any more");
+            }
+        }
+    }
+    answers(&world.plan, &moments, &mut ledger);
+    let mut findings = ledger.findings;
+    findings.extend(metrics(&moments));
+    findings.extend(counts(world));
+    findings.sort_by_key(|finding| finding.condition);
+    findings
+}
+
+/// Whether people were told the truth, if they were told anything.
+fn answers(plan: &Plan, moments: &[Moment], ledger: &mut Ledger) {
+    let mut asked = BTreeMap::new();
+    for moment in moments {
+        match &moment.event {
+            Event::Asked { ask, asked: what } => drop(asked.insert(*ask, what.clone())),
+            Event::HungUp { ask } => drop(asked.remove(ask)),
+            Event::Answered { ask, answer } => {
+                if let Some(asked) = asked.remove(ask) {
+                    answered(plan, &asked, *answer, ledger);
+                }
+            }
+            Event::Died | Event::Drained => asked.clear(),
+            _ => {}
+        }
+    }
+    for asked in asked.values() {
+        ledger.find(
+            asked.call(),
+            Condition::Unanswered,
+            "somebody still waits for an answer",
+        );
+    }
+}
+
+fn answered(plan: &Plan, asked: &Asked, answer: Answer, ledger: &mut Ledger) {
+    let call = asked.call();
+    let entry = ledger.entries.get(&call);
+    let is_cancelled = entry.is_some_and(|entry| entry.end == Some(End::Cancelled));
+    let wrong = match answer {
+        Answer::New | Answer::Same => entry.is_none(),
+        Answer::Cancelled(true) => by_name(asked).is_none() && !is_cancelled,
+        Answer::Cancelled(false) => by_name(asked).is_none() && is_cancelled && cancels(plan, call) < 2,
+        _ => false,
+    };
+    if wrong {
+        let says = format!("{answer:?} was the answer, and it is not so");
+        ledger.find(call, Condition::FalseAnswer, &says);
+    }
+}
+
+/// The name by which a call was to be found; it may be another call's.
+fn by_name(asked: &Asked) -> Option<u8> {
+    match asked {
+        Asked::About {
+            what: What::CancelByName(name),
+            ..
+        } => Some(*name),
+        _ => None,
+    }
+}
+
+/// How often anybody wanted this call cancelled.
+fn cancels(plan: &Plan, call: Number) -> usize {
+    use super::plan::Item::Ask;
+    let asks = plan.items.iter().filter(|item| match item {
+        Ask {
+            what: What::CancelByName(_),
+            ..
+        } => true,
+        Ask {
+            call: of,
+            what: What::Cancel | What::CancelByKey | What::CancelOrSay,
+            ..
+        } => *of == call,
+        _ => false,
+    });
+    asks.count()
+}
+
+/// Whether each process that was not killed counted what it committed.
+fn metrics(moments: &[Moment]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (mut committed, mut doubtful) = (Tally::default(), 0);
+    for moment in moments {
+        match &moment.event {
+            Event::Started(_) => (committed, doubtful) = (Tally::default(), 0),
+            Event::Committed(commit) if commit.after.is_some() => {
+                let has = |wanted: fn(&Step) -> bool| u64::from(commit.steps.iter().any(wanted));
+                committed.dead += has(|step| matches!(step, Step::Bury(_)));
+                committed.delivered += has(|step| *step == Step::Deliver);
+                doubtful += u64::from(!commit.reported);
+            }
+            Event::Counted(counted) => {
+                let off =
+                    counted.dead.abs_diff(committed.dead) + counted.delivered.abs_diff(committed.delivered);
+                if off > doubtful {
+                    let says = format!("{counted:?} was counted where {committed:?} was committed");
+                    let condition = Condition::Metrics;
+                    findings.push(Finding { condition, says });
+                }
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
+/// Whether the store's counts are those of its jobs.
+fn counts(world: &World) -> Vec<Finding> {
+    let jobs = rest::all(world);
+    let mut recount = Counts::default();
+    for job in &jobs {
+        recount.shift(None, Some(job.state));
+    }
+    let mut wrong = Vec::new();
+    if recount != world.memory.counts() {
+        wrong.push(format!("{:?} for {recount:?}", world.memory.counts()));
+    }
+    for client in jobs.iter().map(|job| job.client) {
+        let pending = pending(&jobs, client);
+        let counted = at_once(world.memory.pending_of(client)).expect("memory is up");
+        if counted != pending {
+            wrong.push(format!("{counted} pending of a client that has {pending}"));
+        }
+    }
+    let condition = Condition::Counts;
+    wrong
+        .into_iter()
+        .map(|says| Finding { condition, says })
+        .collect()
+}
+
+fn pending(jobs: &[Job], client: Key) -> u64 {
+    jobs.iter()
+        .filter(|job| job.client == client && job.is_pending())
+        .count() as u64
+}
+
+impl Asked {
+    pub(super) fn call(&self) -> Number {
+        match self {
+            Self::Accept(call) => call.number,
+            Self::About { call, .. } => *call,
+        }
+    }
+}
