@@ -28,17 +28,34 @@ use crate::verdict::Verdict;
 /// The call and the body of an attempt, and the room that the body takes.
 pub(super) type Loaded = (Arc<Call>, Bytes, Held);
 
-pub(super) async fn run(core: Arc<Core>, (slot, _hold): (Slot, Hold), job: Job, loaded: Option<Loaded>) {
+/// What became of an attempt.
+enum Sent {
+    /// The receiver, or the network, said something.
+    Answered(Attempt),
+    /// Interrupted by the end of the process.
+    Cut,
+    /// An administrator stopped the delivery.
+    Stopped,
+    /// Nothing was sent: it is to be signed, and there is no key any more.
+    Unsigned,
+}
+
+pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, loaded: Option<Loaded>) {
     let Some((call, body, _held)) = load(&core, &job, loaded).await else {
         return; // still `sending`: the next process resumes it
     };
     let span = trace::attempt(&job, &call);
-    let sent = send(&core, &job, &call, &body).instrument(span).await;
-    if let Some(attempt) = sent {
-        settle(&core, &slot, (&job, &call), attempt).await;
-    } else {
-        let took = core.now().since(job.turn);
-        interrupted(&core, (&job, &call), Some(took), commit::held(&job)).await;
+    let sent = tokio::select! {
+        biased;
+        sent = send(&core, &job, &call, &body).instrument(span) => sent,
+        () = hold.stopped() => Sent::Stopped,
+    };
+    let took = Some(core.now().since(job.turn));
+    match sent {
+        Sent::Answered(attempt) => settle(&core, &slot, (&job, &call), attempt).await,
+        Sent::Cut => interrupted(&core, (&job, &call), took, commit::held(&job)).await,
+        Sent::Stopped => stopped(&core, (&job, &call), took).await,
+        Sent::Unsigned => put_back(&core, &job, None, commit::held(&job)).await,
     }
     drop(slot);
 }
@@ -54,17 +71,33 @@ pub(super) async fn interrupted(
     // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
     core.metrics.interrupted();
     log::interrupted(&core.policy(), job, call);
-    let at = core.now();
     let entry = Entry {
         duration: took,
-        next: Some(at),
+        next: Some(core.now()),
         ..blank(job, Outcome::Interrupted)
     };
+    put_back(core, job, Some(entry), expect).await;
+}
+
+/// Makes a job due at once; what was done so far costs no retry.
+async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) {
+    let at = core.now();
     let again = Change::Retry { at, why: None };
-    let changes = vec![Change::Attempted(entry), again];
+    let changes = entry.map(Change::Attempted).into_iter().chain([again]).collect();
     if let Some(Applied::Applied(job)) = core.apply_surely(job.id, expect, changes).await {
         deliver::schedule(core, &job);
     }
+}
+
+/// The delivery was stopped, which is committed: all that is left of the attempt is that it happened.
+async fn stopped(core: &Core, (job, call): (&Job, &Call), took: Option<Duration>) {
+    core.metrics.interrupted();
+    log::interrupted(&core.policy(), job, call);
+    let entry = Entry {
+        duration: took,
+        ..blank(job, Outcome::Interrupted)
+    };
+    came_late(core, job, entry).await;
 }
 
 async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> {
@@ -92,12 +125,18 @@ async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Er
 }
 
 /// `None`: cut by our own end.
-async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attempt> {
+async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Sent {
     let policy = core.policy();
+    let Some(target) = &call.target else {
+        return Sent::Cut; // only what has a receiver is ever due
+    };
+    if !policy.can_send() {
+        return Sent::Unsigned;
+    }
     let post = Post {
         job,
         call,
-        target: call.target.as_ref()?,
+        target,
         body,
         at: core.clock.wall(),
         trace: &trace::outgoing(&call.trace),
@@ -106,10 +145,10 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Option<Attem
     let attempt = tokio::select! {
         biased;
         attempt = core.sender.send(post) => attempt,
-        () = core.cut.cancelled() => return None,
+        () = core.cut.cancelled() => return Sent::Cut,
     };
     log::onto_span(&Span::current(), &attempt);
-    Some(attempt)
+    Sent::Answered(attempt)
 }
 
 async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: Attempt) {
@@ -138,7 +177,7 @@ async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: A
     }
 }
 
-/// The job was stopped or replayed during the attempt: all that is left of it is that it happened.
+/// Keeps in the history what ended nothing, because the job was stopped or replayed meanwhile.
 async fn came_late(core: &Core, job: &Job, entry: Entry) {
     let attempted = vec![Change::Attempted(entry)];
     core.apply_surely(job.id, Expect::Any, attempted).await;

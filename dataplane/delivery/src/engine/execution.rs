@@ -132,6 +132,7 @@ async fn until_sent(
     (abort, waiting): (&CancellationToken, &AtomicBool),
 ) -> Outcome {
     let call = &*work.call;
+    let was_sent = matches!(work.begin, Begin::TakeUp(_));
     for tries in 0.. {
         let run = Run {
             job: work.job.id,
@@ -149,7 +150,7 @@ async fn until_sent(
             Executed::Lost => return Outcome::Cut,
             Executed::NotSent { retry_after } => retry_after,
         };
-        waiting.store(true, Ordering::Relaxed);
+        waiting.store(!was_sent, Ordering::Relaxed);
         tokio::select! {
             biased;
             () = core.stop.cancelled() => break,
@@ -158,7 +159,11 @@ async fn until_sent(
         }
         waiting.store(false, Ordering::Relaxed);
     }
-    Outcome::Held
+    // What was sent once never goes back to the queue: the next process asks for it again.
+    match handles.last().filter(|_| was_sent) {
+        Some(handle) => Outcome::Left(handle),
+        None => Outcome::Held,
+    }
 }
 
 /// To be told to end costs an execution nothing.

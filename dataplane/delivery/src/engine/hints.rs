@@ -22,6 +22,8 @@ pub(super) enum Hint {
     Queued,
     /// A delivery is due for a receiver.
     Due(Key, Rank, Millis),
+    /// An administrator stopped a delivery.
+    Stopped(JobId),
     /// A job's outcome is that it was cancelled.
     Cancelled(JobId),
     /// A job's call ended.
@@ -73,6 +75,7 @@ pub(super) async fn run(core: &Arc<Core>) {
         match hint {
             Hint::Queued => core.running.wake(),
             Hint::Due(receiver, rank, at) => core.receivers.schedule(receiver, rank, at),
+            Hint::Stopped(id) => core.holds.stop(id),
             Hint::Cancelled(id) => core.running.cancel(id),
             Hint::Ended(id) => drop(core.hints.endings.send(id)), // an error: nobody waits
         }

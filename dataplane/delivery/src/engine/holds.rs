@@ -3,8 +3,11 @@
 //! Executions, attempts and commands take a [`Hold`] before their first commit. Invariant: a job is held from
 //! before its claim until whoever claimed it has committed its outcome, or died.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::id::JobId;
 
@@ -17,7 +20,7 @@ struct State {
     /// How many hold each job: an execution hands it on to the attempt.
     held: HashMap<JobId, u32>,
     /// The attempts under way, each by the claim that it was begun under.
-    attempts: HashSet<(JobId, u32)>,
+    attempts: HashMap<(JobId, u32), CancellationToken>,
     /// Jobs that cannot be read in this process's life; the next one tries again.
     set_aside: HashSet<JobId>,
 }
@@ -28,6 +31,7 @@ pub(super) struct Hold {
     pub(super) id: JobId,
     /// The claim, where it is of an attempt.
     attempt: Option<u32>,
+    stopped: CancellationToken,
 }
 
 impl Holds {
@@ -38,15 +42,26 @@ impl Holds {
             holds: Arc::clone(self),
             id,
             attempt: None,
+            stopped: CancellationToken::new(),
         }
     }
 
     /// Holds a job for the attempt that was claimed as `run`; `None` if that attempt is under way already.
     pub(super) fn take_attempt(self: &Arc<Self>, id: JobId, run: u32) -> Option<Hold> {
-        let is_new = self.state().attempts.insert((id, run));
-        let mut hold = is_new.then(|| self.take(id))?;
+        let mut hold = self.take(id);
+        match self.state().attempts.entry((id, run)) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(entry) => entry.insert(hold.stopped.clone()),
+        };
         hold.attempt = Some(run);
         Some(hold)
+    }
+
+    /// Ends the attempts that are under way for a job.
+    pub(super) fn stop(&self, id: JobId) {
+        for ((_, _), stopped) in self.state().attempts.iter().filter(|((of, _), _)| *of == id) {
+            stopped.cancel();
+        }
     }
 
     /// Whether somebody is at work on a job, or it is set aside.
@@ -62,6 +77,13 @@ impl Holds {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold {
+    /// Returns when the delivery was stopped during this attempt.
+    pub(super) async fn stopped(&self) {
+        self.stopped.cancelled().await;
     }
 }
 

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use url::Url;
 
 use super::core::Core;
+use super::hints::Hint;
 use super::{Engine, deliver, log};
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
@@ -187,11 +188,12 @@ impl Engine {
             .await
     }
 
-    /// Stops a delivery: no further attempt. One that is under way is let go on, and nobody looks at its
-    /// answer.
+    /// Stops a delivery: no further attempt. One that is under way is interrupted; nobody knows whether its
+    /// receiver has it.
     pub async fn stop(&self, id: JobId) -> Result<Job, ActError> {
         let stop = move |core: Arc<Core>| async move {
             let job = act(&core, id, Change::Stop).await?;
+            core.hint(Hint::Stopped(id));
             log::acted(&core.policy(), &job, "stopped");
             Ok(job)
         };

@@ -19,14 +19,17 @@ use super::world::World;
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank};
+use crate::job::{self, Applied, Call, Change, Job, Key, NewJob, Owner, Rank, Stamp};
+use crate::state::{Push, State};
 use crate::store::memory::Memory;
+use crate::store::roles::*;
 use crate::store::scan::Found;
-use crate::store::{Acceptance, Counts, Error, Scan, SessionRow, Space, Store, Sweep};
+use crate::store::{Acceptance, Claim, ClaimDue, Counts, Due, Error, Scan, SessionRow, Space, Sweep};
 
 /// See the module.
 pub(super) struct Disk {
     world: Arc<World>,
+    owner: Owner,
     is_closed: AtomicBool,
 }
 
@@ -37,9 +40,14 @@ struct Fate {
 }
 
 impl Disk {
+    /// For the next process, whose epoch begins.
     pub(super) fn open(world: Arc<World>) -> Self {
-        let is_closed = AtomicBool::new(false);
-        Self { world, is_closed }
+        world.memory.restart();
+        Self {
+            owner: world.memory.owner(),
+            is_closed: AtomicBool::new(false),
+            world,
+        }
     }
 
     /// Makes a commit that concerns a call, as the plan says.
@@ -58,7 +66,7 @@ impl Disk {
             let done = carry_out(&world, fate, (call, steps), act).await;
             let _hung_up = reply.send(done);
         });
-        answer.await.unwrap_or_else(|_| Err(down()))
+        answer.await.unwrap_or_else(|_| Err(unsure()))
     }
 
     fn fate(&self, call: Number) -> Fate {
@@ -103,6 +111,10 @@ fn down() -> Error {
     Error::Down("the plan says so".to_owned())
 }
 
+fn unsure() -> Error {
+    Error::Unknown("the plan says so".to_owned())
+}
+
 async fn carry_out<T>(
     world: &World,
     fate: Fate,
@@ -123,7 +135,7 @@ async fn carry_out<T>(
             world.note(Event::Refused { call, steps });
             Err(down())
         }
-        OnDisk::IsUnsure => act(world, false).and(Err(down())),
+        OnDisk::IsUnsure => act(world, false).and(Err(unsure())),
         OnDisk::DiesBefore => dead(world).await,
         OnDisk::DiesAfter => {
             let _unheard = act(world, false);
@@ -155,16 +167,59 @@ fn accept(world: &World, new: NewJob, call: Number, reported: bool) -> Result<Ac
 
 fn apply(
     world: &World,
-    (id, changes, now): (JobId, Vec<Change>, Millis),
+    (id, step): (JobId, job::Step),
     call: Number,
     reported: bool,
-) -> Result<Option<Job>, Error> {
-    let steps = steps(&changes);
-    let before = at_once(world.memory.job(id))?.map(|job| Place::of(&job));
-    let after = at_once(world.memory.apply(id, changes, now))?;
-    let moved = (before, after.as_ref().map(Place::of));
-    note(world, call, steps, moved, reported);
-    Ok(after)
+) -> Result<Applied, Error> {
+    let steps = steps(&step.changes);
+    let before = place(world, id)?;
+    let applied = at_once(world.memory.apply(id, step))?;
+    let after = match &applied {
+        Applied::Applied(job) => Some(Place::of(job)),
+        Applied::Moved(_) | Applied::Gone | Applied::Fenced => None,
+    };
+    note(world, call, steps, (before, after), reported);
+    Ok(applied)
+}
+
+fn place(world: &World, id: JobId) -> Result<Option<Place>, Error> {
+    Ok(at_once(world.memory.job(id))?.map(|job| Place::of(&job)))
+}
+
+fn claim_queued(world: &World, ids: &[JobId], stamp: Stamp, reported: bool) -> Result<Vec<Claim>, Error> {
+    let mut claims = Vec::new();
+    for id in ids {
+        let before = place(world, *id)?;
+        for claim in at_once(world.memory.claim_queued(&[*id], stamp))? {
+            let after = match &claim {
+                Claim::Claimed(claimed) => Some(Place::of(&claimed.job)),
+                Claim::Passed | Claim::Unreadable(_) => None,
+            };
+            note(
+                world,
+                world.number(*id),
+                vec![Step::Start],
+                (before, after),
+                reported,
+            );
+            claims.push(claim);
+        }
+    }
+    Ok(claims)
+}
+
+fn claim_due(world: &World, claim: ClaimDue, reported: bool) -> Result<Due, Error> {
+    let due = at_once(world.memory.claim_due(claim))?;
+    for job in &due.claimed {
+        let state = State {
+            push: Push::Due,
+            ..job.state
+        };
+        let before = Place::of(&Job { state, ..job.clone() });
+        let moved = (Some(before), Some(Place::of(job)));
+        note(world, world.number(job.id), vec![Step::Claim], moved, reported);
+    }
+    Ok(due)
 }
 
 fn note(
@@ -202,7 +257,7 @@ fn step(change: &Change) -> Step {
             body: body.clone(),
         },
         Change::Claim => Step::Claim,
-        Change::Note(_) => Step::Write,
+        Change::Attempted(_) => Step::Write,
         Change::Retry { why, .. } => Step::Retry(*why),
         Change::Deliver => Step::Deliver,
         Change::Bury { why } => Step::Bury(*why),
@@ -211,18 +266,24 @@ fn step(change: &Change) -> Step {
     }
 }
 
+impl Ownership for Disk {
+    fn owner(&self) -> Owner {
+        self.owner
+    }
+}
+
 #[async_trait]
-impl Store for Disk {
+impl Jobs for Disk {
     async fn accept(&self, job: NewJob) -> Result<Acceptance, Error> {
         let call = self.world.number(job.id);
         let act = move |world: &World, reported| accept(world, job, call, reported);
         self.commit(call, vec![Step::Accept], act).await
     }
 
-    async fn apply(&self, id: JobId, changes: Vec<Change>, now: Millis) -> Result<Option<Job>, Error> {
+    async fn apply(&self, id: JobId, step: job::Step) -> Result<Applied, Error> {
         let call = self.world.number(id);
-        let steps = steps(&changes);
-        let act = move |world: &World, reported| apply(world, (id, changes, now), call, reported);
+        let steps = steps(&step.changes);
+        let act = move |world: &World, reported| apply(world, (id, step), call, reported);
         self.commit(call, steps, act).await
     }
 
@@ -249,7 +310,10 @@ impl Store for Disk {
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
         self.read(self.memory().find(dedupe)).await
     }
+}
 
+#[async_trait]
+impl Queues for Disk {
     async fn lanes(&self) -> Result<Vec<Key>, Error> {
         self.read(self.memory().lanes()).await
     }
@@ -262,12 +326,26 @@ impl Store for Disk {
         self.read(self.memory().queued(server, client, limit)).await
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.read(self.memory().pending_of(client)).await
+    async fn claim_queued(&self, ids: &[JobId], stamp: Stamp) -> Result<Vec<Claim>, Error> {
+        let Some(first) = ids.first() else {
+            return Ok(Vec::new());
+        };
+        let (call, ids) = (self.world.number(*first), ids.to_vec());
+        let act = move |world: &World, reported| claim_queued(world, &ids, stamp, reported);
+        self.commit(call, vec![Step::Start], act).await
     }
 
-    async fn inflight(&self) -> Result<Vec<Job>, Error> {
-        self.read(self.memory().inflight()).await
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error> {
+        let ClaimDue { receiver, stamp, .. } = claim;
+        let first = Rank::ALL.into_iter().find_map(|rank| {
+            let due = at_once(self.memory().due(receiver, rank, stamp.at, 1)).ok()?;
+            due.first().map(|id| self.world.number(*id))
+        });
+        let Some(call) = first else {
+            return self.read(self.memory().claim_due(claim)).await;
+        };
+        let act = move |world: &World, reported| claim_due(world, claim, reported);
+        self.commit(call, vec![Step::Claim], act).await
     }
 
     async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
@@ -282,6 +360,13 @@ impl Store for Disk {
         self.read(self.memory().next_due(receiver, rank)).await
     }
 
+    async fn in_flight(&self) -> Result<Vec<Job>, Error> {
+        self.read(self.memory().in_flight()).await
+    }
+}
+
+#[async_trait]
+impl People for Disk {
     async fn scan(&self, scan: Scan) -> Result<Found, Error> {
         self.read(self.memory().scan(scan)).await
     }
@@ -290,6 +375,13 @@ impl Store for Disk {
         self.read(self.memory().history(id)).await
     }
 
+    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
+        self.read(self.memory().pending_of(client)).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for Disk {
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         self.read(self.memory().oldest_waiting()).await
     }
@@ -317,7 +409,10 @@ impl Store for Disk {
     fn high_water(&self) -> Millis {
         self.memory().high_water()
     }
+}
 
+#[async_trait]
+impl SessionRows for Disk {
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error> {
         self.read(self.memory().session(sid)).await
     }
@@ -325,7 +420,10 @@ impl Store for Disk {
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
         self.read(self.memory().swap_session(sid, row)).await
     }
+}
 
+#[async_trait]
+impl Store for Disk {
     async fn close(&self) -> Result<(), Error> {
         self.is_closed.store(true, Ordering::Relaxed);
         Ok(())

@@ -13,7 +13,8 @@ use super::rest;
 use super::world::World;
 use crate::job::{Job, Key};
 use crate::state::End;
-use crate::store::{Counts, Store};
+use crate::store::Counts;
+use crate::store::roles::*;
 
 /// What must hold. A finding is of the first one that does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

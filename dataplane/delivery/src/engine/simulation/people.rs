@@ -73,6 +73,19 @@ impl Person {
         }
     }
 
+    /// The same call again, under one name more.
+    async fn name(&self, call: &NewCall, name: u8) -> Answer {
+        let id = self.world.make_id(call.number, self.clock.now());
+        let mut again = new_job(call, id, true, &self.clock);
+        again.names = vec![name_of(call.number, name)];
+        match self.engine.accept(again).await {
+            Ok(Acceptance::New(_)) => Answer::New,
+            Ok(_) => Answer::Done,
+            Err(AcceptError::Closed) => Answer::Closed,
+            Err(AcceptError::Store(_)) => Answer::StoreFailed,
+        }
+    }
+
     async fn about(&self, call: &NewCall, what: What) -> Answer {
         let engine = &self.engine;
         if let What::Again { same_arguments } = what {
@@ -85,7 +98,7 @@ impl Person {
             What::Again { .. } | What::Cancel => cancelled(engine.cancel(id).await),
             What::CancelByKey => cancelled(engine.cancel_call(dedupe(call.number, true).key).await),
             What::CancelByName(name) => cancelled(engine.cancel_call(name_of(call.number, name)).await),
-            What::Name(name) => done(engine.name(id, name_of(call.number, name)).await),
+            What::Name(name) => self.name(call, name).await,
             What::CancelOrSay => said(engine.cancel_or_say(id).await),
             What::Stop => acted(&engine.stop(id).await),
             What::Replay => acted(&engine.replay(id).await),
@@ -140,6 +153,7 @@ fn new_job(call: &NewCall, id: JobId, same_arguments: bool, clock: &Clock) -> Ne
             ..sender::tests::call()
         },
         params: Bytes::from_static(b"{}"),
+        names: Vec::new(),
         dedupe: dedupe(call.number, same_arguments),
         max_pending: call.max_pending,
         max_queued: 20,

@@ -22,7 +22,7 @@ use super::servers::Servers;
 use super::world::{START, World};
 use crate::clock::{self, Clock, Millis};
 use crate::engine::{Engine, Parts};
-use crate::store::Store;
+use crate::store::roles::*;
 
 /// How long nobody is there after a death that the store brought.
 const AWAY: Duration = Duration::from_secs(1);

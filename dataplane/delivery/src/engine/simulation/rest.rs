@@ -10,7 +10,7 @@ use super::plan::Number;
 use super::world::World;
 use crate::clock::Millis;
 use crate::job::Job;
-use crate::store::Store;
+use crate::store::roles::*;
 use crate::store::scan::Scan;
 
 const LOOK: Duration = Duration::from_secs(5);
