@@ -185,7 +185,7 @@ async fn a_bad_route_is_refused_with_the_place_of_the_mistake() -> Result<()> {
         (
             "a key twice",
             format!("{good}  servers: []\n"),
-            "\"servers\" is there twice",
+            "duplicate key \"servers\"",
         ),
         ("no route", "kind: Pod\n".to_owned(), "no McpWebhookRoute found"),
         (
