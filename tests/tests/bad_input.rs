@@ -80,7 +80,7 @@ async fn bodies(session: &Session) -> Result<()> {
         ),
         (twice, 400, -32600, "name"),
         (format!("[{PING}]"), 400, -32600, "2025-03-26"),
-        ("[".repeat(100_000), 400, -32600, "nests deeper"),
+        ("[".repeat(100_000), 400, -32600, "nested deeper"),
         (call("{}"), 200, -32602, "params.name"),
         (
             call(r#"{"name":"misspelt"}"#),
