@@ -132,7 +132,10 @@ async fn make_run_names_the_port_that_is_taken() {
     assert_ne!(shown.ended().await, 0);
     in_order(
         &shown.make.output(),
-        &[&format!("Port {port} is taken"), "make run ADMIN_PORT=<port>"],
+        &[
+            &format!("Port {port} is already in use"),
+            "make run ADMIN_PORT=<port>",
+        ],
     );
 }
 

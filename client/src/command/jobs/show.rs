@@ -49,15 +49,15 @@ pub(super) fn job(job: &Value) -> String {
         ("receiver", receiver(&job["receiver"])),
         ("accepted", time(&job["acceptedAt"])),
         (
-            "ended",
+            "call ended",
             because(&Value::String(time(&job["endedAt"])), &job["outcome"]),
         ),
-        ("settled", time(&job["settledAt"])),
+        ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
         ("executions", text(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
-    let lines = lines.map(|(name, value)| format!("{name:14}{value}"));
+    let lines = lines.map(|(name, value)| format!("{name:16}{value}"));
     let none = Vec::new();
     let history = job["history"].as_array().unwrap_or(&none);
     let attempts: Vec<_> = history.iter().map(attempt).collect();
@@ -141,13 +141,13 @@ mod tests {
             "history": [{"number": 1, "replay": 0, "startedAt": "2026-11-22T08:00:01Z", "durationMs": 12,
                          "outcome": "dead", "category": "http_4xx", "status": 410}],
         }));
-        assert!(told.contains("state         dead (http_4xx)"), "{told}");
+        assert!(told.contains("state           dead (http_4xx)"), "{told}");
         assert!(
-            told.contains("receiver      https://r.example/hook (named by the call)"),
+            told.contains("receiver        https://r.example/hook (named by the call)"),
             "{told}"
         );
         assert!(
-            told.contains("ended         2026-11-22T08:00:01Z (result)"),
+            told.contains("call ended      2026-11-22T08:00:01Z (result)"),
             "{told}"
         );
         let last = told.lines().last().unwrap();
