@@ -1,8 +1,8 @@
 //! The API of asyncmcp: the resource that users write, its defaults and rules, and the files generated from it.
 //!
 //! - [`v1alpha1`]: the types, field by field as in YAML.
-//! - [`load`]: parses a route. [`validate`]: checks it. [`effective`]: fills in the defaults.
-//! - [`document`], [`config_hash`]: what the operator sends to the pods. [`StatusReport`]: what the pods report.
+//! - [`load()`]: parses a route. [`validate()`]: checks it. [`effective()`]: fills in the defaults.
+//! - [`document()`], [`config_hash`]: what the operator sends to the pods. [`StatusReport`]: what the pods report.
 //!
 //! Invariant: pure. No clock, no network, no environment, and no Kubernetes client, so that the data plane, which
 //! depends on this package, has none either.
