@@ -1,9 +1,9 @@
-//! A session with an MCP endpoint of the legacy era: list tools, call them, close.
+//! A session with an MCP endpoint of the legacy era (protocol versions with sessions).
 //!
-//! The command and applications hold one; calls may run side by side.
+//! Used by the command and by applications; calls may run concurrently.
 //!
-//! Invariant: a call ends as a result, as an acknowledgement whose result comes by webhook,
-//! or as an error; it never waits for a webhook itself.
+//! Invariant: a call ends with a result, with an acknowledgement whose result is delivered by webhook, or with an
+//! error; it never waits for a webhook itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +23,7 @@ use crate::transport::{Reply, Transport};
 #[cfg(test)]
 mod tests;
 
-/// The most pages of a tool list that are read.
+/// Maximum number of pages read from a tool list.
 const MAX_PAGES: usize = 100;
 
 /// A session with an MCP endpoint.
@@ -31,37 +31,37 @@ pub struct Client {
     transport: Transport,
     server: InitializeResult,
     next_id: AtomicU64,
-    /// When the session is over, and nothing is sent any more.
+    /// When the session expires; later requests fail without being sent.
     ends: Option<Instant>,
 }
 
 /// How a call ended.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// The tool's result, raw.
+    /// The tool's result, as raw JSON.
     Result(Box<RawValue>),
-    /// The call is accepted; its result comes by webhook.
+    /// The call is accepted; its result is delivered by webhook.
     Acknowledged {
-        /// The call's JSON-RPC id: the delivery carries it.
+        /// The call's JSON-RPC id, which the delivery contains.
         id: Id,
-        /// The job's id, where the gateway names it.
+        /// The job's id, if the gateway returned one.
         job: Option<String>,
     },
 }
 
-/// A step that a tool reports while its caller waits.
+/// A progress notification of a running call.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// How far it is.
+    /// The progress so far.
     pub progress: f64,
-    /// How far it goes.
+    /// The value of `progress` at the end, if known.
     pub total: Option<f64>,
-    /// What it is at.
+    /// What the tool is doing.
     pub message: Option<String>,
 }
 
 impl Client {
-    /// Opens a session; with `webhook_url` set, names the receiver of its webhooks.
+    /// Opens a session; if `webhook_url` is set, results are delivered to it.
     pub async fn connect(config: &Config) -> Result<Self, Error> {
         let mut transport = Transport::new(config)?;
         let lifetime = config.lifetime()?;
@@ -85,12 +85,12 @@ impl Client {
         Ok(client)
     }
 
-    /// What the server said at `initialize`.
+    /// The server's result of `initialize`.
     pub fn server(&self) -> &InitializeResult {
         &self.server
     }
 
-    /// All tools, over all pages.
+    /// Lists all tools, reading page after page.
     pub async fn list_tools(&self) -> Result<Vec<Tool>, Error> {
         let mut tools = Vec::new();
         let mut params = None;
@@ -106,7 +106,7 @@ impl Client {
         Ok(tools)
     }
 
-    /// Calls `tool` with `arguments`, a JSON object; `progress` hears of every step it reports.
+    /// Calls `tool` with `arguments`, a JSON object, and passes every progress notification to `progress`.
     pub async fn call_tool(
         &self,
         tool: &str,
@@ -126,13 +126,13 @@ impl Client {
         })
     }
 
-    /// Cancels the call whose id is `id`, as an acknowledgement named it.
+    /// Cancels the call with the id `id` of an acknowledgement.
     pub async fn cancel(&self, id: &Id) -> Result<(), Error> {
         let notification = Notification::cancelled(id, "cancelled by the caller");
         self.post(notification.to_bytes()).await.map(drop)
     }
 
-    /// Ends the session. Calls that are acknowledged are delivered all the same.
+    /// Ends the session. Results of acknowledged calls are still delivered.
     pub async fn close(self) -> Result<(), Error> {
         self.transport.delete().await
     }
@@ -161,7 +161,7 @@ impl Client {
     }
 }
 
-/// Reads an answer up to the response to `id`; hears progress, answers the server's requests.
+/// Reads messages until the response to `id`; passes progress on and answers the server's requests.
 async fn response(
     transport: &Transport,
     reply: Reply,
@@ -180,7 +180,7 @@ async fn response(
                 read_progress(&notification).into_iter().for_each(&mut *progress);
             }
             Message::Request(request) => drop(transport.post(refusal(&request).to_bytes()).await?),
-            Message::Response(_) => {} // an answer to somebody else's question
+            Message::Response(_) => {} // the response to another request
         }
     }
     Err(Error::NoResponse)
@@ -191,18 +191,21 @@ fn outcome(answer: Response) -> Result<Box<RawValue>, Error> {
         (None, Outcome::Result(result)) => Ok(result),
         (Some(error), _) => Err(Error::Rpc(error)),
         (None, Outcome::Error(error)) => {
-            let message = format!("an error that cannot be read: {error}");
+            let message = format!("invalid error object: {error}");
             Err(Error::Rpc(ErrorObject::new(Code::InternalError, message)))
         }
     }
 }
 
-/// This client declares no capability, so a server may ask it for nothing but a ping.
+/// This client declares no capabilities, so a server may send it no request except ping.
 fn refusal(request: &Request) -> Response {
     if request.method == "ping" {
         return Response::result(request.id.clone(), RawObject::new().to_raw());
     }
-    let error = ErrorObject::new(Code::MethodNotFound, "this client offers no methods");
+    let error = ErrorObject::new(
+        Code::MethodNotFound,
+        "this client does not support requests from the server",
+    );
     Response::error(Some(request.id.clone()), &error)
 }
 
@@ -233,7 +236,7 @@ fn initialize_params(config: &Config) -> RawObject {
     .to_params()
 }
 
-/// The call's id doubles as its progress token: it is as unique.
+/// The call's id is also its progress token, because it is unique.
 fn call_params(tool: &str, arguments: Box<RawValue>, id: &Id) -> RawObject {
     let mut meta = RawObject::new();
     meta.set("progressToken", id.raw().to_owned());

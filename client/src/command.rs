@@ -1,8 +1,8 @@
-//! The subcommands, one file each, and the two things they share.
+//! The subcommands, one file each, and what they share.
 //!
 //! Called by `main`.
 //!
-//! Invariant: a subcommand ends by itself or on Ctrl-C or SIGTERM, never hangs.
+//! Invariant: a subcommand finishes by itself, or stops on Ctrl-C or SIGTERM.
 
 pub(crate) mod call;
 pub(crate) mod demo;
@@ -15,20 +15,21 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use asyncmcp_client::signature::Key;
 use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
 
-/// The keys that webhooks may be signed with.
+/// The keys that verify webhooks.
 #[derive(clap::Args)]
 pub(crate) struct KeyArgs {
-    /// A signing key, `whsec_` and base64; any of several will do.
+    /// Signing key: whsec_ followed by base64. Repeatable; a delivery must match one of the keys.
     #[arg(long = "secret", value_name = "KEY")]
     secrets: Vec<String>,
-    /// A file that holds a signing key.
+    /// File that contains a signing key. Repeatable.
     #[arg(long = "secret-file", value_name = "FILE")]
     secret_files: Vec<PathBuf>,
 }
 
 impl KeyArgs {
-    /// All keys, from the command line and from files.
+    /// Parses all keys, from the command line and from files.
     pub(crate) fn keys(&self) -> anyhow::Result<Vec<Key>> {
         let mut keys = Vec::new();
         for secret in &self.secrets {
@@ -40,6 +41,14 @@ impl KeyArgs {
             keys.push(Key::parse(&text).with_context(name)?);
         }
         Ok(keys)
+    }
+}
+
+/// Checks that an argument is an absolute URL of a server; clap adds the name of the argument to the error.
+pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err("must start with http:// or https://, for example http://127.0.0.1:8080"),
     }
 }
 

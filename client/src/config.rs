@@ -1,8 +1,8 @@
-//! What a client is told: the six settings of asyncmcp's Python client, by their names.
+//! The settings of a client: the six settings of asyncmcp's Python client, with the same names.
 //!
-//! Filled in by the application, read by `client` and `transport`.
+//! Set by the application, read by `client` and `transport`.
 //!
-//! Invariant: a field that is set has an effect.
+//! Invariant: every field has an effect.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::error::Error;
 /// The settings of a [`crate::Client`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The MCP endpoint.
+    /// The URL of the MCP endpoint.
     pub server_url: String,
-    /// The receiver named at `initialize`. None: the route's default receives the results.
+    /// The URL of the receiver, sent with `initialize`. `None`: results go to the route's default receiver.
     pub webhook_url: Option<String>,
-    /// The longest silence while an answer is awaited, in seconds. Any bytes end a silence,
-    /// keep-alive comments included.
+    /// How long the server may be silent before a call fails, in seconds. Any bytes reset the timer, including
+    /// keep-alive comments.
     pub timeout_seconds: f64,
-    /// How often a request is sent again when no connection could be made. A request that
-    /// may have arrived is never sent twice.
+    /// How often a request is retried when no connection can be established. A request that may have reached the server
+    /// is never retried.
     pub max_retries: u32,
-    /// Sent as `X-Client-ID`.
+    /// The value of the header `X-Client-ID`, if any.
     pub client_id: Option<String>,
-    /// The life of the session, in seconds; later calls fail and a new client is needed.
+    /// Maximum age of the session, in seconds. Later calls fail, and a new client is needed.
     pub transport_timeout_seconds: Option<f64>,
 }
 
@@ -44,11 +44,12 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn url(&self) -> Result<Url, Error> {
-        let invalid = |why: String| Error::config("server_url", why);
-        let url = Url::parse(&self.server_url).map_err(|error| invalid(error.to_string()))?;
-        match url.scheme() {
-            "http" | "https" => Ok(url),
-            other => Err(invalid(format!("the scheme {other:?} is not http or https"))),
+        match Url::parse(&self.server_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+            _ => {
+                let why = "must be a URL that starts with http:// or https://, for example http://127.0.0.1:8080/mcp";
+                Err(Error::config("server_url", why.to_owned()))
+            }
         }
     }
 
@@ -68,7 +69,7 @@ fn seconds(field: &'static str, value: f64) -> Result<Duration, Error> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(Error::config(
             field,
-            format!("{value} is not a number of seconds above 0"),
+            format!("{value} is not a positive number of seconds"),
         )),
     }
 }
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_named() {
+    fn an_invalid_setting_is_named() {
         let config = Config {
             server_url: "ftp://example.com".into(),
             timeout_seconds: f64::NAN,

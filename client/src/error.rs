@@ -1,81 +1,81 @@
-//! What can go wrong for a client.
+//! The errors of clients and receivers.
 //!
-//! Made by `client`, `transport` and `receiver`; shown by the command.
+//! Returned by `client`, `transport` and `receiver`; printed by the command.
 //!
-//! Invariant: an error says whether the server answered, and carries its answer if it did.
+//! Invariant: an error tells whether the server responded, and contains its response if it did.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use asyncmcp_protocol::{ErrorObject, initialize, message, sse, tools};
 
-/// Why a call did not succeed.
+/// Why a call, or opening a session or receiver, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A setting makes no sense.
-    #[error("invalid setting {field}: {why}")]
+    /// A setting is invalid.
+    #[error("invalid {field}: {why}")]
     Config {
-        /// The setting.
+        /// The name of the setting.
         field: &'static str,
-        /// What is wrong with it.
+        /// What its value must be.
         why: String,
     },
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error("failed to set up the HTTP client")]
     Http(#[source] reqwest::Error),
-    /// No connection, or it broke.
+    /// The connection failed or was lost.
     #[error("failed to reach {url}")]
     Unreachable {
-        /// The endpoint.
+        /// The URL of the endpoint.
         url: String,
-        /// Why.
+        /// The error of the HTTP client.
         #[source]
         source: reqwest::Error,
     },
-    /// The server said nothing for too long.
-    #[error("the server was silent for {0:?}; raise timeout_seconds if that is to be expected")]
+    /// The server sent nothing for `timeout_seconds`.
+    #[error("no response within {} s; increase timeout_seconds if the server needs longer", .0.as_secs_f64())]
     Silent(Duration),
-    /// The HTTP status is none of MCP's.
-    #[error("the server answered HTTP {status}: {body}")]
+    /// The HTTP status is not one that MCP uses.
+    #[error("the server responded with HTTP {status}: {body}")]
     Status {
-        /// The status.
+        /// The HTTP status code.
         status: u16,
         /// The first 1,024 bytes of the body.
         body: String,
     },
-    /// The session is not known to the server (404), or older than `transport_timeout_seconds`.
-    #[error("the session is over; connect again")]
+    /// The server does not know the session (404), or it is older than `transport_timeout_seconds`.
+    #[error("the session has expired; connect again")]
     SessionOver,
-    /// A JSON-RPC error.
-    #[error("the server answered error {}: {}", .0.code, .0.message)]
+    /// The server responded with a JSON-RPC error.
+    #[error("the server responded with error {}: {}", .0.code, .0.message)]
     Rpc(ErrorObject),
-    /// The answer is no JSON-RPC.
-    #[error("the answer cannot be read")]
+    /// The response is not a JSON-RPC message.
+    #[error("the response is not a JSON-RPC message")]
     Message(#[source] message::Error),
-    /// The answer's stream cannot be read.
-    #[error("the answer's stream cannot be read")]
+    /// The response's event stream is invalid.
+    #[error("failed to read the response's event stream")]
     Stream(#[source] sse::Error),
-    /// The answer is larger than a client takes.
-    #[error("the answer is larger than {limit} bytes")]
+    /// The response is larger than the client accepts.
+    #[error("the response is larger than {limit} bytes")]
     TooLarge {
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The answer ended before the response came.
-    #[error("the server ended its answer without a response")]
+    /// The HTTP response ended before the JSON-RPC response.
+    #[error("the server closed the stream without a response")]
     NoResponse,
-    /// The answer to `initialize` cannot be read.
-    #[error("the answer to initialize cannot be read")]
+    /// The result of `initialize` is invalid.
+    #[error("the server sent an invalid result of initialize")]
     Initialize(#[source] initialize::Error),
-    /// The tool list cannot be read.
-    #[error("the tool list cannot be read")]
+    /// The result of `tools/list` is invalid.
+    #[error("the server sent an invalid tool list")]
     Tools(#[source] tools::Error),
-    /// The receiver cannot listen.
+    /// The receiver cannot listen on its address.
     #[error("failed to listen on {address}")]
     Listen {
-        /// The address.
+        /// The address to listen on.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },

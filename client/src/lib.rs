@@ -1,12 +1,11 @@
-//! The other end of the transport: a client that calls tools, a receiver that takes results.
+//! A client that calls tools, and a receiver for the webhooks that deliver their results.
 //!
-//! The `asyncmcp` command, the end-to-end pods and applications in Rust use it.
+//! Used by the `asyncmcp` command, by the end-to-end tests and by applications in Rust.
 //!
-//! Invariant: a result that comes by webhook reaches the application only after its signature
-//! held, where keys are given. Arguments and results stay raw JSON.
+//! Invariant: if signing keys are configured, a result reaches the application only after its signature was verified.
+//! Arguments and results stay raw JSON.
 //!
-//! A [`Client`] makes HTTPS calls with the process's default rustls provider; install one in
-//! `main` before the first call.
+//! A [`Client`] uses the process's default rustls provider for HTTPS; install one in `main` before the first call.
 
 mod client;
 mod config;

@@ -1,9 +1,9 @@
-//! The `asyncmcp` command: call a tool, receive webhooks, look after jobs, see the whole path once.
+//! The `asyncmcp` command: calls tools, receives webhooks, manages jobs, and runs a demonstration.
 //!
-//! Run by people, by `make run` and by the end-to-end pods.
+//! Run by users, by `make run` and by the pods of the end-to-end tests.
 //!
-//! Invariant: what a program may read goes to standard output, what only a person reads while
-//! waiting goes to standard error; the exit code is 0 only if what was asked for happened.
+//! Invariant: results go to standard output, progress and errors go to standard error, and the exit code is 0 only if
+//! the command did what was asked.
 
 mod command;
 
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 use command::{call, demo, jobs, print, receive};
 
-/// Calls MCP tools through asyncmcp, receives their webhooks and looks after jobs.
+/// Call MCP tools through asyncmcp, receive their webhooks and manage jobs.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -23,19 +23,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Calls a tool and prints its result, or the acknowledgement of a webhook tool.
+    /// Call a tool and print its result, or the acknowledgement of a webhook tool.
     Call(call::Args),
-    /// Receives webhooks, verifies them, and prints each attempt.
+    /// Receive webhooks, verify them, and print each attempt.
     Receive(receive::Args),
-    /// Sees, replays, stops and cancels jobs of a data plane.
+    /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
-    /// Shows a quick tool and a webhook tool against a running data plane.
+    /// Demonstrate a quick tool and a webhook tool on a running data plane.
     Demo(demo::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The provider is installed once; a second install is the only way this fails.
+    // This fails only if a provider is installed already, and that provider works as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = match Cli::parse().command {
         Command::Call(args) => call::run(args).await,
@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
     };
     ended.unwrap_or_else(|error| {
-        // One line with its causes; a backtrace is nothing a caller can act on.
+        // One line with all causes. A backtrace would not help the user.
         print::note(format!("error: {error:#}"));
         ExitCode::FAILURE
     })

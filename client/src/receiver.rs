@@ -1,9 +1,9 @@
-//! The webhook's end: an HTTP server that takes deliveries, once each, and only signed ones.
+//! A webhook receiver: an HTTP server that verifies and deduplicates deliveries.
 //!
-//! `asyncmcp receive`, `asyncmcp demo`, tests and applications run one.
+//! Used by `asyncmcp receive`, `asyncmcp demo`, tests and applications.
 //!
-//! Invariant: a POST is answered in bounded time and memory. It is answered 2xx only when its
-//! attempt is in the channel, so a delivery the application cannot take is sent again.
+//! Invariant: a POST is answered in bounded time and memory. It is answered with 2xx only after its attempt is in the
+//! channel, so a delivery that the application has no capacity for is retried by the sender.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,23 +29,23 @@ mod tests;
 
 use book::Book;
 
-/// The largest body, in bytes.
+/// Maximum size of a body, in bytes.
 const MAX_BODY: usize = 32 << 20;
-/// The longest a body may take to arrive.
+/// Timeout for reading a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Attempts that wait for the application; above it, senders are asked to come again.
+/// Maximum number of attempts that wait for the application; further ones are answered with 503.
 const CAPACITY: usize = 256;
 
-/// How a receiver behaves.
+/// The settings of a [`Receiver`].
 #[derive(Clone, Debug)]
 pub struct ReceiverOptions {
     /// The path of the webhook.
     pub path: String,
-    /// The keys; any of them will do. None: nothing is verified.
+    /// The signing keys; a delivery must match one of them. Empty: signatures are not verified.
     pub keys: Vec<Key>,
-    /// How many attempts of each delivery fail on purpose, to see retries.
+    /// How many attempts of each delivery fail on purpose, to demonstrate retries.
     pub fail_first: u32,
-    /// The status they fail with.
+    /// The status of the attempts that fail on purpose.
     pub fail_status: StatusCode,
 }
 
@@ -60,40 +60,40 @@ impl Default for ReceiverOptions {
     }
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Taken: this is the delivery.
+    /// Accepted: process this delivery.
     Delivered,
-    /// Its `webhook-id` was taken before; answered 200 and to be ignored.
+    /// The `webhook-id` was delivered before. Answered with 200; ignore it.
     Duplicate,
-    /// Refused on purpose, with `fail_status`.
+    /// Answered with `fail_status` on purpose.
     FailedOnPurpose,
-    /// Not believed; answered 401.
+    /// The signature is invalid; answered with 401.
     Refused(signature::Error),
 }
 
-/// One POST that reached the receiver.
+/// One POST to the receiver.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// What became of it.
+    /// Whether it was accepted.
     pub outcome: Outcome,
-    /// Whether its signature was checked and held.
+    /// Whether the signature was verified.
     pub verified: bool,
-    /// What it was answered.
+    /// The status it was answered with.
     pub status: StatusCode,
-    /// The `webhook-id`, as claimed.
+    /// The `webhook-id` header; unverified if the attempt was refused.
     pub webhook_id: Option<String>,
-    /// The how manieth attempt of its delivery; 0 where it is not believed.
+    /// Attempt number within its delivery, from 1; 0 if the signature was not valid.
     pub number: u32,
-    /// All its headers.
+    /// All headers of the request.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body of the request.
     pub body: Bytes,
 }
 
 impl Attempt {
-    /// The JSON-RPC response in the body.
+    /// Parses the JSON-RPC response in the body.
     pub fn response(&self) -> Result<Response, message::Error> {
         match Message::parse(&self.body)? {
             Message::Response(response) => Ok(response),
@@ -104,13 +104,13 @@ impl Attempt {
         }
     }
 
-    /// A header's text.
+    /// The value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// A running receiver. Dropping it stops it.
+/// A running receiver. Dropping it stops the server.
 pub struct Receiver {
     address: SocketAddr,
     path: String,
@@ -119,10 +119,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on `address`; port 0 takes a free one.
+    /// Starts a receiver on `address`; port 0 picks a free port.
     pub async fn bind(address: SocketAddr, options: ReceiverOptions) -> Result<Self, Error> {
         if !options.path.starts_with('/') || options.path.contains(['{', '}', '*']) {
-            let why = format!("{:?} is not a path that starts with /", options.path);
+            let why = format!("{:?} must start with / and contain no {{, }} or *", options.path);
             return Err(Error::config("path", why));
         }
         let listen = |source| Error::Listen { address, source };
@@ -140,7 +140,7 @@ impl Receiver {
             .with_state(Arc::new(door));
         let mut server = JoinSet::new();
         server.spawn(async move {
-            // axum retries what can be retried; there is no error left to report.
+            // axum handles errors of single connections itself and returns none.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Self {
@@ -156,7 +156,7 @@ impl Receiver {
         self.address
     }
 
-    /// The URL to name as `webhook_url` on the same machine.
+    /// The URL to use as `webhook_url` on the same machine.
     pub fn url(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {
@@ -165,12 +165,12 @@ impl Receiver {
         format!("http://{address}{}", self.path)
     }
 
-    /// The next attempt; `None` once the receiver was closed.
+    /// Waits for the next attempt; `None` after the receiver was closed.
     pub async fn next(&mut self) -> Option<Attempt> {
         self.attempts.recv().await
     }
 
-    /// Stops listening; attempts that were answered can still be taken with `next`.
+    /// Stops listening. Attempts that were answered can still be received with `next`.
     pub fn close(&mut self) {
         self.attempts.close();
         self.server.abort_all();
@@ -209,7 +209,7 @@ async fn read(body: Body) -> Result<Bytes, StatusCode> {
 }
 
 impl Door {
-    /// Judges one POST, hands it over, and says what to answer.
+    /// Checks one POST, passes it to the application, and returns the status of the response.
     fn take(&self, headers: HeaderMap, body: Bytes, now: i64) -> StatusCode {
         let Ok(place) = self.attempts.try_reserve() else {
             return StatusCode::SERVICE_UNAVAILABLE;

@@ -1,14 +1,13 @@
-//! Is a webhook what it says it is? Standard Webhooks 1.0, the receiver's side.
+//! Verifies webhook signatures (Standard Webhooks 1.0).
 //!
-//! Called by `receiver` for every POST; of use to any receiver of its own making.
+//! Called by `receiver` for every POST; public for applications with their own HTTP server.
 //!
-//! Invariant: signatures are compared in constant time, and nothing of the body is believed
-//! before one of them holds.
+//! Invariant: signatures are compared in constant time, and the body is not used before one of them matches.
 
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use sha2::Sha256;
@@ -16,36 +15,49 @@ use sha2::Sha256;
 #[cfg(test)]
 mod tests;
 
-/// The header of the message's id; every attempt to deliver it has the same.
+/// Header with the id of the message, the same for every attempt to deliver it.
 pub const WEBHOOK_ID: &str = "webhook-id";
-/// The header of the attempt's time, seconds since 1970.
+/// Header with the time of the attempt, in seconds since 1970.
 pub const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
-/// The header of the signatures, separated by spaces.
+/// Header with the signatures, separated by spaces.
 pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
-/// How far the attempt's time may be from ours, in seconds.
+/// Maximum difference between the attempt's time and the local clock, in seconds.
 pub const TOLERANCE_SECONDS: i64 = 5 * 60;
 
 const PREFIX: &str = "whsec_";
-/// Signatures that are tried; a rotation needs two.
+/// Maximum number of signatures that are checked; a key rotation needs two.
 const MAX_SIGNATURES: usize = 16;
 
-/// A signing key: `whsec_` and the base64 of 24 to 64 bytes.
+/// A signing key: `whsec_` followed by the base64 of 24 to 64 bytes, with or without padding.
 #[derive(Clone)]
 pub struct Key(Vec<u8>);
 
-/// A text is no signing key.
+/// Why a text is not a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a signing key is `whsec_` followed by the base64 of 24 to 64 bytes")]
-pub struct KeyError;
+pub enum KeyError {
+    /// The prefix is missing.
+    #[error("a signing key must start with whsec_")]
+    Prefix,
+    /// The rest is not base64.
+    #[error("the part of a signing key after whsec_ must be standard base64")]
+    Base64,
+    /// The key is too short or too long.
+    #[error("a signing key must have 24 to 64 bytes, but this one has {0}")]
+    Length(usize),
+}
 
 impl Key {
-    /// Reads a key; white space around it, such as a file's last line end, is no part of it.
+    /// Parses a key. White space around it, such as the last line end of a file, is ignored.
+    ///
+    /// The gateway accepts the same keys: the tests of both use `tests/fixtures/signing-keys.json`.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let encoded = text.trim().strip_prefix(PREFIX).ok_or(KeyError)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| KeyError)?;
+        let encoded = text.trim().strip_prefix(PREFIX).ok_or(KeyError::Prefix)?;
+        let padded = encoded.ends_with('=');
+        let engine = if padded { STANDARD } else { STANDARD_NO_PAD };
+        let bytes = engine.decode(encoded).map_err(|_| KeyError::Base64)?;
         match bytes.len() {
             24..=64 => Ok(Self(bytes)),
-            _ => Err(KeyError),
+            other => Err(KeyError::Length(other)),
         }
     }
 
@@ -56,43 +68,43 @@ impl Key {
     }
 }
 
-/// Never the key itself.
+/// Does not print the key.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
 }
 
-/// A POST whose signature held.
+/// A POST whose signature is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// `webhook-id`: deduplicate on it.
+    /// The `webhook-id`: deduplicate on it.
     pub id: String,
-    /// `webhook-timestamp`, seconds since 1970.
+    /// The `webhook-timestamp`, in seconds since 1970.
     pub timestamp: i64,
 }
 
-/// Why a POST is not believed.
+/// Why the signature of a POST is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A header is missing, or no text.
-    #[error("header {0} is missing or unreadable")]
+    /// A header is missing or not text.
+    #[error("header {0} is missing or not text")]
     Header(&'static str),
-    /// The attempt's time is no number.
+    /// `webhook-timestamp` is not a number.
     #[error("header webhook-timestamp is not a number of seconds")]
     Timestamp,
-    /// The attempt was made more than five minutes ago, or one of the clocks is wrong.
+    /// The attempt was made more than five minutes ago, or a clock is wrong.
     #[error("webhook-timestamp is more than 5 minutes in the past")]
     TooOld,
-    /// The attempt will be made in more than five minutes.
+    /// The attempt's time is more than five minutes in the future, so a clock is wrong.
     #[error("webhook-timestamp is more than 5 minutes in the future")]
     TooNew,
-    /// No signature holds with any key.
-    #[error("no signature holds with any of the keys")]
+    /// No signature matches any key.
+    #[error("no signature matches any of the keys")]
     Mismatch,
 }
 
-/// Checks one POST at `now`, in seconds since 1970.
+/// Verifies one POST. `now` is the current time in seconds since 1970.
 pub fn verify(keys: &[Key], headers: &HeaderMap, body: &[u8], now: i64) -> Result<Verified, Error> {
     let id = text(headers, WEBHOOK_ID)?;
     let written = text(headers, WEBHOOK_TIMESTAMP)?;
@@ -112,7 +124,7 @@ pub fn verify(keys: &[Key], headers: &HeaderMap, body: &[u8], now: i64) -> Resul
     holds.then_some(verified).ok_or(Error::Mismatch)
 }
 
-/// The symmetric signatures (`v1`) in the header; other versions are for other readers.
+/// The symmetric signatures (`v1`) in the header; other versions are ignored.
 fn decoded(signatures: &str) -> impl Iterator<Item = Vec<u8>> {
     signatures
         .split(' ')

@@ -1,9 +1,9 @@
-//! One POST and its answer: JSON, a stream, or an empty 202.
+//! One POST and its response: JSON, an event stream, or an empty 202.
 //!
 //! Used by `client` for every message it sends.
 //!
-//! Invariant: an answer is bounded in size and in silence; a request that may have reached
-//! the server is not sent again.
+//! Invariant: the size of a message and the time without any bytes are bounded; a request that may have reached the
+//! server is not retried.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use url::Url;
 use crate::config::Config;
 use crate::error::Error;
 
-/// The largest message a client takes, in bytes.
+/// Maximum size of a message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 32 << 20;
-/// The wait before a connection is tried again, times the tries so far.
+/// The wait before the first retry of a connection; it grows by this much with each retry.
 const RETRY_STEP: Duration = Duration::from_millis(100);
-/// What is kept of an error page.
+/// How much of an error response's body is kept, in bytes.
 const MAX_ERROR_TEXT: usize = 1024;
 
 /// A connection to one MCP endpoint.
@@ -35,15 +35,15 @@ pub(crate) struct Transport {
     max_retries: u32,
 }
 
-/// The answer to a POST.
+/// The response to a POST.
 pub(crate) enum Reply {
-    /// 202: taken; there is nothing to read.
+    /// 202 or 204: accepted, without a body.
     Accepted,
-    /// Messages, the response last.
+    /// Messages, of which the JSON-RPC response is the last.
     Messages(Box<Messages>),
 }
 
-/// The messages of one answer.
+/// The messages of one HTTP response.
 pub(crate) struct Messages {
     response: Response,
     body: Body,
@@ -73,7 +73,7 @@ impl Transport {
         self.headers.insert(HeaderName::from_static(name), value);
     }
 
-    /// POSTs one message. The headers of the answer come with it.
+    /// POSTs one message. Returns the headers of the response as well.
     pub(crate) async fn post(&self, message: Vec<u8>) -> Result<(HeaderMap, Reply), Error> {
         let response = self.send(Method::POST, message).await?;
         let headers = response.headers().clone();
@@ -88,7 +88,7 @@ impl Transport {
         }
     }
 
-    /// Ends the session. A server that does not offer it answers 405, which is fine.
+    /// Ends the session. A server that does not support this responds with 405, which is not an error.
     pub(crate) async fn delete(&self) -> Result<(), Error> {
         let response = self.send(Method::DELETE, Vec::new()).await?;
         match response.status() {
@@ -110,7 +110,7 @@ impl Transport {
             match timeout(self.silence, request.send()).await {
                 Err(_) => return Err(Error::Silent(self.silence)),
                 Ok(Ok(response)) => return Ok(response),
-                // Nothing was dispatched when there was no connection.
+                // Without a connection nothing was sent, so a retry is safe.
                 Ok(Err(error)) if error.is_connect() && retries < self.max_retries => {
                     retries += 1;
                     tokio::time::sleep(RETRY_STEP * retries).await;
@@ -137,7 +137,7 @@ impl Messages {
         }
     }
 
-    /// The next message; `None` at the end of the answer.
+    /// The next message; `None` at the end of the response.
     pub(crate) async fn next(&mut self) -> Result<Option<Message>, Error> {
         loop {
             if let Some(message) = self.take() {
@@ -157,7 +157,7 @@ impl Messages {
         }
     }
 
-    /// A message that is complete. Events of other kinds, such as priming events, are passed over.
+    /// A complete message. Other events, such as priming events, are skipped.
     fn take(&mut self) -> Option<Result<Message, Error>> {
         let Body::Stream(decoder) = &mut self.body else {
             return None;
@@ -183,7 +183,7 @@ async fn chunk(response: &mut Response, silence: Duration) -> Result<Option<Byte
     }
 }
 
-/// The error for a status that is none of MCP's; a JSON-RPC error in the body says more.
+/// The error for any other status: the JSON-RPC error in the body if there is one, otherwise the status.
 async fn refused(mut response: Response, silence: Duration) -> Error {
     let status = response.status().as_u16();
     let mut body = Vec::new();
@@ -212,7 +212,7 @@ fn unreachable(url: &Url, source: reqwest::Error) -> Error {
 
 fn http_client(url: &Url) -> Result<reqwest::Client, Error> {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    // A proxy is somebody else's loopback.
+    // On a proxy, loopback means the proxy's own machine.
     let builder = if is_loopback(url) {
         builder.no_proxy()
     } else {

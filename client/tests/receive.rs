@@ -1,6 +1,6 @@
-//! `asyncmcp receive` as a process: what it prints and how it ends.
+//! `asyncmcp receive` as a process: its output and exit code.
 //!
-//! Invariant: the sender here is not of our making, and every wait has a deadline.
+//! Invariant: the signer is independent of this project, and every wait has a deadline.
 
 #![expect(
     clippy::unwrap_used,
@@ -90,26 +90,26 @@ impl Running {
 }
 
 #[tokio::test]
-async fn every_attempt_is_a_line_and_the_counted_delivery_ends_it() {
+async fn every_attempt_is_a_line_and_the_command_exits_after_the_counted_delivery() {
     let mut receiver = start(&["--fail-first", "1", "--fail-status", "429", "--count", "1"]).await;
     assert_eq!(receiver.send(SECRET).await, 429);
     assert_eq!(receiver.send(SECRET).await, 200);
     assert_eq!(
         receiver.line().await,
-        "attempt 1  msg_1  signature holds, answered 429 on purpose  trace 0af7651916cd43dd8448eb211c80319c"
+        "attempt 1  msg_1  signature valid, answered 429 on purpose  trace 0af7651916cd43dd8448eb211c80319c"
     );
     assert!(
         receiver
             .line()
             .await
-            .starts_with("attempt 2  msg_1  signature holds, answered 200")
+            .starts_with("attempt 2  msg_1  signature valid, answered 200")
     );
     assert_eq!(receiver.line().await.trim(), "done");
     assert!(receiver.ends_well().await);
 }
 
 #[tokio::test]
-async fn a_forged_attempt_ends_a_counting_receiver_with_an_error() {
+async fn a_forged_attempt_makes_a_counting_receiver_exit_with_an_error() {
     let mut receiver = start(&["--count", "1", "--json"]).await;
     let other = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
     assert_eq!(receiver.send(other).await, 401);

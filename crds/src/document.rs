@@ -1,13 +1,13 @@
-//! The route document: what the operator writes for the pods, and its hash.
+//! The route document that the operator writes for the pods, and its hash.
 //!
-//! Invariant: built from untyped values, so that an operator that is older than the CRD drops no field. Nothing but
-//! the user's word is in it: status or a resource version would make every write cause the next one.
+//! Invariant: it is built from untyped values, so that an operator older than the CRD drops no field. It contains only
+//! what the user wrote: with status or a resource version in it, every write would cause another.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// The document of a route: `{apiVersion, kind, metadata{name, namespace, uid, deletionTimestamp}, spec}`. Metadata
-/// fields that the object lacks are left out.
+/// fields that the object does not have are omitted.
 pub fn document(object: &Value) -> Value {
     let metadata: Map<String, Value> = ["name", "namespace", "uid", "deletionTimestamp"]
         .into_iter()
@@ -21,7 +21,7 @@ pub fn document(object: &Value) -> Value {
     })
 }
 
-/// Names the form of a route that pods can serve without being replaced: SHA-256, in hexadecimal, over the canonical
+/// Identifies the configuration that pods can apply without being replaced: the hexadecimal SHA-256 of the canonical
 /// document without `spec.dataPlane` and `spec.expose`.
 pub fn config_hash(document: &Value) -> String {
     let mut served = document.clone();
@@ -34,10 +34,10 @@ pub fn config_hash(document: &Value) -> String {
         .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// JSON without white space and with sorted keys, so that equal documents are equal texts.
+/// JSON without white space and with sorted keys, so that equal documents have equal text.
 pub fn canonical(value: &Value) -> String {
     let mut sorted = value.clone();
-    // `serde_json` keeps the order of insertion when some package of the build asks for that.
+    // `serde_json` keeps insertion order if any package in the build enables that feature.
     sorted.sort_all_objects();
     sorted.to_string()
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_holds_the_users_word_and_nothing_else() {
+    fn the_document_contains_only_what_the_user_wrote() {
         let document = document(&object(&json!({"from": {"the": "future"}})));
         assert_eq!(
             canonical(&document),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_ignores_what_rolls_pods_and_sees_everything_else() {
+    fn the_hash_covers_everything_except_what_replaces_pods() {
         let hash = |spec: Value| config_hash(&document(&object(&spec)));
         let plain = hash(json!({"servers": []}));
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Spans of time as users write them: `30s`, `1h30m`, `500ms` (GEP-2257, the Gateway API's duration format).
+//! Durations as users write them: `30s`, `1h30m`, `500ms` (GEP-2257, the Gateway API's duration format).
 //!
-//! Every duration field of the route is one of these; `effective` hands out plain `std` durations.
+//! Every duration field of the route has this type; `effective` converts to `std` durations.
 //!
-//! Invariant: a value was checked when it was read, and is written back exactly as the user wrote it.
+//! Invariant: a value is checked when it is parsed, and is serialized exactly as the user wrote it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::form;
 
-/// A span of time: one to four groups of up to five digits and a unit (`h`, `m`, `s`, `ms`), such as `1h30m`.
+/// A duration: one to four groups of up to five digits and a unit (`h`, `m`, `s`, `ms`), such as `1h30m`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duration {
     text: String,
@@ -27,7 +27,7 @@ pub struct Duration {
 pub struct Error(String);
 
 impl Duration {
-    /// The same span as the standard library's type.
+    /// The same duration as the standard library's type.
     pub fn as_std(&self) -> Span {
         self.span
     }
@@ -52,7 +52,7 @@ impl FromStr for Duration {
     }
 }
 
-/// Adds up the groups of a text that has the form of a duration.
+/// Sums the groups of a text that matches the format.
 fn span(text: &str) -> Span {
     let mut total = Span::ZERO;
     let mut rest = text;
@@ -60,7 +60,7 @@ fn span(text: &str) -> Span {
         let unit_end = rest[unit_at..]
             .find(|c: char| c.is_ascii_digit())
             .map_or(rest.len(), |end| unit_at + end);
-        // Five digits at most, so this neither fails nor overflows.
+        // At most five digits, so this neither fails nor overflows.
         let count: u64 = rest[..unit_at].parse().unwrap_or_default();
         total += match &rest[unit_at..unit_end] {
             "h" => Span::from_secs(count * 3600),
@@ -73,7 +73,7 @@ fn span(text: &str) -> Span {
     total
 }
 
-/// Writes a span in the user's notation: whole units, largest first, milliseconds at the finest.
+/// Formats a duration in the user's notation: whole units, largest first, down to milliseconds.
 impl From<Span> for Duration {
     fn from(span: Span) -> Self {
         let seconds = span.as_secs();
@@ -172,7 +172,7 @@ mod tests {
         }
 
         #[test]
-        fn what_matches_the_form_is_read_and_written_back(text in "([0-9]{1,5}(h|m|s|ms)){1,4}") {
+        fn what_matches_the_format_is_parsed_and_written_unchanged(text in "([0-9]{1,5}(h|m|s|ms)){1,4}") {
             let read: Duration = text.parse().unwrap();
             prop_assert_eq!(read.as_str(), text);
         }

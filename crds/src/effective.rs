@@ -1,9 +1,9 @@
-//! The route as it is meant: every default filled in, every text turned into the value it stands for.
+//! The effective route: every default is filled in, and every text is converted to the value it represents.
 //!
-//! The data plane and the operator read this instead of the optional fields that users write.
+//! The data plane and the operator use this instead of the optional fields that users write.
 //!
-//! Invariant: `effective` is total and pure. It is meant for routes that passed `validate`; of others it drops what
-//! it cannot read and never panics.
+//! Invariant: `effective` is pure and never fails. It is meant for routes that passed `validate`; from other routes it
+//! drops what it cannot convert.
 
 mod convert;
 mod defaults;
@@ -20,57 +20,57 @@ use crate::v1alpha1::{
 };
 use crate::{Glob, HostPattern, Size};
 
-/// A whole route.
+/// A route with all defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.namespace`; `default` where a file names none.
+    /// `metadata.namespace`; `default` if the file does not set it.
     pub namespace: String,
-    /// `metadata.uid`; none on a laptop.
+    /// `metadata.uid`; none outside a cluster.
     pub uid: Option<String>,
-    /// Whether the route is being deleted: no new calls, but deliveries go on.
+    /// Whether the route is being deleted: new calls are refused, deliveries continue.
     pub deleting: bool,
-    /// The servers, in the order of the file.
+    /// The servers, in the order of the spec.
     pub servers: Vec<Server>,
-    /// The entries of `webhookTools`, in the order of the file.
+    /// The entries of `webhookTools`, in the order of the spec.
     pub webhook_tools: Vec<WebhookTool>,
-    /// The side that faces clients.
+    /// `spec.transport`.
     pub transport: Transport,
-    /// How results are delivered.
+    /// `spec.webhook`.
     pub webhook: Webhook,
-    /// Where jobs are kept.
+    /// `spec.store`.
     pub store: Store,
-    /// What deleting the route does.
+    /// `spec.deletion`.
     pub deletion: Deletion,
-    /// The pods.
+    /// `spec.dataPlane`.
     pub data_plane: DataPlane,
-    /// Logs and traces.
+    /// `spec.telemetry`.
     pub telemetry: Telemetry,
 }
 
-/// An MCP server.
+/// An entry of `spec.servers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Its name within the route.
+    /// The name within the route; a label of metrics.
     pub name: String,
     /// The URL of its MCP endpoint.
     pub url: String,
-    /// Whether the URL was made of `service`; a laptop then says where the server really is.
+    /// Whether the URL is derived from `service`. Outside a cluster, a flag supplies the actual URL.
     pub is_service: bool,
-    /// What is put before its tools' names; often empty.
+    /// The prefix of its tools' names; often empty.
     pub tool_prefix: String,
-    /// Its own names that are offered; empty means all.
+    /// The tools to offer, by the server's own names; empty means all.
     pub include: Vec<Glob>,
-    /// Its own names that are not offered; beats `include`.
+    /// The tools to leave out, by the server's own names; takes precedence over `include`.
     pub exclude: Vec<Glob>,
-    /// Silence allowed on an ordinary call.
+    /// How long the server may be silent during an ordinary call.
     pub timeout: Duration,
-    /// The largest answer that is read from it, in bytes.
+    /// Maximum size of a response, in bytes.
     pub max_response_size: u64,
-    /// How many jobs may run on it at once.
+    /// Maximum number of jobs that run on the server concurrently.
     pub max_concurrent_jobs: u32,
-    /// How many jobs may wait for it.
+    /// Maximum number of jobs that wait for the server.
     pub max_queued_jobs: u32,
 }
 
@@ -79,106 +79,106 @@ pub struct Server {
 pub struct WebhookTool {
     /// The name as clients see it, or a pattern.
     pub name: Glob,
-    /// How long one execution may take.
+    /// Timeout of one execution.
     pub timeout: Duration,
-    /// How many executions may run at once; none: no limit of its own.
+    /// Maximum number of concurrent executions; `None`: no limit of this entry.
     pub max_concurrent: Option<u32>,
-    /// None: it depends on the tool's annotations.
+    /// `None`: it depends on the tool's annotations.
     pub on_interruption: Option<OnInterruption>,
 }
 
-/// The side that faces clients.
+/// The MCP endpoint that clients connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// The path of the MCP endpoint.
     pub path: String,
-    /// Whether every POST is answered with JSON.
+    /// Whether every POST is answered with JSON instead of an event stream.
     pub json_response: bool,
-    /// Silence allowed on an ordinary call.
+    /// How long a server may be silent during an ordinary call.
     pub timeout: Duration,
-    /// The age at which a session is over.
+    /// Maximum age of a client's session.
     pub lifetime: Duration,
     /// Origins that are allowed besides the route's own host.
     pub allowed_origins: Vec<String>,
-    /// Hosts that are answered; empty means loopback names on a loopback listener, else any.
+    /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.
     pub hostnames: Vec<HostPattern>,
-    /// The largest request body in bytes.
+    /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
 }
 
 /// How results are delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// How long one attempt may take, body included.
+    /// Timeout of one attempt, including the response body.
     pub timeout: Duration,
-    /// What follows a failed attempt.
+    /// When failed attempts are retried.
     pub retry: Retry,
-    /// The age of a result at which it is given up.
+    /// Maximum age of an undelivered result.
     pub max_age: Duration,
-    /// How long a finished job is kept.
+    /// How long a delivered result is kept.
     pub result_retention: Duration,
-    /// The largest response that is delivered, in bytes.
+    /// Maximum size of a response that is delivered, in bytes.
     pub max_result_size: u64,
-    /// How many jobs may run at once in all.
+    /// Maximum number of jobs that run concurrently on all servers.
     pub max_running: u32,
-    /// What one client may have under way.
+    /// Quotas per client.
     pub per_client: PerClient,
-    /// How hard one receiver is pressed.
+    /// Limits per receiver.
     pub per_receiver: PerReceiver,
     /// How long a dead letter is kept.
     pub dead_retention: Duration,
-    /// The keys that sign; empty: no signature.
+    /// The signing keys; empty: deliveries are not signed.
     pub signing: Vec<SecretKeyRef>,
-    /// Who may receive.
+    /// The allowed receivers.
     pub receivers: Receivers,
 }
 
-/// What one client may have under way.
+/// Quotas per client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerClient {
-    /// Jobs that something is still to happen to.
+    /// Maximum number of unfinished jobs.
     pub max_pending: u32,
 }
 
-/// How hard one receiver is pressed.
+/// Limits per receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerReceiver {
-    /// Attempts under way at once.
+    /// Maximum number of concurrent attempts.
     pub max_in_flight: u32,
-    /// Attempts that may begin in a second; none: no such limit.
+    /// Maximum number of attempts that start per second; `None`: unlimited.
     pub rate_per_second: Option<u32>,
-    /// Whether one that fails again and again is left alone for a while.
+    /// Whether a circuit breaker protects receivers that keep failing.
     pub breaker: Breaker,
 }
 
-/// What follows a failed attempt.
+/// When failed attempts are retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// The waits before the retries.
     pub waits: Waits,
-    /// `Retry-After` is honoured up to this.
+    /// The longest `Retry-After` that is honoured.
     pub retry_after_max: Duration,
 }
 
 /// The waits before the retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waits {
-    /// Before retry n: min(`initial` x 2^(n-1), `max`), give or take `jitter_percent`.
+    /// Before retry n: min(`initial` x 2^(n-1), `max`), varied by `jitter_percent`.
     Exponential {
-        /// How many retries.
+        /// The number of retries.
         retries: u32,
-        /// The wait before the first one.
+        /// The wait before the first retry.
         initial: Duration,
         /// The longest wait.
         max: Duration,
-        /// 0 to 100.
+        /// Random variation of each wait, 0 to 100.
         jitter_percent: u8,
     },
-    /// As listed, one retry each.
+    /// One retry after each wait of the list.
     Schedule(Vec<Duration>),
 }
 
-/// Who may receive.
+/// The allowed receivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receivers {
     /// The receivers that clients name.
@@ -190,110 +190,110 @@ pub struct Receivers {
 /// Which receivers clients may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FromClients {
-    /// Whether they may at all.
+    /// Whether clients may name receivers at all.
     pub policy: ReceiverPolicy,
-    /// Hosts that may receive.
+    /// Hosts that clients may name.
     pub allowed_hosts: Vec<HostPattern>,
-    /// Ranges that may receive although they are not public.
+    /// Address ranges that are allowed although they are not public.
     pub allowed_cidrs: Vec<IpNet>,
-    /// Schemes that a URL may have.
+    /// Schemes allowed in a receiver's URL.
     pub schemes: Vec<Scheme>,
 }
 
 /// The receiver that the route's author names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultReceiver {
-    /// Where results are POSTed to.
+    /// The URL that results are POSTed to.
     pub url: String,
-    /// Whether the URL was made of `service`; a laptop then says where the receiver really is.
+    /// Whether the URL is derived from `service`. Outside a cluster, a flag supplies the actual URL.
     pub is_service: bool,
     /// Headers added to each delivery.
     pub headers: Vec<Header>,
 }
 
-/// A header that the route's author adds.
+/// A header that the route adds to requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Its name.
+    /// The header's name; case does not matter.
     pub name: String,
-    /// Its value.
+    /// The header's value, or where to read it.
     pub value: HeaderValue,
 }
 
 /// The value of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderValue {
-    /// As written in the route.
+    /// Written in the route.
     Literal(String),
-    /// To be read from a Secret.
+    /// Read from a Secret.
     Secret(SecretKeyRef),
 }
 
-/// Where jobs are kept.
+/// Where jobs are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
-    /// On a volume.
+    /// In a database file on a volume.
     Embedded(EmbeddedStore),
-    /// In memory.
+    /// In memory; lost when the process ends.
     Memory,
 }
 
-/// A volume with a database file.
+/// A volume that contains a database file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmbeddedStore {
-    /// Its size.
+    /// Size of the volume.
     pub size: Size,
-    /// Its StorageClass; none: the cluster's default.
+    /// StorageClass of the volume; `None`: the cluster's default.
     pub storage_class_name: Option<String>,
-    /// How it is mounted.
+    /// Access mode of the volume.
     pub access_mode: AccessMode,
-    /// A claim to use instead of a new one.
+    /// An existing claim to use instead of a new one.
     pub existing_claim: Option<String>,
 }
 
-/// What deleting the route does.
+/// What happens to undelivered results when the route is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
-    /// Whether deliveries are finished first.
+    /// Whether to deliver them first.
     pub policy: DeletionPolicy,
-    /// How long that may take.
+    /// How long to wait for the deliveries.
     pub timeout: Duration,
 }
 
-/// The pods.
+/// The pods that run the data plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPlane {
-    /// The image; none: the operator's.
+    /// The image; `None`: the one configured for the operator.
     pub image: Option<String>,
-    /// Requests and limits.
+    /// Resource requests and limits.
     pub resources: Resources,
-    /// How long an ending pod may take.
+    /// The time a pod has to shut down.
     pub termination_grace_period: Duration,
 }
 
-/// Logs and traces.
+/// Logs and traces of the pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
-    /// Where traces go.
+    /// Where traces are sent.
     pub otlp: Option<Otlp>,
-    /// Of the traces that start here, how many are recorded, 0 to 100.
+    /// The percentage of new traces that are recorded.
     pub sampling_percent: u8,
-    /// The least severe lines that are written.
+    /// Minimum log level.
     pub log_level: LogLevel,
 }
 
 /// A trace collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Otlp {
-    /// Its URL.
+    /// The URL of the collector.
     pub endpoint: String,
-    /// How it is spoken to.
+    /// The protocol of exports.
     pub protocol: OtlpProtocol,
-    /// Headers added to each export.
+    /// Headers added to each export request.
     pub headers: Vec<Header>,
 }
 
-/// Says what a route means.
+/// Fills in the defaults and converts every field.
 pub fn effective(route: &McpWebhookRoute) -> Route {
     let spec = fill(&route.spec);
     let namespace = route
@@ -324,7 +324,7 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
     }
 }
 
-/// The first and the longest wait of waits that double.
+/// The initial and the maximum wait of an exponential backoff, with defaults.
 pub(crate) fn waits(given: &Exponential) -> (Duration, Duration) {
     let mut filled = given.clone();
     defaults::exponential(&mut filled);

@@ -1,8 +1,8 @@
-//! Routes with and without mistakes, and what each must be answered. For tests; `crds/fixtures/README.md` says the form.
+//! Valid and invalid routes with the expected errors, for tests. `crds/fixtures/README.md` describes the format.
 //!
-//! Two tests read the same table: that of `validate` in this package, and that of the CRD on a real API server.
+//! Two tests read the same table: the test of `validate` in this package, and the test of the CRD on a real API server.
 //!
-//! Invariant: one table; a rule that is added to one side without the other fails one of the two tests.
+//! Invariant: a rule that exists on one side only fails one of the two tests.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 
 use crate::{API_VERSION, KIND};
 
-/// A route and what it must be answered.
+/// A route and the errors expected for it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fixture {
-    /// What it shows, as a sentence.
+    /// What the fixture shows, as a sentence.
     pub title: String,
     /// `metadata.name`.
     #[serde(default = "name")]
     pub name: String,
     /// The spec, as a user wrote it.
     pub spec: Value,
-    /// Each problem that the loader and `validate` must find: the field, and a part of the message.
+    /// The problems that the loader and `validate` must find: the field, and a part of the message.
     #[serde(default)]
     pub problems: BTreeMap<String, String>,
-    /// A part of the API server's message, if the CRD alone refuses the route.
+    /// A part of the API server's message, if the CRD alone rejects the route.
     pub api_server: Option<String>,
 }
 
@@ -54,7 +54,7 @@ const FILES: [&str; 6] = [
     include_str!("../fixtures/pods.yaml"),
 ];
 
-/// The whole table.
+/// All fixtures, in the order of the files.
 pub fn all() -> Vec<Fixture> {
     let read =
         |file| serde_yaml::from_str::<Vec<Fixture>>(file).expect("a file of fixtures is a list of them");

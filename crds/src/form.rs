@@ -1,6 +1,6 @@
-//! The forms of texts: one pattern, one length and one message each, for the CRD's CEL rules and for `validate`.
+//! The formats of text fields: a pattern, a length and a message each, for the CRD's CEL rules and for `validate`.
 //!
-//! Invariant: what the API server refuses and what `validate` refuses cannot drift apart, since both are made here.
+//! Invariant: the API server and `validate` reject the same values, because both rules are made here.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use schemars::Schema;
 use schemars::transform::Transform;
 use serde_json::{Value, json};
 
-/// What a text must look like, and what to tell a user whose text does not.
+/// The format of a text field, and the message for a user whose value does not match it.
 #[derive(Debug)]
 pub(crate) struct Form {
     max: usize,
@@ -40,7 +40,7 @@ impl Form {
         self.message
     }
 
-    /// What is wrong with a text, or nothing.
+    /// What is wrong with a text; `None` if it matches.
     pub(crate) fn fault(&self, text: &str) -> Option<String> {
         let regex = self
             .regex
@@ -51,7 +51,7 @@ impl Form {
         (!regex.is_match(text)).then(|| self.message.to_owned())
     }
 
-    /// The CEL rules that say the same to the API server.
+    /// The same rules in CEL, for the API server.
     pub(crate) fn rules(&self) -> Vec<Value> {
         vec![rule(&self.cel(), self.message)]
     }
@@ -61,7 +61,7 @@ impl Form {
         format!("self.matches(r{quote}{}{quote})", self.pattern)
     }
 
-    /// The form, and a rule that is only asked about a text which has it.
+    /// The format, and a further rule that applies only to a text that matches it.
     pub(crate) fn rules_and(&self, cel: &str, message: &str) -> Vec<Value> {
         vec![
             rule(&self.cel(), self.message),
@@ -75,7 +75,7 @@ impl Form {
     }
 }
 
-/// Puts a form on a text field of the schema: `#[schemars(transform = &form::NAME)]`.
+/// Adds a format to a text field of the schema: `#[schemars(transform = &form::NAME)]`.
 impl Transform for &'static Form {
     fn transform(&mut self, schema: &mut Schema) {
         schema.insert("maxLength".into(), json!(self.max));
@@ -83,24 +83,29 @@ impl Transform for &'static Form {
     }
 }
 
-/// A form for the items of a list.
+/// A format for the items of a list.
 pub(crate) struct Each(&'static Form);
 
 impl Transform for Each {
     fn transform(&mut self, schema: &mut Schema) {
-        let items = schema.get_mut("items").expect("a form of items stands on a list");
-        let mut item: Schema = items.clone().try_into().expect("items are a schema");
+        let items = schema
+            .get_mut("items")
+            .expect("a format for items is used on a list field");
+        let mut item: Schema = items
+            .clone()
+            .try_into()
+            .expect("the items of a list have a schema");
         self.0.transform(&mut item);
         *items = item.to_value();
     }
 }
 
-/// One CEL rule with the message that a user gets.
+/// One CEL rule with the message for the user.
 pub(crate) fn rule(cel: &str, message: &str) -> Value {
     json!({"rule": cel, "message": message})
 }
 
-/// For enums: a field's own text is the description, and the type's must not take its place.
+/// For enums: the field has its own description, which the type's must not replace.
 pub(crate) fn undescribed(schema: &mut Schema) {
     schema.remove("description");
 }
@@ -115,12 +120,12 @@ pub(crate) fn exactly_one_of(members: &[&str]) -> Vec<Value> {
     vec![rule(&cel, &one_of_message(members))]
 }
 
-/// What a union tells a user who set none of its members, or several.
+/// The message for a user who set none of a union's members, or several.
 pub(crate) fn one_of_message(members: &[&str]) -> String {
     format!("{ONE_OF}{}", members.join(", "))
 }
 
-/// How the message of a union begins.
+/// The beginning of a union's message.
 pub(crate) const ONE_OF: &str = "set exactly one of ";
 
 pub(crate) const NOT_ZERO: &str = "must be longer than zero";
@@ -134,43 +139,43 @@ macro_rules! forms {
 const URL: &str = r"^https?://[^/@?#\s]+([/?][^\s#]*)?$";
 
 forms! {
-    /// A route's name; derived names add up to 23 characters to it.
+    /// The name of a route. Derived names append up to 23 characters.
     ROUTE_NAME = (40, r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
-        "must start with a letter and hold only lower-case letters, digits and '-' (40 at most), for example analytics");
-    /// A name within the route.
+        "must start with a letter and contain only lower-case letters, digits and '-', at most 40 characters, for example analytics");
+    /// The name of something within the route.
     NAME = (63, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        "must hold only lower-case letters, digits and '-', and start and end with a letter or digit, for example analytics");
+        "must contain only lower-case letters, digits and '-', and start and end with a letter or digit, for example analytics");
     /// The name of a Service.
     SERVICE_NAME = (63, r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
-        "must be the name of a Service in the route's namespace, for example analytics-mcp");
+        "must be the name of a Service in the route's namespace, for example analytics-mcp; for a Service in another namespace, set url");
     /// The name of another object in the route's namespace.
     OBJECT_NAME = (253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object in the route's namespace: lower-case letters, digits, '-' and '.'");
     /// A key in a Secret.
     SECRET_KEY = (253, r"^[-._a-zA-Z0-9]+$",
         "must be a key in the Secret: letters, digits, '-', '_' and '.'");
-    /// What is put before a server's names.
+    /// The prefix of a server's tool names.
     PREFIX = (32, r"^[A-Za-z0-9_.-]*$",
-        "must hold only letters, digits, '_', '.' and '-', for example github_");
+        "must contain only letters, digits, '_', '.' and '-', for example github_");
     /// A pattern over the names that clients see.
     WEBHOOK_TOOL = (128, r"^[A-Za-z0-9_.*-]+$",
         "must be a tool name as clients see it, or a pattern with '*': letters, digits, '_', '.', '-' and '*'");
     /// A pattern over a server's own names.
-    TOOL_GLOB = (128, r"^\S+$", "must be a tool name as the server says it, or a pattern with '*', without spaces");
+    TOOL_GLOB = (128, r"^\S+$", "must be a tool name as the server reports it, or a pattern with '*', without spaces");
     SERVER_URL = (2048, URL,
-        "must start with http:// or https://, name a host, and hold no user info and no fragment, for example http://analytics-mcp:8080/mcp");
+        "must start with http:// or https://, include a host, and contain no user info and no fragment, for example http://analytics-mcp:8080/mcp");
     RECEIVER_URL = (2048, URL,
-        "must start with http:// or https://, name a host, and hold no user info and no fragment, for example https://hooks.example.com/results");
+        "must start with http:// or https://, include a host, and contain no user info and no fragment, for example https://hooks.example.com/results");
     OTLP_URL = (2048, URL,
-        "must start with http:// or https://, name a host, and hold no user info and no fragment, for example http://collector:4318");
+        "must start with http:// or https://, include a host, and contain no user info and no fragment, for example http://collector:4318");
     /// The path of a URL.
-    PATH = (1024, r"^/[^\s?#]*$", "must start with '/' and hold no space, '?' or '#', for example /mcp");
-    /// The path that we serve.
+    PATH = (1024, r"^/[^\s?#]*$", "must start with '/' and contain no space, '?' or '#', for example /mcp");
+    /// The path of the MCP endpoint.
     MCP_PATH = (1024, r"^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$",
-        "must start with '/', not end with one, and hold only letters, digits and . _ ~ - between the slashes, for example /mcp");
+        "must start with '/', contain only letters, digits and . _ ~ - between the slashes, and not end with '/' (except '/' itself), for example /mcp");
     /// A browser's Origin header.
     ORIGIN = (512, r"^[a-z][a-z0-9+.-]*://[^/@?#*\s]+$",
-        "must be a scheme, a host and perhaps a port, without a path and without '*', for example https://app.example.com");
+        "must be a scheme, a host and optionally a port, without a path and without '*', for example https://app.example.com");
     /// A host name, an address, or `*.` and a suffix.
     HOST = (253, r"^((\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$",
         "must be a host name without a port, an IP address without brackets, or '*.' and a domain, for example *.example.com");
@@ -178,7 +183,7 @@ forms! {
     HEADER_NAME = (128, r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "must be the name of an HTTP header, for example X-Team");
     /// An HTTP header's value (RFC 9110, section 5.5), visible ASCII only.
     HEADER_VALUE = (4096, r"^[!-~]([ \t!-~]*[!-~])?$",
-        "must hold only visible ASCII characters, with spaces only between them");
+        "must contain only visible ASCII characters, with spaces only between them");
     STORAGE_CLASS = (253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of a StorageClass, for example standard");
     IMAGE = (1024, r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",
@@ -196,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_names_the_length_or_the_form() {
+    fn a_fault_names_the_length_or_the_format() {
         assert_eq!(NAME.fault("analytics"), None);
         assert_eq!(NAME.fault("Analytics"), Some(NAME.message().to_owned()));
         assert_eq!(
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_with_a_quote_is_quoted_the_other_way() {
+    fn a_pattern_that_contains_a_quote_uses_the_other_quote() {
         let rules = HEADER_NAME.rules();
         assert!(
             rules[0]["rule"]

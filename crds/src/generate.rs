@@ -1,8 +1,8 @@
-//! The files that are made from the types: the CRD, its copy in the chart, and the reference page.
+//! The files generated from the types: the CRD, its copy in the chart, and the reference page.
 //!
-//! Three callers, one function: the command `crdgen`, the test that fails when a file is stale, and releases.
+//! `generate` has three callers: the command `crdgen`, the test that fails when a file is stale, and releases.
 //!
-//! Invariant: the output depends on the types alone; the order of everything in it is fixed.
+//! Invariant: the output depends on the types alone, and its order is fixed.
 
 mod crd;
 mod defaults;
@@ -16,9 +16,9 @@ use std::path::Path;
 /// A generated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedFile {
-    /// Where it belongs, from the root of the repository.
+    /// The path, relative to the root of the repository.
     pub path: &'static str,
-    /// What it holds.
+    /// The complete text.
     pub content: String,
 }
 
@@ -47,7 +47,7 @@ pub fn generate() -> Vec<GeneratedFile> {
 }
 
 impl GeneratedFile {
-    /// Whether the file on disk is the same.
+    /// Whether the file on disk has the same content.
     pub fn matches_disk(&self, root: &Path) -> bool {
         std::fs::read_to_string(root.join(self.path)).is_ok_and(|content| content == self.content)
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_stands_in_its_fields_description_once() {
+    fn every_default_appears_once_in_its_fields_description() {
         let (descriptions, defaults) = (descriptions(), defaults::Defaults::collect());
         for path in defaults.paths() {
             let text = &descriptions[path];

@@ -1,6 +1,6 @@
-//! Globs over tool names: literal characters, and `*` for any run of characters, also an empty one.
+//! Globs over tool names: literal characters, and `*`, which matches any number of characters, including none.
 //!
-//! The data plane asks them on every list and every call. There are no classes, no `?` and no escapes.
+//! The data plane evaluates them for every list and every call. There are no classes, no `?` and no escapes.
 //!
 //! Invariant: matching takes time linear in the name for a bounded pattern; there is no backtracking blow-up.
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Glob(String);
 
 impl Glob {
-    /// Makes a glob of a text; every text is one.
+    /// Makes a glob from a text; every text is valid.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -25,7 +25,7 @@ impl Glob {
         &self.0
     }
 
-    /// Whether this is a plain name, which beats every pattern with a `*`.
+    /// Whether this is a plain name, which takes precedence over every pattern with a `*`.
     pub fn is_exact(&self) -> bool {
         !self.0.contains('*')
     }
@@ -47,7 +47,7 @@ impl Glob {
         let Some(mut name) = name.strip_suffix(last) else {
             return false;
         };
-        // Each middle piece takes its leftmost place: what follows then has the most room.
+        // Each middle piece matches as far left as possible, which leaves the most for the pieces after it.
         middle.split('*').all(|piece| match name.find(piece) {
             Some(at) => {
                 name = &name[at + piece.len()..];
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_run_also_an_empty_one() {
+    fn a_star_matches_any_number_of_characters_including_none() {
         check("analyze_*", "analyze_", true);
         check("analyze_*", "analyze_all", true);
         check("*_batch", "process_batch", true);

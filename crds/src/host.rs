@@ -1,8 +1,8 @@
-//! Host names and patterns over them: a name, an IP address, or `*.` and a suffix for any depth below it.
+//! Host patterns: a name, an IP address, or `*.` and a domain, which matches its subdomains at any depth.
 //!
-//! Used by receiver allowlists and by the Host rule of the transport.
+//! Used by the allowlists of receivers and by the transport's check of the `Host` header.
 //!
-//! Invariant: case and one trailing dot never matter; `*.example.com` does not match `example.com` itself, nor an
+//! Invariant: case and one trailing dot never matter; `*.example.com` matches neither `example.com` itself nor an
 //! address.
 
 use std::fmt;
@@ -11,13 +11,13 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A host name, an IP address, or `*.` and a suffix.
+/// A host name, an IP address, or `*.` and a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct HostPattern(String);
 
 impl HostPattern {
-    /// Makes a pattern of a text; `validate` says whether it is a sensible one.
+    /// Makes a pattern from a text; `validate` checks whether it is valid.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -27,12 +27,12 @@ impl HostPattern {
         &self.0
     }
 
-    /// Whether this names one host, not a whole domain. Only an exact entry lifts the rules on names.
+    /// Whether this names one host, not a whole domain. Only an exact entry allows a name that is otherwise refused.
     pub fn is_exact(&self) -> bool {
         !self.0.starts_with("*.")
     }
 
-    /// Whether a URL's host, without its port, is meant. An IPv6 address may stand in brackets.
+    /// Whether a URL's host, without its port, matches. An IPv6 address may be in brackets.
     pub fn matches(&self, host: &str) -> bool {
         let host = normal(host);
         match self.0.strip_prefix('*') {

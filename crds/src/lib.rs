@@ -1,11 +1,11 @@
-//! The API of asyncmcp: the resource that users write, what it means, and the files generated from it.
+//! The API of asyncmcp: the resource that users write, its defaults and rules, and the files generated from it.
 //!
 //! - [`v1alpha1`]: the types, field by field as in YAML.
-//! - [`load`]: text to a route. [`validate`]: is it sensible? [`effective`]: what does it mean?
-//! - [`document`], [`config_hash`]: what the operator hands to the pods. [`StatusReport`]: what they answer.
+//! - [`load()`]: parses a route. [`validate()`]: checks it. [`effective()`]: fills in the defaults.
+//! - [`document()`], [`config_hash`]: what the operator sends to the pods. [`StatusReport`]: what the pods report.
 //!
-//! Invariant: pure. No clock, no network, no environment; and no Kubernetes client, so that the data plane, which
-//! links this package, has none.
+//! Invariant: pure. No clock, no network, no environment, and no Kubernetes client, so that the data plane, which
+//! depends on this package, has none either.
 
 pub mod document;
 pub mod effective;
@@ -41,12 +41,12 @@ pub use validate::{Problem, Problems, validate};
 pub const GROUP: &str = "asyncmcp.dev";
 /// The version of the API group.
 pub const VERSION: &str = "v1alpha1";
-/// Group and version as they stand in `apiVersion`.
+/// Group and version, as written in `apiVersion`.
 pub const API_VERSION: &str = "asyncmcp.dev/v1alpha1";
 /// The kind of the resource.
 pub const KIND: &str = "McpWebhookRoute";
 
-/// Annotation of pods: `<config hash>.<n>`. A change makes the kubelet mount the newest document at once.
+/// Annotation of pods: `<config hash>.<n>`. Changing it makes the kubelet update the mounted document at once.
 pub const CONFIG_ANNOTATION: &str = "asyncmcp.dev/config";
-/// Finalizer of routes: deliveries are finished before the route goes.
+/// Finalizer of routes: the route is removed only after its deliveries are finished.
 pub const DRAIN_FINALIZER: &str = "asyncmcp.dev/drain";

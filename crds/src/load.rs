@@ -1,9 +1,9 @@
-//! The one way from text to a route: YAML (JSON is YAML here) to an untyped value to the types.
+//! Parses a route: from YAML (or JSON, which is YAML) to an untyped value, and from there to the types.
 //!
-//! A laptop reads a file with it, a pod its mounted document, the operator (with [`from_value`]) an object.
+//! The data plane parses its route file or mounted document with it; the operator parses an object with [`from_value`].
 //!
-//! Invariant: no field is lost in silence. Duplicate keys and wrong types are errors; unknown fields are an error or
-//! are reported by path, as the caller asks.
+//! Invariant: no field is dropped silently. Duplicate keys and wrong types are errors; unknown fields are an error or
+//! are reported by path, as the caller chooses.
 
 mod strict;
 mod unknown;
@@ -16,48 +16,48 @@ use crate::{API_VERSION, KIND};
 /// What to do with fields that this version does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// Refuse the route: on a laptop they are typing errors.
+    /// Refuse the route: in a file that a person edits, they are typing errors.
     Refuse,
-    /// Read the rest and list them: in a cluster another version may know them.
+    /// Parse the rest and list them: in a cluster, another version may know them.
     Report,
 }
 
-/// A route that was read.
+/// A route that was parsed.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The route.
     pub route: McpWebhookRoute,
-    /// The same, untyped and complete.
+    /// The same route as an untyped value, unknown fields included.
     pub value: Value,
     /// Paths of fields that this version does not know, such as `spec.servers[0].colour`.
     pub unknown: Vec<String>,
 }
 
-/// Why a text is no route.
+/// Why a text is not a route.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not YAML, or a key is there twice. The message names line and column.
+    /// Not valid YAML, or a key is duplicated. The message contains line and column.
     #[error("invalid YAML: {0}")]
     Yaml(String),
-    /// No document is a route.
+    /// None of the documents is a route.
     #[error(
         "no {KIND} found: the file needs one document with `apiVersion: {API_VERSION}` and `kind: {KIND}`"
     )]
     NoRoute,
     /// More than one document is a route.
     #[error(
-        "{0} {KIND} documents found; one data plane serves one route, so put each into a file of its own"
+        "{0} {KIND} documents found; one data plane serves one route, so put each route into its own file"
     )]
     ManyRoutes(usize),
-    /// A route of another version.
-    #[error("apiVersion: {0:?} is not known; write {API_VERSION}")]
+    /// The route has another API version.
+    #[error("apiVersion: {0:?} is not supported; set {API_VERSION}")]
     ApiVersion(String),
     /// A field has the wrong type or is missing.
     #[error("{path}: {message}")]
     Field {
-        /// Where.
+        /// The path of the field.
         path: String,
-        /// What is wrong.
+        /// What is wrong with it.
         message: String,
     },
     /// Fields that this version does not know.
@@ -88,7 +88,7 @@ impl Error {
     }
 }
 
-/// Reads the one route in a text; documents of other kinds beside it are passed over.
+/// Parses the only route in a text; documents of other kinds are ignored.
 pub fn load(yaml: &str, unknown: Unknown) -> Result<Loaded, Error> {
     let documents = strict::documents(yaml).map_err(|error| Error::Yaml(error.to_string()))?;
     let mut routes = documents.into_iter().filter(|document| document["kind"] == KIND);
@@ -99,7 +99,7 @@ pub fn load(yaml: &str, unknown: Unknown) -> Result<Loaded, Error> {
     }
 }
 
-/// Reads a route from an untyped object.
+/// Parses a route from an untyped object.
 pub fn from_value(value: Value, unknown: Unknown) -> Result<Loaded, Error> {
     if value["apiVersion"] != API_VERSION {
         return Err(Error::ApiVersion(

@@ -1,6 +1,6 @@
-//! Amounts as Kubernetes writes them: `500m`, `2`, `8Gi`. [`Quantity`] is any of them, [`Size`] a number of bytes.
+//! Kubernetes quantities: `500m`, `2`, `8Gi`. [`Quantity`] is any of them, [`Size`] a number of bytes.
 //!
-//! Invariant: both were checked when they were read, are written back as the user wrote them, and never pass through
+//! Invariant: both are checked when they are parsed, are serialized as the user wrote them, and are never converted to
 //! a floating-point number.
 
 use std::borrow::Cow;
@@ -24,14 +24,14 @@ pub struct Size {
     bytes: u64,
 }
 
-/// The text is not the amount that the field asks for.
+/// Why a text is not the quantity or size that a field requires.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a quantity.
+    /// The text is not a quantity.
     #[error("invalid quantity {0:?}: {message}", message = form::QUANTITY.message())]
     Quantity(String),
-    /// A quantity, but no whole, positive number of bytes.
-    #[error("invalid size {0:?}: write a whole number of bytes above zero, such as 16Mi")]
+    /// A quantity, but not a whole, positive number of bytes.
+    #[error("invalid size {0:?}: must be a whole number of bytes above zero, such as 16Mi")]
     Size(String),
 }
 
@@ -46,7 +46,7 @@ impl Quantity {
         ApiQuantity(self.0.clone())
     }
 
-    /// The amount in bytes; none if it is no whole number of them or does not fit in 63 bits.
+    /// The number of bytes; `None` if it is not a whole number or does not fit in 63 bits.
     pub fn bytes(&self) -> Option<u64> {
         bytes(&self.0)
     }
@@ -101,7 +101,7 @@ impl From<Size> for Quantity {
     }
 }
 
-/// The units of whole bytes. `m` (thousandths), `n` and `u` are not among them: nobody means a part of a byte.
+/// The units of whole bytes. Without `m` (thousandths), `n` and `u`: a fraction of a byte is always a mistake.
 const UNITS: [(&str, u64); 13] = [
     ("", 1),
     ("k", 1_000),
@@ -118,7 +118,7 @@ const UNITS: [(&str, u64); 13] = [
     ("Ei", 1 << 60),
 ];
 
-/// Counts the bytes of a quantity: digits, perhaps a fraction (`1.5Gi`), and a unit.
+/// Converts a quantity to bytes: digits, optionally a fraction (`1.5Gi`), and a unit.
 fn bytes(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -132,11 +132,11 @@ fn bytes(text: &str) -> Option<u64> {
         .then(|| u64::try_from(total).ok())?
 }
 
-/// What YAML may hold where a quantity is asked for. A fraction must be quoted: there are no floats in this API.
+/// The YAML values accepted for a quantity. A fraction must be quoted: there are no floats in this API.
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "write a quantity such as 500m or 16Mi; a fraction must be quoted: \"0.5\""
+    expecting = "must be a quantity such as 500m or 16Mi; a fraction must be quoted: \"0.5\""
 )]
 enum Written {
     Text(String),

@@ -1,12 +1,12 @@
-//! What a route refers to, so that the operator mounts it and the data plane says what is missing.
+//! The Secrets that a route references: the operator mounts them, and the data plane reports those that are missing.
 //!
-//! Invariant: every reference that any field can hold is listed here, each once.
+//! Invariant: every reference in any field of the spec is listed, each once.
 
 use std::collections::BTreeSet;
 
 use crate::v1alpha1::{Header, McpWebhookRouteSpec, SecretKeyRef};
 
-/// The keys of Secrets that a route reads, sorted.
+/// The keys of Secrets that a route uses, sorted.
 pub fn secret_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<SecretKeyRef> {
     let webhook = spec.webhook.as_ref();
     let signing = webhook

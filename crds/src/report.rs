@@ -1,7 +1,8 @@
-//! What a data-plane pod says about itself at `/status` of its admin port; the operator polls it.
+//! The report of a data-plane pod at `/status` of its admin port; the operator polls it.
 //!
-//! Invariant: it names no receiver, no client and no URL, since the port asks for no token. An operator reads the
-//! report of a data plane one version older or newer: fields are only added, and absent ones have a meaning.
+//! Invariant: it contains no receiver, no client and no URL, because it is served without a token. An operator must be
+//! able to read the report of a data plane one version older or newer: fields are only added, and an absent field has a
+//! default.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,49 +12,50 @@ use crate::v1alpha1::{DeliveryStatus, ServerState, WebhookToolStatus};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatusReport {
-    /// The hash of the route document being served, as its `config-hash` file says it.
+    /// The hash of the route document that is served, as in its `config-hash` file.
     pub config_hash: String,
-    /// Why the newest document is not being served, if it is not; the one of `config_hash` is served meanwhile.
+    /// Why the newest document is not served, if it was refused; the document of `config_hash` stays in effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedDocument>,
-    /// Keys of Secrets that the route refers to and that cannot be read, as `secrets/<name>/<key>`.
+    /// Keys of Secrets that the route references and that cannot be read, as `secrets/<name>/<key>`.
     pub missing_keys: Vec<String>,
     /// The servers as this pod sees them.
     pub servers: Vec<ServerReport>,
-    /// The entries of `spec.webhookTools` and how many tools each matches.
+    /// The entries of `spec.webhookTools`, with the number of tools that each matches.
     pub webhook_tools: Vec<WebhookToolStatus>,
-    /// What the pod holds to deliver, exact.
+    /// Calls whose results are not delivered yet, in exact numbers.
     pub delivery: DeliveryStatus,
-    /// Whether the route is being deleted and the pod takes no new calls.
+    /// Whether the route is being deleted and the pod refuses new calls.
     pub draining: bool,
-    /// Whether deliveries carry no signature because the route configures no key.
+    /// Whether deliveries are not signed because the route configures no key.
     pub unsigned: bool,
     /// Fields of the document that this version does not know, by path.
     pub unknown_fields: Vec<String>,
-    /// The keys that values of the store are sealed with. A key that is not listed and does not seal is not needed.
+    /// The keys that values in the store are encrypted with. A key that is not listed, and is not the newest, is no
+    /// longer needed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub store_keys: Vec<StoreKeyReport>,
 }
 
-/// A key that values of the store are sealed with.
+/// A key that values in the store are encrypted with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StoreKeyReport {
-    /// Its id in `store.json`.
+    /// The key's id in `store.json`.
     pub id: u32,
-    /// How many values are sealed with it.
+    /// How many values are encrypted with it.
     pub values: u64,
-    /// Whether it is missing from `store.json`; the jobs sealed with it wait for it.
+    /// Whether it is missing from `store.json`; jobs encrypted with it wait until it is back.
     pub missing: bool,
 }
 
-/// A document that a pod does not serve.
+/// A document that a pod refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RefusedDocument {
-    /// The hash of the refused document, as its `config-hash` file says it.
+    /// The hash of the refused document, as in its `config-hash` file.
     pub config_hash: String,
-    /// What is wrong with it, naming the field.
+    /// What is wrong with it, including the field.
     pub message: String,
 }
 
@@ -63,16 +65,16 @@ pub struct RefusedDocument {
 pub struct ServerReport {
     /// The name of the server in `spec.servers`.
     pub name: String,
-    /// What the server is good for.
+    /// Whether the server can be used.
     pub state: ServerState,
-    /// The MCP protocol version spoken with it.
+    /// The MCP protocol version used with the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<String>,
-    /// How many of its tools are offered.
+    /// The number of its tools that are offered.
     pub tools: u32,
-    /// How many of these answer by webhook.
+    /// The number of these whose results are delivered by webhook.
     pub webhook_tools: u32,
-    /// What is wrong, or nothing.
+    /// What is wrong; absent if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

@@ -1,9 +1,9 @@
-//! Version `v1alpha1` of the route, as users write it. One idea a file below.
+//! Version `v1alpha1` of the route, as users write it. One kind of setting per file below.
 //!
-//! Read by the loader, `validate` and `effective`; the operator reads the object through it.
+//! Read by the loader, `validate` and `effective`; the operator deserializes the object into it.
 //!
-//! Invariant: within this version the schema only grows, and every field does something. No field has a stored
-//! default: what is absent stays absent, and `effective` says what it means.
+//! Invariant: within this version the schema only grows, and every field does something. No field has a stored default:
+//! an absent field stays absent, and `effective` supplies its value.
 
 pub(crate) mod data_plane;
 mod deletion;
@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form;
 
-/// What a route asks for: the MCP servers behind it, the tools that answer by webhook, and how results are delivered.
+/// The MCP servers behind the route, the tools whose results are delivered by webhook, and how they are delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[expect(clippy::duplicated_attributes, reason = "several columns have the same type")]
 #[kube(
@@ -55,7 +55,7 @@ use crate::form;
     namespaced,
     status = "McpWebhookRouteStatus",
     derive = "PartialEq",
-    doc = "An MCP endpoint in front of one or more MCP servers, whose long-running tools answer by webhook.",
+    doc = "An MCP endpoint in front of one or more MCP servers. Results of long-running tools are delivered by webhook.",
     crates(kube_core = "kube_core"),
     printcolumn(
         name = "Ready",
@@ -87,7 +87,7 @@ use crate::form;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = store::kind_is_fixed()))]
 pub struct McpWebhookRouteSpec {
-    /// The MCP servers behind this route, 1 to 64. Clients see the tools of all of them as those of one server.
+    /// The MCP servers behind this route, 1 to 64. Clients see one server that offers the tools of all of them.
     #[schemars(
         length(min = 1, max = 64),
         extend(
@@ -98,9 +98,9 @@ pub struct McpWebhookRouteSpec {
     )]
     pub servers: Vec<Server>,
 
-    /// The tools whose result goes to a webhook instead of into the answer, 256 at most. A call of such a tool is
-    /// stored, acknowledged at once and executed; its result is POSTed to the receiver and retried until it is
-    /// delivered. Without this list the route is a plain gateway.
+    /// The tools whose results are delivered by webhook instead of in the response, at most 256 entries. A call of such
+    /// a tool is stored, acknowledged at once and executed; its result is POSTed to the receiver, with retries, until
+    /// it is delivered. If the list is absent, the route is a plain gateway.
     #[schemars(
         length(max = 256),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -108,16 +108,17 @@ pub struct McpWebhookRouteSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_tools: Option<Vec<WebhookTool>>,
 
-    /// How clients reach the route: MCP over Streamable HTTP.
+    /// The MCP endpoint that clients connect to (Streamable HTTP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
 
-    /// How results are delivered: retries, signatures, and the receivers that are allowed.
+    /// How results are delivered: limits, retries, signatures and allowed receivers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
 
-    /// Where accepted calls and undelivered results are kept. Set exactly one of `embedded` and `memory`. The kind of store cannot be changed on a live route:
-    /// make a second route and delete the first, which delivers what it holds before it goes.
+    /// Where accepted calls and undelivered results are stored. Set exactly one of `embedded` and `memory`. The kind of
+    /// store of an existing route cannot be changed: create a second route and delete the first one, which delivers its
+    /// pending results before it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<Store>,
 
@@ -125,16 +126,16 @@ pub struct McpWebhookRouteSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,
 
-    /// The pods that serve the route.
+    /// The pods that run the data plane of this route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_plane: Option<DataPlane>,
 
-    /// Logs and traces of the pods. Metrics are always on, at port 9464, path `/metrics`.
+    /// Logs and traces of the pods. Metrics are always served, on port 9464 at `/metrics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<Telemetry>,
 }
 
-/// Rules on the whole object; the derive macro offers no place for them, so the generator puts them on the schema.
+/// Rules on the whole object. The derive macro has no attribute for them, so the generator adds them to the schema.
 pub(crate) fn object_rules() -> Vec<serde_json::Value> {
     let form = &form::ROUTE_NAME;
     let cel = format!(

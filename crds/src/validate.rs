@@ -1,8 +1,8 @@
-//! Every rule of the API that one route alone can break.
+//! Every rule of the API that can be checked on one route alone.
 //!
-//! The operator, the data plane and the laptop call the same function; what CEL can say stands in the CRD as well.
+//! The operator and the data plane call the same function; rules that CEL can express are in the CRD as well.
 //!
-//! Invariant: pure, and never stops at the first problem.
+//! Invariant: pure, and reports all problems, not only the first.
 
 mod address;
 mod findings;
@@ -23,21 +23,21 @@ use findings::Findings;
 
 use crate::v1alpha1::McpWebhookRoute;
 
-/// One mistake: where it is, and how to mend it.
+/// One mistake: the field, and what its value must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The field, such as `spec.servers[1].url`.
     pub path: String,
-    /// What it must be.
+    /// What its value must be.
     pub message: String,
 }
 
-/// Every mistake of a route.
+/// All mistakes in a route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// The mistakes; at least one.
+    /// The problems; at least one.
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
     }
@@ -50,7 +50,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// One problem after the other, separated by `; `.
+/// The problems, separated by `; `.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The table of fixtures against the loader and `validate`.
 //!
-//! Invariant: every problem is expected, and every expected problem is found.
+//! Invariant: the problems found are exactly the expected ones.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ fn every_route_that_the_api_server_refuses_has_a_problem() {
 }
 
 #[test]
-fn every_route_without_a_problem_has_a_meaning() {
+fn every_route_without_a_problem_has_effective_values() {
     let sound: Vec<_> = fixtures::all()
         .into_iter()
         .filter(|fixture| fixture.problems.is_empty())

@@ -1,4 +1,4 @@
-//! The generated files: current, small enough, and without what this API forbids itself.
+//! The generated files are current, small enough, and free of what this API avoids.
 
 use std::path::Path;
 

@@ -80,7 +80,7 @@ async fn bodies(session: &Session) -> Result<()> {
         ),
         (twice, 400, -32600, "name"),
         (format!("[{PING}]"), 400, -32600, "2025-03-26"),
-        ("[".repeat(100_000), 400, -32600, "nests deeper"),
+        ("[".repeat(100_000), 400, -32600, "nested deeper"),
         (call("{}"), 200, -32602, "params.name"),
         (
             call(r#"{"name":"misspelt"}"#),
@@ -185,7 +185,7 @@ async fn a_bad_route_is_refused_with_the_place_of_the_mistake() -> Result<()> {
         (
             "a key twice",
             format!("{good}  servers: []\n"),
-            "\"servers\" is there twice",
+            "duplicate key \"servers\"",
         ),
         ("no route", "kind: Pod\n".to_owned(), "no McpWebhookRoute found"),
         (

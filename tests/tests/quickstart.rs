@@ -95,8 +95,8 @@ async fn make_run_shows_both_tools_a_retry_and_where_to_look() {
             "result        hello",
             "tools/call process_batch",
             "acknowledged  202 Accepted",
-            "attempt 1     signature holds, answered 503 on purpose",
-            "attempt 2     signature holds, answered 200",
+            "attempt 1     signature valid, answered 503 on purpose",
+            "attempt 2     signature valid, answered 200",
             "processed 5 items in 2 s",
             "webhook-id    msg_",
             "/metrics",
@@ -132,7 +132,10 @@ async fn make_run_names_the_port_that_is_taken() {
     assert_ne!(shown.ended().await, 0);
     in_order(
         &shown.make.output(),
-        &[&format!("Port {port} is taken"), "make run ADMIN_PORT=<port>"],
+        &[
+            &format!("Port {port} is already in use"),
+            "make run ADMIN_PORT=<port>",
+        ],
     );
 }
 

@@ -1,4 +1,4 @@
-{{/* The operator's command line. POD_NAME and POD_NAMESPACE name the replica and the Lease's namespace. */}}
+{{/* The operator's command-line arguments. POD_NAME and POD_NAMESPACE are the replica's name and the Lease's namespace. */}}
 {{- define "asyncmcp.args" -}}
 - --leader-elect
 - --lease-name={{ include "asyncmcp.fullname" . }}

@@ -1,10 +1,10 @@
-{{/* Names and labels: derived here and nowhere else. */}}
+{{/* All derived names and labels. */}}
 
 {{- define "asyncmcp.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 52 characters: suffixes such as "-metrics" must fit into the 63 of a Service's name. */}}
+{{/* At most 52 characters, so that with a suffix such as "-metrics" it fits into the 63 characters of a Service's name. */}}
 {{- define "asyncmcp.fullname" -}}
 {{- $name := include "asyncmcp.name" . }}
 {{- $full := .Release.Name }}
@@ -32,7 +32,7 @@ app.kubernetes.io/part-of: asyncmcp
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* An image of values: (dict "image" {repository, tag, digest} "chart" .Chart). */}}
+{{/* An image reference: (dict "image" {repository, tag, digest} "chart" .Chart). */}}
 {{- define "asyncmcp.image" -}}
 {{- if .image.digest }}
 {{- printf "%s@%s" .image.repository .image.digest }}
@@ -41,7 +41,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* A number as digits: Helm reads numbers as floats, and prints large ones as 1.00065e+09. Nothing for null. */}}
+{{/* Formats a number as digits, because Helm parses numbers as floats and prints large ones as 1.00065e+09. Empty for null. */}}
 {{- define "asyncmcp.id" -}}
 {{- if not (kindIs "invalid" .) }}{{ int64 . }}{{ end }}
 {{- end }}

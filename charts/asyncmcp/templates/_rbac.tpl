@@ -1,6 +1,6 @@
-{{/* Roles from the operator's own table, files/rbac.yaml (`asyncmcp-operator rbac` prints it). */}}
+{{/* Roles from the operator's table in files/rbac.yaml (`asyncmcp-operator rbac` prints it). */}}
 
-{{/* The rules of a role: (dict "root" $ "role" "read"). Without secrets.watch nothing may list Secrets. */}}
+{{/* The rules of a role: (dict "root" $ "role" "read"). Without secrets.watch, no role may list Secrets. */}}
 {{- define "asyncmcp.rules" -}}
 {{- $rules := list }}
 {{- range get (.root.Files.Get "files/rbac.yaml" | fromYaml) .role }}
@@ -15,7 +15,7 @@
 {{- toYaml $rules }}
 {{- end }}
 
-{{/* A role and its binding to the operator's account: (dict "root" $ "role" "read" "namespace" NAME-OR-NOTHING). */}}
+{{/* A role and its binding to the operator's service account: (dict "root" $ "role" "read" "namespace" NAME-OR-NOTHING). */}}
 {{- define "asyncmcp.grant" -}}
 {{- $name := printf "%s-%s" (include "asyncmcp.fullname" .root) .role }}
 {{- $cluster := ternary "Cluster" "" (not .namespace) -}}

@@ -1,4 +1,4 @@
-//! The client against an endpoint whose answers each test writes down.
+//! The client against an endpoint with scripted responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// What a POST of the named method is answered: status, content type, body.
+/// The response to a POST of each method: status, content type, body.
 type Script = &'static [(&'static str, u16, &'static str, &'static str)];
 
 const JSON: &str = "application/json";
@@ -23,7 +23,7 @@ struct Endpoint {
     requests: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
-/// A running endpoint and the session a client has with it.
+/// A running endpoint and a client with a session.
 struct Fixture {
     client: Client,
     endpoint: Endpoint,
@@ -119,7 +119,7 @@ async fn every_request_after_initialize_names_the_session_and_its_version() {
 }
 
 #[tokio::test]
-async fn a_streamed_answer_brings_progress_and_then_the_result_untouched() {
+async fn a_streamed_response_reports_progress_and_then_the_unchanged_result() {
     let stream = concat!(
         ": ping\n\nid: 1\ndata:\n\n",
         "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":",
@@ -147,7 +147,7 @@ async fn a_streamed_answer_brings_progress_and_then_the_result_untouched() {
 }
 
 #[tokio::test]
-async fn both_kinds_of_acknowledgement_are_told_from_a_result() {
+async fn both_kinds_of_acknowledgement_are_distinguished_from_a_result() {
     let fixture = connect(&[("tools/call", 202, JSON, "")], Config::default())
         .await
         .unwrap();
@@ -161,15 +161,15 @@ async fn both_kinds_of_acknowledgement_are_told_from_a_result() {
 }
 
 #[tokio::test]
-async fn errors_say_what_the_server_said() {
+async fn errors_contain_what_the_server_responded() {
     let rpc =
         r#"{"jsonrpc":"2.0","id":1,"error":{"code":-31004,"message":"full","data":{"reason":"overloaded"}}}"#;
     for (status, body, expected) in [
         (200, rpc, "error -31004: full"),
         (503, rpc, "error -31004: full"),
         (413, "too much", "HTTP 413: too much"),
-        (404, "", "the session is over"),
-        (200, "{", "the answer cannot be read"),
+        (404, "", "the session has expired"),
+        (200, "{", "the response is not a JSON-RPC message"),
     ] {
         let script: Script = Box::leak(Box::new([("tools/call", status, JSON, body)]));
         let fixture = connect(script, Config::default()).await.unwrap();
@@ -187,14 +187,14 @@ async fn a_stream_that_ends_without_the_response_is_an_error() {
 }
 
 #[tokio::test]
-async fn silence_ends_a_call() {
+async fn a_silent_server_makes_the_call_fail() {
     let fixture = connect(&[], Config::default()).await.unwrap();
     tokio::time::pause();
     assert!(matches!(call(&fixture).await.0, Err(Error::Silent(_))));
 }
 
 #[tokio::test]
-async fn a_session_older_than_its_lifetime_sends_nothing() {
+async fn an_expired_session_sends_nothing() {
     let config = Config {
         transport_timeout_seconds: Some(60.0),
         ..Config::default()
@@ -206,7 +206,7 @@ async fn a_session_older_than_its_lifetime_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_servers_own_requests_are_answered_while_it_works() {
+async fn requests_of_the_server_are_answered_during_a_call() {
     let stream = concat!(
         "data: {\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n\n",
         "data: {\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"roots/list\"}\n\n",
@@ -238,7 +238,7 @@ async fn all_pages_of_the_tool_list_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_refused_is_tried_again_and_no_more_than_asked() {
+async fn a_refused_connection_is_retried_as_often_as_configured() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let config = Config {

@@ -1,6 +1,6 @@
 //! `asyncmcp call`: one tool call from the shell.
 //!
-//! Invariant: standard output gets exactly one line: the result, or the acknowledgement.
+//! Invariant: exactly one line is written to standard output: the result, or the acknowledgement.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -11,35 +11,35 @@ use asyncmcp_client::{Answer, Client, Config, Id, Outcome, Progress, RawValue, R
 use asyncmcp_protocol::{self as protocol, RawObject, tool_result};
 use serde_json::json;
 
-use super::{KeyArgs, print};
+use super::{KeyArgs, http_url, print};
 
 /// The arguments of `asyncmcp call`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The tool's name.
+    /// Name of the tool.
     tool: String,
-    /// The MCP endpoint.
-    #[arg(long, default_value = "http://127.0.0.1:8080/mcp")]
+    /// URL of the MCP endpoint.
+    #[arg(long, default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
     url: String,
-    /// An argument of the tool; a value that is not JSON is a string. Repeatable.
+    /// Argument of the tool (repeatable). A value that is not JSON is used as a string.
     #[arg(long = "arg", value_name = "KEY=VALUE")]
     pairs: Vec<String>,
-    /// The tool's arguments as a JSON object; --arg adds to it.
+    /// Arguments of the tool as a JSON object; --arg adds to it or overrides it.
     #[arg(long, value_name = "OBJECT")]
     json: Option<String>,
-    /// The receiver to name at initialize.
+    /// Receiver of the result, sent with initialize.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// Open a receiver, name it at initialize (unless --webhook-url does), and wait for the result.
+    /// Start a receiver, use it as the webhook URL (unless --webhook-url is given), and wait for the result.
     #[arg(long)]
     wait: bool,
-    /// Where --wait listens; port 0 takes a free one.
+    /// Address for --wait to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// How long --wait waits, in seconds.
+    /// How long --wait waits for the result, in seconds.
     #[arg(long, default_value_t = 300)]
     wait_seconds: u64,
-    /// The longest silence while an answer is awaited, in seconds.
+    /// How long the server may be silent before the call fails, in seconds.
     #[arg(long, default_value_t = 60.0)]
     timeout_seconds: f64,
     #[command(flatten)]
@@ -59,18 +59,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         (Answer::Result(result), _) => show_result(&result)?,
         (Answer::Acknowledged { id, .. }, Some(receiver)) => {
             let deadline = Duration::from_secs(args.wait_seconds);
-            let waiting = tokio::time::timeout(deadline, delivered(receiver, &id));
-            waiting
-                .await
-                .context("no delivery in time; see --wait-seconds")??
+            let Ok(delivered) = tokio::time::timeout(deadline, delivered(receiver, &id)).await else {
+                bail!("no result within {} s; see --wait-seconds", args.wait_seconds);
+            };
+            delivered?
         }
         (Answer::Acknowledged { id, job }, None) => {
-            print::note("accepted; the result comes by webhook");
+            print::note("accepted; the result will be delivered by webhook");
             print::line(json!({"acknowledged": {"id": id.raw(), "job": job}}))?;
             ExitCode::SUCCESS
         }
     };
-    // The call is over either way; a session that cannot be ended expires.
+    // The outcome is known by now; a session that cannot be closed expires.
     let _ = client.close().await;
     Ok(code)
 }
@@ -94,7 +94,7 @@ fn config(args: &Args, receiver: Option<&Receiver>) -> Config {
     }
 }
 
-/// Waits for the delivery that answers `id`, noting every attempt.
+/// Waits for the delivery of the response to `id`, and prints every attempt to standard error.
 async fn delivered(mut receiver: Receiver, id: &Id) -> anyhow::Result<ExitCode> {
     while let Some(attempt) = receiver.next().await {
         print::note(print::attempt(&attempt));
@@ -126,12 +126,12 @@ fn show_progress(step: Progress) {
     print::note(format!("progress {}{total}  {message}", step.progress));
 }
 
-/// The tool's arguments, from a JSON object and `key=value` pairs.
+/// Combines a JSON object and `key=value` pairs into the tool's arguments.
 fn arguments(json: Option<&str>, pairs: &[String]) -> anyhow::Result<Box<RawValue>> {
     let mut arguments = RawObject::parse(json.unwrap_or("{}").as_bytes()).context("--json")?;
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=') else {
-            bail!("--arg {pair:?} is not KEY=VALUE");
+            bail!("--arg {pair:?}: expected KEY=VALUE");
         };
         match RawValue::from_string(value.to_owned()) {
             Ok(value) => arguments.set(key, value),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_are_json_where_they_can_be_and_text_otherwise() {
+    fn a_value_is_json_if_it_parses_and_text_otherwise() {
         let pairs = ["n=1.50", "t=hello there", "o={\"a\": 1}", "e=", "q=a=b"].map(str::to_owned);
         assert_eq!(
             arguments(Some(r#"{"n":0,"k":true}"#), &pairs).unwrap().get(),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_argument_is_named() {
+    fn an_invalid_argument_is_named() {
         assert!(
             arguments(None, &["novalue".to_owned()])
                 .unwrap_err()

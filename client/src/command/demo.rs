@@ -1,8 +1,8 @@
-//! `asyncmcp demo`: a quick tool and a webhook tool, seen from the client's side.
+//! `asyncmcp demo`: demonstrates a quick tool and a webhook tool from the client's side.
 //!
-//! `make run` calls it against a data plane and an example server that it has started.
+//! `make run` starts an example server and a data plane and then runs it.
 //!
-//! Invariant: with --once it ends with 0 only if the webhook came and its signature held.
+//! Invariant: with --once it exits with 0 only if the webhook arrived and its signature is valid.
 
 mod text;
 
@@ -11,18 +11,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use asyncmcp_client::signature::Key;
 use asyncmcp_client::{
     Answer, Attempt, Client, Config, Id, Outcome, Progress, RawValue, Receiver, ReceiverOptions,
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{KeyArgs, print, stop_signal};
+use super::{KeyArgs, http_url, print, stop_signal};
 
-/// How long the data plane may take to be ready.
+/// How long to wait until the data plane is ready.
 const READY: Duration = Duration::from_secs(30);
-/// How long the delivery may take, its retry included.
+/// How long to wait for the delivery, including its retry.
 const DELIVERY: Duration = Duration::from_mins(1);
 const QUICK: (&str, &str) = ("echo", r#"{"text":"hello"}"#);
 const SLOW: (&str, &str) = ("process_batch", r#"{"seconds":2,"items":5}"#);
@@ -30,22 +30,22 @@ const SLOW: (&str, &str) = ("process_batch", r#"{"seconds":2,"items":5}"#);
 /// The arguments of `asyncmcp demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The data plane's MCP endpoint.
-    #[arg(long, default_value = "http://127.0.0.1:8080/mcp")]
+    /// URL of the data plane's MCP endpoint.
+    #[arg(long, default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
     url: String,
-    /// The data plane's admin port.
-    #[arg(long, default_value = "http://127.0.0.1:9464")]
+    /// URL of the data plane's admin port.
+    #[arg(long, default_value = "http://127.0.0.1:9464", value_parser = http_url)]
     admin_url: String,
-    /// Where the receiver listens.
+    /// Address for the receiver to listen on.
     #[arg(long, default_value = "127.0.0.1:18081")]
     listen: SocketAddr,
-    /// The route the data plane runs, to say what can be edited.
+    /// File of the route, to print how to edit it.
     #[arg(long, value_name = "FILE")]
     route: Option<PathBuf>,
-    /// The data plane's log, to say where it is.
+    /// Log file of the data plane, to print where it is.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// End after the delivery instead of receiving on.
+    /// Exit after the delivery instead of receiving until Ctrl-C.
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let keys = args.keys.keys()?;
     ensure!(
         !keys.is_empty(),
-        "give the route's signing key with --secret-file, so that signatures can be verified"
+        "missing --secret-file: the route's signing key is needed to verify signatures"
     );
     tokio::select! {
         shown = show(&args, keys) => shown,
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Ctrl-C is how the demonstration ends, unless it was to end by itself.
+/// Ctrl-C is the normal end of the demonstration, except with --once.
 fn ended_early(args: &Args) -> ExitCode {
     if args.once {
         ExitCode::FAILURE
@@ -96,8 +96,10 @@ async fn wait_until_ready(admin: &str) -> anyhow::Result<()> {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    let waited = timeout(READY, polling).await;
-    waited.with_context(|| format!("the data plane is not ready: {url} did not answer 200 within 30 s"))
+    if timeout(READY, polling).await.is_err() {
+        bail!("the data plane is not ready: {url} did not respond with 200 within 30 s");
+    }
+    Ok(())
 }
 
 async fn is_ready(http: &reqwest::Client, url: &str) -> bool {
@@ -105,7 +107,7 @@ async fn is_ready(http: &reqwest::Client, url: &str) -> bool {
     answer.is_ok_and(|answer| answer.status().is_success())
 }
 
-/// The first attempt of every delivery fails, so that the retry is seen.
+/// The first attempt of every delivery fails, to show the retry.
 async fn open_receiver(listen: SocketAddr, keys: Vec<Key>) -> anyhow::Result<Receiver> {
     let options = ReceiverOptions {
         keys,
@@ -126,7 +128,7 @@ async fn connect(args: &Args, receiver: &Receiver) -> anyhow::Result<Client> {
 
 async fn call_quick(client: &Client) -> anyhow::Result<()> {
     let (tool, arguments) = QUICK;
-    print::line("1. A quick tool answers on the open connection, with its progress.")?;
+    print::line("1. A quick tool responds on the open connection and reports progress.")?;
     let begin = begin(tool, arguments)?;
     let progress = |step: Progress| {
         let total = step.total.unwrap_or_default();
@@ -135,7 +137,7 @@ async fn call_quick(client: &Client) -> anyhow::Result<()> {
     match client.call_tool(tool, raw(arguments), progress).await? {
         Answer::Result(result) => entry(begin, "result", &print::result_text(&result))?,
         Answer::Acknowledged { .. } => {
-            bail!("{tool} is a webhook tool in this route; the demonstration needs it not to be")
+            bail!("{tool} is a webhook tool in this route; remove it from webhookTools for the demonstration")
         }
     }
     Ok(print::line("")?)
@@ -152,13 +154,13 @@ async fn call_slow(client: &Client, receiver: &mut Receiver) -> anyhow::Result<(
             id
         }
         Answer::Result(_) => {
-            bail!("{tool} is not a webhook tool in this route; the demonstration needs it to be")
+            bail!("{tool} is not a webhook tool in this route; add it to webhookTools for the demonstration")
         }
     };
-    let waiting = timeout(DELIVERY, delivery(begin, receiver, &id));
-    let attempt = waiting
-        .await
-        .context("the result was not delivered within 60 s")??;
+    let Ok(attempt) = timeout(DELIVERY, delivery(begin, receiver, &id)).await else {
+        bail!("the result was not delivered within 60 s");
+    };
+    let attempt = attempt?;
     entry(begin, "result", &print::delivered(&attempt))?;
     show_names(&attempt)?;
     Ok(print::line("")?)
@@ -166,12 +168,12 @@ async fn call_slow(client: &Client, receiver: &mut Receiver) -> anyhow::Result<(
 
 fn acknowledged(id: &Id, job: Option<&str>) -> String {
     match job {
-        Some(job) => format!("job {job}; the result comes by webhook"),
-        None => format!("202 Accepted; the response with id {id} comes by webhook"),
+        Some(job) => format!("job {job}; the result will be delivered by webhook"),
+        None => format!("202 Accepted; the response with id {id} will be delivered by webhook"),
     }
 }
 
-/// Shows every attempt up to the delivery that answers `id`.
+/// Prints every attempt until the response to `id` is delivered.
 async fn delivery(begin: Instant, receiver: &mut Receiver, id: &Id) -> anyhow::Result<Attempt> {
     while let Some(attempt) = receiver.next().await {
         entry(
@@ -188,7 +190,7 @@ async fn delivery(begin: Instant, receiver: &mut Receiver, id: &Id) -> anyhow::R
     bail!("the receiver stopped")
 }
 
-/// What receiver and gateway both know the delivery by.
+/// Prints the identifiers of the delivery that appear in the gateway's logs and traces as well.
 fn show_names(attempt: &Attempt) -> std::io::Result<()> {
     let names = [
         ("webhook-id", attempt.webhook_id.as_deref()),

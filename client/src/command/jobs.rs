@@ -1,7 +1,7 @@
-//! `asyncmcp jobs`: sees, understands, replays, stops and cancels jobs through the admin port.
+//! `asyncmcp jobs`: lists, shows, replays, stops and cancels jobs through the admin port.
 //!
-//! Invariant: standard output gets the answer, as a table or as one JSON document; the exit code is 0 only if
-//! everything that was asked for was done.
+//! Invariant: the result is written to standard output, as a table or as one JSON document; the exit code is 0 only if
+//! the whole command succeeded.
 
 mod admin;
 mod filter;
@@ -17,36 +17,39 @@ use serde_json::{Value, json};
 
 use self::admin::Admin;
 use self::filter::Filter;
-use super::print;
+use super::{http_url, print};
 
-/// Jobs that one request of a bulk replay may move.
+/// Maximum number of jobs per request of a bulk replay.
 const BULK: u64 = 500;
 
 /// The arguments of `asyncmcp jobs`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The admin port of a data plane.
+    /// URL of a data plane's admin port.
     #[arg(
         long,
         global = true,
         env = "ASYNCMCP_ADMIN",
         default_value = "http://127.0.0.1:9464",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = http_url,
+        help_heading = "Connection"
     )]
     admin: String,
-    /// The file with the admin token: `adminToken` in the data plane's --state-dir.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// File that contains the admin token: `adminToken` in the data plane's --state-dir. Takes precedence over --token.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     token_file: Option<PathBuf>,
-    /// The admin token itself: key `adminToken` of the Secret `<route>-keys`.
+    /// Admin token: the key `adminToken` of the Secret `<route>-keys`. Visible in the process list; prefer the variable.
     #[arg(
         long,
         global = true,
         env = "ASYNCMCP_ADMIN_TOKEN",
         hide_env_values = true,
-        value_name = "TOKEN"
+        value_name = "TOKEN",
+        help_heading = "Connection"
     )]
     token: Option<String>,
-    /// How the answer is written.
+    /// Output format.
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     output: Output,
     #[command(subcommand)]
@@ -55,23 +58,23 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// For people.
+    /// Human-readable.
     Table,
-    /// As the jobs API has it.
+    /// The response of the jobs API.
     Json,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists jobs by acceptance, and dead letters by when they died.
+    /// List jobs by time of acceptance, or dead letters by time of death.
     List(List),
-    /// Shows a job, its attempts and what was wrong with them.
+    /// Show a job and its attempts with their errors.
     Show(Show),
-    /// Has dead or stopped deliveries tried again: same webhook-id, new signature, new budget.
+    /// Replay dead or stopped deliveries: same webhook-id, new signature, new retries.
     Replay(Replay),
-    /// Stops deliveries: no further attempt, until they are replayed.
+    /// Stop deliveries: no further attempts until they are replayed.
     Stop(Ids),
-    /// Cancels calls that have not ended; their receivers are told so.
+    /// Cancel calls that are queued or running; their receivers get an error.
     Cancel(Ids),
 }
 
@@ -79,29 +82,29 @@ enum Command {
 struct List {
     #[command(flatten)]
     filter: Filter,
-    /// Which come first.
+    /// Sort order.
     #[arg(long, default_value = "newest", value_parser = ["newest", "oldest"])]
     order: String,
-    /// At most so many.
+    /// Maximum number of jobs.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 
 #[derive(clap::Args)]
 struct Show {
-    /// The job's id.
+    /// Id of the job.
     id: String,
-    /// Prints what is delivered instead, byte for byte.
+    /// Print the delivered body instead, unmodified.
     #[arg(long)]
     result: bool,
 }
 
 #[derive(clap::Args)]
 struct Replay {
-    /// The jobs' ids.
+    /// Ids of the jobs.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<String>,
-    /// All dead letters, or those of a filter.
+    /// Replay all dead letters that match the filter, or all if there is no filter.
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -110,7 +113,7 @@ struct Replay {
 
 #[derive(clap::Args)]
 struct Ids {
-    /// The jobs' ids.
+    /// Ids of the jobs.
     #[arg(required = true)]
     ids: Vec<String>,
 }
@@ -122,15 +125,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Show(show) => show_job(&admin, show, args.output).await,
         Command::Replay(replay) if replay.all => replay_all(&admin, replay.filter, args.output).await,
         Command::Replay(replay) if !replay.filter.is_empty() => {
-            bail!("a filter goes with --all, not with ids")
+            bail!("filters cannot be combined with ids; use --all")
         }
-        Command::Replay(Replay { ids, .. }) => act(&admin, &ids, ("replay", "replayed"), args.output).await,
+        Command::Replay(Replay { ids, .. }) => {
+            act(&admin, &ids, ("replay", "queued for replay"), args.output).await
+        }
         Command::Stop(Ids { ids }) => act(&admin, &ids, ("stop", "stopped"), args.output).await,
         Command::Cancel(Ids { ids }) => act(&admin, &ids, ("cancel", "cancelled"), args.output).await,
     }
 }
 
-/// Pages until there are enough: a page may be empty although more follow.
+/// Reads pages until there are enough jobs. A page may be empty although more pages follow.
 async fn list_jobs(admin: &Admin, list: List, output: Output) -> anyhow::Result<ExitCode> {
     let (mut jobs, mut cursor) = (Vec::new(), None::<String>);
     let wanted = list.limit as usize;
@@ -153,7 +158,7 @@ async fn list_jobs(admin: &Admin, list: List, output: Output) -> anyhow::Result<
         Output::Table => print::line(show::list(&jobs))?,
     }
     if cursor.is_some() {
-        print::note("there may be more; see --limit");
+        print::note("there may be more jobs; see --limit");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,16 +187,16 @@ async fn replay_all(admin: &Admin, filter: Filter, output: Output) -> anyhow::Re
         if cursor.is_null() {
             break;
         }
-        print::note(format!("{replayed} so far"));
+        print::note(format!("{replayed} queued for replay so far"));
     }
     match output {
         Output::Json => print::line(json!({"replayed": replayed}))?,
-        Output::Table => print::line(format!("{replayed} replayed"))?,
+        Output::Table => print::line(format!("{replayed} queued for replay"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does it to each job; goes on after one that it cannot be done to, and fails in the end.
+/// Applies an action to each job. An error does not stop the others, but makes the command fail at the end.
 async fn act(
     admin: &Admin,
     ids: &[String],
@@ -216,7 +221,7 @@ async fn act(
         Output::Table => {
             for job in &jobs {
                 let (id, state) = (show::text(&job["id"]), show::text(&job["state"]));
-                print::line(format!("{id} {done}, it is {state} now"))?;
+                print::line(format!("{id} {done} (state: {state})"))?;
             }
         }
     }
@@ -227,10 +232,10 @@ async fn act(
     })
 }
 
-/// An id as a part of a path: nothing else may get into one.
+/// Checks an id before it becomes part of a path.
 fn path_part(id: &str) -> anyhow::Result<&str> {
     if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(id);
     }
-    bail!("{id:?} is no job id; `asyncmcp jobs list` shows them")
+    bail!("{id:?} is not a job id; `asyncmcp jobs list` shows ids")
 }

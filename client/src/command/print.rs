@@ -1,8 +1,8 @@
-//! Lines for people and for programs.
+//! Output to standard output and standard error.
 //!
 //! Used by every subcommand.
 //!
-//! Invariant: a reader that has gone (`| head`) is an error the caller returns, not a panic.
+//! Invariant: a closed standard output (`| head`) is an error that the caller returns, not a panic.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -11,22 +11,22 @@ use asyncmcp_client::{Attempt, Outcome, RawValue};
 use asyncmcp_protocol::{self as protocol, RawObject};
 use serde_json::{Value, json};
 
-/// How much of a result a line shows, in characters.
+/// Maximum length of a result in a line, in characters.
 const SHOWN: usize = 300;
 
-/// A line on standard output.
+/// Writes a line to standard output.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
 }
 
-/// A line on standard error, where nobody is missed.
+/// Writes a line to standard error, ignoring errors.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// An attempt as a line.
+/// Formats an attempt as a line.
 pub(crate) fn attempt(attempt: &Attempt) -> String {
     let id = attempt.webhook_id.as_deref().unwrap_or("no webhook-id");
     let trace = trace_id(attempt).map(|trace| format!("  trace {trace}"));
@@ -38,23 +38,23 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     )
 }
 
-/// Whether the attempt is believed, and what it was answered.
+/// Whether the signature of an attempt is valid, and the status it was answered with.
 pub(crate) fn verdict(attempt: &Attempt) -> String {
     let signature = if attempt.verified {
-        "signature holds"
+        "signature valid"
     } else {
-        "not verified (no key given)"
+        "signature not verified (no key given)"
     };
     let status = attempt.status.as_u16();
     match &attempt.outcome {
         Outcome::Delivered => format!("{signature}, answered {status}"),
         Outcome::FailedOnPurpose => format!("{signature}, answered {status} on purpose"),
-        Outcome::Duplicate => format!("{signature}, a duplicate, answered {status}"),
+        Outcome::Duplicate => format!("{signature}, duplicate, answered {status}"),
         Outcome::Refused(error) => format!("refused with {status}: {error}"),
     }
 }
 
-/// The trace the attempt belongs to (W3C Trace Context).
+/// The trace id of the attempt (W3C Trace Context).
 pub(crate) fn trace_id(attempt: &Attempt) -> Option<&str> {
     attempt.header("traceparent")?.split('-').nth(1)
 }
@@ -81,12 +81,12 @@ pub(crate) fn attempt_json(attempt: &Attempt) -> Value {
         "status": attempt.status.as_u16(),
         "traceparent": attempt.header("traceparent"),
         "headers": headers,
-        // As text: a JSON value would be written differently from how it came.
+        // As text, because a JSON value would not keep the exact bytes.
         "body": String::from_utf8_lossy(&attempt.body),
     })
 }
 
-/// What a delivery says: its tool result, or its error.
+/// The content of a delivery: its tool result or its error.
 pub(crate) fn delivered(attempt: &Attempt) -> String {
     match attempt
         .response()
@@ -99,7 +99,7 @@ pub(crate) fn delivered(attempt: &Attempt) -> String {
     }
 }
 
-/// The texts in a tool result; the whole result where it has none.
+/// The texts in a tool result; the whole result if it contains none.
 pub(crate) fn result_text(result: &RawValue) -> String {
     let texts = texts(result).filter(|texts| !texts.is_empty());
     shortened(&texts.map_or_else(|| result.get().to_owned(), |texts| texts.join("\n")))
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_shown_by_its_texts_or_whole() {
+    fn a_result_is_shown_as_its_texts_or_as_a_whole() {
         let texts = r#"{"content":[{"type":"text","text":"a"},{"type":"image"},{"text":"b"}]}"#;
         assert_eq!(result_text(&raw(texts)), "a\nb");
         assert_eq!(result_text(&raw(r#"{"content":[]}"#)), r#"{"content":[]}"#);

@@ -1,7 +1,6 @@
-//! `asyncmcp receive`: a webhook receiver that shows what arrives.
+//! `asyncmcp receive`: a webhook receiver that prints every attempt.
 //!
-//! Invariant: with --count it ends with 0 only if that many deliveries came and no attempt
-//! was refused.
+//! Invariant: with --count it exits with 0 only if that many deliveries arrived and no attempt was refused.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,22 +14,22 @@ use super::{KeyArgs, print, stop_signal};
 /// The arguments of `asyncmcp receive`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:18081")]
     listen: SocketAddr,
-    /// The webhook's path.
+    /// Path of the webhook.
     #[arg(long, default_value = "/webhook")]
     path: String,
     /// Fail the first N attempts of each delivery on purpose.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fail_first: u32,
-    /// The status to fail with.
+    /// Status of the attempts that fail on purpose.
     #[arg(long, value_name = "STATUS", default_value = "503")]
     fail_status: StatusCode,
-    /// End after N deliveries, or with an error at the first refused attempt.
+    /// Exit after N deliveries, or with an error on the first invalid one.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Print a JSON object per attempt, headers and body included.
+    /// Print one JSON object per attempt, including headers and body.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -58,9 +57,9 @@ fn greet(args: &Args, receiver: &Receiver, is_signed: bool) -> std::io::Result<(
         return print::line(json!({"listening": receiver.url()}));
     }
     let checks = if is_signed {
-        "verifying every signature"
+        "verifying signatures"
     } else {
-        "no --secret given: nothing is verified"
+        "no --secret given, signatures are not verified"
     };
     print::line(format!("listening on {} ({checks})", receiver.url()))
 }
@@ -92,7 +91,7 @@ fn show(args: &Args, attempt: &Attempt) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Being stopped is fine for a receiver that was to run on, not for one that was to count.
+/// A signal is the normal end of a receiver, except with --count.
 fn ended_early(args: &Args) -> ExitCode {
     match args.count {
         None => ExitCode::SUCCESS,

@@ -1,15 +1,15 @@
-//! Which deliveries were seen, and how often: what deduplication and attempt numbers need.
+//! Counts the attempts of each delivery, for deduplication and attempt numbers.
 //!
-//! Kept by `receiver`; only attempts whose signature held are entered.
+//! Used by `receiver`, for attempts whose signature was verified.
 //!
-//! Invariant: bounded; the oldest delivery is forgotten first.
+//! Invariant: the number of deliveries is bounded; the oldest is forgotten first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use super::Outcome;
 
-/// Deliveries that are remembered; the standard asks for five minutes' worth.
+/// Number of deliveries to remember. Standard Webhooks recommends those of five minutes.
 const REMEMBERED: usize = 100_000;
 
 /// The deliveries of one receiver.
@@ -26,7 +26,7 @@ struct Pages {
 }
 
 impl Book {
-    /// A book in which the first `fail_first` attempts of each delivery fail.
+    /// Creates a book that fails the first `fail_first` attempts of each delivery.
     pub(super) fn new(fail_first: u32) -> Self {
         Self {
             fail_first,
@@ -34,7 +34,7 @@ impl Book {
         }
     }
 
-    /// Enters an attempt of the delivery `id`: what becomes of it, and its number.
+    /// Counts an attempt of the delivery `id`; returns its outcome and number.
     pub(super) fn enter(&self, id: &str) -> (Outcome, u32) {
         let number = self
             .pages
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_delivery_fails_its_first_attempts_and_is_taken_once() {
+    fn each_delivery_fails_its_first_attempts_and_is_delivered_once() {
         let book = Book::new(1);
         assert_eq!(book.enter("a"), (Outcome::FailedOnPurpose, 1));
         assert_eq!(book.enter("a"), (Outcome::Delivered, 2));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_forgotten_and_memory_stays_bounded() {
+    fn the_oldest_delivery_is_forgotten_so_that_memory_is_bounded() {
         let book = Book::new(0);
         for number in 0..=REMEMBERED {
             book.enter(&number.to_string());

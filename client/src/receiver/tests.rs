@@ -1,4 +1,4 @@
-//! The receiver over real connections, with a signer that nobody here wrote.
+//! The receiver over real connections, with an independent signer.
 
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
@@ -36,12 +36,12 @@ fn signature(id: &str, at: i64, body: &str) -> String {
         .unwrap()
 }
 
-/// One client for all tests: making one reads the system's certificates.
+/// One client for all tests, because creating one reads the system's certificates.
 fn http() -> &'static reqwest::Client {
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     HTTP.get_or_init(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Each test has its own runtime, so no connection may outlive its request.
+        // Each test has its own runtime, so connections must not be reused.
         let builder = reqwest::Client::builder().pool_max_idle_per_host(0);
         builder.no_proxy().build().unwrap()
     })
@@ -64,7 +64,7 @@ async fn send_signed(receiver: &Receiver, (id, at): (&str, i64), body: &str, sig
 }
 
 #[tokio::test]
-async fn a_signed_delivery_is_handed_over_once() {
+async fn a_signed_delivery_is_delivered_once() {
     let mut receiver = receiver(0).await;
     assert_eq!(send(&receiver, "msg_1", BODY).await, 200);
     assert_eq!(send(&receiver, "msg_1", BODY).await, 200);
@@ -82,7 +82,7 @@ async fn a_signed_delivery_is_handed_over_once() {
 }
 
 #[tokio::test]
-async fn attempts_that_fail_on_purpose_are_seen_and_the_next_is_taken() {
+async fn attempts_that_fail_on_purpose_are_reported_and_the_next_is_delivered() {
     let mut receiver = receiver(1).await;
     assert_eq!(send(&receiver, "msg_1", BODY).await, 503);
     assert_eq!(send(&receiver, "msg_1", BODY).await, 200);
@@ -94,7 +94,7 @@ async fn attempts_that_fail_on_purpose_are_seen_and_the_next_is_taken() {
 }
 
 #[tokio::test]
-async fn a_forged_delivery_is_refused_and_spends_nothing() {
+async fn a_forged_delivery_is_refused_and_not_counted() {
     let mut receiver = receiver(0).await;
     let now = unix_seconds();
     let forged = signature("msg_1", now, "{}");
@@ -109,7 +109,7 @@ async fn a_forged_delivery_is_refused_and_spends_nothing() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let mut receiver = receiver(0).await;
-    // Only the head is sent: the length is enough to know.
+    // The content-length alone exceeds the limit.
     let head = format!(
         "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         MAX_BODY + 1
@@ -128,7 +128,7 @@ async fn a_body_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_comes_is_given_up() {
+async fn a_body_that_does_not_arrive_times_out() {
     let receiver = receiver(0).await;
     let mut connection = connect(&receiver).await;
     tokio::time::pause();
@@ -142,7 +142,7 @@ async fn a_body_that_never_comes_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_full_channel_asks_the_sender_to_come_again_and_forgets_nothing() {
+async fn a_full_channel_makes_the_sender_retry_and_loses_nothing() {
     let mut receiver = receiver(0).await;
     for number in 0..CAPACITY {
         assert_eq!(send(&receiver, &format!("msg_{number}"), BODY).await, 200);
@@ -158,7 +158,7 @@ async fn a_full_channel_asks_the_sender_to_come_again_and_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_none_is_refused_by_name() {
+async fn an_invalid_path_is_named() {
     let options = ReceiverOptions {
         path: "webhook".into(),
         ..ReceiverOptions::default()

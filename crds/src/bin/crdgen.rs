@@ -1,4 +1,4 @@
-//! Writes the generated files; with `--check` it only says which are stale. Called by `make generate`.
+//! Writes the generated files; with `--check` it only lists those that are stale. Called by `make generate`.
 //!
 //! Invariant: everything it writes comes from `asyncmcp_crds::generate`.
 

@@ -1,6 +1,6 @@
-//! From a filled spec to plain values, section by section.
+//! Converts a filled spec to plain values, section by section.
 //!
-//! Invariant: called on the output of `fill` only, which is why a field that has a default can be taken as set.
+//! Invariant: called on the output of `fill` only, so a field that has a default is always set.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::v1alpha1::{self as api, Scheme, ServiceRef};
 
-/// Takes a field that has a default.
+/// The value of a field that has a default.
 pub(super) fn set<T>(field: Option<T>) -> T {
     field.expect("fill sets every field that has a default")
 }
@@ -38,7 +38,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     }
 }
 
-/// The URL itself, or that of the Service; empty if a route that was not validated has neither.
+/// The URL itself, or the URL of the Service; empty if a route that was not validated has neither.
 fn url(url: Option<String>, service: Option<ServiceRef>, namespace: &str) -> String {
     service.map_or_else(
         || url.unwrap_or_default(),

@@ -1,10 +1,10 @@
-//! Every default of the API, in the notation of its users, and nowhere else.
+//! Every default of the API, in the users' notation. There is no default anywhere else.
 //!
-//! `effective` reads the filled spec; the generator writes the difference between a spec and its filled form into the
-//! field descriptions, so that `kubectl explain` cannot say anything else.
+//! `effective` reads the filled spec. The generator adds the difference between a spec and the filled spec to the field
+//! descriptions, so that `kubectl explain` always shows the actual defaults.
 //!
-//! Invariant: what a user set is never touched, and a default never depends on another field, save that a union
-//! whose other member is set stays as it is.
+//! Invariant: a field that the user set is never changed, and a default never depends on another field, except that a
+//! union whose other member is set stays unchanged.
 
 use crate::v1alpha1::{
     AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,

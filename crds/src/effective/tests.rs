@@ -1,4 +1,4 @@
-//! The defaults, one by one as the API promises them, and that no route makes `effective` fail.
+//! Every default that the API promises, and a test that `effective` does not fail for any route.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn the_smallest_route_means_every_default() {
+fn the_smallest_route_gets_every_default() {
     let route = meaning(
         &json!({"servers": [{"name": "a", "url": "http://a/mcp"}], "webhookTools": [{"name": "run"}]}),
     );
@@ -147,7 +147,7 @@ fn a_service_becomes_a_url_in_the_routes_namespace() {
 }
 
 #[test]
-fn a_server_without_a_timeout_has_the_routes() {
+fn a_server_without_a_timeout_uses_the_timeout_of_the_route() {
     let route = meaning(&json!({
         "servers": [{"name": "a", "url": "http://a"}, {"name": "b", "url": "http://b", "timeout": "5s"}],
         "transport": {"timeout": "2m"},
@@ -159,7 +159,7 @@ fn a_server_without_a_timeout_has_the_routes() {
 }
 
 #[test]
-fn a_schedule_takes_the_place_of_waits_that_double() {
+fn a_schedule_replaces_exponential_backoff() {
     let spec = json!({"servers": [{"name": "a", "url": "http://a"}], "webhook": {"retry": {"schedule": ["5s", "1m"]}}});
     assert_eq!(
         meaning(&spec).webhook.retry.waits,

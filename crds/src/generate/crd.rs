@@ -1,6 +1,6 @@
-//! The CRD: what kube's derive macro makes of the types, finished for readers and for the API server.
+//! The CRD: the output of kube's derive macro, completed for readers and for the API server.
 //!
-//! Invariant: no stored default. Nulls are not nullable fields but absent ones, which the API server drops.
+//! Invariant: no stored default, and no nullable field: the API server drops nulls, so null means absent.
 
 use kube_core::CustomResourceExt;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::tree::{self, Node};
 use crate::form;
 use crate::v1alpha1::{self, McpWebhookRoute};
 
-/// Where a description says the default.
+/// The text before the default in a description.
 pub(super) const DEFAULT: &str = "Default: ";
 
 /// The `CustomResourceDefinition`, keys sorted.
@@ -45,7 +45,7 @@ fn finish(path: &str, node: &mut Node, defaults: &Defaults) {
     }
 }
 
-/// Bounds without a fraction, and no format that Kubernetes does not know.
+/// Writes bounds without a fraction, and removes formats that Kubernetes does not know.
 fn whole_numbers(node: &mut Node) {
     if node
         .get("format")
@@ -73,7 +73,7 @@ fn is_union(node: &Node) -> bool {
         .any(|message| message.starts_with(form::ONE_OF))
 }
 
-/// A doc comment without the line breaks of its source; paragraphs stay.
+/// A doc comment without the line breaks of its source; paragraphs are kept.
 fn unwrapped(text: &str) -> String {
     let paragraphs = text
         .split("\n\n")

@@ -1,6 +1,6 @@
-//! The defaults by path, found by filling a spec that leaves out whatever can be left out.
+//! The defaults by path, found by filling a spec that sets only required fields.
 //!
-//! Invariant: no default is written here; they come from `effective::fill`.
+//! Invariant: no default is defined here; they come from `effective::fill`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use super::tree;
 use crate::effective;
 use crate::v1alpha1::McpWebhookRouteSpec;
 
-/// What is there although nobody wrote it.
+/// The fields that `fill` sets.
 #[derive(Default)]
 pub(super) struct Defaults {
-    /// Plain values, as users write them.
+    /// Plain values by path, as users write them.
     values: BTreeMap<String, String>,
-    /// Objects.
+    /// Paths of objects.
     objects: BTreeSet<String>,
 }
 
 impl Defaults {
-    /// Fills the smallest spec that reaches every field with a default.
+    /// Fills the smallest spec in which every field with a default occurs.
     pub(super) fn collect() -> Self {
         let sparse = json!({
             "servers": [{"name": "a", "service": {"name": "a", "port": 80}}],
@@ -29,7 +29,7 @@ impl Defaults {
             "telemetry": {"otlp": {"endpoint": "http://a"}},
         });
         let spec: McpWebhookRouteSpec =
-            serde_json::from_value(sparse.clone()).expect("the sparse spec is one");
+            serde_json::from_value(sparse.clone()).expect("the sparse spec is a valid spec");
         let filled = serde_json::to_value(effective::fill(&spec)).expect("a spec is made of plain values");
         let mut defaults = Self::default();
         defaults.compare(&sparse, &filled, "spec");
@@ -61,7 +61,7 @@ impl Defaults {
         self.values.get(path).map(String::as_str)
     }
 
-    /// The member of a union that is taken if none is set.
+    /// The member of a union that is used if none is set.
     pub(super) fn member_of(&self, path: &str) -> Option<&str> {
         let members = self
             .objects

@@ -1,6 +1,6 @@
-//! The reference page: one table a section, a row for each field of the CRD.
+//! The reference page: one table per section, one row per field of the CRD.
 //!
-//! Invariant: made of the finished CRD, so that it says what `kubectl explain` says.
+//! Invariant: made from the complete CRD, so that it says the same as `kubectl explain`.
 
 use std::fmt::Write as _;
 
@@ -11,11 +11,12 @@ use super::crd::DEFAULT;
 const HEAD: &str = "<!-- Generated from crds/src by `cargo run -p asyncmcp-crds --bin crdgen`. Do not edit. -->\n\n\
 # McpWebhookRoute\n\n\
 `apiVersion: asyncmcp.dev/v1alpha1`, `kind: McpWebhookRoute`, short name `mwr`. \
-The same text comes from `kubectl explain mwr.spec`.\n\n\
+`kubectl explain mwr.spec` shows the same texts.\n\n\
 - A duration is one to four numbers with a unit `h`, `m`, `s` or `ms`: `30s`, `1h30m` (GEP-2257).\n\
 - A size is a Kubernetes quantity in bytes: `16Mi`, `8Gi`.\n\
-- A reference names an object in the route's own namespace.\n\
-- `*` after a field means that it must be set.\n";
+- A reference is to an object in the route's own namespace.\n\
+- `metadata.name` has at most 40 characters, because names of other objects are derived from it.\n\
+- `*` after a field: the field is required.\n";
 
 /// Writes the page.
 pub(super) fn page(crd: &Value) -> String {
@@ -27,7 +28,7 @@ pub(super) fn page(crd: &Value) -> String {
     page
 }
 
-/// A heading, the text of an object, a table of its fields, and then the objects in it.
+/// Writes a heading, the description of an object, a table of its fields, and then the objects in it.
 fn section(page: &mut String, path: &str, node: &Value) {
     write(page, format_args!("\n## {path}\n\n{}\n\n", text(node).0));
     write(
@@ -64,7 +65,7 @@ fn write(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).expect("writing to memory does not fail");
 }
 
-/// The description, and the default that the generator put at its end.
+/// The description, and the default that the generator appended to it.
 fn text(node: &Value) -> (&str, &str) {
     let description = node["description"].as_str().unwrap_or_default();
     match description.rsplit_once(DEFAULT) {
@@ -79,7 +80,7 @@ fn is_required(node: &Value, name: &str) -> bool {
         .is_some_and(|required| required.iter().any(|field| field == name))
 }
 
-/// The type in words of this API.
+/// The type in terms of this API.
 fn kind(field: &Value) -> String {
     if let Some(values) = field["enum"].as_array() {
         return values

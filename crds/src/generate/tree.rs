@@ -1,13 +1,13 @@
-//! A walk over the fields of a schema, each with its path: `spec.servers[].service.port`.
+//! Visits the fields of a schema, each with its path: `spec.servers[].service.port`.
 //!
-//! Invariant: fields come in the order of their names; a list's items share its path with `[]` added.
+//! Invariant: fields are visited in the order of their names; the items of a list have its path followed by `[]`.
 
 use serde_json::{Map, Value};
 
-/// The schema of one thing: keywords such as `type` and `properties`.
+/// The schema of one field or object: keywords such as `type` and `properties`.
 pub(super) type Node = Map<String, Value>;
 
-/// Calls a function for every node below a schema, the schema itself first.
+/// Calls a function for a schema and then for every node below it.
 pub(super) fn visit_mut(node: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Node)) {
     let Some(schema) = node.as_object_mut() else {
         return;
@@ -26,7 +26,7 @@ pub(super) fn visit_mut(node: &mut Value, path: &str, visit: &mut impl FnMut(&st
     }
 }
 
-/// A field's path below another.
+/// The path of a field within an object.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()

@@ -1,13 +1,13 @@
-//! YAML to JSON values, strictly: a key may be there only once, and what JSON cannot say is refused.
+//! Parses YAML into JSON values, strictly: duplicate keys are refused, and so is what JSON cannot represent.
 //!
-//! Invariant: errors name line and column; no tag, special float or key of another type gets through.
+//! Invariant: errors contain line and column; tags, special floats and keys that are not strings are refused.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Every document of a YAML stream that is not empty.
+/// All documents of a YAML stream that are not empty.
 pub(super) fn documents(yaml: &str) -> Result<Vec<Value>, serde_yaml::Error> {
     let documents: Vec<Strict> = serde_yaml::Deserializer::from_str(yaml)
         .map(Strict::deserialize)
@@ -19,7 +19,7 @@ pub(super) fn documents(yaml: &str) -> Result<Vec<Value>, serde_yaml::Error> {
         .collect())
 }
 
-/// A JSON value that was read strictly.
+/// A JSON value that was parsed strictly.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// A key that its object does not have yet. Checked while it is read, so that the error names the key's own line.
+/// A key that its object does not have yet. Checked while it is parsed, so that the error points to the key's own line.
 struct NewKey<'a>(&'a Map<String, Value>);
 
 impl<'de> DeserializeSeed<'de> for NewKey<'_> {
@@ -105,7 +105,7 @@ impl Visitor<'_> for NewKey<'_> {
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<String, E> {
         if self.0.contains_key(name) {
-            return Err(E::custom(format_args!("the key {name:?} is there twice")));
+            return Err(E::custom(format_args!("duplicate key {name:?}")));
         }
         Ok(name.to_owned())
     }

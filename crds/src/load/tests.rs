@@ -1,4 +1,4 @@
-//! What users get to read when a file is no route.
+//! The errors that users get for a file that is not a route.
 
 use super::*;
 
@@ -53,19 +53,19 @@ fn broken_yaml_names_the_line() {
 }
 
 #[test]
-fn a_key_is_there_once() {
+fn a_duplicate_key_is_refused() {
     refused(
         &format!("{ROUTE}  servers: []\n"),
-        &["\"servers\" is there twice", "line 7"],
+        &["duplicate key \"servers\"", "line 7"],
     );
     refused(
         "{\"kind\": \"a\", \"kind\": \"b\"}",
-        &["\"kind\" is there twice", "line 1"],
+        &["duplicate key \"kind\"", "line 1"],
     );
 }
 
 #[test]
-fn tags_and_numbers_that_json_lacks_are_refused() {
+fn tags_and_numbers_that_json_cannot_represent_are_refused() {
     refused(
         &format!("{ROUTE}  store: !embedded {{}}\n"),
         &["invalid YAML", "without a tag"],
@@ -77,7 +77,7 @@ fn tags_and_numbers_that_json_lacks_are_refused() {
 }
 
 #[test]
-fn wrong_types_and_missing_fields_name_their_path() {
+fn errors_about_wrong_types_and_missing_fields_contain_the_path() {
     refused(
         &format!("{ROUTE}  webhook: {{retry: {{max: many}}}}\n"),
         &["spec.webhook.retry.max: ", "\"many\""],
@@ -127,7 +127,7 @@ fn another_version_is_named() {
     let error = load(&ROUTE.replace("v1alpha1", "v1"), Unknown::Report).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "apiVersion: \"asyncmcp.dev/v1\" is not known; write asyncmcp.dev/v1alpha1"
+        "apiVersion: \"asyncmcp.dev/v1\" is not supported; set asyncmcp.dev/v1alpha1"
     );
     assert_eq!(error.reason(), "NotOneRoute");
 }

@@ -1,6 +1,6 @@
-//! Finds the fields that the types do not know: those that are not there any more when the typed route is written out.
+//! Finds the fields that the types do not know: those that are missing when the typed route is serialized again.
 //!
-//! Invariant: an empty value (`null`) is no field; Kubernetes drops those too.
+//! Invariant: a field whose value is `null` does not count; Kubernetes drops those too.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! The pods that serve a route.
 //!
-//! Invariant: a change here is the only change of a route that is meant to restart its pods.
+//! Invariant: only changes in this section are meant to restart the pods of a route.
 
 use std::collections::BTreeMap;
 
@@ -9,40 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Duration, Quantity, form};
 
-/// The pods that serve the route. A change here restarts them, after they finished what they were doing.
+/// The pods that run the data plane of this route. A change in this section restarts them gracefully.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataPlane {
-    /// The image of the data plane. Absent: the one that belongs to the operator's version.
+    /// The image of the data plane. If absent, the image configured for the operator is used.
     #[schemars(transform = &form::IMAGE)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The resources of the data plane's container.
+    /// Resource requests and limits of the data plane's container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// How long a pod that is asked to end may take to finish running calls and deliveries, at least 40s. Calls of
-    /// webhook tools may run for this long less 30s; those cut off then follow `onInterruption`.
+    /// The time a pod has to shut down, at least 40s. Running calls of webhook tools may continue for up to this value
+    /// minus 30s; calls that are interrupted then are handled as `onInterruption` says. Undelivered results stay in the
+    /// store.
     #[schemars(extend("x-kubernetes-validations" = at_least_40_seconds()))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_period: Option<Duration>,
 }
 
-/// What a container asks for and what it may use, as in a Pod: `cpu`, `memory` and others.
+/// Resource requests and limits, as in a Pod: `cpu`, `memory` and others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
-    /// What the container is guaranteed, by resource name, for example `{cpu: 100m, memory: 128Mi}`.
+    /// The minimum resources reserved for the container, by resource name, for example `{cpu: 100m, memory: 128Mi}`.
     #[schemars(extend("maxProperties" = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<BTreeMap<String, Quantity>>,
-    /// What the container may use at most, by resource name.
+    /// The maximum resources the container may use, by resource name.
     #[schemars(extend("maxProperties" = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<BTreeMap<String, Quantity>>,
 }
 
 pub(crate) const GRACE_MESSAGE: &str =
-    "must be at least 40s, so that running calls can end and results be stored";
+    "must be at least 40s, so that running calls can finish and their results can be stored";
 
 pub(crate) const SHORTEST_GRACE: std::time::Duration = std::time::Duration::from_secs(40);
 

@@ -1,6 +1,6 @@
-//! What deleting a route does to the results it still holds.
+//! What happens to the undelivered results of a route that is deleted.
 //!
-//! Invariant: either way a deleted route takes no new calls.
+//! Invariant: under either policy a deleted route accepts no new calls.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,12 @@ use crate::{Duration, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deletion {
-    /// `Drain` refuses new calls and finishes the deliveries before the route goes; `Abandon` does not wait.
+    /// `Drain`: the route refuses new calls and is removed once its results are delivered. `Abandon`: the route is
+    /// removed without waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<DeletionPolicy>,
-    /// How long a draining route waits. What is then still undelivered stays on its volume, which an Event names;
-    /// `store.embedded.existingClaim` of a new route adopts it.
+    /// How long a draining route waits for its deliveries. Results that are still undelivered then stay on the route's
+    /// volume, and an Event names that volume; a new route adopts it with `store.embedded.existingClaim`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 }
@@ -24,8 +25,8 @@ pub struct Deletion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = form::undescribed)]
 pub enum DeletionPolicy {
-    /// Deliver them first.
+    /// Deliver the results, then remove the route.
     Drain,
-    /// Do not wait.
+    /// Remove the route without waiting.
     Abandon,
 }

@@ -1,6 +1,6 @@
-//! Headers that the route's author adds to requests: to a default receiver, or to a trace collector.
+//! Headers that the route's author adds to requests to the default receiver or to a trace collector.
 //!
-//! Invariant: what makes a delivery verifiable (its content type, `webhook-*`, `ce-*`) cannot be set by a route.
+//! Invariant: a route cannot set the headers that make a delivery verifiable (`Content-Type`, `webhook-*`, `ce-*`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,30 +13,30 @@ use crate::form;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = form::exactly_one_of(&MEMBERS)))]
 pub struct Header {
-    /// The name of the header. `Host`, `Content-Type`, `webhook-*`, `ce-*` and others that the sender itself sets are
-    /// refused.
+    /// The name of the header. Headers that the gateway sets itself are refused, for example `Host`, `Content-Type`,
+    /// `webhook-*` and `ce-*`.
     #[schemars(extend("maxLength" = form::HEADER_NAME.max(), "x-kubernetes-validations" = name_rules()))]
     pub name: String,
-    /// The value itself. For credentials use `valueFrom`.
+    /// The value in plain text. For credentials use `valueFrom`.
     #[schemars(transform = &form::HEADER_VALUE)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Where the value is read from.
+    /// The source of the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_from: Option<HeaderSource>,
 }
 
-/// Where the value of a header is read from.
+/// The source of a header's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderSource {
-    /// A key in a Secret of the route's namespace. A changed value is used without a restart.
+    /// A key of a Secret in the route's namespace. A changed value takes effect without a restart.
     pub secret_key_ref: SecretKeyRef,
 }
 
 pub(crate) const MEMBERS: [&str; 2] = ["value", "valueFrom"];
 
-/// Names that the sender sets itself, or that belong to the connection (RFC 9110, section 7.6.1).
+/// Names that the gateway sets itself, or that belong to the connection (RFC 9110, section 7.6.1).
 const RESERVED: [&str; 11] = [
     "connection",
     "content-encoding",
@@ -51,12 +51,13 @@ const RESERVED: [&str; 11] = [
     "upgrade",
 ];
 
-/// Families of names that mean something to a receiver: Standard Webhooks, CloudEvents, and our own.
+/// Prefixes of names that have a meaning for receivers: Standard Webhooks, CloudEvents, and this project's own.
 const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "ce-", "asyncmcp-"];
 
-pub(crate) const RESERVED_MESSAGE: &str = "is set by the sender itself; choose another header name";
+pub(crate) const RESERVED_MESSAGE: &str =
+    "is reserved: the gateway sets this header itself; use another header name";
 
-/// Whether a header's name is not the author's to set.
+/// Whether the gateway reserves a header's name.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))

@@ -1,7 +1,7 @@
-//! Who may receive results: receivers that clients name, and the one that the route's author names.
+//! Allowed receivers: those that clients name, and the default that the route's author names.
 //!
-//! Invariant: a client never reaches an address that the author did not allow; an author never reaches link-local or
-//! metadata addresses.
+//! Invariant: a client cannot direct results to an address that the author did not allow, and not even the author can
+//! direct them to link-local or metadata addresses.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,48 +13,49 @@ use crate::{HostPattern, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receivers {
-    /// Whether a client may name its own receiver, and where. Every address that is dialled is public or in
-    /// `allowedCidrs`; link-local and metadata addresses are refused always.
+    /// The receivers that clients may name. Only public addresses and those in `allowedCidrs` are contacted, except for
+    /// a host name that `allowedHosts` lists exactly. Link-local and metadata addresses are always refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_clients: Option<FromClients>,
-    /// The receiver for calls whose client names none. Set exactly one of `url` and `service`. As the word of the
-    /// route's author it may be private, loopback and plain `http`. Absent: such calls are answered in the ordinary
-    /// way.
+    /// The receiver for calls whose client names none. Set exactly one of `url` and `service`. Because the route's
+    /// author sets it, it may be a private or loopback address and use plain `http`. If absent, such calls are answered
+    /// synchronously.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<DefaultReceiver>,
 }
 
-/// Whether a client may name its own receiver, and where.
+/// The receivers that clients may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FromClients {
-    /// `Allowlist` allows the receivers that `allowedHosts`, `allowedCidrs` and `schemes` describe, none if these are
-    /// absent. `Deny` allows none.
+    /// `Allowlist`: clients may name the receivers that `allowedHosts`, `allowedCidrs` and `schemes` allow; none if
+    /// both lists are absent. `Deny`: clients may not name receivers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<ReceiverPolicy>,
-    /// The hosts that may receive, 128 at most: a name, an IP address, or `*.` and a domain for any depth below it. An
-    /// exact name may also be one that is refused otherwise, such as `localhost` or a name in the cluster.
+    /// The hosts that may be named, at most 128: a host name, an IP address, or `*.` and a domain, which matches its
+    /// subdomains at any depth. An exact host name may be one that is otherwise refused, such as `localhost` or a name
+    /// in the cluster. An IP address that is not public must also be in `allowedCidrs`.
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_hosts: Option<Vec<HostPattern>>,
-    /// Address ranges that may receive although they are not public, 64 at most, for example `10.0.0.0/8`. An IP
-    /// address in a URL may lie in one of them instead of being listed in `allowedHosts`.
+    /// Address ranges that are allowed although they are not public, at most 64, for example `10.0.0.0/8`. An IP
+    /// address in one of them need not be listed in `allowedHosts`.
     #[schemars(length(max = 64), transform = form::CIDR.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_cidrs: Option<Vec<String>>,
-    /// The schemes that a receiver's URL may have: `https`, `http`, or both.
+    /// The schemes allowed in a receiver's URL: `https`, `http`, or both.
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schemes: Option<Vec<Scheme>>,
 }
 
-/// Whether a client may name its own receiver.
+/// Whether clients may name receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = form::undescribed)]
 pub enum ReceiverPolicy {
-    /// No.
+    /// Clients may not name receivers.
     Deny,
-    /// Those that are listed.
+    /// Clients may name the receivers on the allowlists.
     Allowlist,
 }
 
@@ -67,10 +68,10 @@ pub struct DefaultReceiver {
     #[schemars(transform = &form::RECEIVER_URL)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// A Service of the route's namespace that results are POSTed to.
+    /// A Service in the route's namespace that results are POSTed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRef>,
-    /// Headers added to each delivery, 32 at most, for example an `Authorization`.
+    /// Headers added to each delivery, at most 32, for example `Authorization`.
     #[schemars(
         length(max = 32),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])

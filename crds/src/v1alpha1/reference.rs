@@ -1,20 +1,20 @@
-//! Pointers to other objects of the route's namespace: Services and keys in Secrets.
+//! References to other objects in the route's namespace: Services and keys of Secrets.
 //!
-//! Invariant: no reference has a namespace field; a route reaches its own namespace and nothing else.
+//! Invariant: no reference has a namespace field; a route can refer to its own namespace only.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::form;
 
-/// A key in a Secret of the route's namespace.
+/// A key of a Secret in the route's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The name of the Secret.
     #[schemars(transform = &form::OBJECT_NAME)]
     pub name: String,
-    /// The key whose value is used; white space around the value is ignored.
+    /// The key within the Secret. Leading and trailing white space of its value is ignored.
     #[schemars(transform = &form::SECRET_KEY)]
     pub key: String,
 }
@@ -26,7 +26,7 @@ pub struct ServiceRef {
     /// The name of the Service.
     #[schemars(transform = &form::SERVICE_NAME)]
     pub name: String,
-    /// The port of the Service, as a number.
+    /// The port number of the Service.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// The path of the URL.
@@ -38,19 +38,19 @@ pub struct ServiceRef {
     pub scheme: Option<Scheme>,
 }
 
-/// A URL's scheme.
+/// The scheme of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = form::undescribed)]
 pub enum Scheme {
-    /// In clear text.
+    /// Unencrypted HTTP.
     Http,
-    /// Over TLS.
+    /// HTTP over TLS.
     Https,
 }
 
 impl Scheme {
-    /// The scheme as it stands in a URL.
+    /// The scheme as written in a URL, without `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",

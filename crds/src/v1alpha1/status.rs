@@ -1,6 +1,6 @@
-//! What the operator says about a route.
+//! The status of a route, as the operator writes it.
 //!
-//! Invariant: status holds no URL of a receiver, no name of a client and nothing secret.
+//! Invariant: status contains no receiver URL, no client name and no secret.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -8,44 +8,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::form;
 
-/// What the operator says about the route. Written by the operator only.
+/// The observed state of the route. Written by the operator only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct McpWebhookRouteStatus {
     /// The generation of the route that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Accepted`: the route has no mistakes. `ResolvedRefs`: the objects it names exist. `Programmed`: every pod
-    /// serves its current form. `Ready`: accepted, programmed, and a pod is ready.
+    /// `Accepted`: the route is valid. `ResolvedRefs`: the objects it references exist. `Programmed`: every pod serves
+    /// the current configuration. `Ready`: accepted, programmed, and at least one pod is ready.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
-    /// Where clients reach the route.
+    /// The address that clients connect to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// Figures for `kubectl get`.
+    /// Summary for the columns of `kubectl get`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
-    /// The servers as the pods see them. A state changes after three equal observations.
+    /// The servers as the pods see them. A state is updated after three identical observations.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub servers: Option<Vec<ServerStatus>>,
-    /// The entries of `spec.webhookTools` and how many tools each matches.
+    /// The entries of `spec.webhookTools`, with the number of tools that each matches.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_tools: Option<Vec<WebhookToolStatus>>,
-    /// The pods.
+    /// The number of pods, by state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<ReplicaStatus>,
-    /// The hash of the form of the route that the pods are to serve.
+    /// The hash of the current configuration: pods that report the same hash serve it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_hash: Option<String>,
-    /// What the route holds to deliver. The figures are rounded to two digits and written at most once a minute.
+    /// Calls whose results are not delivered yet. The numbers are rounded to two significant digits and updated at most
+    /// once a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
 }
 
-/// Where clients reach the route.
+/// The address that clients connect to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
@@ -53,13 +54,13 @@ pub struct Address {
     pub url: String,
 }
 
-/// Figures for `kubectl get`.
+/// Summary for the columns of `kubectl get`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// How many of the servers are ready, for example `2/3`.
+    /// The number of servers that are ready, of all, for example `2/3`.
     pub servers: String,
-    /// How many tools answer by webhook.
+    /// The number of tools whose results are delivered by webhook.
     pub webhook_tools: i32,
 }
 
@@ -69,72 +70,73 @@ pub struct Summary {
 pub struct ServerStatus {
     /// The name of the server in `spec.servers`.
     pub name: String,
-    /// `Ready`: it answers. `Unreachable`: it does not. `Rejected`: it answers, but not as an MCP server that this
-    /// version can use. `Unknown`: it was not tried yet.
+    /// `Ready`: the server responds. `Unreachable`: it does not respond. `Rejected`: it responds, but not as an MCP
+    /// server that this version supports. `Unknown`: it has not been tried yet.
     pub state: ServerState,
-    /// The MCP protocol version spoken with it.
+    /// The MCP protocol version used with the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<String>,
-    /// How many of its tools are offered.
+    /// The number of its tools that are offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<i32>,
-    /// How many of these answer by webhook.
+    /// The number of these whose results are delivered by webhook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_tools: Option<i32>,
-    /// When the state changed last.
+    /// When the state last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_transition_time: Option<Time>,
-    /// What is wrong, or nothing.
+    /// What is wrong; absent if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// What a server is good for at the moment.
+/// Whether a server can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = form::undescribed)]
 pub enum ServerState {
-    /// It answers.
+    /// The server responds.
     Ready,
-    /// It does not answer.
+    /// The server does not respond.
     Unreachable,
-    /// It answers, but not as an MCP server that this version can use.
+    /// The server responds, but not as an MCP server that this version supports.
     Rejected,
-    /// It was not tried yet.
+    /// The server has not been tried yet.
     #[default]
     Unknown,
 }
 
-/// An entry of `spec.webhookTools` and how many tools it matches.
+/// An entry of `spec.webhookTools`, with the number of tools that it matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookToolStatus {
     /// The name or pattern of the entry.
     pub name: String,
-    /// How many tools it matches. 0 is most likely a mistake in the name: the tool then answers in the ordinary way.
+    /// The number of tools that it matches. 0 is most likely a mistake in the name: the tool is then answered
+    /// synchronously.
     pub matched: i32,
 }
 
-/// The pods of the route.
+/// The number of pods of the route, by state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaStatus {
-    /// How many there should be.
+    /// The desired number of pods.
     pub desired: i32,
-    /// How many are ready.
+    /// The number of pods that are ready.
     pub ready: i32,
-    /// How many serve the current form of the route.
+    /// The number of pods that serve the current configuration.
     pub programmed: i32,
 }
 
-/// What the route holds to deliver.
+/// Calls whose results are not delivered yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryStatus {
-    /// How many accepted calls have not been delivered yet.
+    /// The number of accepted calls that are queued, running or being delivered.
     pub pending: i64,
-    /// How many results were given up and are kept as dead letters.
+    /// The number of results that are kept as dead letters.
     pub dead_lettered: i64,
-    /// When the result of the oldest undelivered call came.
+    /// When the tool returned the oldest result that is not delivered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending_time: Option<Time>,
 }

@@ -1,6 +1,6 @@
 //! Logs and traces.
 //!
-//! Invariant: no setting here turns metrics off; an operator of the cluster always sees deliveries.
+//! Invariant: no setting here turns metrics off, so that deliveries can always be monitored.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use crate::form;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Telemetry {
-    /// Where traces are sent (OpenTelemetry). Absent: nowhere; trace context is still passed on.
+    /// Where traces are sent (OpenTelemetry). Absent: traces are not exported; trace context is still propagated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
-    /// How many of the traces that start here are recorded, in percent, 0 to 100. A caller's own decision is kept.
+    /// The percentage of new traces that are recorded, 0 to 100. The sampling decision of a caller takes precedence.
     #[schemars(range(max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling_percent: Option<u8>,
-    /// The least severe log lines that are written: `error`, `warn`, `info`, `debug` or `trace`.
+    /// Minimum log level: `error`, `warn`, `info`, `debug` or `trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<LogLevel>,
 }
@@ -29,13 +29,13 @@ pub struct Telemetry {
 #[serde(rename_all = "camelCase")]
 pub struct Otlp {
     /// The URL of the collector, for example `http://collector.observability:4318`. With `http/protobuf`, `/v1/traces`
-    /// is added to its path.
+    /// is appended to its path.
     #[schemars(transform = &form::OTLP_URL)]
     pub endpoint: String,
-    /// How traces are sent: `http/protobuf` or `grpc`.
+    /// The protocol used to send traces: `http/protobuf` or `grpc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<OtlpProtocol>,
-    /// Headers added to each export, 32 at most, for example an API key.
+    /// Headers added to each export request, at most 32, for example an API key.
     #[schemars(
         length(max = 32),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -44,7 +44,7 @@ pub struct Otlp {
     pub headers: Option<Vec<Header>>,
 }
 
-/// How traces are sent.
+/// The protocol used to send traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = form::undescribed)]
 pub enum OtlpProtocol {
@@ -56,25 +56,25 @@ pub enum OtlpProtocol {
     Grpc,
 }
 
-/// The least severe log lines that are written.
+/// Minimum log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = form::undescribed)]
 pub enum LogLevel {
-    /// Something was lost or needs somebody.
+    /// Something was lost, or somebody must act.
     Error,
-    /// Something is wrong and may mend itself.
+    /// Something is wrong and may recover by itself.
     Warn,
-    /// What a reader of the logs wants to know, such as each delivery attempt.
+    /// Normal operation, such as each delivery attempt.
     Info,
-    /// Details for finding a fault.
+    /// Details for debugging.
     Debug,
     /// Everything.
     Trace,
 }
 
 impl LogLevel {
-    /// The level as log filters say it.
+    /// The level as written in a log filter.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",

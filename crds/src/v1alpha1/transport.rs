@@ -1,13 +1,13 @@
-//! The side of a route that faces clients.
+//! The MCP endpoint of a route.
 //!
-//! Invariant: nothing here concerns webhooks; a plain gateway needs this and `servers` only.
+//! Invariant: nothing here concerns webhooks; a plain gateway needs only this and `servers`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Duration, HostPattern, Size, form};
 
-/// How clients reach the route.
+/// The MCP endpoint that clients connect to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transport {
@@ -15,30 +15,31 @@ pub struct Transport {
     #[schemars(transform = &form::MCP_PATH)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Answer every POST with JSON instead of a stream of events. Notifications that belong to a call (progress) then
-    /// have no way to the client, and servers are shown no client capabilities.
+    /// Answer every POST with JSON instead of an event stream. Notifications that belong to a call, such as progress,
+    /// then cannot reach the client, so servers see a client without capabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_response: Option<bool>,
-    /// How long a server may be silent during an ordinary call; any event of its stream starts it anew. Then the
-    /// server's call is cancelled and the client gets an error. Tools that need longer belong in `webhookTools`.
+    /// How long a server may be silent during an ordinary call; any event on the stream resets the timer. When the
+    /// timer expires, the call is cancelled and the client gets an error. List tools that need more time in
+    /// `webhookTools`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// How long a client's session lives. A session older than this is over: the client gets a 404 and starts anew.
+    /// Maximum age of a client's session. After it, the client gets a 404 and must initialize a new session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Duration>,
-    /// The values of the `Origin` header that are allowed, 128 at most, for example `https://app.example.com`. Other
-    /// origins get a 403; requests without the header, which no browser sends, pass. Absent: only the route's own host,
-    /// if that is listed in `hostnames` or is a loopback name.
+    /// Allowed values of the `Origin` header, at most 128, for example `https://app.example.com`. Other origins get a
+    /// 403. Requests without the header are allowed, because browsers always send it. Absent: only the route's own
+    /// host, if it is listed in `hostnames` or is a loopback name.
     #[schemars(length(max = 128), transform = form::ORIGIN.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<String>>,
-    /// The host names under which the route answers, without a port, 128 at most; `*.` stands for any depth. Other
-    /// values of the `Host` header get a 403. Absent: loopback names if the data plane listens on a loopback address,
-    /// else any name.
+    /// Allowed host names in the `Host` header, without a port, at most 128; `*.` and a domain matches its subdomains
+    /// at any depth. Other hosts get a 403. Absent: loopback names if the data plane listens on a loopback address,
+    /// otherwise any name.
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostnames: Option<Vec<HostPattern>>,
-    /// The largest request body, in bytes. Larger ones get a 413.
+    /// Maximum size of a request body, in bytes. Larger requests get a 413.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_request_size: Option<Size>,
 }

@@ -1,6 +1,6 @@
-//! How results are delivered: one attempt, the attempts after it, and the signature on each.
+//! How results are delivered: attempts, retries and signatures.
 //!
-//! Invariant: there is one way to say how often to try, `retry.max` with `exponential`, or `schedule`; never both.
+//! Invariant: retries are configured either by `retry.max` and `exponential`, or by `schedule`, never by both.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,38 +12,39 @@ use crate::{Duration, Size, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    /// How long one attempt may take, from connecting until the receiver's answer was read.
+    /// Timeout of one delivery attempt, from connecting to the end of the receiver's response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// What happens after an attempt that failed. Network errors, timeouts and most statuses other than 2xx are
-    /// retried; 400, 410, 413, 415 and 422 are final.
+    /// Retries after failed attempts. Network errors, timeouts and most statuses other than 2xx are retried; 400, 410,
+    /// 413, 415 and 422 are final. A delivery that runs out of retries becomes a dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// How old a result may become before it is given up as `expired` and kept as a dead letter.
+    /// Maximum age of an undelivered result. After it, the result becomes a dead letter with the reason `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// How long a finished job is kept, so that the same call finds it again; dead letters have a time of their own.
+    /// How long a delivered result is kept, so that a repetition of the same call finds it instead of running again.
+    /// For dead letters `deadLetter.retention` applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_retention: Option<Duration>,
-    /// The largest response that is delivered, in bytes of its JSON. A larger one is dropped, and the receiver gets the
-    /// error -31007 in its place.
+    /// Maximum size of a response that is delivered, in bytes of its JSON. A larger response is dropped, and error
+    /// -31007 is delivered instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_result_size: Option<Size>,
-    /// How many jobs may run at once on all servers together, 1 to 10000; the others wait in the store.
+    /// Maximum number of jobs that run concurrently on all servers together, 1 to 10000; the others wait in the store.
     #[schemars(range(min = 1, max = 10_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
-    /// What one client may have under way.
+    /// Quotas per client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_client: Option<PerClient>,
-    /// How hard one receiver is pressed.
+    /// Rate and concurrency limits per receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_receiver: Option<PerReceiver>,
-    /// What happens to deliveries that were given up.
+    /// How dead letters are kept: results whose delivery ended without success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetter>,
     /// The keys that sign deliveries (Standard Webhooks 1.0). Absent: deliveries carry `webhook-id` and
-    /// `webhook-timestamp` but no signature, and status says so.
+    /// `webhook-timestamp` but no signature, and the route's status reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,
     /// The receivers that results may be sent to.
@@ -51,30 +52,30 @@ pub struct Webhook {
     pub receivers: Option<Receivers>,
 }
 
-/// How often a delivery is tried, and when.
+/// When failed delivery attempts are retried, and how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = schedule_stands_alone()))]
 pub struct Retry {
-    /// How many retries follow the first attempt, 0 to 50. Refused beside `schedule`, whose length says it.
+    /// Maximum number of retries after the first attempt, 0 to 50. Mutually exclusive with `schedule`.
     #[schemars(range(max = 50))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
-    /// Waits that double: before retry n it is `initial` x 2^(n-1), at most `max`, give or take `jitterPercent`. Refused
-    /// beside `schedule`.
+    /// Exponential backoff: the wait before retry n is `initial` x 2^(n-1), at most `max`, varied by `jitterPercent`.
+    /// Mutually exclusive with `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exponential: Option<Exponential>,
-    /// The wait before each retry, 1 to 50 of them, for example `[5s, 1m, 1h]`. Takes the place of `max` and
-    /// `exponential`.
+    /// The wait before each retry, 1 to 50 entries, for example `[5s, 1m, 1h]`; its length is the number of retries.
+    /// Mutually exclusive with `max` and `exponential`.
     #[schemars(length(min = 1, max = 50))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Vec<Duration>>,
-    /// A receiver's `Retry-After` is honoured up to this long; a wait is never shorter than it.
+    /// The longest `Retry-After` of a receiver that is honoured. The wait before the retry is at least that long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_max: Option<Duration>,
 }
 
-/// Waits that double.
+/// Exponential backoff.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = initial_is_at_most_max()))]
@@ -85,7 +86,7 @@ pub struct Exponential {
     /// The longest wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<Duration>,
-    /// By how much a wait may differ from the plan, in percent, 0 to 100.
+    /// Random variation of each wait, in percent, 0 to 100.
     #[schemars(range(max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter_percent: Option<u8>,
@@ -95,15 +96,15 @@ pub struct Exponential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signing {
-    /// The keys, 1 to 4: `whsec_` and the base64 of 24 to 64 bytes. Every key signs, so that a key is changed by adding
-    /// the new one, changing the receivers, and taking the old one out. A key that cannot be read is skipped and
-    /// reported; while none can be read, deliveries wait.
+    /// The signing keys, 1 to 4: `whsec_` followed by the base64 of 24 to 64 bytes. Each delivery is signed with every
+    /// key. To rotate a key, add the new one, update the receivers, then remove the old one. A key that cannot be read
+    /// is skipped and reported; while no key can be read, deliveries wait.
     #[schemars(length(min = 1, max = 4))]
     pub secret_refs: Vec<SecretKeyRef>,
 }
 
 pub(crate) const SCHEDULE_MESSAGE: &str =
-    "set either schedule, or max and exponential; the length of schedule is the number of retries";
+    "set either schedule, or max and exponential; with schedule, its length is the number of retries";
 
 pub(crate) const INITIAL_MESSAGE: &str = "initial must not be longer than max";
 

@@ -1,41 +1,41 @@
-//! The tools that answer by webhook.
+//! The tools whose results are delivered by webhook.
 //!
-//! Invariant: names are those that clients see, so that what is written here is what `tools/list` shows.
+//! Invariant: names are those that clients see in `tools/list`, prefix included.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Duration, Glob, form};
 
-/// A tool, or a family of tools, whose result goes to a webhook. Where several entries match a tool, an exact name
-/// beats a pattern, and then the longer text before the first `*` wins.
+/// A tool, or a pattern over tools, whose results are delivered by webhook. If several entries match a tool, an exact
+/// name takes precedence over a pattern, and among patterns the one with the longest text before the first `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookTool {
-    /// The name of the tool as clients see it, with its server's prefix. `*` stands for any run of characters.
+    /// The name of the tool as clients see it, including its server's prefix. `*` matches any number of characters.
     #[schemars(transform = &form::WEBHOOK_TOOL)]
     pub name: Glob,
-    /// How long one execution may take, from the call to the server until its result. Waiting for a free place is
-    /// not counted. After it the call is cancelled, and the receiver gets an error.
+    /// Timeout of one execution, from the call to the server until its result. Time in the queue does not count. When
+    /// it expires, the call is cancelled and an error is delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// How many executions of the tools of this entry may run at once, all of them together, 1 to 1000; the others
-    /// wait. Absent: as many as the server and the route allow.
+    /// Maximum number of concurrent executions of all tools that match this entry, 1 to 1000; the others wait. Absent:
+    /// limited only by the server's and the route's limits.
     #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent: Option<u32>,
-    /// What happens to an execution that was cut off, for example by a restart, so that its outcome is unknown:
-    /// `Fail` delivers an error that says so, `Retry` calls the tool again. Absent: `Fail`, unless the tool's
-    /// annotations say `idempotentHint` or `readOnlyHint`.
+    /// What happens when an execution is interrupted, for example by a restart, and its outcome is unknown. `Fail`: an
+    /// error is delivered. `Retry`: the tool is called again. Absent: `Fail`, unless the tool's annotations set
+    /// `idempotentHint` or `readOnlyHint`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_interruption: Option<OnInterruption>,
 }
 
-/// What happens to an execution that was cut off.
+/// What happens when an execution is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = form::undescribed)]
 pub enum OnInterruption {
-    /// Deliver an error: the outcome is unknown.
+    /// Deliver an error which says that the outcome is unknown.
     Fail,
     /// Call the tool again.
     Retry,

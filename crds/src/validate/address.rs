@@ -1,6 +1,7 @@
-//! The addresses that no setting opens for webhooks: link-local ranges and the metadata services of clouds.
+//! The addresses that no setting allows for webhooks: link-local ranges and cloud metadata services.
 //!
-//! Invariant: the list is a help for authors of routes; the data plane's egress guard has the one that protects.
+//! Invariant: this list only gives route authors an early error; the data plane's egress guard has its own list and
+//! protects.
 
 use std::net::IpAddr;
 
@@ -20,7 +21,7 @@ const NEVER: [&str; 7] = [
 
 const METADATA_NAME: &str = "metadata.google.internal";
 
-/// Whether a whole range can never be reached.
+/// Whether a whole range is always refused.
 pub(super) fn is_never_reached(range: IpNet) -> bool {
     NEVER
         .iter()
@@ -28,7 +29,7 @@ pub(super) fn is_never_reached(range: IpNet) -> bool {
         .any(|never| never.contains(&range))
 }
 
-/// Whether the host of a URL is an address, in any spelling, or a name that can never be reached.
+/// Whether the host of a URL is an address, in any notation, or a name that is always refused.
 pub(super) fn names_a_host_never_reached(url: &str) -> bool {
     match Url::parse(url).ok().as_ref().and_then(Url::host) {
         Some(Host::Ipv4(address)) => is_never_reached(IpNet::from(IpAddr::V4(address))),
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_found_in_any_spelling() {
+    fn an_address_is_recognised_in_any_notation() {
         for url in [
             "http://169.254.169.254/latest",
             "http://0xa9fea9fe/",

@@ -1,6 +1,6 @@
-//! The list of problems as it grows, and the checks that many fields share.
+//! The list of problems found so far, and the checks that many fields share.
 //!
-//! Invariant: a check adds a problem or does nothing; none stops the others.
+//! Invariant: a check adds a problem or does nothing; it never prevents other checks.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -10,12 +10,12 @@ use super::Problem;
 use crate::Duration;
 use crate::form::{self, Form};
 
-/// The problems found so far.
+/// Problems in the order in which they were found.
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<Problem>);
 
 impl Findings {
-    /// Adds one.
+    /// Adds a problem.
     pub(super) fn add(&mut self, path: impl Display, message: impl Into<String>) {
         self.0.push(Problem {
             path: path.to_string(),
@@ -23,21 +23,21 @@ impl Findings {
         });
     }
 
-    /// Adds one unless a rule holds.
+    /// Adds a problem unless the rule holds.
     pub(super) fn require(&mut self, holds: bool, path: impl Display, message: &str) {
         if !holds {
             self.add(path, message);
         }
     }
 
-    /// A text must have its form.
+    /// Requires a text to match its format.
     pub(super) fn form(&mut self, path: impl Display, form: &Form, text: &str) {
         if let Some(fault) = form.fault(text) {
             self.add(path, fault);
         }
     }
 
-    /// Each text of a list must have its form, and the list its length.
+    /// Requires each text of a list to match its format, and limits the length of the list.
     pub(super) fn forms<T: AsRef<str>>(&mut self, path: &str, form: &Form, max: usize, texts: Option<&[T]>) {
         let texts = texts.unwrap_or_default();
         self.count(path, 0..=max, texts.len());
@@ -46,25 +46,25 @@ impl Findings {
         }
     }
 
-    /// A list must have a length in a range.
+    /// Requires the length of a list to be in a range.
     pub(super) fn count(&mut self, path: &str, range: RangeInclusive<usize>, count: usize) {
         if count < *range.start() {
             self.add(path, format!("must have at least {} item", range.start()));
         } else if count > *range.end() {
             self.add(
                 path,
-                format!("must have at most {} items, and has {count}", range.end()),
+                format!("must have at most {} items, but has {count}", range.end()),
             );
         }
     }
 
-    /// A number must lie in a range.
+    /// Requires a number to be in a range.
     pub(super) fn range(&mut self, path: impl Display, range: RangeInclusive<u32>, number: u32) {
         if !range.contains(&number) {
             self.add(
                 path,
                 format!(
-                    "must be between {} and {}, and is {number}",
+                    "must be between {} and {}, but is {number}",
                     range.start(),
                     range.end()
                 ),
@@ -72,7 +72,7 @@ impl Findings {
         }
     }
 
-    /// A number, where one is set, must lie in a range.
+    /// Requires a number, if it is set, to be in a range.
     pub(super) fn maybe_range(
         &mut self,
         path: impl Display,
@@ -84,32 +84,32 @@ impl Findings {
         }
     }
 
-    /// A duration must be longer than zero.
+    /// Requires a duration to be longer than zero.
     pub(super) fn not_zero(&mut self, path: impl Display, duration: Option<&Duration>) {
         let is_zero = duration.is_some_and(|duration| duration.as_std().is_zero());
         self.require(!is_zero, path, form::NOT_ZERO);
     }
 
-    /// A union must have exactly one member.
+    /// Requires exactly one member of a union.
     pub(super) fn exactly_one(&mut self, path: &str, members: &[&str], given: &[bool]) {
         let holds = given.iter().filter(|given| **given).count() == 1;
         self.require(holds, path, &form::one_of_message(members));
     }
 
-    /// The names in a list must differ; the second of two is the one to change.
+    /// Requires unique names in a list; the problem is reported at the second of two equal names.
     pub(super) fn unique<'a>(&mut self, path: &str, names: impl Iterator<Item = &'a str>) {
         let mut seen = BTreeSet::new();
         for (index, name) in names.enumerate() {
             if !seen.insert(name.to_ascii_lowercase()) {
                 self.add(
                     format_args!("{path}[{index}].name"),
-                    format!("{name:?} is there twice; names must differ"),
+                    format!("duplicate name {name:?}; names must be unique"),
                 );
             }
         }
     }
 
-    /// A URL must have its form and be one.
+    /// Requires a URL to match its format and to parse.
     pub(super) fn url(&mut self, path: &str, form: &Form, url: Option<&str>) {
         let Some(text) = url else { return };
         let before = self.0.len();
@@ -117,7 +117,7 @@ impl Findings {
         if self.0.len() == before
             && let Err(error) = url::Url::parse(text)
         {
-            self.add(path, format!("is no URL ({error}); {}", form.message()));
+            self.add(path, format!("is not a URL ({error}); {}", form.message()));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Headers that the route's author adds.
+//! Headers that the route adds to requests.
 //!
-//! Invariant: what passes can be put on a request without a further check of its name, and of a literal value.
+//! Invariant: the name, and a literal value, of a header that passes can be used in a request without another check.
 
 use super::{Findings, references};
 use crate::form;

@@ -1,6 +1,6 @@
 //! The name of a route.
 //!
-//! Invariant: with it, every name that is derived from a route is a valid label of at most 63 characters.
+//! Invariant: every name derived from a route that passes is a valid label of at most 63 characters.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

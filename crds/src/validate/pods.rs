@@ -1,6 +1,6 @@
-//! What concerns the pods: the store, what a deletion does, and the data plane itself.
+//! Settings of the pods: the store, the deletion policy, and the data plane itself.
 //!
-//! Invariant: quantities were read already; whether a cluster can provide them is for the cluster to say.
+//! Invariant: quantities are already parsed; whether a cluster can provide them, only the cluster knows.
 
 use std::collections::BTreeMap;
 

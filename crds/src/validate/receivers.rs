@@ -1,7 +1,7 @@
-//! Who may receive results.
+//! Allowed receivers, and the default receiver.
 //!
-//! Invariant: this finds mistakes early; it guards nothing. Names resolve later and to other addresses, so the data
-//! plane checks each address that it dials.
+//! Invariant: this reports mistakes early and is not a security control. Names resolve later and to other addresses, so
+//! the data plane checks each address before it connects.
 
 use ipnet::IpNet;
 
@@ -9,7 +9,7 @@ use super::{Findings, address, headers, references};
 use crate::form;
 use crate::v1alpha1::{DefaultReceiver, FromClients, Receivers, receivers};
 
-const NEVER: &str = "link-local and metadata addresses are never reached by webhooks; name another receiver";
+const NEVER: &str = "link-local and metadata addresses are always refused as receivers; use another address";
 
 pub(super) fn check(receivers: &Receivers, findings: &mut Findings) {
     if let Some(from_clients) = &receivers.from_clients {
@@ -38,7 +38,7 @@ fn check_from_clients(path: &str, given: &FromClients, findings: &mut Findings) 
         findings.require(
             differ,
             format_args!("{path}.schemes"),
-            "the two schemes must differ",
+            "the schemes must be unique",
         );
     }
 }

@@ -1,6 +1,6 @@
-//! References to other objects.
+//! References to Services and Secrets.
 //!
-//! Invariant: only the form is checked; whether the object exists is for the operator and the pods to see.
+//! Invariant: only the format is checked; the operator and the pods find out whether the object exists.
 
 use super::Findings;
 use crate::form;

@@ -1,6 +1,6 @@
 //! The servers of a route.
 //!
-//! Invariant: loopback URLs pass; a server may run beside the data plane.
+//! Invariant: loopback URLs are allowed, because a server may run in the same pod as the data plane.
 
 use super::{Findings, references};
 use crate::form;
@@ -54,7 +54,7 @@ fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {
     );
 }
 
-/// The first pair of prefixes that are not apart is enough: one change often mends several.
+/// Reports the first conflicting pair of prefixes only: one change often resolves several conflicts.
 fn check_prefixes(servers: &[Server], findings: &mut Findings) {
     let prefixes: Vec<_> = servers
         .iter()

@@ -1,6 +1,6 @@
 //! Logs and traces.
 //!
-//! Invariant: as for servers, the collector may be anywhere; its URL is the author's word.
+//! Invariant: the collector may be at any address, as for servers: the route's author chooses it.
 
 use super::{Findings, headers};
 use crate::form;

@@ -1,6 +1,6 @@
-//! The side of a route that faces clients.
+//! The MCP endpoint that clients connect to.
 //!
-//! Invariant: an origin or host that passes can be compared as text; none needs parsing on the request path.
+//! Invariant: an origin or host that passes can be compared as text, without parsing it for each request.
 
 use super::Findings;
 use crate::form;

@@ -1,6 +1,6 @@
 //! How results are delivered.
 //!
-//! Invariant: a retry plan that passes has waits above zero and an end.
+//! Invariant: a retry schedule that passes has waits above zero and is finite.
 
 use super::{Findings, receivers, references};
 use crate::effective;
@@ -56,7 +56,7 @@ fn check_retry(retry: &Retry, findings: &mut Findings) {
     }
 }
 
-/// `initial` is compared with the `max` that holds, also when that is the default.
+/// `initial` is compared with the effective `max`, which may be the default.
 fn check_exponential(given: &Exponential, findings: &mut Findings) {
     let path = "spec.webhook.retry.exponential";
     findings.not_zero(format_args!("{path}.initial"), given.initial.as_ref());

@@ -1,6 +1,6 @@
-//! The tools that answer by webhook.
+//! The tools whose results are delivered by webhook.
 //!
-//! Invariant: whether a tool of that name exists is not known here; status says it.
+//! Invariant: whether a tool of that name exists is not known here; the route's status reports it.
 
 use super::Findings;
 use crate::form;
@@ -25,11 +25,11 @@ pub(super) fn check(tools: Option<&[WebhookTool]>, findings: &mut Findings) {
     }
 }
 
-/// Tool names differ by case, unlike the other names of a route.
+/// Tool names are case-sensitive, unlike the other names in a route.
 fn check_names_differ(tools: &[WebhookTool], findings: &mut Findings) {
     for (index, tool) in tools.iter().enumerate() {
         if tools[..index].iter().any(|earlier| earlier.name == tool.name) {
-            let message = format!("{:?} is there twice; names must differ", tool.name.as_str());
+            let message = format!("duplicate name {:?}; names must be unique", tool.name.as_str());
             findings.add(format_args!("spec.webhookTools[{index}].name"), message);
         }
     }

@@ -138,6 +138,17 @@ mod tests {
         assert!(key(&[0; 25]).trim_end_matches('=').parse::<SigningKey>().is_ok());
     }
 
+    /// The client library has the same test, so that a Secret works on both sides or on neither.
+    #[test]
+    fn the_keys_of_the_shared_fixture_are_accepted_or_refused_as_it_says() {
+        let fixture = include_str!("../../../tests/fixtures/signing-keys.json");
+        let cases: Vec<(String, Option<usize>)> = serde_json::from_str(fixture).unwrap();
+        for (text, bytes) in cases {
+            let parsed = text.parse::<SigningKey>().ok();
+            assert_eq!(parsed.map(|key| key.bytes().len()), bytes, "{text:?}");
+        }
+    }
+
     #[test]
     fn hides_the_key_from_debug_output() {
         let parsed: SigningKey = key(&[7; 24]).parse().unwrap();

@@ -1,29 +1,28 @@
-//! A POST body of 2025-03-26: one message, or an array of them.
+//! A POST body of protocol version 2025-03-26: one message, or an array of messages.
 //!
-//! Read by the door, which knows the session's version and refuses a batch elsewhere.
+//! Parsed by the endpoint, which knows the session's version and refuses batches in all others.
 //!
-//! Invariant: each message of a batch stands alone; one that cannot be read costs the others
-//! nothing (JSON-RPC 2.0, Batch).
+//! Invariant: the messages of a batch are independent; an invalid one does not affect the others (JSON-RPC 2.0, Batch).
 
 use serde_json::value::RawValue;
 
 use crate::depth;
 use crate::message::{Error, Flaw, Message};
 
-/// The most messages in one batch.
+/// Maximum number of messages in a batch.
 pub const MAX_MESSAGES: usize = 256;
 
-/// What a POST carries.
+/// The content of a POST.
 #[derive(Debug)]
 pub enum Body {
     /// One message.
     One(Message),
-    /// The messages of a batch, or why one is none.
+    /// The messages of a batch, or the error for each invalid one.
     Batch(Vec<Result<Message, Error>>),
 }
 
 impl Body {
-    /// Reads a body, batches included.
+    /// Parses a body, which may be a batch.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         if is_batch(json) {
             batch(json).map(Self::Batch)
@@ -33,7 +32,7 @@ impl Body {
     }
 }
 
-/// Whether the first thing in `json` is an array.
+/// Whether `json` starts with an array.
 pub fn is_batch(json: &[u8]) -> bool {
     json.trim_ascii_start().first() == Some(&b'[')
 }
@@ -52,7 +51,7 @@ fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
     }
 }
 
-/// The answer to a batch: the responses as one array.
+/// The response to a batch: the responses as one array.
 pub fn to_bytes(responses: &[Vec<u8>]) -> Vec<u8> {
     let mut out = vec![b'['];
     out.extend_from_slice(&responses.join(&b','));
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_cannot_be_read_leaves_its_neighbours_alone() {
+    fn an_invalid_message_does_not_affect_the_others() {
         let json = br#" [ {"jsonrpc":"2.0","id":1,"method":"ping"} , 5, {"jsonrpc":"2.0","method":"n"} ]"#;
         let Body::Batch(messages) = Body::parse(json).unwrap() else {
             panic!()
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_endless_batch_is_refused() {
+    fn an_empty_or_too_large_batch_is_refused() {
         let endless = format!("[{}5]", "5,".repeat(MAX_MESSAGES));
         for json in ["[]", &endless] {
             assert!(
@@ -89,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn one_message_is_no_batch() {
+    fn one_message_is_not_a_batch() {
         let body = Body::parse(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap();
         assert!(matches!(body, Body::One(Message::Request(_))));
     }
 
     #[test]
-    fn responses_go_back_as_one_array() {
+    fn responses_are_sent_as_one_array() {
         assert_eq!(to_bytes(&[b"{}".to_vec(), b"{}".to_vec()]), b"[{},{}]");
     }
 }

@@ -1,9 +1,9 @@
-//! Every JSON-RPC error code that is ever sent, in one table, and the error object.
+//! All JSON-RPC error codes that this project sends, and the error object.
 //!
-//! The data plane's one mapping of errors to the wire writes these; the client reads them.
+//! Sent by the data plane's only mapping from errors to responses, and read by the client.
 //!
-//! Invariant: a code of ours lies outside -32768..-32000 (2026-07-28, Basic) and always
-//! carries its name in `data.reason`.
+//! Invariant: this project's own codes are outside -32768..-32000 (2026-07-28, Basic), and their name is always in
+//! `data.reason`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,38 +11,38 @@ use serde_json::value::RawValue;
 use crate::raw::{RawObject, raw};
 use crate::version::Version;
 
-/// What went wrong, as clients see it.
+/// The kind of an error, as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
     /// The body is not JSON (JSON-RPC 2.0).
     ParseError,
-    /// The body is JSON, but no JSON-RPC message (JSON-RPC 2.0).
+    /// The body is JSON, but not a JSON-RPC message (JSON-RPC 2.0).
     InvalidRequest,
-    /// The method is not offered (JSON-RPC 2.0).
+    /// The method is not supported (JSON-RPC 2.0).
     MethodNotFound,
-    /// The parameters are wrong; also an unknown tool (MCP).
+    /// The parameters are invalid, or the tool is unknown (MCP).
     InvalidParams,
-    /// A fault of ours (JSON-RPC 2.0).
+    /// A bug in the gateway (JSON-RPC 2.0).
     InternalError,
     /// A header and the body disagree (SEP-2243).
     HeaderMismatch,
-    /// The request lacks a client capability it needs (2026-07-28, Basic).
+    /// The request needs a capability that the client did not declare (2026-07-28, Basic).
     MissingClientCapability,
-    /// The protocol version is not served here (2026-07-28, Streamable HTTP).
+    /// The protocol version is not supported (2026-07-28, Streamable HTTP).
     UnsupportedProtocolVersion,
-    /// The tool's server could not be reached; the call was not dispatched.
+    /// The tool's server could not be reached; the call was not sent.
     ServerUnreachable,
-    /// The server was silent for too long.
+    /// The server did not respond within the timeout.
     Timeout,
-    /// The call was dispatched, and whether it ran to its end cannot be known.
+    /// The call was sent, and whether it completed cannot be known.
     OutcomeUnknown,
-    /// Nothing was accepted; come back after `data.retryAfterMs`.
+    /// The call was not accepted; retry after `data.retryAfterMs`.
     Overloaded,
-    /// The route does not deliver to the receiver that was named.
+    /// The route does not allow the receiver.
     ReceiverRefused,
     /// The call was cancelled.
     Cancelled,
-    /// The answer exceeds a limit of the route.
+    /// The response exceeds a limit of the route.
     TooLarge,
 }
 
@@ -68,7 +68,7 @@ impl Code {
         }
     }
 
-    /// The name: a metric label, and `data.reason` of our own codes.
+    /// The name: a metric label, and `data.reason` of this project's own codes.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::ParseError => "parse_error",
@@ -89,8 +89,8 @@ impl Code {
         }
     }
 
-    /// Whether the code is this project's own.
-    pub const fn is_ours(self) -> bool {
+    /// Whether this is one of the project's own codes.
+    pub(crate) const fn is_ours(self) -> bool {
         self.value() > -32000
     }
 }
@@ -98,17 +98,17 @@ impl Code {
 /// A JSON-RPC error object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ErrorObject {
-    /// The number; any, since servers have codes of their own.
+    /// The code; any number, because servers define their own codes.
     pub code: i64,
-    /// One sentence for a human.
+    /// One sentence for people.
     pub message: String,
-    /// What a program may need.
+    /// Further information for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<RawValue>>,
 }
 
 impl ErrorObject {
-    /// An error of `code`; `data.reason` is set where the code is ours.
+    /// Creates an error; `data.reason` is set for the project's own codes.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let mut data = RawObject::new();
         if code.is_ours() {
@@ -121,7 +121,7 @@ impl ErrorObject {
         }
     }
 
-    /// [`Code::Overloaded`], with the wait a client should keep.
+    /// Creates a [`Code::Overloaded`] error with the time the client should wait.
     pub fn overloaded(message: impl Into<String>, retry_after_ms: u64) -> Self {
         let mut data = RawObject::new();
         data.set_value("reason", Code::Overloaded.reason());
@@ -132,8 +132,8 @@ impl ErrorObject {
         }
     }
 
-    /// [`Code::OutcomeUnknown`] of a call that was cut so often that it is not tried again: `data.reason`
-    /// is `poisoned`.
+    /// Creates a [`Code::OutcomeUnknown`] error for a call that was interrupted so often that it is not executed again:
+    /// `data.reason` is `poisoned`.
     pub fn poisoned(message: impl Into<String>) -> Self {
         let mut data = RawObject::new();
         data.set_value("reason", "poisoned");
@@ -143,7 +143,7 @@ impl ErrorObject {
         }
     }
 
-    /// [`Code::UnsupportedProtocolVersion`]: stock clients fall back to a version listed here.
+    /// Creates a [`Code::UnsupportedProtocolVersion`] error. Standard clients fall back to one of the listed versions.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> Self {
         let mut data = RawObject::new();
         data.set_value("supported", supported);
@@ -159,7 +159,7 @@ impl ErrorObject {
         }
     }
 
-    /// Reads the `error` member of a response.
+    /// Parses the `error` member of a response.
     pub fn parse(value: &RawValue) -> Option<Self> {
         serde_json::from_str(value.get()).ok()
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_codes_name_themselves_and_standard_ones_do_not() {
+    fn only_the_projects_own_codes_contain_their_name() {
         let ours = ErrorObject::new(Code::Timeout, "silent for 30s");
         assert_eq!(
             ours.to_raw().get(),
@@ -189,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn overload_says_when_to_come_back() {
+    fn an_overload_error_contains_the_time_to_wait() {
         let data = ErrorObject::overloaded("the queue is full", 1500).data.unwrap();
         assert_eq!(data.get(), r#"{"reason":"overloaded","retryAfterMs":1500}"#);
     }
 
     #[test]
-    fn a_refused_version_lists_what_is_served() {
+    fn an_unsupported_version_error_lists_the_supported_ones() {
         let error = ErrorObject::unsupported_version("2026-07-28", &Version::LEGACY);
         assert_eq!(error.code, -32022);
         assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_errors_of_servers_with_data_untouched() {
+    fn parses_errors_of_servers_with_unchanged_data() {
         let value = serde_json::from_str(r#"{"data":{ "n":1e400 },"code":-1,"message":"m"}"#).unwrap();
         let error = ErrorObject::parse(value).unwrap();
         assert_eq!((error.code, error.data.unwrap().get()), (-1, r#"{ "n":1e400 }"#));

@@ -1,15 +1,15 @@
-//! How deep a JSON text may nest.
+//! Limits how deeply JSON may be nested.
 //!
-//! `message` asks before it keeps a value raw: a raw value is skipped without recursion, so
-//! nothing else would stop a text that breaks the parser of whoever reads it next.
+//! `message` checks this before it keeps a value raw. A raw value is skipped without recursion, so without this check,
+//! deeply nested JSON would be passed on and could overflow the parser of the next reader.
 //!
-//! Invariant: one pass, no memory, no recursion.
+//! Invariant: one pass, without allocation or recursion.
 
-/// The deepest nesting of arrays and objects that is let through; `serde_json`'s own limit.
-pub const MAX_DEPTH: usize = 128;
+/// Maximum nesting of arrays and objects; the same as `serde_json`'s limit.
+pub(crate) const MAX_DEPTH: usize = 128;
 
-/// Whether `json` nests deeper than [`MAX_DEPTH`]. Says nothing about its validity.
-pub fn is_too_deep(json: &[u8]) -> bool {
+/// Whether `json` is nested deeper than [`MAX_DEPTH`]. Does not check that it is valid JSON.
+pub(crate) fn is_too_deep(json: &[u8]) -> bool {
     let mut depth = 0usize;
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {

@@ -1,15 +1,15 @@
-//! Which era a request speaks: `legacy` has sessions, `modern` has none.
+//! The era of a request: `legacy` protocol versions have sessions, `modern` ones do not.
 //!
-//! The door asks once per POST, before anything else is read from the message.
+//! The endpoint determines it once per POST, before it reads anything else from the message.
 //!
-//! Invariant: only the version header and the body decide. `initialize`, a session id and
-//! their absence tell legacy requests apart, and the door looks at them after this.
+//! Invariant: only the version header and the body decide. Whether a legacy request is `initialize` and whether it has
+//! a session id is checked afterwards.
 
 use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::Version;
 
-/// The `_meta` key in which a modern request names its version (2026-07-28, Basic).
+/// The `_meta` key that contains the version of a modern request (2026-07-28, Basic).
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A generation of the protocol.
@@ -21,7 +21,7 @@ pub enum Era {
     Modern,
 }
 
-/// The era of `message`, sent with the `MCP-Protocol-Version` header `header`.
+/// The era of `message`, which was sent with the `MCP-Protocol-Version` header `header`.
 pub fn era_of(header: Option<&str>, message: &Message) -> Era {
     if header.is_some_and(is_modern_date) || meta_version(message).is_some() {
         Era::Modern
@@ -30,12 +30,12 @@ pub fn era_of(header: Option<&str>, message: &Message) -> Era {
     }
 }
 
-/// The version a request names, for the error that refuses it: the body's, else the header's.
+/// The version of a request, for the error that refuses it: from the body, otherwise from the header.
 pub fn requested_version(header: Option<&str>, message: &Message) -> Option<String> {
     meta_version(message).or_else(|| header.map(str::to_owned))
 }
 
-/// Whether `header` is a date of the modern era, known or not; dates order as text.
+/// Whether `header` is a date of the modern era, even of an unknown version. Dates are compared as text.
 pub fn is_modern_date(header: &str) -> bool {
     let is_date = header.len() == 10
         && header.bytes().enumerate().all(|(at, byte)| match at {
@@ -45,7 +45,7 @@ pub fn is_modern_date(header: &str) -> bool {
     is_date && header >= Version::V2026_07_28.as_str()
 }
 
-/// What `_meta` says, as text: a version that is no string counts, too, and is refused later.
+/// The version in `_meta`, as text. A version that is not a string counts as well, and is refused later.
 fn meta_version(message: &Message) -> Option<String> {
     let meta: RawObject = message.params()?.object("_meta").ok()??;
     let value = meta.get(META_PROTOCOL_VERSION)?;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_modern_header_decides_even_for_a_version_yet_to_come() {
+    fn a_modern_header_decides_even_for_an_unknown_version() {
         for header in ["2026-07-28", "2027-01-01"] {
             assert_eq!(era_of(Some(header), &message("{}")), Era::Modern, "{header}");
         }

@@ -1,8 +1,8 @@
-//! Names of the HTTP headers MCP and its companions use; lower case, as HTTP/2 wants them.
+//! Names of the HTTP headers of MCP and related standards, in lower case as HTTP/2 requires.
 //!
-//! Used by every end that speaks HTTP: the door, the upstream client, the client library.
+//! Used by everything that speaks HTTP: the endpoint, the client for servers, and the client library.
 //!
-//! Invariant: only names; who may send which header is decided where it is read.
+//! Invariant: names only; the code that reads a header decides who may send it.
 
 /// The session id, in both directions (2025-11-25, Transports).
 pub const SESSION_ID: &str = "mcp-session-id";
@@ -10,7 +10,7 @@ pub const SESSION_ID: &str = "mcp-session-id";
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// The method of a modern request (SEP-2243).
 pub const METHOD: &str = "mcp-method";
-/// The name or URI a modern request is about (SEP-2243).
+/// The name or URI that a modern request refers to (SEP-2243).
 pub const NAME: &str = "mcp-name";
-/// The last event a client saw on the stream it resumes (HTML, server-sent events).
+/// The last event that a client received on the stream it resumes (HTML, server-sent events).
 pub const LAST_EVENT_ID: &str = "last-event-id";

@@ -1,38 +1,38 @@
-//! The id of a JSON-RPC request, and the progress token, which has the same shape.
+//! The id of a JSON-RPC request, and the progress token, which has the same format.
 //!
-//! Read by `message`; kept by whoever waits for the answer.
+//! Parsed by `message`; kept by the code that waits for the response.
 //!
-//! Invariant: an id is written back with the bytes it came in, and 5 is not "5".
+//! Invariant: an id is serialized with the bytes it was received with, and 5 is not "5".
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use serde_json::value::RawValue;
 
-/// The longest id in bytes, as written; a job keeps its id, so it cannot be without bounds.
+/// Maximum length of an id as serialized, in bytes. A job stores the id, so it must be bounded.
 pub const MAX_LEN: usize = 1024;
 
 /// A string or an integer (2025-11-25, Basic: "MUST include a string or integer ID").
 #[derive(Clone)]
 pub struct Id {
     raw: Box<RawValue>,
-    /// The string behind an id with escapes; without them the raw text is already unique.
+    /// The unescaped string of an id with escapes; without escapes the raw text is unique.
     unescaped: Option<String>,
 }
 
-/// Why a value is no id.
+/// Why a value is not an id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// null, a fraction, an object, ...
+    /// The value is null, a fraction, an object, ...
     #[error("must be a string or an integer")]
     Shape,
-    /// More than [`MAX_LEN`] bytes.
+    /// The value has more than [`MAX_LEN`] bytes.
     #[error("is longer than {MAX_LEN} bytes")]
     TooLong,
 }
 
 impl Id {
-    /// Reads an id from its JSON text.
+    /// Parses an id from its JSON text.
     pub fn parse(value: &RawValue) -> Result<Self, Error> {
         let text = value.get();
         if text.len() > MAX_LEN {
@@ -50,7 +50,7 @@ impl Id {
         })
     }
 
-    /// An id that is the string `text`, at most [`MAX_LEN`] bytes.
+    /// Creates an id from a string of at most [`MAX_LEN`] bytes.
     pub fn text(text: &str) -> Self {
         Self {
             raw: crate::raw::raw(text),
@@ -58,7 +58,7 @@ impl Id {
         }
     }
 
-    /// An id that is the number `number`.
+    /// Creates an id from a number.
     pub fn number(number: u64) -> Self {
         Self {
             raw: crate::raw::raw(&number),
@@ -66,25 +66,25 @@ impl Id {
         }
     }
 
-    /// The id as JSON, as it was written.
+    /// The id as JSON, exactly as received.
     pub fn raw(&self) -> &RawValue {
         &self.raw
     }
 
-    /// The string, where the id is one.
+    /// The string, if the id is one.
     pub fn as_text(&self) -> Option<&str> {
         let quoted = || self.raw.get().strip_prefix('"')?.strip_suffix('"');
         self.unescaped.as_deref().or_else(quoted)
     }
 }
 
-/// Digits with an optional minus. JSON itself rules out leading zeros and the empty text.
+/// Digits with an optional minus sign. Valid JSON has no leading zeros and is not empty.
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-// A peer may write the same string with other escapes when it answers.
+// A peer may use other escapes for the same string in its response.
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
         match (self.as_text(), other.as_text()) {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_bytes_it_came_in() {
+    fn keeps_the_bytes_it_was_received_with() {
         for json in [
             "5",
             "-7",
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_five_from_its_string_but_not_an_escape_from_its_letter() {
+    fn five_differs_from_its_string_but_an_escape_equals_its_letter() {
         assert_ne!(id("5"), id(r#""5""#));
         assert_eq!(id(r#""\u0061""#), id(r#""a""#));
         assert_eq!(Id::text("a\n"), id(r#""a\n""#).unwrap());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_the_specification_does() {
+    fn refuses_what_the_specification_refuses() {
         for json in ["null", "1.0", "1e3", "true", "{}", "[]", r#""\ud800""#] {
             assert_eq!(id(json), Err(Error::Shape), "{json}");
         }

@@ -1,8 +1,8 @@
-//! `initialize`, both ends of it: what a client says, what a server answers.
+//! `initialize`: its parameters from clients, and its result from servers.
 //!
-//! Read at the door; built and read by the upstream client and the client library.
+//! Parsed by the endpoint; built and parsed by the client for servers and by the client library.
 //!
-//! Invariant: everything kept from it is bounded, since a session id carries it sealed.
+//! Invariant: everything that is kept is bounded, because an encrypted session id contains it.
 
 use serde_json::value::RawValue;
 
@@ -15,60 +15,60 @@ mod tests;
 
 pub use capabilities::ClientCapabilities;
 
-/// The longest receiver a client may name, in bytes.
+/// Maximum length of the receiver's URL, in bytes.
 pub const MAX_WEBHOOK_URL: usize = 1024;
-/// What is kept of a client's name and version, in bytes each.
+/// Maximum length of a client's name and of its version, in bytes; longer ones are truncated.
 pub const MAX_CLIENT_INFO: usize = 128;
 
-/// Who a client or server says it is. Shown to people, never trusted.
+/// The name and version that a client or server reports. Shown to people, never trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Implementation {
-    /// The program's name.
+    /// The name of the program.
     pub name: String,
-    /// Its version.
+    /// The version of the program.
     pub version: String,
 }
 
 /// The parameters of `initialize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitializeParams {
-    /// The version asked for, known or not.
+    /// The requested protocol version, known or not.
     pub protocol_version: String,
-    /// What the client can do.
+    /// The capabilities that the client declares.
     pub capabilities: ClientCapabilities,
-    /// Who it is; cut to [`MAX_CLIENT_INFO`] bytes each.
+    /// The client's name and version, each truncated to [`MAX_CLIENT_INFO`] bytes.
     pub client_info: Implementation,
-    /// The receiver of this session's webhooks: `_meta.webhookUrl` (asyncmcp). Not yet judged.
+    /// The receiver of this session's webhooks: `_meta.webhookUrl` (asyncmcp). Not checked against the route yet.
     pub webhook_url: Option<String>,
 }
 
-/// What is wrong with an `initialize`, or with the answer to one.
+/// Why an `initialize` request or its result is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A field is missing or of the wrong kind.
+    /// A field is missing or has the wrong type.
     #[error("`{field}` is missing or not {expected}")]
     Field {
-        /// The field's path.
+        /// The path of the field.
         field: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
     /// The receiver's URL is too long.
     #[error("`_meta.webhookUrl` is longer than {MAX_WEBHOOK_URL} bytes; use a shorter URL")]
     WebhookUrlTooLong,
-    /// An object within cannot be read.
+    /// An object in it is invalid.
     #[error("`{field}` {source}")]
     Object {
-        /// The field's path.
+        /// The path of the field.
         field: &'static str,
-        /// Why not.
+        /// Why the object is invalid.
         #[source]
         source: raw::Error,
     },
 }
 
 impl InitializeParams {
-    /// Reads the `params` of an `initialize`.
+    /// Parses the `params` of an `initialize` request.
     pub fn parse(params: &RawObject) -> Result<Self, Error> {
         let capabilities = object(params, "capabilities")?.ok_or(Error::Field {
             field: "capabilities",
@@ -82,7 +82,7 @@ impl InitializeParams {
         })
     }
 
-    /// The `params` to send.
+    /// Serializes the `params`.
     pub fn to_params(&self) -> RawObject {
         let mut params = RawObject::new();
         params.set_value("protocolVersion", &self.protocol_version);
@@ -98,7 +98,7 @@ impl InitializeParams {
 }
 
 impl Implementation {
-    /// A name and a version.
+    /// Creates one from a name and a version.
     pub fn new(name: &str, version: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -117,19 +117,19 @@ impl Implementation {
 /// The result of `initialize`.
 #[derive(Clone, Debug)]
 pub struct InitializeResult {
-    /// The version the server chose.
+    /// The protocol version that the server selected.
     pub protocol_version: String,
     /// The server's capabilities, one level deep.
     pub capabilities: RawObject,
-    /// Who it is; empty where it does not say.
+    /// The server's name and version; empty if it does not report them.
     pub server_info: Implementation,
-    /// How to use it, for a model.
+    /// Instructions for a model on how to use the server.
     pub instructions: Option<String>,
 }
 
 impl InitializeResult {
-    /// The gateway's answer. Its capabilities are constant, so that a server that comes up
-    /// late needs no new session.
+    /// The gateway's result. Its capabilities are constant, so that a server that becomes ready later does not require
+    /// new sessions.
     pub fn of_gateway(version: Version, server_version: &str, instructions: Option<String>) -> Self {
         let mut tools = RawObject::new();
         tools.set_value("listChanged", &true);
@@ -143,7 +143,7 @@ impl InitializeResult {
         }
     }
 
-    /// Reads a server's `result`. Lenient where nothing depends on it: servers are many.
+    /// Parses a server's `result`, leniently where nothing depends on a field, because servers differ.
     pub fn parse(result: &RawValue) -> Result<Self, Error> {
         let result = RawObject::parse(result.get().as_bytes()).map_err(|source| Error::Object {
             field: "result",
@@ -161,12 +161,12 @@ impl InitializeResult {
         })
     }
 
-    /// Whether the server has tools at all.
+    /// Whether the server supports tools.
     pub fn has_tools(&self) -> bool {
         self.capabilities.get("tools").is_some()
     }
 
-    /// The `result` to send.
+    /// Serializes the `result`.
     pub fn to_raw(&self) -> Box<RawValue> {
         let mut result = RawObject::new();
         result.set_value("protocolVersion", &self.protocol_version);

@@ -1,13 +1,13 @@
-//! MCP on the wire: what a message is, which era it speaks, how it travels over SSE.
+//! The MCP wire format: messages, protocol versions and eras, and server-sent events.
 //!
-//! The data plane and the client library stand on it.
+//! Used by the data plane and the client library.
 //!
-//! Invariant: nothing here does I/O, reads a clock or draws a random number, and no value
-//! that is not changed is parsed and written again: it keeps its bytes.
+//! Invariant: nothing here does I/O, reads a clock or uses randomness, and a value that is not changed keeps its bytes:
+//! it is never parsed and serialized again.
 
 pub mod batch;
 pub mod code;
-pub mod depth;
+mod depth;
 pub mod era;
 pub mod header;
 pub mod id;

@@ -1,10 +1,10 @@
-//! JSON-RPC messages of MCP: read, asked about, and written.
+//! JSON-RPC messages of MCP.
 //!
-//! Read by the door (from clients), by the upstream client (from servers) and by the client
-//! library. Reading lives in `message/parse.rs`.
+//! Parsed by the endpoint (from clients), by the client for servers, and by the client library. The parser is in
+//! `message/parse.rs`.
 //!
-//! Invariant: `params`, results and errors keep their values' bytes; an id is written as it
-//! came; members that JSON-RPC does not name travel along.
+//! Invariant: the values of `params`, results and errors keep their bytes; an id is serialized as received; members
+//! that JSON-RPC does not define are passed on.
 
 use serde_json::value::RawValue;
 
@@ -21,60 +21,60 @@ pub use parse::{Error, Flaw};
 /// One JSON-RPC message.
 #[derive(Clone, Debug)]
 pub enum Message {
-    /// Wants an answer.
+    /// Requires a response.
     Request(Request),
-    /// Wants none.
+    /// Requires no response.
     Notification(Notification),
-    /// Is one.
+    /// Responds to a request.
     Response(Response),
 }
 
-/// A request.
+/// A message that requires a response.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What the answer is recognised by.
+    /// Identifies the response.
     pub id: Id,
-    /// The method.
+    /// The method, such as `tools/call`.
     pub method: String,
-    /// The parameters, one level deep.
+    /// The parameters, of which only the first level is parsed.
     pub params: Option<RawObject>,
-    /// Members that JSON-RPC does not name.
+    /// Members that JSON-RPC does not define.
     pub extra: RawObject,
 }
 
-/// A notification.
+/// A message that requires no response.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    /// The method.
+    /// The method, such as `tools/call`.
     pub method: String,
-    /// The parameters, one level deep.
+    /// The parameters, of which only the first level is parsed.
     pub params: Option<RawObject>,
-    /// Members that JSON-RPC does not name.
+    /// Members that JSON-RPC does not define.
     pub extra: RawObject,
 }
 
-/// An answer to a request.
+/// A response to a request.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// The request's id; absent or null only where an error could not read it.
+    /// The request's id; `None` only in an error response to a request whose id could not be parsed.
     pub id: Option<Id>,
-    /// How it ended.
+    /// Result or error.
     pub outcome: Outcome,
-    /// Members that JSON-RPC does not name.
+    /// Members that JSON-RPC does not define.
     pub extra: RawObject,
 }
 
-/// How a request ended.
+/// The result or error of a request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The `result`, untouched.
+    /// The `result`, unchanged.
     Result(Box<RawValue>),
-    /// The `error`, untouched; [`ErrorObject::parse`] reads it.
+    /// The `error`, unchanged; [`ErrorObject::parse`] parses it.
     Error(Box<RawValue>),
 }
 
 impl Message {
-    /// Reads one message; a batch is refused here, [`crate::batch::Body`] reads both.
+    /// Parses one message. A batch is refused; [`crate::batch::Body`] parses both.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         parse::message(json)
     }
@@ -108,7 +108,7 @@ impl Message {
 }
 
 impl Request {
-    /// A request of ours.
+    /// Creates a request.
     pub fn new(id: Id, method: &str, params: Option<RawObject>) -> Self {
         Self {
             id,
@@ -118,24 +118,24 @@ impl Request {
         }
     }
 
-    /// The tool of a `tools/call`: `params.name`.
+    /// The tool name of a `tools/call`: `params.name`.
     pub fn tool_name(&self) -> Option<String> {
         (self.method == "tools/call")
             .then(|| self.params.as_ref()?.text("name"))
             .flatten()
     }
 
-    /// The arguments of a `tools/call`, raw.
+    /// The arguments of a `tools/call`, as raw JSON.
     pub fn arguments(&self) -> Option<&RawValue> {
         self.params.as_ref()?.get("arguments")
     }
 
-    /// `params._meta`; reading the message has made sure that it is an object without duplicates.
+    /// `params._meta`; the parser has checked that it is an object without duplicate keys.
     pub fn meta(&self) -> Option<RawObject> {
         meta(self.params.as_ref())
     }
 
-    /// Replaces `params._meta`; an empty one is taken out.
+    /// Replaces `params._meta`, or removes it if `meta` is empty.
     pub fn set_meta(&mut self, meta: &RawObject) {
         let params = self.params.get_or_insert_default();
         if meta.is_empty() {
@@ -145,7 +145,7 @@ impl Request {
         }
     }
 
-    /// The token by which progress of this request is reported: `params._meta.progressToken`.
+    /// The token for progress notifications of this request: `params._meta.progressToken`.
     pub fn progress_token(&self) -> Option<Id> {
         Id::parse(self.meta()?.get("progressToken")?).ok()
     }
@@ -162,7 +162,7 @@ impl Request {
 }
 
 impl Notification {
-    /// A notification of ours.
+    /// Creates a notification.
     pub fn new(method: &str, params: Option<RawObject>) -> Self {
         Self {
             method: method.to_owned(),
@@ -171,7 +171,7 @@ impl Notification {
         }
     }
 
-    /// `notifications/cancelled` for the request `id`.
+    /// Creates a `notifications/cancelled` for the request `id`.
     pub fn cancelled(id: &Id, reason: &str) -> Self {
         let mut params = RawObject::new();
         params.set("requestId", id.raw().to_owned());
@@ -179,19 +179,19 @@ impl Notification {
         Self::new("notifications/cancelled", Some(params))
     }
 
-    /// `params._meta`.
+    /// `params._meta`, if it is set.
     pub fn meta(&self) -> Option<RawObject> {
         meta(self.params.as_ref())
     }
 
-    /// The request that a `notifications/cancelled` is about.
+    /// The id of the request that a `notifications/cancelled` refers to.
     pub fn cancelled_request(&self) -> Option<Id> {
         (self.method == "notifications/cancelled")
             .then(|| Id::parse(self.params.as_ref()?.get("requestId")?).ok())
             .flatten()
     }
 
-    /// The token that a `notifications/progress` is about.
+    /// The progress token of a `notifications/progress`.
     pub fn progress_token(&self) -> Option<Id> {
         (self.method == "notifications/progress")
             .then(|| Id::parse(self.params.as_ref()?.get("progressToken")?).ok())
@@ -205,7 +205,7 @@ impl Notification {
 }
 
 impl Response {
-    /// The answer to the request `id`.
+    /// Creates a successful response to the request `id`.
     pub fn result(id: Id, result: Box<RawValue>) -> Self {
         Self {
             id: Some(id),
@@ -214,7 +214,7 @@ impl Response {
         }
     }
 
-    /// The refusal of the request `id`; `None` where it could not be read.
+    /// Creates an error response to the request `id`; `None` if the id could not be parsed.
     pub fn error(id: Option<Id>, error: &ErrorObject) -> Self {
         Self {
             id,
@@ -223,7 +223,7 @@ impl Response {
         }
     }
 
-    /// The error object, where this is one that can be read.
+    /// The error object, if this is an error response with a valid one.
     pub fn error_object(&self) -> Option<ErrorObject> {
         match &self.outcome {
             Outcome::Error(error) => ErrorObject::parse(error),
@@ -231,7 +231,7 @@ impl Response {
         }
     }
 
-    /// The response as JSON text. An id that is not known is written as null (JSON-RPC 2.0).
+    /// The response as JSON text. An unknown id is serialized as null (JSON-RPC 2.0).
     pub fn to_bytes(&self) -> Vec<u8> {
         let (key, value) = match &self.outcome {
             Outcome::Result(value) => ("result", value.get()),

@@ -1,10 +1,10 @@
-//! A JSON object of which only the first level is known: key → raw value, in order.
+//! A JSON object of which only the first level is parsed: keys with raw values, in order.
 //!
-//! Whatever the gateway must change is one of these, edited key by key. `message`, `tools`
-//! and `initialize` build on it.
+//! Whatever the gateway changes is represented this way and edited key by key. Used by `message`, `tools` and
+//! `initialize`.
 //!
-//! Invariant: a value that is not set keeps its bytes, white space and number digits
-//! included; a key occurs once, compared after its escapes are resolved.
+//! Invariant: a value that is not set keeps its bytes, including white space and number formats; keys are unique after
+//! their escapes are resolved.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,37 +14,37 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The most members an object may have; no MCP object comes near it.
+/// Maximum number of members of an object, far more than any MCP object has.
 pub const MAX_MEMBERS: usize = 4096;
 
 /// A shallow, ordered JSON object.
 #[derive(Clone, Debug, Default)]
 pub struct RawObject(Vec<(String, Box<RawValue>)>);
 
-/// Why a text is no [`RawObject`].
+/// Why a text is not a [`RawObject`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text is not JSON.
     #[error("not valid JSON")]
     Json(#[source] serde_json::Error),
-    /// The text is JSON, but no object.
+    /// The text is JSON, but not an object.
     #[error("must be a JSON object")]
     NotAnObject,
-    /// A key occurs twice, so two readers could see two different objects.
+    /// A key is duplicated, so that two readers could see different objects.
     #[error("key {0:?} occurs more than once")]
     DuplicateKey(String),
-    /// More than [`MAX_MEMBERS`] keys.
+    /// The object has more than [`MAX_MEMBERS`] keys.
     #[error("has more than {MAX_MEMBERS} keys")]
     TooManyMembers,
 }
 
 impl RawObject {
-    /// An object without members.
+    /// Creates an object without members.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads the first level of `json`.
+    /// Parses the first level of `json`.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         members(json).map(Self)
     }
@@ -62,14 +62,14 @@ impl RawObject {
         serde_json::from_str(self.get(key)?.get()).ok()
     }
 
-    /// The value of `key` as an object; `None` where the key is absent.
+    /// The value of `key` as an object; `None` if the key is absent.
     pub fn object(&self, key: &str) -> Result<Option<Self>, Error> {
         self.get(key)
             .map(|value| Self::parse(value.get().as_bytes()))
             .transpose()
     }
 
-    /// Sets `key` where it stands, or appends it.
+    /// Replaces the value of `key` in place, or appends it.
     pub fn set(&mut self, key: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(name, _)| name == key) {
             Some((_, old)) => *old = value,
@@ -77,23 +77,23 @@ impl RawObject {
         }
     }
 
-    /// Sets `key` to a value of ours.
+    /// Serializes a value and sets it as the value of `key`.
     pub fn set_value(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
         self.set(key, raw(value));
     }
 
-    /// Takes `key` out.
+    /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<Box<RawValue>> {
         let at = self.0.iter().position(|(name, _)| name == key)?;
         Some(self.0.remove(at).1)
     }
 
-    /// Keeps the members whose key `keep` approves of.
+    /// Removes the members for whose key `keep` returns false.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.0.retain(|(name, _)| keep(name));
     }
 
-    /// The members in their order.
+    /// The members, in the order of the object.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), &**value))
     }
@@ -103,7 +103,7 @@ impl RawObject {
         self.0.is_empty()
     }
 
-    /// The object as JSON text; values untouched, nothing between the members but commas.
+    /// The object as JSON text, with unchanged values and without white space between members.
     pub fn to_bytes(&self) -> Vec<u8> {
         let size = self
             .iter()
@@ -120,7 +120,7 @@ impl RawObject {
         raw(self)
     }
 
-    /// Writes `"key":value,"key":value`; a comma comes first where `out` needs one.
+    /// Writes `"key":value,"key":value`, preceded by a comma if `out` needs one.
     pub(crate) fn write_members(&self, out: &mut Vec<u8>) {
         for (name, value) in self.iter() {
             if out.last().is_some_and(|byte| *byte != b'{') {
@@ -139,17 +139,18 @@ impl Serialize for RawObject {
     }
 }
 
-/// `value` as raw JSON. For values of ours, whose types always have a JSON form.
+/// Serializes `value` to raw JSON. Only for this project's types, which can always be serialized.
 pub fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("our own types have string keys and serialise")
+    serde_json::value::to_raw_value(value)
+        .expect("this project's types have string keys and can be serialized")
 }
 
 /// Appends `text` as a JSON string.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string serialises and a Vec takes it");
+    serde_json::to_writer(out, text).expect("a string can be serialized into a Vec");
 }
 
-/// The members of the object `json`, with owned or borrowed values.
+/// Parses the members of the object `json`, with owned or borrowed values.
 pub(crate) fn members<'a, V: Deserialize<'a>>(json: &'a [u8]) -> Result<Vec<(String, V)>, Error> {
     let Members(members) = serde_json::from_slice(json).map_err(|error| {
         if error.is_data() {
@@ -188,7 +189,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<V>, A::Error> {
         let mut members = Vec::new();
         while let Some((name, value)) = map.next_entry()? {
-            // One past the limit is kept, so that the caller can tell; the rest costs nothing.
+            // One member above the limit is kept, so that the caller can detect the excess; all others are dropped.
             if members.len() <= MAX_MEMBERS {
                 members.push((name, value));
             }

@@ -1,9 +1,10 @@
-//! Server-sent events, both ways (HTML standard, "Server-sent events").
+//! Decodes and encodes server-sent events (HTML standard, "Server-sent events").
 //!
-//! Decoded from servers and, in the client library, from the gateway; encoded to clients.
+//! The data plane decodes streams of servers and encodes streams to clients; the client library decodes streams of the
+//! gateway.
 //!
-//! Invariant: how the bytes are cut into chunks never changes the events, and an event larger
-//! than the limit ends the stream instead of filling memory.
+//! Invariant: the events do not depend on how the bytes are split into chunks, and an event larger than the limit is an
+//! error instead of filling memory.
 
 use std::collections::VecDeque;
 
@@ -15,29 +16,29 @@ mod tests;
 
 pub use encode::{comment, encode, message};
 
-/// What the field lines between two empty lines said.
+/// One event: the fields between two empty lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// The `event` field; MCP uses none or `message`.
+    /// The `event` field; in MCP, absent or `message`.
     pub event: Option<String>,
-    /// The `id` field, where the event has one of its own.
+    /// The `id` field, if the event has one.
     pub id: Option<String>,
-    /// The `data` lines, joined by line feeds; `None` where there was none.
+    /// The `data` lines, joined by line feeds; `None` if there are none.
     pub data: Option<Bytes>,
-    /// The `retry` field, milliseconds.
+    /// The `retry` field, in milliseconds.
     pub retry: Option<u64>,
 }
 
 impl Event {
-    /// The JSON-RPC text in the event. `None` for priming events, whose data is empty, and
-    /// for events of other kinds.
+    /// The JSON-RPC message in the event. `None` for priming events, whose data is empty, and for other types of
+    /// events.
     pub fn message(&self) -> Option<&Bytes> {
         let ours = matches!(self.event.as_deref(), None | Some("" | "message"));
         self.data.as_ref().filter(|data| ours && !data.is_empty())
     }
 }
 
-/// The stream cannot be read on.
+/// Why reading a stream failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An event exceeds the limit.
@@ -48,26 +49,26 @@ pub enum Error {
     },
 }
 
-/// An incremental reader: bytes in, events out.
+/// An incremental decoder: takes bytes, returns events.
 ///
-/// An event that the end of the stream cuts off is dropped, as the standard says.
+/// An incomplete event at the end of the stream is dropped, as the standard requires.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
     line: Vec<u8>,
     event: Event,
-    /// The data lines so far, each followed by a line feed.
+    /// The data lines of the current event, each followed by a line feed.
     data: Vec<u8>,
-    /// The last byte was a CR: a LF that follows belongs to it.
+    /// The last byte was a CR; an LF directly after it is part of the same line end.
     after_cr: bool,
-    /// Nothing but a part of a byte order mark has been seen.
+    /// No complete line has been read, so a byte order mark may still follow.
     at_start: bool,
     ready: VecDeque<Event>,
     failed: Option<Error>,
 }
 
 impl Decoder {
-    /// A decoder of a stream whose events hold at most `limit` bytes each.
+    /// Creates a decoder that accepts events of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -81,8 +82,8 @@ impl Decoder {
         }
     }
 
-    /// Takes the next bytes of the stream. After an error every further call repeats it;
-    /// events that came before it can still be taken.
+    /// Adds the next bytes of the stream. After an error, every further call returns it again; events before the error
+    /// are still available.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Error> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -90,12 +91,12 @@ impl Decoder {
         self.read(chunk).inspect_err(|error| self.failed = Some(*error))
     }
 
-    /// The next event that is complete.
+    /// Removes and returns the next complete event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.ready.pop_front()
     }
 
-    /// Bytes of the event that is not complete yet.
+    /// The number of bytes held for the incomplete event.
     pub fn held(&self) -> usize {
         self.data.len() + self.line.len()
     }
@@ -139,7 +140,7 @@ impl Decoder {
             self.field(&line);
         }
         line.clear();
-        self.line = line; // keeps the allocation
+        self.line = line; // reuse the allocation
     }
 
     fn field(&mut self, line: &[u8]) {
@@ -155,7 +156,7 @@ impl Decoder {
             b"event" => self.event.event = Some(text()),
             b"id" if !value.contains(&0) => self.event.id = Some(text()),
             b"retry" if value.iter().all(u8::is_ascii_digit) => self.event.retry = text().parse().ok(),
-            _ => {} // comments, and fields nobody knows
+            _ => {} // comments and unknown fields
         }
     }
 

@@ -1,9 +1,9 @@
-//! Tasks of MCP 2025-11-25 (SEP-1686), as a requestor needs them: asking for one, reading its status.
+//! Tasks of MCP 2025-11-25 (SEP-1686) from the requestor's side: requesting a task and reading its status.
 //!
-//! The data plane runs jobs as tasks where a server offers them. Nothing of the modern era's extension
-//! (SEP-2663) is here, whose task has another shape.
+//! The data plane executes jobs as tasks if a server supports them. The modern era's extension (SEP-2663), whose tasks
+//! have another format, is not covered.
 //!
-//! Invariant: a status that is not known counts as working, for the server will say what became of it.
+//! Invariant: an unknown status counts as working, because a later status of the server tells the outcome.
 
 use std::time::Duration;
 
@@ -11,45 +11,45 @@ use serde_json::value::RawValue;
 
 use crate::raw::RawObject;
 
-/// The `_meta` key under which a task's result names its task.
+/// The `_meta` key of a task's result that contains the task's id.
 const META_RELATED: &str = "io.modelcontextprotocol/related-task";
 
-/// Whether a tool may, must or must not be called as a task (`execution.taskSupport`).
+/// Whether a tool can, must or must not be called as a task (`execution.taskSupport`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Support {
-    /// It must not, which is so unless it says otherwise.
+    /// It must not be called as a task. The default.
     #[default]
     Forbidden,
-    /// As the requestor likes.
+    /// It can be called as a task or directly.
     Optional,
-    /// It must.
+    /// It must be called as a task.
     Required,
 }
 
-/// How far a task is.
+/// The status of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Under way.
+    /// The task is running.
     Working,
-    /// It waits for an answer, which `tasks/result` brings the question to.
+    /// The task waits for input; `tasks/result` returns the server's request for it.
     InputRequired,
-    /// Over: completed, failed or cancelled. `tasks/result` says how.
+    /// The task is completed, failed or cancelled; `tasks/result` returns the outcome.
     Over,
 }
 
 /// A task of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Its id, which is as good as a key to it.
+    /// The task's id. Secret: anyone who knows it can access the task.
     pub id: String,
-    /// How far it is.
+    /// The current status.
     pub status: Status,
-    /// How long the server asks to be left alone between two questions.
+    /// The interval between polls that the server requests.
     pub poll_interval: Option<Duration>,
 }
 
 impl Support {
-    /// Reads a tool's `execution`.
+    /// Reads a tool's `execution` member.
     pub fn of(execution: Option<&RawObject>) -> Self {
         let said = execution.and_then(|execution| execution.text("taskSupport"));
         match said.as_deref() {
@@ -61,13 +61,13 @@ impl Support {
 }
 
 impl Task {
-    /// Reads the `result` of a `tasks/get`.
+    /// Parses the `result` of `tasks/get`.
     pub fn parse(result: &RawValue) -> Option<Self> {
         Self::of(&RawObject::parse(result.get().as_bytes()).ok()?)
     }
 
-    /// The task that the `result` of a request began, if it is a `CreateTaskResult`. A server that knows no
-    /// tasks answers with the result itself.
+    /// The task in the `result` of a request, if it is a `CreateTaskResult`. A server without task support returns the
+    /// actual result instead.
     pub fn created(result: &RawValue) -> Option<Self> {
         let result = RawObject::parse(result.get().as_bytes()).ok()?;
         if result.get("content").is_some() {
@@ -93,7 +93,7 @@ impl Task {
     }
 }
 
-/// Whether a server's `capabilities` offer tools as tasks: `tasks.requests.tools.call`.
+/// Whether a server's `capabilities` support calling tools as tasks: `tasks.requests.tools.call`.
 pub fn offered(capabilities: &RawObject) -> bool {
     let step = |object: RawObject, key| object.object(key).ok().flatten();
     let tools = step(capabilities.clone(), "tasks")
@@ -102,7 +102,7 @@ pub fn offered(capabilities: &RawObject) -> bool {
     tools.is_some_and(|tools| tools.get("call").is_some())
 }
 
-/// The `task` member of `params`: the server is to keep the task for `ttl`.
+/// The `task` member of `params`, which asks the server to keep the task for `ttl`.
 pub fn wanted(ttl: Duration) -> RawObject {
     let mut task = RawObject::new();
     task.set_value("ttl", &u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
@@ -116,8 +116,8 @@ pub fn about(id: &str) -> RawObject {
     params
 }
 
-/// A task's result as the plain result of its request: without the task's id, which is of no use to
-/// whoever did not ask for a task. All else keeps its bytes.
+/// Converts a task's result to an ordinary result: removes the task's id, which is meaningless for a client that did
+/// not request a task. Everything else keeps its bytes.
 pub fn plain(result: Box<RawValue>) -> Box<RawValue> {
     let Ok(mut object) = RawObject::parse(result.get().as_bytes()) else {
         return result;
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_task_is_told_from_a_result() {
+    fn a_created_task_is_distinguished_from_a_result() {
         let created = r#"{"task":{"taskId":"t","status":"working","ttl":1,"pollInterval":1500,"x":{}}}"#;
         let task = Task {
             id: "t".to_owned(),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_is_known_for_what_it_means() {
+    fn every_status_is_recognised() {
         for (word, status) in [
             ("working", Status::Working),
             ("submitted", Status::Working),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_offers_tasks_where_it_says_so_in_full() {
+    fn a_server_supports_tasks_only_if_it_declares_the_full_path() {
         let offers = |json: &str| offered(&RawObject::parse(json.as_bytes()).unwrap());
         assert!(offers(
             r#"{"tasks":{"list":{},"requests":{"tools":{"call":{}}}}}"#
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_loses_its_tasks_id_and_nothing_else() {
+    fn only_the_task_id_is_removed_from_a_result() {
         let related = r#""io.modelcontextprotocol/related-task":{"taskId":"t"}"#;
         let alone = plain(raw(&format!(r#"{{"content":[ 1e400 ],"_meta":{{{related}}}}}"#)));
         assert_eq!(alone.get(), r#"{"content":[ 1e400 ]}"#);

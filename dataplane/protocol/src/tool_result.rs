@@ -1,18 +1,18 @@
-//! The result of `tools/call`: what little the gateway and the client look at or write.
+//! The parts of a `tools/call` result that the gateway and the client read or write.
 //!
-//! Acknowledgements are written with it; the client library reads both kinds.
+//! The gateway creates acknowledgements with it; the client library reads acknowledgements and results.
 //!
-//! Invariant: a server's result is only looked at, never rewritten here.
+//! Invariant: a server's result is only read here, never changed.
 
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::raw::{RawObject, raw};
 
-/// The `_meta` key of an acknowledgement: `{id, status}` of the accepted call's job.
+/// The `_meta` key of an acknowledgement, with `{id, status}` of the accepted call's job.
 pub const META_JOB: &str = "dev.asyncmcp/job";
 
-/// A result of one text, which a model reads.
+/// A result with one text for the model.
 pub fn text(text: &str, is_error: bool) -> RawObject {
     let mut result = RawObject::new();
     result.set("content", raw(&json!([{"type": "text", "text": text}])));
@@ -20,7 +20,7 @@ pub fn text(text: &str, is_error: bool) -> RawObject {
     result
 }
 
-/// The acknowledgement of a call whose result comes by webhook.
+/// The acknowledgement of a call whose result is delivered by webhook.
 pub fn acknowledgement(message: &str, job: &str, status: &str) -> RawObject {
     let mut meta = RawObject::new();
     meta.set(META_JOB, raw(&json!({"id": job, "status": status})));
@@ -35,7 +35,7 @@ pub fn is_error(result: &RawValue) -> bool {
         .is_ok_and(|result| result.get("isError").is_some_and(|value| value.get() == "true"))
 }
 
-/// The job that an acknowledgement names.
+/// The id of the job in an acknowledgement.
 pub fn acknowledged_job(result: &RawValue) -> Option<String> {
     let result = RawObject::parse(result.get().as_bytes()).ok()?;
     let meta = result.object("_meta").ok()??;
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_acknowledgement_names_its_job_and_is_no_error() {
+    fn an_acknowledgement_contains_its_job_and_is_not_an_error() {
         let result = acknowledgement("accepted", "01abc", "working").to_raw();
         assert_eq!(acknowledged_job(&result).as_deref(), Some("01abc"));
         assert!(!is_error(&result));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_result_names_no_job() {
+    fn an_ordinary_result_contains_no_job() {
         let result = text("no", true).to_raw();
         assert!(is_error(&result) && acknowledged_job(&result).is_none());
     }

@@ -1,59 +1,59 @@
-//! `tools/list`: servers' tools read, edited, and merged into one list.
+//! `tools/list`: parses the tools of servers, edits them, and merges them into one list.
 //!
-//! The catalogue reads a server's pages with it and writes the list a client sees.
+//! The catalogue parses the pages of servers with it and creates the list for clients.
 //!
-//! Invariant: of a tool only its name, `outputSchema`, `execution` and one `_meta` key ever change.
+//! Invariant: only the name, `outputSchema`, `execution` and one `_meta` key of a tool are ever changed.
 
 use serde_json::value::RawValue;
 
 use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
-/// The `_meta` key that marks a tool whose result comes by webhook; its value is `"webhook"`.
+/// The `_meta` key that marks a tool whose result is delivered by webhook; its value is `"webhook"`.
 pub const META_DELIVERY: &str = "dev.asyncmcp/delivery";
-/// The longest tool name.
+/// Maximum length of a tool name.
 pub const MAX_NAME: usize = 128;
 
-/// One tool, one level deep.
+/// A tool, of which only the first level is parsed.
 #[derive(Clone, Debug)]
 pub struct Tool {
     name: String,
     object: RawObject,
 }
 
-/// One page of a server's list.
+/// One page of a server's tool list.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The tools that can be read.
+    /// The valid tools.
     pub tools: Vec<Tool>,
-    /// Where the next page begins.
+    /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
-    /// Entries without a readable name; they are left out, the others stay.
+    /// The number of entries without a valid name, which are skipped.
     pub unreadable: usize,
 }
 
-/// A list cannot be read.
+/// Why a tool list is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The result is no object.
+    /// The result is not an object.
     #[error("the result of tools/list {0}")]
     Result(#[source] raw::Error),
-    /// `tools` is missing or no array.
+    /// `tools` is missing or not an array.
     #[error("`tools` is missing or not an array")]
     Tools,
 }
 
-/// What a tool says about repeating it. Hints of the server, believed as far as the route does.
+/// A tool's hints about repeated calls. The server sets them; the route decides whether they are trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Annotations {
-    /// Calling it twice does no more than once.
+    /// A second call has no further effect.
     pub idempotent: bool,
-    /// It changes nothing.
+    /// A call changes nothing.
     pub read_only: bool,
 }
 
 impl Page {
-    /// Reads the `result` of a `tools/list`.
+    /// Parses the `result` of `tools/list`.
     pub fn parse(result: &RawValue) -> Result<Self, Error> {
         let result = RawObject::parse(result.get().as_bytes()).map_err(Error::Result)?;
         let tools = result.get("tools").ok_or(Error::Tools)?;
@@ -73,7 +73,7 @@ impl Page {
 }
 
 impl Tool {
-    /// Reads a tool; `None` where it is no object with one string `name`.
+    /// Parses a tool; `None` if it is not an object with exactly one string `name`.
     pub fn parse(tool: &RawValue) -> Option<Self> {
         let object = RawObject::parse(tool.get().as_bytes()).ok()?;
         let name = object.text("name")?;
@@ -85,31 +85,31 @@ impl Tool {
         &self.name
     }
 
-    /// Gives it another name, in the same place.
+    /// Changes the name in place.
     pub fn rename(&mut self, name: &str) {
         name.clone_into(&mut self.name);
         self.object.set_value("name", name);
     }
 
-    /// Marks it as answered by webhook. The output schema goes, since an acknowledgement
-    /// does not fulfil it and every SDK checks. So does `execution`: whether the server runs it as
-    /// a task is the gateway's affair, and a client that must ask for a task is not acknowledged.
+    /// Marks the tool as one whose result is delivered by webhook. Removes the output schema, because SDKs validate
+    /// results and an acknowledgement does not match it. Removes `execution` as well: the gateway decides whether to
+    /// call the tool as a task, and a client that has to request a task would not get an acknowledgement.
     pub fn deliver_by_webhook(&mut self) {
         self.object.remove("outputSchema");
         self.object.remove("execution");
-        // A `_meta` that is no object means nothing to anyone and gives way.
+        // A `_meta` that is not an object is invalid and is replaced.
         let mut meta = self.object.object("_meta").ok().flatten().unwrap_or_default();
         meta.set_value(META_DELIVERY, "webhook");
         self.object.set("_meta", meta.to_raw());
     }
 
-    /// Whether the result comes by webhook.
+    /// Whether the result is delivered by webhook.
     pub fn is_delivered_by_webhook(&self) -> bool {
         let meta = self.object.object("_meta").ok().flatten();
         meta.and_then(|meta| meta.text(META_DELIVERY)).as_deref() == Some("webhook")
     }
 
-    /// What it says about repeating it.
+    /// The hints about repeated calls.
     pub fn annotations(&self) -> Annotations {
         let hints = self
             .object
@@ -124,18 +124,18 @@ impl Tool {
         }
     }
 
-    /// Whether it may or must be called as a task.
+    /// Whether the tool can or must be called as a task.
     pub fn task_support(&self) -> Support {
         Support::of(self.object.object("execution").ok().flatten().as_ref())
     }
 
-    /// The tool as an object.
+    /// The tool's JSON object.
     pub fn object(&self) -> &RawObject {
         &self.object
     }
 }
 
-/// The `result` of a `tools/list` on one page.
+/// The `result` of `tools/list` with all tools on one page.
 pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Box<RawValue> {
     let tools: Vec<_> = tools.into_iter().map(Tool::object).collect();
     let mut result = RawObject::new();
@@ -143,7 +143,7 @@ pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Box<RawValu
     result.to_raw()
 }
 
-/// Whether clients accept `name`: `[A-Za-z0-9_.-]{1,128}` (SEP-986).
+/// Whether `name` is a valid tool name: `[A-Za-z0-9_.-]{1,128}` (SEP-986).
 pub fn is_valid_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
@@ -160,7 +160,7 @@ mod tests {
     const TOOL: &str = r#"{"title":"T","name":"slow","inputSchema":{ "max":1e400 },"outputSchema":true,"execution":{"taskSupport":"required"},"_meta":{"v":[ 1 ]},"x-vendor":{ }}"#;
 
     #[test]
-    fn a_webhook_tool_changes_in_four_places_only() {
+    fn a_webhook_tool_is_changed_in_four_places_only() {
         let mut tool = Tool::parse(serde_json::from_str(TOOL).unwrap()).unwrap();
         assert_eq!(tool.task_support(), Support::Required);
         tool.rename("a_slow");
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_left_alone_keeps_its_bytes() {
+    fn an_unchanged_tool_keeps_its_bytes() {
         let list = format!(r#"{{"tools":[{TOOL}]}}"#);
         let page = page(&list).unwrap();
         assert_eq!(list_result(&page.tools).get(), list);
     }
 
     #[test]
-    fn unreadable_entries_do_not_cost_the_readable_ones() {
+    fn invalid_entries_do_not_affect_the_valid_ones() {
         let page = page(r#"{"tools":[5,{"name":7},{"name":"a","name":"b"},{"name":"ok"}],"nextCursor":"n"}"#)
             .unwrap();
         assert_eq!((page.tools.len(), page.unreadable), (1, 3));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_every_client_accepts() {
+    fn valid_names_are_those_that_every_client_accepts() {
         for name in ["a", "A_b-c.9", &"x".repeat(128)] {
             assert!(is_valid_name(name), "{name}");
         }

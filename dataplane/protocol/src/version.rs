@@ -1,8 +1,8 @@
-//! The protocol revisions that are known, newest first wherever they are listed.
+//! The supported protocol versions, listed newest first everywhere.
 //!
-//! Used at the door, at `initialize` in both directions, and by the client library.
+//! Used by the endpoint, for `initialize` in both directions, and by the client library.
 //!
-//! Invariant: 2024-11-05 is not among them; its HTTP+SSE transport is not offered.
+//! Invariant: 2024-11-05 is not supported, because its HTTP+SSE transport is not.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use serde::{Serialize, Serializer};
 
 use crate::era::Era;
 
-/// A revision of the Model Context Protocol.
+/// A version of the Model Context Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// Streamable HTTP appears; the only one with batches.
+    /// Introduces Streamable HTTP; the only version with batches.
     V2025_03_26,
-    /// Batches go, the `MCP-Protocol-Version` header comes.
+    /// Removes batches, adds the header `MCP-Protocol-Version`.
     V2025_06_18,
-    /// The newest with sessions.
+    /// The newest version with sessions.
     V2025_11_25,
-    /// Stateless.
+    /// The first version without sessions.
     V2026_07_28,
 }
 
@@ -27,10 +27,10 @@ impl Version {
     /// The versions with sessions.
     pub const LEGACY: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 
-    /// The version a legacy request has when it names none (2025-11-25, Transports).
+    /// The version of a legacy request that does not name one (2025-11-25, Transports).
     pub const ASSUMED: Self = Self::V2025_03_26;
 
-    /// The version named `text`.
+    /// Parses the name of a version.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "2025-03-26" => Some(Self::V2025_03_26),
@@ -59,8 +59,8 @@ impl Version {
         }
     }
 
-    /// The answer to an `initialize` that asks for `requested`: that version if it has
-    /// sessions and is known, else the newest that does.
+    /// The version to answer an `initialize` with: the requested one if it is known and has sessions, otherwise the
+    /// newest with sessions.
     pub fn negotiate(requested: &str) -> Self {
         Self::parse(requested)
             .filter(|version| version.era() == Era::Legacy)
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn negotiates_what_was_asked_for_or_the_newest_with_sessions() {
+    fn negotiates_the_requested_version_or_the_newest_with_sessions() {
         for version in Version::LEGACY {
             assert_eq!(Version::negotiate(version.as_str()), version);
         }

@@ -1,9 +1,9 @@
-//! Which tool ran, on disk before it ran: crash tests count executions in it.
+//! A journal of executions, written before each one, in which crash tests count executions.
 //!
 //! Written by `tools` only.
 //!
-//! Invariant: a line is handed to the kernel before the tool does anything, so that killing
-//! this process loses none.
+//! Invariant: a line is written to the kernel before the tool does anything, so that no line is lost when this process
+//! is killed.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,17 +12,17 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-/// A file of lines, or nothing.
+/// A file of JSON lines, or nothing.
 pub(crate) struct Journal(Option<Mutex<File>>);
 
 impl Journal {
-    /// Opens `path` for appending; without one, `record` does nothing.
+    /// Opens `path` for appending; without a path, `record` does nothing.
     pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
         let open = |path| File::options().create(true).append(true).open(path);
         Ok(Self(path.map(open).transpose()?.map(Mutex::new)))
     }
 
-    /// Notes that `tool` is about to run with `key`.
+    /// Records that `tool` is about to run with `key`.
     pub(crate) fn record(&self, tool: &str, key: Option<&str>) -> io::Result<()> {
         let Some(file) = &self.0 else { return Ok(()) };
         let line = format!("{}\n", json!({"tool": tool, "key": key}));
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_process_adds_to_what_the_first_wrote() {
+    fn a_second_process_appends_to_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         for key in [Some("a"), None] {

@@ -1,8 +1,8 @@
 //! An MCP server with a quick tool and a slow one, for examples and tests.
 //!
-//! `make run`, the end-to-end pods and the crash tests start it as a process of its own.
+//! Started as a separate process by `make run`, the end-to-end tests and the crash tests.
 //!
-//! Invariant: nothing in it knows of asyncmcp; it is any server of anyone.
+//! Invariant: it knows nothing about asyncmcp, like any other MCP server.
 
 mod journal;
 mod tools;
@@ -19,20 +19,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::journal::Journal;
 use crate::tools::Tools;
 
-/// An MCP server (Streamable HTTP at /mcp) with the tools echo, `process_batch` and fail.
+/// An example MCP server (Streamable HTTP at /mcp) with a quick tool, a slow tool and a failing tool.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:18080")]
     listen: SocketAddr,
-    /// A host name that requests may have in their Host header, beside the loopback ones.
+    /// Allowed host name in the Host header, in addition to loopback names (repeatable).
     #[arg(long = "allow-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
-    /// Accept any Host header: for pods, where the Service's name is the host.
+    /// Allow any Host header. For pods, where the host is the Service's name.
     #[arg(long)]
     allow_any_host: bool,
-    /// Append a line of JSON {"tool","key"} to this file before a tool runs.
+    /// File to append a JSON line {"tool","key"} to before a tool runs.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
@@ -67,12 +67,12 @@ fn config(args: &Args) -> StreamableHttpServerConfig {
     config.with_allowed_hosts(hosts)
 }
 
-#[expect(clippy::print_stdout, reason = "tests and people read the address from here")]
+#[expect(clippy::print_stdout, reason = "tests and users read the address from it")]
 fn announce(address: SocketAddr) {
     println!("listening on http://{address}/mcp");
 }
 
-/// Ends the process at once; an example has nothing to drain.
+/// Returns on Ctrl-C or SIGTERM. The process then exits at once; an example has nothing to drain.
 async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

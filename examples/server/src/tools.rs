@@ -1,8 +1,8 @@
-//! The tools: one that answers while the caller watches, one that takes its time, one that fails.
+//! The tools: a quick one with progress, a slow one, and one that fails.
 //!
-//! `main` serves them; rmcp makes a copy for every session.
+//! Served by `main`; rmcp clones them for every session.
 //!
-//! Invariant: an execution is in the journal before it has any effect.
+//! Invariant: an execution is recorded in the journal before it has any effect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::journal::Journal;
 /// Steps of `echo`, and the time each takes.
 const ECHO_STEPS: u32 = 3;
 const ECHO_STEP: Duration = Duration::from_millis(100);
-/// The longest that `process_batch` works.
+/// Maximum duration of `process_batch`, in seconds.
 const MAX_SECONDS: f64 = 3600.0;
 
-/// What all tools share.
+/// The tools and the journal that they share.
 #[derive(Clone)]
 pub(crate) struct Tools {
     journal: Arc<Journal>,
@@ -33,7 +33,7 @@ pub(crate) struct Tools {
 /// The arguments of `echo`.
 #[derive(Deserialize, JsonSchema)]
 struct Echo {
-    /// The text to say back.
+    /// The text to return.
     text: String,
 }
 
@@ -66,14 +66,14 @@ struct Done {
     processed: u32,
     /// How long it took, in seconds.
     seconds: f64,
-    /// One sentence about it.
+    /// A summary in one sentence.
     summary: String,
 }
 
 /// The arguments of `fail`.
 #[derive(Deserialize, JsonSchema)]
 struct Failure {
-    /// What to fail with.
+    /// The error message.
     #[serde(default)]
     message: Option<String>,
     /// A name for this execution in the server's journal.
@@ -90,7 +90,7 @@ impl Tools {
     }
 
     #[tool(
-        description = "Says the text back at once, in three steps that report progress.",
+        description = "Returns the text, in three steps that report progress.",
         annotations(read_only_hint = true)
     )]
     async fn echo(
@@ -103,7 +103,7 @@ impl Tools {
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]))
     }
 
-    #[tool(description = "Processes a batch of items, slowly, and sums it up.")]
+    #[tool(description = "Processes a batch of items slowly and returns a summary.")]
     async fn process_batch(
         &self,
         Parameters(batch): Parameters<Batch>,
@@ -119,7 +119,7 @@ impl Tools {
         }))
     }
 
-    #[tool(description = "Always fails, as a tool that ran and did not succeed.")]
+    #[tool(description = "Always returns an error result.")]
     async fn fail(&self, Parameters(failure): Parameters<Failure>) -> Result<CallToolResult, ErrorData> {
         self.record("fail", failure.key.as_deref())?;
         let message = failure.message.unwrap_or_else(|| "failed as asked".to_owned());
@@ -127,9 +127,9 @@ impl Tools {
     }
 
     fn record(&self, tool: &str, key: Option<&str>) -> Result<(), ErrorData> {
-        self.journal.record(tool, key).map_err(|error| {
-            ErrorData::internal_error(format!("the journal cannot be written: {error}"), None)
-        })
+        self.journal
+            .record(tool, key)
+            .map_err(|error| ErrorData::internal_error(format!("failed to write the journal: {error}"), None))
     }
 }
 
@@ -141,21 +141,23 @@ impl ServerHandler for Tools {
                 env!("CARGO_PKG_NAME"),
                 env!("CARGO_PKG_VERSION"),
             ))
-            .with_instructions("`echo` answers at once. `process_batch` takes as long as you ask it to.")
+            .with_instructions(
+                "`echo` returns at once. `process_batch` takes as long as its argument `seconds` says.",
+            )
     }
 }
 
 impl Batch {
     fn step(&self) -> Result<Duration, ErrorData> {
         if !(0.0..=MAX_SECONDS).contains(&self.seconds) || self.items == 0 {
-            let message = "`seconds` must lie between 0 and 3600, `items` must be at least 1";
+            let message = "`seconds` must be between 0 and 3600, `items` must be at least 1";
             return Err(ErrorData::invalid_params(message, None));
         }
         Ok(Duration::from_secs_f64(self.seconds) / self.items)
     }
 }
 
-/// Takes `steps` steps of `step` each; reports each one where the caller gave a token.
+/// Runs `steps` steps of `step` each, and reports each one if the caller gave a progress token.
 async fn work(context: &RequestContext<RoleServer>, steps: u32, step: Duration) -> Result<(), ErrorData> {
     for done in 1..=steps {
         tokio::select! {
@@ -173,6 +175,6 @@ async fn report(context: &RequestContext<RoleServer>, done: u32, steps: u32) {
     let progress = ProgressNotificationParam::new(token, f64::from(done))
         .with_total(f64::from(steps))
         .with_message(format!("step {done} of {steps}"));
-    // A caller that has gone does not stop the work.
+    // The work continues even if the caller has disconnected.
     let _ = context.peer.notify_progress(progress).await;
 }

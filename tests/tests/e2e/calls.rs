@@ -17,7 +17,7 @@ async fn a_client_in_a_pod_calls_both_tools_and_the_receiver_gets_a_signed_webho
     let slow = space.call("process_batch", r#"{"seconds": 0.2, "items": 7}"#)?;
     assert!(slow.contains(r#"{"acknowledged":{"id":1,"job":"#), "{slow}");
     let received = space.receives("processed 7 items in 0.2 s").await;
-    assert!(received.contains("signature holds, answered 200"), "{received}");
+    assert!(received.contains("signature valid, answered 200"), "{received}");
     space.done()
 }
 

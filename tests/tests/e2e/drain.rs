@@ -24,7 +24,7 @@ async fn a_deleted_route_delivers_what_it_holds_and_leaves_nothing() -> Result<(
 
     space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
     let received = space.receives("processed 21 items").await;
-    assert!(received.contains("signature holds, answered 200"), "{received}");
+    assert!(received.contains("signature valid, answered 200"), "{received}");
     space.kubectl(&["wait", "--for=delete", "mwr/analytics", "--timeout=60s"])?;
     eventually(PATIENCE, || async {
         let children = space.children().await.map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ async fn a_changed_signing_key_signs_the_next_delivery() -> Result<()> {
     // An attempt that still has the old signature is answered 401, and the next one is signed anew.
     space.call("process_batch", r#"{"seconds": 0.1, "items": 11}"#)?;
     let received = space.receives("processed 11 items").await;
-    assert!(received.contains("signature holds, answered 200"), "{received}");
+    assert!(received.contains("signature valid, answered 200"), "{received}");
     let now = space.get("pods", "analytics-dataplane-0").await?;
     assert_eq!(now["metadata"]["uid"], pod["metadata"]["uid"]);
     space.done()

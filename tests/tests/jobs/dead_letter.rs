@@ -27,7 +27,10 @@ async fn a_dead_letter_is_found_understood_and_replayed() -> Result<()> {
 
     scene.answer(200, Duration::ZERO);
     let said = scene.jobs(&["replay", &id]).await?;
-    assert!(said.succeeded && said.out.contains("replayed"), "{said:?}");
+    assert!(
+        said.succeeded && said.out.contains("queued for replay"),
+        "{said:?}"
+    );
     let posts = scene.receiver.answered(3, PATIENCE).await;
     replayed(&posts)?;
     let job = scene.once(&id, "delivered").await;

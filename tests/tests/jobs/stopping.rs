@@ -19,7 +19,7 @@ async fn a_delivery_is_stopped_and_taken_up_again() -> Result<()> {
 
     let said = scene.jobs(&["stop", &id]).await?;
     assert!(
-        said.succeeded && said.out.contains("it is stopped now"),
+        said.succeeded && said.out.contains("(state: stopped)"),
         "{said:?}"
     );
     scene.gateway.at_rest(PATIENCE).await;

@@ -1,28 +1,28 @@
-//! What the demonstration says before and after.
+//! The texts before and after the demonstration.
 //!
 //! Printed by `demo`.
 //!
-//! Invariant: every line under "try" can be pasted into a shell as it is.
+//! Invariant: every command can be pasted into a shell unchanged.
 
 use super::Args;
 
-/// Where everything is.
+/// The addresses of all parts.
 pub(super) fn head(args: &Args, receiver: &str) -> String {
     let route = args
         .route
         .as_ref()
         .map(|route| format!("  (route {})", route.display()));
     format!(
-        "\nasyncmcp quick start\n\n   endpoint  {}{}\n   receiver  {receiver}  (this process; it verifies every signature)\n",
+        "\nasyncmcp quick start\n\n   endpoint  {}{}\n   receiver  {receiver}  (this process; it verifies signatures)\n",
         args.url,
         route.unwrap_or_default(),
     )
 }
 
-/// Where to look, and what to try.
+/// Where to find metrics, status and log, and commands to try.
 pub(super) fn whats_next(args: &Args) -> anyhow::Result<String> {
     let mut lines = vec![
-        "Where to look while it runs".to_owned(),
+        "While it runs, see".to_owned(),
         format!("   metrics   {}/metrics", args.admin_url),
         format!("   status    {}/status", args.admin_url),
     ];
@@ -32,14 +32,14 @@ pub(super) fn whats_next(args: &Args) -> anyhow::Result<String> {
     if let Some(log) = &args.log {
         lines.push(format!("   log       {}", log.display()));
     }
-    lines.extend([String::new(), "What to try, in another terminal".to_owned()]);
+    lines.extend([String::new(), "Try in another terminal".to_owned()]);
     lines.extend(commands(args)?);
     if let Some(route) = &args.route {
         lines.extend(edit(&route.display().to_string()));
     }
     lines.extend([
         String::new(),
-        "Receiving until Ctrl-C; every delivery's first attempt fails on purpose.".to_owned(),
+        "Receiving until Ctrl-C; the first attempt of every delivery fails on purpose.".to_owned(),
     ]);
     Ok(lines.join("\n"))
 }
@@ -55,7 +55,7 @@ fn commands(args: &Args) -> anyhow::Result<Vec<String>> {
         format!("   {program} call process_batch --url {url} --arg seconds=5"),
         format!("   curl -s {}/metrics | grep asyncmcp_delivery", args.admin_url),
         String::new(),
-        "   The same by hand:".to_owned(),
+        "   The same with curl:".to_owned(),
         format!(
             "   session=$(curl -s -D - -o /dev/null {headers} {url} -d '{initialize}' | tr -d '\\r' | sed -n 's/^mcp-session-id: //p')"
         ),
@@ -67,6 +67,7 @@ fn edit(route: &str) -> [String; 3] {
     [
         String::new(),
         format!("   Edit {route}: add `- {{name: echo}}` under webhookTools and save."),
-        "   The data plane picks it up live; the next echo is acknowledged and comes by webhook.".to_owned(),
+        "   The change takes effect without a restart; the result of the next echo is delivered by webhook."
+            .to_owned(),
     ]
 }

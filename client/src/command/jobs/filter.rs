@@ -1,34 +1,34 @@
-//! Which jobs, as flags.
+//! The flags that select jobs.
 //!
-//! Invariant: a flag is passed on as it was written; what is wrong with it the API says.
+//! Invariant: values are passed on unchanged; the API validates them.
 
 use serde_json::Value;
 
-/// The flags that choose jobs.
+/// Criteria that a job must meet; all of those that are set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Filter {
-    /// queued, running, due, sending, delivered, dead, stopped or ended.
+    /// Only jobs in this state: queued, running, due, sending, delivered, dead, stopped or ended.
     #[arg(long)]
     state: Option<String>,
-    /// Their tool as clients see it.
+    /// Only jobs of this tool, by its name as clients see it.
     #[arg(long)]
     tool: Option<String>,
-    /// Their server's name in the route.
+    /// Only jobs of this server, by its name in the route.
     #[arg(long)]
     server: Option<String>,
-    /// Their client, as `client` of a job names it.
+    /// Only jobs of this client, as shown in the field client of a job.
     #[arg(long)]
     client: Option<String>,
-    /// The host of their receiver, or its whole URL.
+    /// Only jobs for this receiver: its host, or its whole URL.
     #[arg(long, value_name = "HOST|URL")]
     receiver: Option<String>,
-    /// Why they are dead letters, such as `http_4xx`.
+    /// Only dead letters with this reason, such as `http_4xx`.
     #[arg(long, value_name = "CATEGORY")]
     dead_reason: Option<String>,
-    /// Accepted at this time or later (RFC 3339).
+    /// Only jobs accepted at or after this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Accepted before this time (RFC 3339).
+    /// Only jobs accepted before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }

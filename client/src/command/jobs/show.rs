@@ -1,12 +1,12 @@
-//! Jobs as a person reads them.
+//! Formats jobs for people.
 //!
-//! Invariant: what the API does not say is a hyphen, never a guess.
+//! Invariant: a value that the API does not return is shown as a hyphen, never as a guess.
 
 use serde_json::Value;
 
 use super::table::table;
 
-/// Many jobs, a line each.
+/// A table of jobs, one line each.
 pub(super) fn list(jobs: &[Value]) -> String {
     let rows: Vec<_> = jobs.iter().map(row).collect();
     let headings = [
@@ -35,7 +35,7 @@ fn row(job: &Value) -> [String; 8] {
     ]
 }
 
-/// One job and its attempts.
+/// All fields of one job, and its attempts.
 pub(super) fn job(job: &Value) -> String {
     let lines = [
         ("job", text(&job["id"])),
@@ -49,20 +49,20 @@ pub(super) fn job(job: &Value) -> String {
         ("receiver", receiver(&job["receiver"])),
         ("accepted", time(&job["acceptedAt"])),
         (
-            "ended",
+            "call ended",
             because(&Value::String(time(&job["endedAt"])), &job["outcome"]),
         ),
-        ("settled", time(&job["settledAt"])),
+        ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
         ("executions", text(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
-    let lines = lines.map(|(name, value)| format!("{name:14}{value}"));
+    let lines = lines.map(|(name, value)| format!("{name:16}{value}"));
     let none = Vec::new();
     let history = job["history"].as_array().unwrap_or(&none);
     let attempts: Vec<_> = history.iter().map(attempt).collect();
     let headings = [
-        "ATTEMPT", "REPLAY", "STARTED", "TOOK", "OUTCOME", "WHY", "STATUS", "NEXT",
+        "ATTEMPT", "REPLAY", "STARTED", "TOOK", "OUTCOME", "REASON", "STATUS", "NEXT",
     ];
     format!("{}\n\n{}", lines.join("\n"), table(headings, &attempts))
 }
@@ -81,11 +81,11 @@ fn attempt(attempt: &Value) -> [String; 8] {
     ]
 }
 
-/// A value as a word.
+/// A value as text.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        // A name that came from elsewhere must not move the cursor of whoever reads it.
+        // A name from a client or server must not control the user's terminal.
         Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
         other => other.to_string(),
     }
@@ -105,7 +105,7 @@ fn receiver(receiver: &Value) -> String {
     }
 }
 
-/// A receiver's host, with its port.
+/// The host and port of a receiver's URL.
 fn host(url: &Value) -> String {
     let url = url.as_str().and_then(|url| url::Url::parse(url).ok());
     let host = url.as_ref().and_then(url::Url::host_str);
@@ -117,7 +117,7 @@ fn host(url: &Value) -> String {
     }
 }
 
-/// A time without its milliseconds.
+/// A time without fractions of a second.
 fn time(at: &Value) -> String {
     match text(at).split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_told_with_its_attempts() {
+    fn a_job_is_shown_with_its_attempts() {
         let told = job(&json!({
             "id": "01", "webhookId": "msg_1", "state": "dead", "deadReason": "http_4xx", "tool": "batch",
             "server": "s", "client": "ab", "receiver": {"url": "https://r.example/hook", "namedBy": "call"},
@@ -141,13 +141,13 @@ mod tests {
             "history": [{"number": 1, "replay": 0, "startedAt": "2026-11-22T08:00:01Z", "durationMs": 12,
                          "outcome": "dead", "category": "http_4xx", "status": 410}],
         }));
-        assert!(told.contains("state         dead (http_4xx)"), "{told}");
+        assert!(told.contains("state           dead (http_4xx)"), "{told}");
         assert!(
-            told.contains("receiver      https://r.example/hook (named by the call)"),
+            told.contains("receiver        https://r.example/hook (named by the call)"),
             "{told}"
         );
         assert!(
-            told.contains("ended         2026-11-22T08:00:01Z (result)"),
+            told.contains("call ended      2026-11-22T08:00:01Z (result)"),
             "{told}"
         );
         let last = told.lines().last().unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_names_the_host_alone_and_no_control_character() {
+    fn a_line_contains_only_the_receivers_host_and_no_control_character() {
         let line = list(&[json!({"id": "01", "tool": "a\u{1b}[2J", "receiver": {"url": "http://h:81/p"}})]);
         assert!(
             line.contains("h:81") && !line.contains("/p") && !line.contains('\u{1b}'),

@@ -1,8 +1,8 @@
-//! Columns for people.
+//! Aligns cells in columns.
 //!
 //! Invariant: every column is as wide as its widest cell, and no line ends in a space.
 
-/// Lines of cells under their headings, with the same number of cells each.
+/// Formats rows of cells under their headings.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = headings.map(|heading| heading.chars().count());
     for row in rows {

@@ -1,16 +1,16 @@
-//! A client's capabilities as a bit set: a session id carries them in two bytes.
+//! A client's capabilities as a bit set, so that a session id can contain them in two bytes.
 //!
-//! Read at `initialize`, shown again to the servers for whom the gateway is that client.
+//! Parsed at `initialize`, and declared to servers in the sessions that the gateway opens for the client.
 //!
-//! Invariant: one table says which bit is which member; bits are never renumbered, since
-//! session ids outlive a release.
+//! Invariant: one table maps bits to members; bits are never renumbered, because session ids remain valid across
+//! releases.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::raw::{RawObject, raw};
 
-/// The member behind each bit (2025-11-25, Lifecycle).
+/// The member that each bit represents (2025-11-25, Lifecycle).
 const MEMBERS: [&[&str]; 14] = [
     &["roots"],
     &["roots", "listChanged"],
@@ -28,25 +28,25 @@ const MEMBERS: [&[&str]; 14] = [
     &["experimental"],
 ];
 
-/// What a client can do.
+/// The capabilities that a client declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientCapabilities(u16);
 
 impl ClientCapabilities {
-    /// None at all: what the gateway's own sessions declare.
+    /// No capabilities: declared in the gateway's own sessions.
     pub const NONE: Self = Self(0);
 
-    /// The set whose bits are `bits`; unknown bits are dropped.
+    /// Creates a set from its bits; unknown bits are dropped.
     pub fn from_bits(bits: u16) -> Self {
         Self(bits & ((1 << MEMBERS.len()) - 1))
     }
 
-    /// The bits, for keeping.
+    /// The bits, for storage.
     pub fn bits(self) -> u16 {
         self.0
     }
 
-    /// Reads a `capabilities` object; what has no bit is not known to the gateway.
+    /// Parses a `capabilities` object; members without a bit are ignored.
     pub fn parse(capabilities: &RawObject) -> Self {
         let bits = MEMBERS
             .iter()
@@ -73,7 +73,7 @@ impl ClientCapabilities {
     }
 }
 
-/// A member counts when it is there, and is not `false` or `null`.
+/// A member counts if it is present and not `false` or `null`.
 fn declares(object: &RawObject, path: &[&str]) -> bool {
     let [key, rest @ ..] = path else { return false };
     match object.get(key) {

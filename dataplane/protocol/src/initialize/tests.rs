@@ -1,4 +1,4 @@
-//! `initialize` as real clients send it, and as they should not.
+//! `initialize` as real clients send it, and invalid forms.
 
 use proptest::prelude::*;
 
@@ -64,13 +64,13 @@ fn a_receiver_is_a_string_of_bounded_length() {
 }
 
 #[test]
-fn a_long_name_is_cut_between_characters() {
+fn a_long_name_is_truncated_between_characters() {
     let params = parse(&ASYNCMCP.replace("mcp-client", &"é€".repeat(100))).unwrap();
     assert_eq!(params.client_info.name.len(), 127);
 }
 
 #[test]
-fn the_gateway_announces_tools_and_nothing_else() {
+fn the_gateway_declares_tools_and_nothing_else() {
     let result = InitializeResult::of_gateway(Version::V2025_06_18, "1.2.3", None).to_raw();
     assert_eq!(
         result.get(),
@@ -82,7 +82,7 @@ fn the_gateway_announces_tools_and_nothing_else() {
 }
 
 #[test]
-fn a_servers_answer_may_be_sparse() {
+fn a_servers_result_may_omit_optional_fields() {
     let sparse = serde_json::from_str(r#"{"protocolVersion":"2025-11-25"}"#).unwrap();
     let result = InitializeResult::parse(sparse).unwrap();
     assert!(!result.has_tools() && result.instructions.is_none());

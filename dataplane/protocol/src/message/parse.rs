@@ -1,10 +1,9 @@
-//! From bytes to a message, or to the reason why not.
+//! The parser of JSON-RPC messages.
 //!
 //! Called by `Message::parse` and `Body::parse`.
 //!
-//! Invariant: a message that comes out has one reading: no duplicate key in its envelope, its
-//! `params` and their `_meta`. The error names the id where it could be read, so that a
-//! client waiting for it gets its answer.
+//! Invariant: a parsed message is unambiguous: there is no duplicate key in its envelope, its `params` and their
+//! `_meta`. An error contains the id if it could be parsed, so that the waiting client gets a response.
 
 use serde_json::value::RawValue;
 
@@ -14,18 +13,18 @@ use crate::depth::{self, MAX_DEPTH};
 use crate::id::{self, Id};
 use crate::raw::{self, RawObject};
 
-/// Why a body is no message. The text is whole, causes included: it is what the sender gets.
+/// Why a body is not a message. The text includes all causes, because it is sent to the client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not JSON.
+    /// The body is not JSON.
     #[error("the body is not valid JSON: {0}")]
     Json(serde_json::Error),
-    /// JSON, but no JSON-RPC message of MCP.
-    #[error("the body is no JSON-RPC message: {flaw}")]
+    /// The body is JSON, but not a JSON-RPC message of MCP.
+    #[error("the body is not a JSON-RPC message: {flaw}")]
     Invalid {
-        /// The message's id, where it could be read.
+        /// The message's id, if it could be parsed.
         id: Option<Id>,
-        /// What is wrong with it.
+        /// What is wrong with the message.
         flaw: Flaw,
     },
 }
@@ -33,35 +32,35 @@ pub enum Error {
 /// What is wrong with a JSON-RPC message.
 #[derive(Debug, thiserror::Error)]
 pub enum Flaw {
-    /// It nests too deep.
-    #[error("it nests deeper than {MAX_DEPTH} levels")]
+    /// It is nested too deeply.
+    #[error("it is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// The envelope is no object, or has a key twice.
+    /// The message is not an object, or has a duplicate key.
     #[error("the message {0}")]
     Envelope(raw::Error),
-    /// A batch where none may be.
-    #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
+    /// A batch where batches are not allowed.
+    #[error("batches are allowed only in sessions of protocol version 2025-03-26; send one message per POST")]
     Batch,
-    /// A batch without messages, or with too many.
-    #[error("a batch holds 1 to {} messages", crate::batch::MAX_MESSAGES)]
+    /// A batch is empty or too large.
+    #[error("a batch must contain 1 to {} messages", crate::batch::MAX_MESSAGES)]
     BatchSize,
     /// `jsonrpc` is missing or not "2.0".
     #[error("`jsonrpc` must be \"2.0\"")]
     JsonRpc,
-    /// The id is of the wrong kind.
+    /// The id has the wrong type.
     #[error("`id` {0}")]
     Id(id::Error),
-    /// The method is no string.
+    /// The method is not a string.
     #[error("`method` must be a string")]
     Method,
-    /// `params` is no object, or has a key twice.
+    /// `params` is not an object, or has a duplicate key.
     #[error("`params` {0}")]
     Params(raw::Error),
-    /// `params._meta` is no object, or has a key twice.
+    /// `params._meta` is not an object, or has a duplicate key.
     #[error("`params._meta` {0}")]
     Meta(raw::Error),
-    /// Neither a request nor a notification nor a response.
-    #[error("it needs `method`, or `id` with exactly one of `result` and `error`")]
+    /// The message is neither a request nor a notification nor a response.
+    #[error("it must have `method`, or `id` and exactly one of `result` and `error`")]
     Shape,
 }
 
@@ -74,7 +73,7 @@ impl Error {
         }
     }
 
-    /// The id of the message that was refused.
+    /// The id of the refused message.
     pub fn id(&self) -> Option<&Id> {
         match self {
             Self::Json(_) => None,
@@ -82,7 +81,7 @@ impl Error {
         }
     }
 
-    /// The answer to the sender.
+    /// The error response for the sender.
     pub fn to_response(&self) -> Response {
         let error = ErrorObject::new(self.code(), self.to_string());
         Response::error(self.id().cloned(), &error)
@@ -93,7 +92,7 @@ impl Error {
     }
 }
 
-/// The members JSON-RPC names, each raw, and the others.
+/// The members that JSON-RPC defines, each raw, and all others.
 #[derive(Default)]
 struct Envelope<'a> {
     jsonrpc: Option<&'a RawValue>,
@@ -154,7 +153,7 @@ impl<'a> Envelope<'a> {
                 let id = id.map_err(Flaw::Id)?.ok_or(Flaw::Shape)?;
                 Ok(self.into_response(Some(id), Outcome::Result(result.to_owned())))
             }
-            // An error may answer a request whose id could not be read: the id is null or absent.
+            // An error may respond to a request whose id could not be parsed: then the id is null or absent.
             (None, None, Some(error)) => {
                 let id = if self.id.is_some_and(|id| id.get() == "null") {
                     None

@@ -1,4 +1,4 @@
-//! What is a message, what is refused and how, and what is written back.
+//! Parsing, errors and serialization of messages.
 
 use super::*;
 use crate::code::Code;
@@ -20,7 +20,7 @@ fn refusal(json: &str) -> (Code, String) {
 }
 
 #[test]
-fn a_call_is_written_back_with_every_byte_of_its_arguments() {
+fn a_call_is_serialized_with_every_byte_of_its_arguments() {
     let json = concat!(
         r#"{"jsonrpc":"2.0","id":"a\/b","method":"tools/call","params":{"name":"t","#,
         r#""arguments":{ "z":12345678901234567890, "a":1.50 },"_meta":{"x":[ 1 ]}},"vendor":{ }}"#
@@ -35,7 +35,7 @@ fn a_call_is_written_back_with_every_byte_of_its_arguments() {
 }
 
 #[test]
-fn tells_the_four_kinds_apart() {
+fn distinguishes_the_four_kinds_of_messages() {
     assert!(matches!(
         parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
         Message::Notification(_)
@@ -64,7 +64,7 @@ fn tells_the_four_kinds_apart() {
 }
 
 #[test]
-fn duplicate_keys_are_refused_by_name_wherever_a_filter_looks() {
+fn duplicate_keys_are_named_and_refused_wherever_the_gateway_reads() {
     for (json, place) in [
         (
             r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#,
@@ -86,7 +86,7 @@ fn duplicate_keys_are_refused_by_name_wherever_a_filter_looks() {
 }
 
 #[test]
-fn every_other_flaw_has_its_code_and_names_its_member() {
+fn every_other_flaw_has_a_code_and_names_the_member() {
     for (json, code, word) in [
         ("{", Code::ParseError, "JSON"),
         ("", Code::ParseError, "JSON"),
@@ -138,7 +138,7 @@ fn every_other_flaw_has_its_code_and_names_its_member() {
 }
 
 #[test]
-fn a_refused_request_is_answered_under_its_own_id() {
+fn the_error_response_has_the_id_of_the_refused_request() {
     let error =
         Message::parse(br#"{"jsonrpc":"2.0","id":"x","method":"m","params":{"a":1,"a":1}}"#).unwrap_err();
     let answer = String::from_utf8(error.to_response().to_bytes()).unwrap();
@@ -155,7 +155,7 @@ fn a_refused_request_is_answered_under_its_own_id() {
 }
 
 #[test]
-fn nesting_is_bounded_though_nothing_is_parsed() {
+fn nesting_is_bounded_although_nothing_is_parsed() {
     let deep = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"a":{}{}}}}}"#,
         "[".repeat(200),
@@ -165,7 +165,7 @@ fn nesting_is_bounded_though_nothing_is_parsed() {
 }
 
 #[test]
-fn meta_can_be_read_replaced_and_taken_out() {
+fn meta_can_be_read_replaced_and_removed() {
     let mut call = request(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"progressToken":"p","webhookUrl":"u"},"name":"t"}}"#,
     );

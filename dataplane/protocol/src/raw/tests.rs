@@ -1,4 +1,4 @@
-//! What `RawObject` keeps, and what it refuses.
+//! What `RawObject` preserves, and what it refuses.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn keeps_order_big_numbers_and_inner_white_space() {
 }
 
 #[test]
-fn a_set_value_stays_in_its_place_and_a_new_one_comes_last() {
+fn a_changed_value_stays_in_place_and_a_new_one_is_appended() {
     let mut edited = object(r#"{"name":"a","arguments":{ "x":1 }}"#);
     edited.set_value("name", "b");
     edited.set_value("extra", &5);
@@ -39,7 +39,7 @@ fn compares_keys_after_their_escapes_are_resolved() {
 }
 
 #[test]
-fn tells_broken_json_from_json_that_is_no_object() {
+fn distinguishes_invalid_json_from_json_that_is_not_an_object() {
     for broken in [&b"{"[..], b"", b"{} {}", b"{\"a\":\"\xff\"}", b"{\"a\":01}"] {
         assert!(
             matches!(RawObject::parse(broken), Err(Error::Json(_))),
@@ -67,7 +67,7 @@ fn bounds_the_number_of_members() {
 
 proptest! {
     #[test]
-    fn every_value_comes_out_with_the_bytes_it_went_in(
+    fn every_value_keeps_its_bytes(
         members in proptest::collection::btree_map(".*", value(), 0..8)
     ) {
         let inside: Vec<_> = members
@@ -84,7 +84,7 @@ proptest! {
     }
 }
 
-/// JSON values with everything a typed reader would change.
+/// JSON values with everything that typed parsing would change.
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?[1-9][0-9]{0,40}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?",
@@ -98,7 +98,7 @@ fn value() -> impl Strategy<Value = String> {
             proptest::collection::vec(inner.clone(), 0..4)
                 .prop_map(|items| format!("[ {} ]", items.join(" ,\n"))),
             proptest::collection::vec(inner, 1..4).prop_map(|items| {
-                // The same key twice on purpose: below the first level it is nobody's business.
+                // A duplicate key on purpose: keys below the first level are not checked.
                 let members: Vec<_> = items.iter().map(|item| format!("\"k\" : {item}")).collect();
                 format!("{{\t{}}}", members.join(","))
             }),

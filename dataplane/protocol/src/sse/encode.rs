@@ -1,15 +1,15 @@
-//! From events to bytes.
+//! Encodes server-sent events.
 //!
-//! Called where a response to a client is a stream.
+//! Called when the response to a client is a stream.
 //!
-//! Invariant: what is written is read back as it was, whatever line ends the data holds;
-//! line ends in it become line feeds, which inside JSON are white space.
+//! Invariant: decoding an encoded event returns the same event, except that line ends in the data become line feeds,
+//! which are white space in JSON.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Event;
 
-/// `event: message` with `data`, as MCP servers send every JSON-RPC message.
+/// Encodes `event: message` with `data`, the form in which MCP servers send every JSON-RPC message.
 pub fn message(data: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(data.len() + 32);
     field(&mut out, "event", b"message");
@@ -18,7 +18,7 @@ pub fn message(data: &[u8]) -> Bytes {
     out.freeze()
 }
 
-/// Any event. An `id` or `event` that a line cannot carry is left out.
+/// Encodes any event. An `id` or `event` that contains a line end or NUL is omitted.
 pub fn encode(event: &Event) -> Bytes {
     let mut out = BytesMut::new();
     for (name, value) in [("event", &event.event), ("id", &event.id)] {
@@ -37,7 +37,7 @@ pub fn encode(event: &Event) -> Bytes {
     out.freeze()
 }
 
-/// A comment, which readers skip: it keeps a quiet connection open.
+/// Encodes a comment, which readers skip: it keeps an idle connection open.
 pub fn comment(text: &str) -> Bytes {
     let mut out = BytesMut::new();
     for line in text.split(['\r', '\n']) {
@@ -56,7 +56,7 @@ fn field(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.put_u8(b'\n');
 }
 
-/// One `data` line for every line of `data`; CR LF, CR and LF each end one.
+/// Writes one `data` line for every line of `data`; CR LF, CR and LF are line ends.
 fn lines(out: &mut BytesMut, mut data: &[u8]) {
     while let Some(end) = data.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
         field(out, "data", &data[..end]);

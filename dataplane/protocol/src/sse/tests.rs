@@ -1,4 +1,4 @@
-//! The codec against the standard's corners, and against every way to cut a stream.
+//! The codec in the corner cases of the standard, and with every way to split a stream.
 
 use proptest::prelude::*;
 
@@ -48,7 +48,7 @@ fn a_byte_order_mark_is_skipped_at_the_start_only() {
 }
 
 #[test]
-fn comments_and_unknown_fields_say_nothing() {
+fn comments_and_unknown_fields_are_ignored() {
     assert_eq!(decode(b": ping\n\nwhat: ever\n\n:\n\ndata: a\n\n"), [data("a")]);
 }
 
@@ -74,17 +74,17 @@ fn only_messages_are_messages() {
 }
 
 #[test]
-fn an_id_with_a_null_and_a_retry_that_is_no_number_are_ignored() {
+fn an_id_with_a_null_and_a_retry_that_is_not_a_number_are_ignored() {
     assert_eq!(decode(b"id: a\0b\nretry: 3s\nretry:\ndata: x\n\n"), [data("x")]);
 }
 
 #[test]
-fn an_event_cut_off_by_the_end_is_dropped() {
+fn an_incomplete_event_at_the_end_is_dropped() {
     assert_eq!(decode(b"data: a\n\ndata: b\n"), [data("a")]);
 }
 
 #[test]
-fn an_event_over_the_limit_ends_the_stream_but_not_what_came_before() {
+fn an_event_over_the_limit_is_an_error_but_earlier_events_are_kept() {
     let mut decoder = Decoder::new(16);
     let error = decoder.push(b"data: ok\n\ndata: 0123456\ndata: 0123456\n\n");
     assert_eq!(error, Err(Error::TooLarge { limit: 16 }));
@@ -114,7 +114,7 @@ fn a_comment_cannot_smuggle_a_field() {
 }
 
 #[test]
-fn an_id_that_breaks_the_line_is_left_out() {
+fn an_id_with_a_line_end_is_omitted() {
     let event = Event {
         id: Some("1\ndata: forged".into()),
         ..data("x")
@@ -124,7 +124,7 @@ fn an_id_that_breaks_the_line_is_left_out() {
 
 proptest! {
     #[test]
-    fn cuts_never_change_the_events(
+    fn splitting_never_changes_the_events(
         stream in proptest::collection::vec(piece(), 0..40),
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
@@ -150,13 +150,13 @@ proptest! {
     }
 
     #[test]
-    fn json_travels_whole(text in "[^\r]*") {
+    fn json_is_encoded_and_decoded_unchanged(text in "[^\r]*") {
         let decoded = decode(&message(text.as_bytes()));
         prop_assert_eq!(decoded[0].data.as_deref(), Some(text.as_bytes()));
     }
 }
 
-/// Fragments that meet at the awkward places.
+/// Fragments that are split in awkward places.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::sample::select(vec![
