@@ -11,6 +11,7 @@ use asyncmcp_tests::command::root;
 
 mod files;
 mod packages;
+mod setup;
 
 fn cargo(args: &[&str]) -> Result<String> {
     asyncmcp_tests::command::run(env!("CARGO"), args)
