@@ -1,24 +1,26 @@
 # The front door. `make run` shows the whole path on this machine; `make test` shows that it holds.
-# Every target does its own set-up; nothing needs to be installed by hand.
+# `make setup` installs what a machine lacks; a target sets up what it needs itself, but for `check`, which installs nothing.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check fmt lint generate setup e2e crash simulate bench-delivery cluster-up cluster-down images clean
+.PHONY: help setup run test check fmt generate e2e crash simulate bench-delivery cluster-up cluster-down images clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
+setup: ## Installs what `make check` and the tests need (ONLY=name: one part's); names what it cannot install
+	@tests/setup/all $(ONLY)
+
 run: ## Starts a server, the data plane and a receiver here, and calls both tools (ONCE=1: ends by itself)
-	@tests/setup/build
+	@tests/setup/all quickstart
 	@ONCE='$(ONCE)' examples/quickstart/run
 
 test: ## Runs every test, quick parts first (ONLY=name runs one part)
 	@tests/run $(ONLY)
 
 check: ## Format, lints and generated files, as CI sees them
-	@tests/setup/build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p asyncmcp-crds --bin crdgen -- --check

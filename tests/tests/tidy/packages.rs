@@ -1,12 +1,13 @@
-//! The house's rules as tests: which package may use which, and how a file must look.
+//! Which package may use which, and where versions are said.
 //!
-//! Invariant: every rule that ARCHITECTURE.md states about the tree is checked here.
+//! Invariant: an arrow that is not listed is forbidden.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
+
+use super::{cargo, git_files, read};
 
 /// The arrows between our packages. They point down; what is not listed is forbidden.
 const ARROWS: [(&str, &[&str]); 9] = [
@@ -34,29 +35,6 @@ const ARROWS: [(&str, &[&str]); 9] = [
         ],
     ),
 ];
-
-/// Lines in a file, its tests included.
-const LONGEST_FILE: usize = 400;
-
-/// Longer files, each with the reason why cutting it would make it worse.
-const LONGER: [(&str, &str); 0] = [];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn cargo(args: &[&str]) -> Result<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(args)
-        .current_dir(root())
-        .output()?;
-    anyhow::ensure!(
-        output.status.success(),
-        "cargo {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
-}
 
 #[test]
 fn packages_use_only_what_lies_below_them() -> Result<()> {
@@ -141,7 +119,7 @@ fn versions_live_in_the_workspace_manifest() -> Result<()> {
         .iter()
         .filter(|path| **path != Path::new("Cargo.toml"))
     {
-        let text = std::fs::read_to_string(root().join(manifest))?;
+        let text = read(manifest)?;
         let parsed: toml::Table = toml::from_str(&text).with_context(|| format!("{}", manifest.display()))?;
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(table) = parsed.get(section).and_then(toml::Value::as_table) else {
@@ -164,49 +142,4 @@ fn versions_live_in_the_workspace_manifest() -> Result<()> {
         );
     }
     Ok(())
-}
-
-#[test]
-fn every_file_says_what_it_is_and_is_one_idea() -> Result<()> {
-    let mut broken = Vec::new();
-    let longer: BTreeMap<&str, &str> = LONGER.into_iter().collect();
-    for file in git_files("*.rs")? {
-        let text = std::fs::read_to_string(root().join(&file))?;
-        let name = file.display().to_string();
-        if !text.starts_with("//!") {
-            broken.push(format!("{name} does not open with //!"));
-        }
-        if text.lines().count() > LONGEST_FILE && !longer.contains_key(name.as_str()) {
-            broken.push(format!(
-                "{name} has {} lines, more than {LONGEST_FILE}",
-                text.lines().count()
-            ));
-        }
-        let stem = file
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        if ["mod", "utils", "util", "common", "helpers", "manager"].contains(&stem) {
-            broken.push(format!("{name}: a module is a noun of the domain"));
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
-    Ok(())
-}
-
-fn git_files(pattern: &str) -> Result<Vec<PathBuf>> {
-    let output = Command::new("git")
-        .args(["ls-files", "--", pattern])
-        .current_dir(root())
-        .output()?;
-    anyhow::ensure!(output.status.success(), "git ls-files failed");
-    let files: Vec<PathBuf> = String::from_utf8(output.stdout)?
-        .lines()
-        .map(PathBuf::from)
-        .collect();
-    anyhow::ensure!(!files.is_empty(), "no file matches {pattern}");
-    Ok(files
-        .into_iter()
-        .filter(|file| root().join(file).exists())
-        .collect())
 }
