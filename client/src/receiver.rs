@@ -130,14 +130,14 @@ impl Receiver {
         let address = listener.local_addr().map_err(listen)?;
         let (sender, attempts) = mpsc::channel(CAPACITY);
         let path = options.path.clone();
-        let door = Door {
+        let handler = Handler {
             book: Book::new(options.fail_first),
             options,
             attempts: sender,
         };
         let app = Router::new()
             .route(&path, post(receive))
-            .with_state(Arc::new(door));
+            .with_state(Arc::new(handler));
         let mut server = JoinSet::new();
         server.spawn(async move {
             // axum handles errors of single connections itself and returns none.
@@ -177,19 +177,19 @@ impl Receiver {
     }
 }
 
-struct Door {
+struct Handler {
     options: ReceiverOptions,
     book: Book,
     attempts: mpsc::Sender<Attempt>,
 }
 
 async fn receive(
-    State(door): State<Arc<Door>>,
+    State(handler): State<Arc<Handler>>,
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
     let status = match read(body).await {
-        Ok(body) => door.take(headers, body, unix_seconds()),
+        Ok(body) => handler.handle(headers, body, unix_seconds()),
         Err(status) => status,
     };
     let answer = if status.is_success() {
@@ -208,19 +208,19 @@ async fn read(body: Body) -> Result<Bytes, StatusCode> {
     }
 }
 
-impl Door {
+impl Handler {
     /// Checks one POST, passes it to the application, and returns the status of the response.
-    fn take(&self, headers: HeaderMap, body: Bytes, now: i64) -> StatusCode {
-        let Ok(place) = self.attempts.try_reserve() else {
+    fn handle(&self, headers: HeaderMap, body: Bytes, now: i64) -> StatusCode {
+        let Ok(permit) = self.attempts.try_reserve() else {
             return StatusCode::SERVICE_UNAVAILABLE;
         };
         let webhook_id = headers
             .get(WEBHOOK_ID)
             .and_then(|id| id.to_str().ok())
             .map(str::to_owned);
-        let (outcome, number) = self.judge(&headers, &body, webhook_id.as_deref(), now);
+        let (outcome, number) = self.check(&headers, &body, webhook_id.as_deref(), now);
         let status = self.status(&outcome);
-        place.send(Attempt {
+        permit.send(Attempt {
             verified: !self.options.keys.is_empty() && !matches!(outcome, Outcome::Refused(_)),
             outcome,
             status,
@@ -232,7 +232,7 @@ impl Door {
         status
     }
 
-    fn judge(&self, headers: &HeaderMap, body: &[u8], id: Option<&str>, now: i64) -> (Outcome, u32) {
+    fn check(&self, headers: &HeaderMap, body: &[u8], id: Option<&str>, now: i64) -> (Outcome, u32) {
         let keys = &self.options.keys;
         if !keys.is_empty()
             && let Err(error) = signature::verify(keys, headers, body, now)
