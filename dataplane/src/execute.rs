@@ -13,24 +13,23 @@ mod send;
 mod task;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::engine::{Begin, Executed, Executor, Run};
-use asyncmcp_delivery::job::{Call, OnInterruption};
+use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::state::End;
 use bytes::Bytes;
 use tokio::time::sleep;
 
 use self::handle::Handle;
 use self::pool::Pool;
+use self::twice::{Failure, Next};
 use crate::upstream::{Error, Reply, Upstreams};
 
-/// Times that one execution may be dispatched when it may run again. Who cuts it three times
-/// is the call itself.
-const DISPATCHES: u32 = 3;
 /// Between an interruption and the next dispatch: a server that died needs a moment.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long telling a server that a call is cancelled may take.
@@ -58,14 +57,16 @@ impl Runner {
     async fn run(&self, run: &Run<'_>, params: &[u8]) -> Executed {
         let (call, mut cuts) = (run.call, 0);
         loop {
-            let error = match self.dispatch(run, params).await {
+            let failure = match self.dispatch(run, params).await {
                 Ok(reply) => return replied(call, reply),
-                Err(error) => error,
+                Err(failure) => failure,
             };
+            let error = &failure.error;
             tracing::info!(server = call.server, reason = error.reason(), %error, "an execution got no reply");
-            match next(&error, call.on_interruption, cuts) {
+            match twice::next(&failure, call.on_interruption, cuts) {
                 _ if run.cancel.is_cancelled() => return ended(call, End::Unknown),
-                Next::NotSent(retry_after) => return Executed::NotSent { retry_after },
+                Next::NotSent { retry_after } => return Executed::NotSent { retry_after },
+                Next::Later { retry_after } => return Executed::Again { retry_after },
                 Next::End(end) => return ended(call, end),
                 Next::Again { cut } => cuts += u32::from(cut),
             }
@@ -74,13 +75,13 @@ impl Runner {
     }
 
     /// Sends the call once, or twice where the first session was not known to the server any more.
-    async fn dispatch(&self, run: &Run<'_>, params: &[u8]) -> Result<Reply, Error> {
+    async fn dispatch(&self, run: &Run<'_>, params: &[u8]) -> Result<Reply, Failure> {
         for _ in 0..2 {
             let taking = run.cancel.run_until_cancelled(self.pool.take(&run.call.server));
             let session = taking
                 .await
                 .unwrap_or(Err(Error::Interrupted))
-                .map_err(unopened)?;
+                .map_err(Failure::opening)?;
             match send::send(&session, run, params).await {
                 Ok(reply) => {
                     self.pool.give_back(session);
@@ -89,11 +90,11 @@ impl Runner {
                 Err(Error::SessionLost) => {} // gone at the server: nothing to end
                 Err(error) => {
                     pool::discard(session);
-                    return Err(error);
+                    return Err(Failure::calling(error));
                 }
             }
         }
-        Err(Error::SessionLost)
+        Err(Failure::calling(Error::SessionLost))
     }
 
     /// Goes on with a call that was sent before, on the session that it was sent on.
@@ -116,26 +117,6 @@ impl Runner {
     }
 }
 
-/// What follows a dispatch that got no reply.
-enum Next {
-    NotSent(Duration),
-    End(End),
-    Again { cut: bool },
-}
-
-/// `cuts` counts the dispatches before this one that may have run.
-fn next(error: &Error, on_interruption: OnInterruption, cuts: u32) -> Next {
-    match (error, on_interruption) {
-        (Error::TooLarge { .. }, _) => Next::End(End::TooLarge),
-        // It went out before: the engine must not take it for one that never did.
-        (error, _) if error.not_dispatched() && cuts > 0 => Next::Again { cut: false },
-        (Error::Busy { retry_after }, _) => Next::NotSent(*retry_after),
-        (error, _) if error.not_dispatched() => Next::NotSent(Duration::ZERO),
-        (_, OnInterruption::Retry) if cuts + 1 < DISPATCHES => Next::Again { cut: true },
-        (_, _) => Next::End(End::Unknown),
-    }
-}
-
 #[async_trait]
 impl Executor for Runner {
     async fn execute(&self, run: Run<'_>) -> Executed {
@@ -151,19 +132,6 @@ impl Executor for Runner {
 
     fn poisoned(&self, call: &Call) -> Bytes {
         response::poisoned(call)
-    }
-}
-
-/// A session that could not be opened: whatever went wrong, the call was not sent.
-fn unopened(error: Error) -> Error {
-    match error {
-        error if error.not_dispatched() => error,
-        error => {
-            tracing::debug!(%error, "a session could not be opened");
-            Error::Busy {
-                retry_after: Duration::ZERO,
-            }
-        }
     }
 }
 

@@ -93,8 +93,24 @@ impl Sessions {
         let session = self.get(who, server).await?;
         match session.post(message.clone()).await {
             Err(Error::SessionLost) => self.reopen(who, &session).await?.post(message).await,
-            answer => answer,
+            answer => {
+                self.replace_lost(who, session);
+                answer
+            }
         }
+    }
+
+    /// Opens a session in place of one that an answer said is lost, so that the next message finds it.
+    fn replace_lost(&self, who: &Identity, session: ServerSession) {
+        if !session.is_lost() {
+            return;
+        }
+        let (sessions, who) = (self.clone(), who.clone());
+        tokio::spawn(async move {
+            if let Err(error) = sessions.reopen(&who, &session).await {
+                tracing::debug!(server = session.server(), %error, "a lost session was not replaced");
+            }
+        });
     }
 
     /// The client's standalone stream, one JSON-RPC message each. The newest takes the place of

@@ -71,8 +71,11 @@ impl Pool {
         Some((session, handle.place))
     }
 
-    /// Keeps a session whose job went well.
+    /// Keeps a session whose job went well, unless its server has forgotten it.
     pub(super) fn give_back(&self, session: ServerSession) {
+        if session.is_lost() {
+            return;
+        }
         let kept = Idle {
             since: Instant::now(),
             session,

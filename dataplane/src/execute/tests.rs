@@ -145,6 +145,75 @@ async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
     assert_eq!(refused, Executed::NotSent { retry_after });
 }
 
+/// A proxy answers these of a server that died with the call, too.
+#[tokio::test]
+async fn a_status_that_proves_nothing_ends_a_call_that_may_run_once() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    for status in [400, 403, 408, 409, 413, 422, 429, 500, 502, 503, 504] {
+        fake.nature().seen.clear();
+        fake.on(
+            "slow",
+            [
+                Reaction::Status(status, "upstream connect error"),
+                Reaction::Result("{}"),
+            ],
+        );
+        let (ended, body) = end(execute(&runner, &call("slow")).await);
+        assert_eq!(ended, End::Unknown, "{status}");
+        assert!(
+            body.contains("not known") && !body.contains("did not run"),
+            "{status}: {body}"
+        );
+        assert_eq!(fake.seen("tools/call").len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_comes_before_any_dispatch_lets_the_call_be_sent_again() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    for status in [401, 405, 406, 415] {
+        fake.on("slow", [Reaction::Status(status, "")]);
+        let retry_after = Duration::ZERO;
+        assert_eq!(
+            execute(&runner, &call("slow")).await,
+            Executed::NotSent { retry_after },
+            "{status}"
+        );
+    }
+}
+
+/// The letters "session" in an error under the request's own id prove nothing: the tool has run.
+#[tokio::test]
+async fn an_error_under_the_requests_id_is_the_answer_whatever_it_says_and_whatever_its_status() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    let charged =
+        r#"{"jsonrpc":"2.0","id":ID,"error":{"code":1,"message":"charged, but the database session broke"}}"#;
+    for status in [400, 404, 429, 500, 503] {
+        fake.nature().seen.clear();
+        fake.on(
+            "slow",
+            [Reaction::Status(status, charged), Reaction::Result("{}")],
+        );
+        let (ended, body) = end(execute(&runner, &call("slow")).await);
+        assert_eq!(ended, End::Error, "{status}");
+        assert!(body.contains("charged"), "{status}: {body}");
+        assert_eq!(fake.seen("tools/call").len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_run_again_waits_where_its_server_is_overloaded() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    fake.on("slow", [Reaction::Status(503, "")]);
+    let retry_after = Duration::ZERO;
+    let waits = execute(&runner, &may_run_again("slow")).await;
+    assert_eq!(waits, Executed::Again { retry_after });
+}
+
 #[tokio::test]
 async fn a_call_that_was_cut_runs_again_only_where_it_may() {
     let fake = Fake::start(&["slow"]).await;

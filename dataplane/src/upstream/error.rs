@@ -27,8 +27,9 @@ pub enum Error {
     /// The server does not know our session, and so did not dispatch the message.
     #[error("the server does not know its session any more")]
     SessionLost,
-    /// The server has no room now, and so did not dispatch the message (429 or 503).
-    #[error("the server has no room now")]
+    /// The server, or a proxy before it, is overloaded (429 or 503). A proxy also says so of a server that
+    /// died with the call, so the message may have been dispatched.
+    #[error("the server is overloaded")]
     Busy {
         /// How long it asks to be left alone; zero where it does not say.
         retry_after: Duration,
@@ -86,18 +87,35 @@ impl Error {
         }
     }
 
-    /// Whether the server certainly dispatched nothing.
+    /// Whether the server certainly dispatched nothing, whatever proxy stands before it: nothing was sent, or
+    /// what came back can only come before a message is dispatched. Any other status may follow a call that
+    /// ran.
     pub fn not_dispatched(&self) -> bool {
-        let perhaps = match self {
-            Self::Rejected { status } => *status >= 500,
-            Self::Broken(_)
+        match self {
+            Self::Rejected { status } => matches!(status, 401 | 405 | 406 | 415),
+            Self::NoServer(_)
+            | Self::Client(_)
+            | Self::NotSent(_)
+            | Self::SessionLost
+            | Self::LegacySseTransport
+            | Self::Refused(_)
+            | Self::Version(_)
+            | Self::Store(_) => true,
+            Self::Busy { .. }
+            | Self::Broken(_)
             | Self::Interrupted
             | Self::TooLarge { .. }
             | Self::Silent(_)
-            | Self::Protocol(_) => true,
-            _ => false,
-        };
-        !perhaps
+            | Self::Protocol(_) => false,
+        }
+    }
+
+    /// How long the server asked to be left alone; zero where it did not say.
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Busy { retry_after } => *retry_after,
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether the server is there but turned us away, as status tells it from an absent one.

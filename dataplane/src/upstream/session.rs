@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
@@ -30,6 +30,8 @@ struct Inner {
     version: Version,
     said: Said,
     next_id: AtomicU64,
+    /// The server said in an answer that it does not know the session.
+    lost: AtomicBool,
 }
 
 /// What a server said of itself at `initialize`; nothing of a session that was not opened here.
@@ -87,6 +89,7 @@ impl ServerSession {
             version,
             said,
             next_id: AtomicU64::new(1),
+            lost: AtomicBool::new(false),
         }))
     }
 
@@ -100,6 +103,7 @@ impl ServerSession {
             version,
             said: Said::default(),
             next_id: AtomicU64::new(first),
+            lost: AtomicBool::new(false),
         }))
     }
 
@@ -131,6 +135,11 @@ impl ServerSession {
     /// Whether the server offers tools as tasks; not known of a session taken up from the store.
     pub fn offers_tasks(&self) -> bool {
         self.0.said.tasks
+    }
+
+    /// Whether the server said, in an answer, that it does not know the session any more.
+    pub fn is_lost(&self) -> bool {
+        self.0.lost.load(Ordering::Relaxed)
     }
 
     /// Whether `other` is this very session.
@@ -210,12 +219,14 @@ impl ServerSession {
             return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
-        match error {
-            Error::Rejected { status: 400 | 404 } | Error::SessionLost if answers(&said, &body) => {
-                Ok(Received::Json(said))
-            }
-            error => Err(error),
+        if !answers(&said, &body) {
+            return Err(error);
         }
+        // Also where it is about the session: it is the answer, and the message is not sent again.
+        if says_unknown_session(&said) {
+            self.0.lost.store(true, Ordering::Relaxed);
+        }
+        Ok(Received::Json(said))
     }
 
     /// What an HTTP error means, and the beginning of its body.
@@ -275,13 +286,12 @@ pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Re
     }
 }
 
-/// A 400 or a 404 may be how a server sends a JSON-RPC error: that is the answer when it names
-/// the request and is not about the session.
+/// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
+/// dispatched the request.
 fn answers(said: &Bytes, request: &[u8]) -> bool {
     match (Message::parse(said), Message::parse(request)) {
         (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
-            let refuses = response.error_object().is_some() && !says_unknown_session(said);
-            refuses && response.id == Some(request.id)
+            response.error_object().is_some() && response.id == Some(request.id)
         }
         _ => false,
     }

@@ -136,12 +136,13 @@ async fn an_unknown_session_is_told_from_other_refusals() {
 async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run() {
     let fake = Fake::start(&["t"]).await;
     for (status, may_have_run) in [
-        (400, false),
+        (400, true),
         (401, false),
-        (403, false),
+        (403, true),
+        (405, false),
         (500, true),
         (502, true),
-        (307, false),
+        (307, true),
     ] {
         let error = post(&fake, Reaction::Status(status, "who are you?"))
             .await
@@ -153,7 +154,7 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
         assert_eq!(!error.not_dispatched(), may_have_run, "{status}");
     }
     let error = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32602,"message":"no such tool"}}"#;
-    for status in [400, 404] {
+    for status in [400, 404, 422, 500, 503] {
         let answer = post(&fake, Reaction::Status(status, error)).await;
         assert!(
             matches!(answer, Ok(Answer::Json(_))),

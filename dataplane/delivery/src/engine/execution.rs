@@ -124,7 +124,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     outcome
 }
 
-/// Asks until the call was sent. `waiting` is true while it certainly was not.
+/// Asks until the call was sent. `waiting` is true while it waits and certainly was not sent.
 async fn until_sent(
     core: &Core,
     work: &Work,
@@ -132,7 +132,8 @@ async fn until_sent(
     (abort, waiting): (&CancellationToken, &AtomicBool),
 ) -> Outcome {
     let call = &*work.call;
-    let was_sent = matches!(work.begin, Begin::TakeUp(_));
+    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let mut was_sent = resumed;
     for tries in 0.. {
         let run = Run {
             job: work.job.id,
@@ -149,6 +150,10 @@ async fn until_sent(
             Executed::Ended { end, body } => return Outcome::Ended(end, body),
             Executed::Lost => return Outcome::Cut,
             Executed::NotSent { retry_after } => retry_after,
+            Executed::Again { retry_after } => {
+                was_sent = true;
+                retry_after
+            }
         };
         waiting.store(!was_sent, Ordering::Relaxed);
         tokio::select! {
@@ -159,8 +164,8 @@ async fn until_sent(
         }
         waiting.store(false, Ordering::Relaxed);
     }
-    // What was sent once never goes back to the queue: the next process asks for it again.
-    match handles.last().filter(|_| was_sent) {
+    // What is resumed never goes back to the queue: the next process asks for it again.
+    match handles.last().filter(|_| resumed) {
         Some(handle) => Outcome::Left(handle),
         None => Outcome::Held,
     }

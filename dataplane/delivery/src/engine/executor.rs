@@ -56,6 +56,12 @@ pub enum Executed {
         /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
         retry_after: Duration,
     },
+    /// It may have been sent, and may be sent again, but not now. Only of a call whose `onInterruption` is
+    /// `Retry`. The engine asks again after `retry_after`, until the call's timeout.
+    Again {
+        /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
+        retry_after: Duration,
+    },
     /// It cannot be taken up by its handle: the server knows nothing of it any more. The engine goes by
     /// the call's `on_interruption`.
     Lost,

@@ -57,7 +57,7 @@ impl Servers {
         };
         execution.how = match &executed {
             Executed::Ended { end, .. } => ExecutionEnd::Answered(*end),
-            Executed::NotSent { .. } | Executed::Lost => ExecutionEnd::Lost,
+            Executed::NotSent { .. } | Executed::Again { .. } | Executed::Lost => ExecutionEnd::Lost,
         };
         executed
     }

@@ -319,3 +319,18 @@ async fn the_jobs_of_one_client_begin_together() {
         assert_eq!(world.settled(id).await.started, Some(START));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_have_run_never_ends_as_one_that_did_not() {
+    let world = World::new();
+    let engine = world.start();
+    let mut job = repeatable(world.job("busy-100000"));
+    job.call.timeout = Duration::from_mins(5);
+    let id = job.id;
+    engine.accept(job).await.unwrap();
+    assert_eq!(fate(&world.settled(id).await).0, "timeout");
+    let again = repeatable(world.job("busy-2"));
+    let id = again.id;
+    engine.accept(again).await.unwrap();
+    assert_eq!(fate(&world.settled(id).await).0, "result");
+}

@@ -12,7 +12,8 @@ use crate::job::Call;
 use crate::state::End;
 
 /// Servers that do what the tool's name says: `echo` answers, `hang` waits for ever, `takes-N` answers
-/// after N seconds, `down-N` cannot be reached N times and then answers. `task-N` and `stream-N` take N
+/// after N seconds, `down-N` cannot be reached N times and then answers, `busy-N` may have run N times and
+/// then answers. `task-N` and `stream-N` take N
 /// seconds, too, and leave a handle, `task-N` one that must not be lost; taken up, they take N seconds
 /// again. `forgets-N` is a `task-N` that cannot be taken up. `big-N` answers with N MiB.
 #[derive(Default)]
@@ -67,6 +68,10 @@ impl Executor for Servers {
                 Duration::from_secs(1)
             }
             "hang" => Duration::from_hours(1000),
+            "busy" if tries as u64 <= number => {
+                let retry_after = Duration::from_secs(1);
+                return Executed::Again { retry_after };
+            }
             "down" if tries as u64 <= number => {
                 let retry_after = Duration::ZERO;
                 return Executed::NotSent { retry_after };
