@@ -67,13 +67,12 @@ pub(super) fn next(failure: &Failure, on_interruption: OnInterruption, cuts: u32
         _ if failure.not_dispatched() && cuts > 0 => Next::Again { cut: false },
         _ if failure.not_dispatched() => Next::NotSent { retry_after },
         (Error::TooLarge { .. }, _) => Next::End(End::TooLarge),
-        (_, OnInterruption::Fail) => Next::End(End::Unknown),
         (Error::Busy { .. } | Error::Rejected { status: 408 | 425 }, OnInterruption::Retry) => {
             Next::Later { retry_after }
         }
         (Error::Rejected { status: 400..500 }, OnInterruption::Retry) => Next::End(End::Error),
         (_, OnInterruption::Retry) if cuts + 1 < DISPATCHES => Next::Again { cut: true },
-        (_, OnInterruption::Retry) => Next::End(End::Unknown),
+        _ => Next::End(End::Unknown),
     }
 }
 

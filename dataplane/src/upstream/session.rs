@@ -297,11 +297,26 @@ fn answers(said: &Bytes, request: &[u8]) -> bool {
     }
 }
 
-/// How servers say with a 400 that a session is not theirs: "No valid session ID provided",
-/// "Server not initialized", "Session not found".
+/// How servers say with a JSON-RPC error that they do not know a session: "No valid session ID provided", "Server
+/// not initialized", "Session not found". A text that only mentions a session may be the tool's.
 fn says_unknown_session(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
-    text.contains("session") || text.contains("not initialized")
+    const WORDS: [&str; 7] = [
+        "valid session id",
+        "missing session id",
+        "session not found",
+        "session expired",
+        "unknown session",
+        "invalid session",
+        "server not initialized",
+    ];
+    let Ok(Message::Response(response)) = Message::parse(body) else {
+        return false;
+    };
+    let Some(error) = response.error_object() else {
+        return false;
+    };
+    let message = error.message.to_ascii_lowercase();
+    WORDS.iter().any(|words| message.contains(words))
 }
 
 /// Looks for the key before it parses: nearly every answer is a result.
