@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use crate::depth;
 use crate::message::{Error, Flaw, Message};
 
+pub use crate::message::is_batch;
+
 /// The most messages in one batch.
 pub const MAX_MESSAGES: usize = 256;
 
@@ -33,11 +35,6 @@ impl Body {
     }
 }
 
-/// Whether the first thing in `json` is an array.
-pub fn is_batch(json: &[u8]) -> bool {
-    json.trim_ascii_start().first() == Some(&b'[')
-}
-
 fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
     if depth::is_too_deep(json) {
         return Err(Error::flaw(Flaw::TooDeep));
@@ -48,7 +45,7 @@ fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
             .into_iter()
             .map(|message| Message::parse(message.get().as_bytes()))
             .collect()),
-        _ => Err(Error::flaw(Flaw::BatchSize)),
+        _ => Err(Error::flaw(Flaw::BatchSize { max: MAX_MESSAGES })),
     }
 }
 

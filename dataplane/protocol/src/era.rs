@@ -9,17 +9,10 @@ use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::Version;
 
+pub use crate::version::Era;
+
 /// The `_meta` key in which a modern request names its version (2026-07-28, Basic).
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// A generation of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Era {
-    /// 2025-11-25 and older: `initialize`, sessions, the GET stream.
-    Legacy,
-    /// 2026-07-28 and newer: stateless POST.
-    Modern,
-}
 
 /// The era of `message`, sent with the `MCP-Protocol-Version` header `header`.
 pub fn era_of(header: Option<&str>, message: &Message) -> Era {
@@ -45,7 +38,7 @@ pub fn is_modern_date(header: &str) -> bool {
     is_date && header >= Version::V2026_07_28.as_str()
 }
 
-/// What `_meta` says, as text: a version that is no string counts, too, and is refused later.
+/// What `_meta` says, as text: a version that is not a string counts, too, and is refused later.
 fn meta_version(message: &Message) -> Option<String> {
     let meta: RawObject = message.params()?.object("_meta").ok()??;
     let value = meta.get(META_PROTOCOL_VERSION)?;

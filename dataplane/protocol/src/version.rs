@@ -1,4 +1,4 @@
-//! The protocol revisions that are known, newest first wherever they are listed.
+//! The protocol revisions that are known, newest first wherever they are listed, and the era of each.
 //!
 //! Used at the door, at `initialize` in both directions, and by the client library.
 //!
@@ -8,7 +8,14 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::era::Era;
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// 2025-11-25 and older: `initialize`, sessions, the GET stream.
+    Legacy,
+    /// 2026-07-28 and newer: stateless POST.
+    Modern,
+}
 
 /// A revision of the Model Context Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -43,8 +43,11 @@ pub enum Flaw {
     #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
     Batch,
     /// A batch without messages, or with too many.
-    #[error("a batch holds 1 to {} messages", crate::batch::MAX_MESSAGES)]
-    BatchSize,
+    #[error("a batch holds 1 to {max} messages")]
+    BatchSize {
+        /// How many it may hold.
+        max: usize,
+    },
     /// `jsonrpc` is missing or not "2.0".
     #[error("`jsonrpc` must be \"2.0\"")]
     JsonRpc,
@@ -93,6 +96,11 @@ impl Error {
     }
 }
 
+/// Whether the first thing in `json` is an array.
+pub fn is_batch(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'[')
+}
+
 /// The members JSON-RPC names, each raw, and the others.
 #[derive(Default)]
 struct Envelope<'a> {
@@ -121,7 +129,7 @@ impl<'a> Envelope<'a> {
     fn read(json: &'a [u8]) -> Result<Self, Error> {
         let members = raw::members(json).map_err(|error| match error {
             raw::Error::Json(error) => Error::Json(error),
-            raw::Error::NotAnObject if crate::batch::is_batch(json) => Error::flaw(Flaw::Batch),
+            raw::Error::NotAnObject if is_batch(json) => Error::flaw(Flaw::Batch),
             other => Error::flaw(Flaw::Envelope(other)),
         })?;
         let mut envelope = Self::default();
