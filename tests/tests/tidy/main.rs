@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 use asyncmcp_tests::command::root;
 
+mod circles;
 mod files;
 mod packages;
 mod setup;
