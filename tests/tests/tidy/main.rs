@@ -12,6 +12,7 @@ use asyncmcp_tests::command::root;
 mod circles;
 mod files;
 mod packages;
+mod paths;
 mod setup;
 
 fn cargo(args: &[&str]) -> Result<String> {
