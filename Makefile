@@ -20,12 +20,8 @@ run: ## Starts a server, the data plane and a receiver here, and calls both tool
 test: ## Runs every test, quick parts first (ONLY=name runs one part)
 	@tests/run $(ONLY)
 
-check: ## Format, lints and generated files, as CI sees them
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	cargo run -q -p asyncmcp-crds --bin crdgen -- --check
-	cargo run -q -p asyncmcp-dataplane -- --openapi | diff dataplane/openapi.json -
-	charts/asyncmcp/values-table --check
+check: ## Format, lints, docs, dependencies and generated files; installs nothing
+	@tests/check
 
 fmt: ## Formats the code
 	cargo fmt --all

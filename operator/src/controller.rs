@@ -5,12 +5,11 @@
 mod watches;
 
 use crate::caches::{Caches, RouteObject};
-use crate::context::Context;
+use crate::cause;
+use crate::kinds::route_resource;
 use crate::leader::Leadership;
-use crate::{cause, route};
-use asyncmcp_crds::v1alpha1::McpWebhookRoute;
+use crate::route::{self, Routes};
 use futures::stream::{self, BoxStream, StreamExt};
-use kube::api::ApiResource;
 use kube::runtime::controller::{self, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -23,21 +22,16 @@ const CONCURRENCY: u16 = 32;
 type Request = ReconcileRequest<RouteObject>;
 type Requests = BoxStream<'static, Result<Request, watcher::Error>>;
 
-/// How the API server knows routes.
-pub fn route_resource() -> ApiResource {
-    ApiResource::erase::<McpWebhookRoute>(&())
-}
-
 /// Reconciles the routes of one scope until the watches end, which they never do.
-pub async fn run(requests: Watches, leadership: Leadership, context: Arc<Context>) {
-    let routes = requests.caches.routes.clone();
+pub async fn run(requests: Watches, leadership: Leadership, routes: Arc<Routes>) {
+    let store = requests.caches.routes.clone();
     let mut queue = requests.requests;
     queue.push(all_routes_when_leading(leadership, requests.caches));
     applier(
-        |object, context| Box::pin(route::reconcile(object, context)),
-        |object, error, context| route::error_policy(object, error, &context),
-        context,
+        |object, routes| Box::pin(route::reconcile(object, routes)),
+        |object, error, routes| route::error_policy(object, error, &routes),
         routes,
+        store,
         stream::select_all(queue),
         Config::default().concurrency(CONCURRENCY),
     )

@@ -1,16 +1,23 @@
-//! The kinds of object the operator makes or looks at, besides routes and pods. Called by the caches and by `apply`.
+//! The kinds of object the operator makes or looks at, and how the API server knows them. Called by the caches and by
+//! the steps of a reconcile.
 //!
 //! Invariant: of these only metadata is cached, so the contents of Secrets never enter this process.
 
 use crate::labels;
+use asyncmcp_crds::v1alpha1::McpWebhookRoute;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 
+/// How the API server knows routes.
+pub fn route_resource() -> ApiResource {
+    ApiResource::erase::<McpWebhookRoute>(&())
+}
+
 /// The metadata of any object.
 pub type Meta = PartialObjectMeta<DynamicObject>;
 
-/// A kind of object.
+/// A kind of object, besides routes and pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Holds the route document; also referenced by routes.

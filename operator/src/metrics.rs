@@ -108,7 +108,7 @@ fn holds(route: &RouteObject, type_: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::route_resource;
+    use crate::kinds::route_resource;
     use kube::runtime::{reflector, watcher};
     use serde_json::json;
 

@@ -7,9 +7,11 @@
 
 pub mod apply;
 pub mod build;
+pub mod context;
 pub mod drain;
 pub mod ensure;
 pub mod feedback;
+pub mod memory;
 pub mod publish;
 pub mod reload;
 pub mod resolve;
@@ -21,11 +23,11 @@ pub(crate) mod fixture;
 
 use crate::caches::RouteObject;
 use crate::cause;
-use crate::context::Context;
-use crate::memory::Memory;
 use apply::Problem;
 use build::Plan;
+use context::Context;
 use kube::runtime::controller::Action;
+use memory::{Memories, Memory};
 use publish::Outcome;
 use resolve::Found;
 use std::sync::Arc;
@@ -33,6 +35,14 @@ use std::time::Duration;
 use subject::Subject;
 use tokio::time::Instant;
 use validate::Valid;
+
+/// The routes of a scope: what their reconciles share, and what is remembered of each.
+pub struct Routes {
+    /// What they share.
+    pub context: Context,
+    /// What is remembered.
+    pub memories: Memories,
+}
 
 /// Why a reconcile is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +82,8 @@ impl Error {
 }
 
 /// Makes the cluster serve a route as it is written.
-pub async fn reconcile(object: Arc<RouteObject>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
+    let context = &routes.context;
     // What a cold cache does not show yet would look like something missing.
     context.caches.warm().await;
     if !context.leadership.holds() {
@@ -83,16 +94,16 @@ pub async fn reconcile(object: Arc<RouteObject>, context: Arc<Context>) -> Resul
     if subject.deleted_at.is_some() && !subject.has_finalizer() {
         return Ok(Action::await_change()); // others are still letting go
     }
-    let memory = context.memories.of(&subject.names);
+    let memory = routes.memories.of(&subject.names);
     let mut memory = memory.lock().await;
     memory.published.recall(&mut subject);
-    let action = step(&context, &subject, &mut memory).await?;
+    let action = step(context, &subject, &mut memory).await?;
     memory.failures = 0;
     Ok(action)
 }
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
-    let found = resolve::everything(context, subject, memory).await?;
+    let found = resolve::everything(context, subject, &mut memory.reports, &mut memory.written).await?;
     if let Some(end) = drain::over(context, subject, &found.pods, memory.written.as_ref()).await? {
         drain::finish(context, subject, end, &found.pods).await?;
         return Ok(Action::await_change());
@@ -116,7 +127,7 @@ async fn program(
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
     ensure::finalizer(context, subject).await?;
-    ensure::keys(context, subject, memory).await?;
+    ensure::keys(context, subject, &mut memory.secrets).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {
         valid: &valid,
@@ -124,8 +135,8 @@ async fn program(
         settings: &context.settings,
     };
     let children = build::children(&plan);
-    let problems = apply::children(context, subject, &children, memory).await?;
-    ensure::volume_keys(context, subject, &valid.route.store, memory).await?;
+    let problems = apply::children(context, subject, &children, &mut memory.applied).await?;
+    ensure::volume_keys(context, subject, &valid.route.store, &mut memory.secrets).await?;
     let mut next = None;
     if problems.is_empty() {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
@@ -147,14 +158,15 @@ async fn program(
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
 /// Called by the queue after an error: counts it, says so, and waits longer each time.
-pub fn error_policy(object: Arc<RouteObject>, error: &Error, context: &Context) -> Action {
+pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
     let subject = Subject::read(object);
-    context
+    routes
+        .context
         .metrics
         .reconcile_errors
         .with_label_values(&[error.reason()])
         .inc();
-    let memory = context.memories.of(&subject.names);
+    let memory = routes.memories.of(&subject.names);
     let failures = memory.try_lock().map_or(1, |mut memory| {
         memory.failures = memory.failures.saturating_add(1);
         memory.failures

@@ -6,18 +6,21 @@
 use crate::admin::{self, Readiness};
 use crate::args::Run;
 use crate::caches::Caches;
-use crate::context::Context;
 use crate::controller::{self, Scope, Watches};
 use crate::events::Recorder;
 use crate::leader::election::Timing;
 use crate::leader::{Leader, Leadership, Named};
 use crate::metrics::{Metrics, Now};
+use crate::route::Routes;
+use crate::route::context::Context;
 use crate::route::feedback::Poller;
+use crate::route::memory::Memories;
 use crate::settings::Settings;
 use anyhow::Context as _;
 use futures::future::{join_all, pending};
 use kube::api::Api;
 use prometheus::Registry;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -47,7 +50,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         leadership: leadership.clone(),
         client,
     };
-    let scopes: Vec<(Watches, Arc<Context>)> = Scope::of(&args.namespaces)
+    let scopes: Vec<(Watches, Arc<Routes>)> = Scope::of(&args.namespaces)
         .iter()
         .map(|scope| base.scope(scope))
         .collect();
@@ -91,30 +94,31 @@ async fn lead(leader: Option<&Leader<Named>>) -> crate::leader::Error {
 }
 
 /// Every scope's watches and reconciles, and the sweep of what is remembered of routes that are gone.
-async fn reconcile(scopes: Vec<(Watches, Arc<Context>)>) {
-    let runs = scopes.into_iter().map(|(watches, context)| async move {
-        let leadership = context.leadership.clone();
+async fn reconcile(scopes: Vec<(Watches, Arc<Routes>)>) {
+    let runs = scopes.into_iter().map(|(watches, routes)| async move {
+        let leadership = routes.context.leadership.clone();
         tokio::select! {
-            () = controller::run(watches, leadership, context.clone()) => {}
-            () = sweep(&context) => {}
+            () = controller::run(watches, leadership, routes.clone()) => {}
+            () = sweep(&routes) => {}
         }
     });
     join_all(runs).await;
 }
 
-async fn sweep(context: &Context) {
+async fn sweep(routes: &Routes) {
     loop {
         sleep(SWEEP).await;
-        let routes: std::collections::HashSet<(String, String)> = context
+        let present: HashSet<(String, String)> = routes
+            .context
             .caches
             .routes
             .state()
             .iter()
             .filter_map(|route| route.metadata.namespace.clone().zip(route.metadata.name.clone()))
             .collect();
-        let exists = |namespace: &str, name: &str| routes.contains(&(namespace.to_owned(), name.to_owned()));
-        context.memories.retain(exists);
-        context.interest.retain(exists);
+        let exists = |namespace: &str, name: &str| present.contains(&(namespace.to_owned(), name.to_owned()));
+        routes.memories.retain(exists);
+        routes.context.interest.retain(exists);
     }
 }
 
@@ -129,19 +133,19 @@ struct Base {
 }
 
 impl Base {
-    fn scope(&self, scope: &Scope) -> (Watches, Arc<Context>) {
+    fn scope(&self, scope: &Scope) -> (Watches, Arc<Routes>) {
         let watches = Watches::new(&self.client, scope, &self.settings.watched);
         let context = Context {
             client: self.client.clone(),
             caches: watches.caches.clone(),
             interest: watches.interest.clone(),
-            memories: Arc::default(),
             leadership: self.leadership.clone(),
             settings: self.settings.clone(),
             recorder: self.recorder.clone(),
             poller: self.poller.clone(),
             metrics: self.metrics.clone(),
         };
-        (watches, Arc::new(context))
+        let memories = Memories::default();
+        (watches, Arc::new(Routes { context, memories }))
     }
 }

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use crate::depth;
 use crate::message::{Error, Flaw, Message};
 
+pub use crate::message::is_batch;
+
 /// Maximum number of messages in a batch.
 pub const MAX_MESSAGES: usize = 256;
 
@@ -32,11 +34,6 @@ impl Body {
     }
 }
 
-/// Whether `json` starts with an array.
-pub fn is_batch(json: &[u8]) -> bool {
-    json.trim_ascii_start().first() == Some(&b'[')
-}
-
 fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
     if depth::is_too_deep(json) {
         return Err(Error::flaw(Flaw::TooDeep));
@@ -47,7 +44,7 @@ fn batch(json: &[u8]) -> Result<Vec<Result<Message, Error>>, Error> {
             .into_iter()
             .map(|message| Message::parse(message.get().as_bytes()))
             .collect()),
-        _ => Err(Error::flaw(Flaw::BatchSize)),
+        _ => Err(Error::flaw(Flaw::BatchSize { max: MAX_MESSAGES })),
     }
 }
 

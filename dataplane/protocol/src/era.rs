@@ -9,17 +9,10 @@ use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::Version;
 
+pub use crate::version::Era;
+
 /// The `_meta` key that contains the version of a modern request (2026-07-28, Basic).
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// A generation of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Era {
-    /// 2025-11-25 and older: `initialize`, sessions, the GET stream.
-    Legacy,
-    /// 2026-07-28 and newer: stateless POST.
-    Modern,
-}
 
 /// The era of `message`, which was sent with the `MCP-Protocol-Version` header `header`.
 pub fn era_of(header: Option<&str>, message: &Message) -> Era {

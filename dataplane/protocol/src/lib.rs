@@ -21,9 +21,8 @@ pub mod tools;
 pub mod version;
 
 pub use code::{Code, ErrorObject};
-pub use era::Era;
 pub use id::Id;
 pub use message::{Message, Notification, Outcome, Request, Response};
 pub use raw::RawObject;
 pub use serde_json::value::RawValue;
-pub use version::Version;
+pub use version::{Era, Version};

@@ -16,7 +16,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use parse::{Error, Flaw};
+pub use parse::{Error, Flaw, is_batch};
 
 /// One JSON-RPC message.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The supported protocol versions, listed newest first everywhere.
+//! The supported protocol versions, listed newest first everywhere, and the era of each.
 //!
 //! Used by the endpoint, for `initialize` in both directions, and by the client library.
 //!
@@ -8,7 +8,14 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::era::Era;
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// 2025-11-25 and older: `initialize`, sessions, the GET stream.
+    Legacy,
+    /// 2026-07-28 and newer: stateless POST.
+    Modern,
+}
 
 /// A version of the Model Context Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

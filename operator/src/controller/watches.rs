@@ -10,10 +10,10 @@
 //!
 //! Invariant: a change wakes every route that it may concern; waking one too many costs a look and no write.
 
-use super::{Request, Requests, request, route_resource};
+use super::{Request, Requests, request};
 use crate::caches::{Caches, RouteObject};
 use crate::interest::Interest;
-use crate::kinds::{Key, Kind, Meta};
+use crate::kinds::{Key, Kind, Meta, route_resource};
 use crate::labels;
 use futures::stream::{self, StreamExt};
 use k8s_openapi::api::core::v1::Pod;

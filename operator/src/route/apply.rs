@@ -7,15 +7,15 @@ mod live;
 mod prune;
 
 use super::build::{Child, Children};
+use super::context::Context;
 use super::subject::Subject;
-use crate::context::Context;
 use crate::kinds::{Key, Meta};
 use crate::labels::OPERATOR;
-use crate::memory::Memory;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 pub use live::Owner;
 pub use prune::release;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What keeps the cluster from being changed; tried again.
@@ -96,7 +96,7 @@ pub async fn children(
     context: &Context,
     subject: &Subject,
     children: &Children,
-    memory: &mut Memory,
+    applied: &mut BTreeMap<Key, Applied>,
 ) -> Result<Vec<Problem>, Error> {
     let foreign = live::foreign(context, &subject.names, children).await?;
     if !foreign.is_empty() {
@@ -105,7 +105,7 @@ pub async fn children(
     prune::unwanted(context, subject, children).await?;
     let mut problems = Vec::new();
     for child in &children.objects {
-        problems.extend(one(context, subject, child, memory).await?);
+        problems.extend(one(context, subject, child, applied).await?);
     }
     Ok(problems)
 }
@@ -114,12 +114,12 @@ async fn one(
     context: &Context,
     subject: &Subject,
     child: &Child,
-    memory: &mut Memory,
+    applied: &mut BTreeMap<Key, Applied>,
 ) -> Result<Option<Problem>, Error> {
     let live = context.caches.meta(subject.names.namespace(), &child.key);
     let asked = hash(&child.value.to_string());
     let is_current = |meta: &Meta| {
-        memory.applied.get(&child.key)
+        applied.get(&child.key)
             == Some(&Applied {
                 asked,
                 became: Fingerprint::of(&meta.metadata),
@@ -140,9 +140,7 @@ async fn one(
     {
         Ok(written) => {
             let became = Fingerprint::of(&written.metadata);
-            memory
-                .applied
-                .insert(child.key.clone(), Applied { asked, became });
+            applied.insert(child.key.clone(), Applied { asked, became });
             Ok(None)
         }
         Err(source) => refused(&child.key, source).map(Some),

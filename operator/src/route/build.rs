@@ -16,7 +16,8 @@ use crate::kinds::{Key, Kind};
 use crate::labels;
 use crate::names::Names;
 use crate::settings::Settings;
-use asyncmcp_crds::effective::Store;
+use asyncmcp_crds::effective::{EmbeddedStore, Store};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +43,13 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     fn names(&self) -> &Names {
         &self.valid.names
+    }
+
+    fn embedded(&self) -> Option<&EmbeddedStore> {
+        match &self.valid.route.store {
+            Store::Embedded(store) => Some(store),
+            Store::Memory => None,
+        }
     }
 
     fn meta(&self, name: String) -> ObjectMeta {
@@ -82,48 +90,74 @@ impl Children {
     }
 }
 
-/// Builds every child but the keys, which are made once and not from the route.
-pub fn children(plan: &Plan<'_>) -> Children {
-    let (template, hash) = pod::template(plan);
-    let names = plan.names();
-    let dataplane = names.dataplane();
-    let mut objects = vec![
-        child(
-            Kind::ServiceAccount,
-            dataplane.clone(),
-            &service_account::build(plan),
-        ),
-        child(Kind::ConfigMap, names.config_map(), &config_map::build(plan)),
-        child(Kind::Service, dataplane.clone(), &service::build(plan)),
-    ];
-    match &plan.valid.route.store {
-        Store::Embedded(store) => {
-            let claim = pvc::build(plan, store);
-            objects.extend(claim.map(|claim| child(Kind::PersistentVolumeClaim, names.store(), &claim)));
-            objects.push(child(
-                Kind::StatefulSet,
-                dataplane,
-                &stateful_set::build(plan, template),
-            ));
-        }
-        Store::Memory => objects.push(child(
-            Kind::Deployment,
-            dataplane,
-            &deployment::build(plan, template),
-        )),
+/// A child that a route may have.
+struct Row {
+    kind: Kind,
+    name: fn(&Names) -> String,
+    /// None where this route has no such child.
+    build: fn(&Plan<'_>, &PodTemplateSpec) -> Option<Value>,
+}
+
+/// In the order in which they are applied: what a pod needs comes before the pod. The keys are not among them, which
+/// are made once and not from the route.
+const CHILDREN: [Row; 6] = [
+    Row {
+        kind: Kind::ServiceAccount,
+        name: Names::dataplane,
+        build: |plan, _| Some(json(&service_account::build(plan))),
+    },
+    Row {
+        kind: Kind::ConfigMap,
+        name: Names::config_map,
+        build: |plan, _| Some(json(&config_map::build(plan))),
+    },
+    Row {
+        kind: Kind::Service,
+        name: Names::dataplane,
+        build: |plan, _| Some(json(&service::build(plan))),
+    },
+    Row {
+        kind: Kind::PersistentVolumeClaim,
+        name: Names::store,
+        build: |plan, _| Some(json(&pvc::build(plan, plan.embedded()?)?)),
+    },
+    Row {
+        kind: Kind::StatefulSet,
+        name: Names::dataplane,
+        build: |plan, template| {
+            plan.embedded()
+                .map(|_| json(&stateful_set::build(plan, template.clone())))
+        },
+    },
+    Row {
+        kind: Kind::Deployment,
+        name: Names::dataplane,
+        build: |plan, template| {
+            plan.embedded()
+                .is_none()
+                .then(|| json(&deployment::build(plan, template.clone())))
+        },
+    },
+];
+
+impl Row {
+    fn child(&self, plan: &Plan<'_>, template: &PodTemplateSpec) -> Option<Child> {
+        let key = Key::new(self.kind, (self.name)(plan.names()));
+        (self.build)(plan, template).map(|value| Child { key, value })
     }
+}
+
+/// Builds every child.
+pub fn children(plan: &Plan<'_>) -> Children {
+    let (pod, hash) = pod::template(plan);
     Children {
-        objects,
+        objects: CHILDREN.iter().filter_map(|row| row.child(plan, &pod)).collect(),
         template: hash,
     }
 }
 
-fn child(kind: Kind, name: String, object: &impl Serialize) -> Child {
-    let value = serde_json::to_value(object).expect("a Kubernetes object is JSON");
-    Child {
-        key: Key::new(kind, name),
-        value,
-    }
+fn json(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).expect("a Kubernetes object is JSON")
 }
 
 /// Metadata of an object that goes when its route goes.

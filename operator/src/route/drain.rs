@@ -4,12 +4,12 @@
 //! Invariant: a volume that holds acknowledged, undelivered jobs never goes with its route.
 
 use super::apply::{self, Owner, release};
+use super::context::Context;
 use super::ensure;
 use super::feedback::Observed;
 use super::resolve::Written;
 use super::subject::Subject;
 use super::validate::{self, Valid};
-use crate::context::Context;
 use crate::events::Note;
 use crate::kinds::{Key, Kind};
 use asyncmcp_crds::effective;

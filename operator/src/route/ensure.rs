@@ -5,11 +5,9 @@
 
 use super::build::keys::{self, Chance, Claim};
 use super::build::pvc;
+use super::context::Context;
 use super::subject::Subject;
-use crate::context::Context;
-use crate::controller::route_resource;
-use crate::kinds::{Key, Kind};
-use crate::memory::Memory;
+use crate::kinds::{Key, Kind, route_resource};
 use crate::names::Names;
 use asyncmcp_crds::DRAIN_FINALIZER;
 use asyncmcp_crds::effective::Store;
@@ -71,9 +69,9 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 }
 
 /// Makes the Secret with the route's keys, unless there is one.
-pub async fn keys(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<(), Error> {
+pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<String>) -> Result<(), Error> {
     let names = &subject.names;
-    create(context, names, names.keys(), memory, || {
+    create(context, names, names.keys(), made, || {
         let chance = Chance {
             sessions: rand::random(),
             token: rand::random(),
@@ -89,13 +87,13 @@ pub async fn volume_keys(
     context: &Context,
     subject: &Subject,
     store: &Store,
-    memory: &mut Memory,
+    made: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     let names = &subject.names;
     let Some(claim) = claim(context, names, store) else {
         return Ok(());
     };
-    create(context, names, Names::keys_of(&claim.name), memory, || {
+    create(context, names, Names::keys_of(&claim.name), made, || {
         keys::of_claim(names, &claim, rand::random(), &rand::random())
     })
     .await
@@ -113,15 +111,15 @@ fn claim(context: &Context, names: &Names, store: &Store) -> Option<Claim> {
     Some(Claim { name: key.name, uid })
 }
 
-/// Creates a Secret that nobody made before. `memory` remembers that there is one.
+/// Creates a Secret that nobody made before, and remembers in `made` that there is one.
 async fn create(
     context: &Context,
     names: &Names,
     name: String,
-    memory: &mut Memory,
+    made: &mut BTreeSet<String>,
     build: impl FnOnce() -> Secret,
 ) -> Result<(), Error> {
-    if is_known(context, names, &name, &memory.secrets) {
+    if is_known(context, names, &name, made) {
         return Ok(());
     }
     let api: Api<Secret> = Api::namespaced(context.client.clone(), names.namespace());
@@ -131,7 +129,7 @@ async fn create(
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(Error::Keys(name, error)),
     }
-    memory.secrets.insert(name);
+    made.insert(name);
     Ok(())
 }
 

@@ -12,12 +12,12 @@ mod programmed;
 mod servers;
 
 use super::apply::Problem;
+use super::context::Context;
 use super::feedback::Observed;
 use super::resolve::Found;
 use super::subject::Subject;
 use super::validate::Valid;
-use crate::context::Context;
-use crate::controller::route_resource;
+use crate::kinds::route_resource;
 use asyncmcp_crds::McpWebhookRouteStatus;
 use draft::draft;
 use k8s_openapi::jiff::Timestamp;

@@ -8,8 +8,8 @@
 //! Invariant: the annotation is on the pod, never on its template, so neither a `StatefulSet` nor a `Deployment` fights
 //! over it or rolls pods for it. At rest nothing is written.
 
+use super::context::Context;
 use super::feedback::{Observed, View};
-use crate::context::Context;
 use asyncmcp_crds::CONFIG_ANNOTATION;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams};

@@ -4,13 +4,12 @@
 //! Invariant: reads only, and never the contents of a Secret.
 
 use super::build::{config_map, pvc};
-use super::feedback::Observed;
+use super::context::Context;
+use super::feedback::{Observed, Reports};
 use super::subject::Subject;
 use super::validate::{self, Document};
-use crate::context::Context;
 use crate::kinds::{Key, Kind};
 use crate::labels;
-use crate::memory::Memory;
 use crate::names::Names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -78,18 +77,23 @@ impl Written {
 }
 
 /// Reads everything.
-pub async fn everything(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Found, Error> {
+pub async fn everything(
+    context: &Context,
+    subject: &Subject,
+    reports: &mut Reports,
+    known: &mut Option<Written>,
+) -> Result<Found, Error> {
     let references = register(context, subject);
     let namespace = subject.names.namespace();
     let pods = context.caches.pods_with(namespace, &labels::pods(&subject.names));
     let answers = context.poller.ask(&pods).await;
-    let pods = memory.reports.learn(answers);
-    let mut written = match memory.written.take() {
+    let pods = reports.learn(answers);
+    let mut written = match known.take() {
         Some(written) => written,
         None => read_config_map(context, subject).await?,
     };
     written.confirm(&pods);
-    memory.written = Some(written);
+    *known = Some(written);
     Ok(Found {
         missing: missing(context, namespace, &references),
         secrets: versions(context, namespace, &references),

@@ -9,8 +9,10 @@ use std::process::Command;
 use anyhow::Result;
 use asyncmcp_tests::command::root;
 
+mod circles;
 mod files;
 mod packages;
+mod paths;
 mod setup;
 
 fn cargo(args: &[&str]) -> Result<String> {

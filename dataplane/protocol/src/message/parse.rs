@@ -42,8 +42,11 @@ pub enum Flaw {
     #[error("batches are allowed only in sessions of protocol version 2025-03-26; send one message per POST")]
     Batch,
     /// A batch is empty or too large.
-    #[error("a batch must contain 1 to {} messages", crate::batch::MAX_MESSAGES)]
-    BatchSize,
+    #[error("a batch must contain 1 to {max} messages")]
+    BatchSize {
+        /// Maximum number of messages.
+        max: usize,
+    },
     /// `jsonrpc` is missing or not "2.0".
     #[error("`jsonrpc` must be \"2.0\"")]
     JsonRpc,
@@ -92,6 +95,11 @@ impl Error {
     }
 }
 
+/// Whether `json` starts with an array.
+pub fn is_batch(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'[')
+}
+
 /// The members that JSON-RPC defines, each raw, and all others.
 #[derive(Default)]
 struct Envelope<'a> {
@@ -120,7 +128,7 @@ impl<'a> Envelope<'a> {
     fn read(json: &'a [u8]) -> Result<Self, Error> {
         let members = raw::members(json).map_err(|error| match error {
             raw::Error::Json(error) => Error::Json(error),
-            raw::Error::NotAnObject if crate::batch::is_batch(json) => Error::flaw(Flaw::Batch),
+            raw::Error::NotAnObject if is_batch(json) => Error::flaw(Flaw::Batch),
             other => Error::flaw(Flaw::Envelope(other)),
         })?;
         let mut envelope = Self::default();

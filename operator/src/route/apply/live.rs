@@ -3,10 +3,10 @@
 //! Invariant: an object is the route's own only if its owner reference carries the route's uid.
 
 use super::{Error, Problem};
-use crate::context::Context;
 use crate::kinds::{Key, Meta};
 use crate::names::Names;
 use crate::route::build::Children;
+use crate::route::context::Context;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject};
 

@@ -4,11 +4,11 @@
 //! here: it may hold acknowledged jobs, so it is released to the user instead.
 
 use super::{Error, Owner};
-use crate::context::Context;
 use crate::events::Note;
 use crate::kinds::{Key, Kind, Meta};
 use crate::labels;
 use crate::route::build::Children;
+use crate::route::context::Context;
 use crate::route::subject::Subject;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;

@@ -1,14 +1,13 @@
-//! What every reconcile of a scope shares. Made by `main`, once per scope.
+//! What every reconcile of a scope shares: the way to the cluster and what is known of it. Made by `run`, once per scope.
 //!
-//! Invariant: no secret and no route's state is in it, but through [`Memories`].
+//! Invariant: no secret is in it and nothing of one route; that is `memory`'s.
 
+use super::feedback::Poller;
 use crate::caches::Caches;
 use crate::events::Recorder;
 use crate::interest::Interest;
 use crate::leader::Leadership;
-use crate::memory::Memories;
 use crate::metrics::Metrics;
-use crate::route::feedback::Poller;
 use crate::settings::Settings;
 use std::sync::Arc;
 
@@ -21,8 +20,6 @@ pub struct Context {
     pub caches: Caches,
     /// Which route wants to know of which object.
     pub interest: Arc<Interest>,
-    /// What is remembered of each route.
-    pub memories: Arc<Memories>,
     /// Whether this replica may act.
     pub leadership: Leadership,
     /// What the command line says of data planes.

@@ -1,16 +1,16 @@
 //! What the operator remembers of a route between two reconciles. All of it can be lost: a restarted operator learns
-//! it again and changes nothing that was right.
+//! it again and changes nothing that was right. A step is handed its own part and does not see the rest.
 //!
 //! Invariant: one reconcile of a route at a time holds its memory; a route made again under the same name starts
 //! without any.
 
+use super::apply::Applied;
+use super::feedback::Reports;
+use super::publish::Published;
+use super::reload::Reloads;
+use super::resolve::Written;
 use crate::kinds::Key;
 use crate::names::Names;
-use crate::route::apply::Applied;
-use crate::route::feedback::Reports;
-use crate::route::publish::Published;
-use crate::route::reload::Reloads;
-use crate::route::resolve::Written;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
