@@ -1,0 +1,136 @@
+//! The commits of a [`super::Disk`]: what memory makes of them, and what the world's ledger is told.
+//!
+//! Invariant: a commit that changed something is noted with the job's place before and after it.
+
+use futures::FutureExt;
+
+use crate::engine::simulation::event::{Commit, Event, Place, Step};
+use crate::engine::simulation::plan::Number;
+use crate::engine::simulation::world::World;
+use crate::id::JobId;
+use crate::job::{self, Applied, Change, Job, NewJob, Stamp};
+use crate::state::{Push, State};
+use crate::store::roles::*;
+use crate::store::{Acceptance, Claim, ClaimDue, Due, Error};
+
+/// What the store in memory answers, which it does at once.
+pub(in crate::engine::simulation) fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("memory never waits")
+}
+
+pub(super) fn accept(world: &World, new: NewJob, call: Number, reported: bool) -> Result<Acceptance, Error> {
+    let id = new.id;
+    let acceptance = at_once(world.memory.accept(new))?;
+    if matches!(acceptance, Acceptance::New(_)) {
+        world.change(call, |known| known.job = Some(id));
+        let accepted = at_once(world.memory.job(id))?.map(|job| Place::of(&job));
+        note(world, call, vec![Step::Accept], (None, accepted), reported);
+    }
+    Ok(acceptance)
+}
+
+pub(super) fn apply(
+    world: &World,
+    (id, step): (JobId, job::Step),
+    call: Number,
+    reported: bool,
+) -> Result<Applied, Error> {
+    let steps = steps(&step.changes);
+    let before = place(world, id)?;
+    let applied = at_once(world.memory.apply(id, step))?;
+    let after = match &applied {
+        Applied::Applied(job) => Some(Place::of(job)),
+        Applied::Moved(_) | Applied::Gone | Applied::Fenced => None,
+    };
+    note(world, call, steps, (before, after), reported);
+    Ok(applied)
+}
+
+fn place(world: &World, id: JobId) -> Result<Option<Place>, Error> {
+    Ok(at_once(world.memory.job(id))?.map(|job| Place::of(&job)))
+}
+
+pub(super) fn claim_queued(
+    world: &World,
+    ids: &[JobId],
+    stamp: Stamp,
+    reported: bool,
+) -> Result<Vec<Claim>, Error> {
+    let mut claims = Vec::new();
+    for id in ids {
+        let before = place(world, *id)?;
+        for claim in at_once(world.memory.claim_queued(&[*id], stamp))? {
+            let after = match &claim {
+                Claim::Claimed(claimed) => Some(Place::of(&claimed.job)),
+                Claim::Passed | Claim::Unreadable(_) => None,
+            };
+            note(
+                world,
+                world.number(*id),
+                vec![Step::Start],
+                (before, after),
+                reported,
+            );
+            claims.push(claim);
+        }
+    }
+    Ok(claims)
+}
+
+pub(super) fn claim_due(world: &World, claim: ClaimDue, reported: bool) -> Result<Due, Error> {
+    let due = at_once(world.memory.claim_due(claim))?;
+    for job in &due.claimed {
+        let state = State {
+            push: Push::Due,
+            ..job.state
+        };
+        let before = Place::of(&Job { state, ..job.clone() });
+        let moved = (Some(before), Some(Place::of(job)));
+        note(world, world.number(job.id), vec![Step::Claim], moved, reported);
+    }
+    Ok(due)
+}
+
+fn note(
+    world: &World,
+    call: Number,
+    steps: Vec<Step>,
+    (before, after): (Option<Place>, Option<Place>),
+    reported: bool,
+) {
+    world.change(call, |_moved| ());
+    world.note(Event::Committed(Commit {
+        call,
+        steps,
+        before,
+        after,
+        reported,
+    }));
+}
+
+pub(super) fn steps(changes: &[Change]) -> Vec<Step> {
+    changes.iter().map(step).collect()
+}
+
+fn step(change: &Change) -> Step {
+    match change {
+        Change::Start => Step::Start,
+        Change::Release => Step::Release,
+        Change::Handle { .. } => Step::Token,
+        Change::Name { .. } => Step::Name,
+        Change::Resume => Step::Resume,
+        Change::Suspend => Step::Suspend,
+        Change::Poison => Step::Poison,
+        Change::Finish { end, body } => Step::Finish {
+            end: *end,
+            body: body.clone(),
+        },
+        Change::Claim => Step::Claim,
+        Change::Attempted(_) => Step::Write,
+        Change::Retry { why, .. } => Step::Retry(*why),
+        Change::Deliver => Step::Deliver,
+        Change::Bury { why } => Step::Bury(*why),
+        Change::Stop => Step::Stop,
+        Change::Replay => Step::Replay,
+    }
+}
