@@ -56,6 +56,8 @@ const UNMENDED: Unmended = Unmended {
         "a bulk replay whose client hangs up",
         "a doubtful outcome",
         "a doubtful retry",
+        "a doubtful claim",
+        "a doubtful cancel",
         "a doubtful start",
         "a stop and a replay during an attempt",
         "an attempt that panics",
