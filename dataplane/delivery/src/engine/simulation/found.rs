@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::judge::Condition::{self, Metrics, Overlap, RanTwice, StaleOutcome, Stuck, Unsigned};
+use super::judge::Condition::{self, Metrics, NotTold, Overlap, RanTwice, StaleOutcome, Stuck, Unsigned};
 use super::plan::{Edit, Item, NewCall, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, What};
 use super::{UNMENDED, fails, report};
 
@@ -107,11 +107,14 @@ fn a_commit_that_is_made_and_reported_as_failed_loses_nothing() {
     scenario("a doubtful outcome", Stuck, vec![call(), doubtful(FINISH)]);
     scenario("a doubtful start", Stuck, vec![call(), doubtful(START)]);
     let busy = attempt(0, status(503, 0));
-    scenario(
-        "a doubtful retry",
-        Stuck,
-        vec![call(), busy, doubtful(FIRST_ATTEMPT)],
-    );
+    let items = vec![call(), busy.clone(), doubtful(FIRST_ATTEMPT)];
+    scenario("a doubtful retry", Stuck, items);
+    let items = vec![call(), busy, doubtful(AFTER_FIRST_ATTEMPT)];
+    scenario("a doubtful claim", Stuck, items);
+
+    let cancel = ask(ONE_SECOND, What::Cancel, Patience::Endless);
+    let items = vec![call(), contact(OnServer::Hangs), cancel, doubtful(FINISH)];
+    scenario("a doubtful cancel", NotTold, items);
 }
 
 #[test]

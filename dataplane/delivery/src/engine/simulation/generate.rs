@@ -16,8 +16,9 @@ use crate::verdict::Fault;
 /// The plan of a seed, with troubles among `allowed`.
 pub(super) fn plan(seed: u64, allowed: &[Trouble]) -> Plan {
     let mut dice = Dice::new(seed);
-    let mut troubles = allowed.to_vec();
-    troubles.retain(|_| dice.below(5) < 2);
+    // All are drawn, so that a seed that has only allowed ones is the same world whatever else is allowed.
+    let mut troubles = Trouble::ALL.to_vec();
+    troubles.retain(|trouble| dice.below(5) < 2 && allowed.contains(trouble));
     let horizon = dice.pick(&[2, 20, 60, 300]);
     let mut draft = Draft {
         horizon: Duration::from_secs(horizon),

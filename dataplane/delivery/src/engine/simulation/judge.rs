@@ -4,17 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::disk::at_once;
-use super::event::{Answer, Asked, Event, Moment, Step, Tally};
+use super::event::{Answer, Asked, Commit, Event, Moment, Step, Tally};
 use super::ledger::Ledger;
 use super::plan::{Number, Plan, What};
 use super::rest;
 use super::world::World;
+use crate::history::KEPT;
 use crate::job::{Job, Key};
 use crate::state::End;
 use crate::store::Counts;
 use crate::store::roles::*;
+
+/// How long the last commits of a process that ends may take.
+const LAST_COMMITS: Duration = Duration::from_secs(6);
 
 /// What must hold. A finding is of the first one that does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +42,12 @@ pub(super) enum Condition {
     Unanswered,
     /// Nothing is sent while no signing key can be read.
     Unsigned,
+    /// A process that is told to end does so in time.
+    Late,
     /// The store's counts equal a recount.
     Counts,
+    /// A job's history has an entry for each one that was committed, numbered without a gap.
+    History,
     /// Counters equal what was committed.
     Metrics,
 }
@@ -64,8 +73,10 @@ pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     }
     answers(&world.plan, &moments, &mut ledger);
     let mut findings = ledger.findings;
-    findings.extend(metrics(&moments));
+    findings.extend(late(&moments));
     findings.extend(counts(world));
+    findings.extend(histories(world, &moments));
+    findings.extend(metrics(&moments));
     findings.sort_by_key(|finding| finding.condition);
     findings
 }
@@ -140,6 +151,27 @@ fn cancels(plan: &Plan, call: Number) -> usize {
     asks.count()
 }
 
+/// Whether each process that was told to end did so before it is killed.
+fn late(moments: &[Moment]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut deadline = None;
+    for moment in moments {
+        match &moment.event {
+            Event::Terminated { grace } => deadline = Some(moment.at + *grace + LAST_COMMITS),
+            Event::Drained if deadline.is_some_and(|deadline| moment.at > deadline) => {
+                let says = format!(
+                    "the process ended {:?} too late",
+                    deadline.map(|deadline| moment.at.saturating_sub(deadline))
+                );
+                let condition = Condition::Late;
+                findings.push(Finding { condition, says });
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
 /// Whether each process that was not killed counted what it committed.
 fn metrics(moments: &[Moment]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -191,6 +223,37 @@ fn counts(world: &World) -> Vec<Finding> {
         .into_iter()
         .map(|says| Finding { condition, says })
         .collect()
+}
+
+/// Whether the histories are what was committed.
+fn histories(world: &World, moments: &[Moment]) -> Vec<Finding> {
+    let mut written: BTreeMap<Number, u32> = BTreeMap::new();
+    for moment in moments {
+        if let Event::Committed(Commit {
+            call,
+            steps,
+            after: Some(_),
+            ..
+        }) = &moment.event
+        {
+            let entries = steps.iter().filter(|step| **step == Step::Write).count();
+            *written.entry(*call).or_default() += u32::try_from(entries).expect("one at most");
+        }
+    }
+    let mut findings = Vec::new();
+    for job in rest::all(world) {
+        let call = world.number(job.id);
+        let history = at_once(world.memory.history(job.id)).expect("memory is up");
+        let numbers: Vec<u32> = history.iter().map(|(number, _)| *number).collect();
+        let last = written.get(&call).copied().unwrap_or(0);
+        let expected: Vec<u32> = (last.saturating_sub(KEPT) + 1..=last).collect();
+        if numbers != expected {
+            let says = format!("call {call}: its history has {numbers:?} for {expected:?}");
+            let condition = Condition::History;
+            findings.push(Finding { condition, says });
+        }
+    }
+    findings
 }
 
 fn pending(jobs: &[Job], client: Key) -> u64 {

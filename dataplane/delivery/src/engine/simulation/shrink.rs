@@ -68,3 +68,27 @@ fn without_chunks(best: &mut Plan, size: usize, fails: &impl Fn(&Plan) -> bool) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::generate;
+    use super::super::trouble::Trouble;
+    use super::*;
+
+    #[test]
+    fn what_a_failure_does_not_need_goes() {
+        let mut plan = generate::plan(3, &Trouble::ALL);
+        let needed = [7, 8].map(|at| Item::Jump {
+            at: Duration::from_secs(at),
+            hours: 1,
+        });
+        plan.items.insert(plan.items.len() / 2, needed[0].clone());
+        plan.items.push(needed[1].clone());
+        let fails = |plan: &Plan| needed.iter().all(|item| plan.items.contains(item));
+        let least = shrink(&plan, fails);
+        assert_eq!(least.items, needed);
+        assert_eq!(least.route, Route::default());
+    }
+}
