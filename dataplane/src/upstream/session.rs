@@ -297,8 +297,8 @@ fn answers(said: &Bytes, request: &[u8]) -> bool {
     }
 }
 
-/// How servers say with a JSON-RPC error that they do not know a session: "No valid session ID provided", "Server
-/// not initialized", "Session not found". A text that only mentions a session may be the tool's.
+/// How servers say that they do not know a session, in an error of any form: "No valid session ID provided",
+/// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
 fn says_unknown_session(body: &[u8]) -> bool {
     const WORDS: [&str; 7] = [
         "valid session id",
@@ -309,13 +309,7 @@ fn says_unknown_session(body: &[u8]) -> bool {
         "invalid session",
         "server not initialized",
     ];
-    let Ok(Message::Response(response)) = Message::parse(body) else {
-        return false;
-    };
-    let Some(error) = response.error_object() else {
-        return false;
-    };
-    let message = error.message.to_ascii_lowercase();
+    let message = String::from_utf8_lossy(body).to_ascii_lowercase();
     WORDS.iter().any(|words| message.contains(words))
 }
 
