@@ -71,7 +71,7 @@ async fn bodies(session: &Session) -> Result<()> {
     for (body, status, code, words) in [
         ("{".to_owned(), 400, -32700, "not valid JSON"),
         (String::new(), 400, -32700, "not valid JSON"),
-        ("5".to_owned(), 400, -32600, "no JSON-RPC message"),
+        ("5".to_owned(), 400, -32600, "not a JSON-RPC message"),
         (
             r#"{"id":7,"method":"ping"}"#.to_owned(),
             400,

@@ -165,7 +165,7 @@ async fn ctrl_c_ends_make_run_and_leaves_nothing() {
 
 /// The command lines that are shown can be pasted into a shell.
 fn what_to_try_works(output: &str) -> Result<()> {
-    let (_, shown) = output.split_once("What to try").unwrap_or_default();
+    let (_, shown) = output.split_once("Try in another terminal").unwrap_or_default();
     let commands = shown
         .lines()
         .skip(1)
