@@ -56,7 +56,7 @@ impl Scene {
 
     /// An answer of the jobs API.
     pub(crate) async fn jobs(&self, path: &str) -> Result<Value> {
-        let request = self.admin()?.get(self.gateway.admin(path));
+        let request = admin()?.get(self.gateway.admin(path));
         Ok(serde_json::from_str(
             &self.authorized(request)?.send().await?.text().await?,
         )?)
@@ -64,7 +64,7 @@ impl Scene {
 
     /// A command of the jobs API; whoever drops it hangs up.
     pub(crate) async fn act(&self, path: &str) -> Result<u16> {
-        let request = self.admin()?.post(self.gateway.admin(path));
+        let request = admin()?.post(self.gateway.admin(path));
         Ok(self.authorized(request)?.send().await?.status().as_u16())
     }
 
@@ -89,14 +89,14 @@ impl Scene {
         self.gateway.metric("asyncmcp_dead_letters_total", &[]).await
     }
 
-    fn admin(&self) -> Result<Client> {
-        Ok(Client::builder().no_proxy().build()?)
-    }
-
     fn authorized(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder> {
         let token = std::fs::read_to_string(self.dir.path().join("state/adminToken"))?;
         Ok(request.bearer_auth(token.trim()))
     }
+}
+
+fn admin() -> Result<Client> {
+    Ok(Client::builder().no_proxy().build()?)
 }
 
 /// A route without signatures.

