@@ -84,16 +84,19 @@ fn without_plans(text: &str) -> String {
 
 /// Other things have a slash too: methods of MCP, places on a volume.
 fn is_path(name: &str, files: &[PathBuf]) -> bool {
-    let has_extension = ["rs", "md", "yaml", "toml", "json", "sh"].iter().any(|known| {
-        Path::new(name)
+    let has = |known: &[&str]| {
+        let extension = Path::new(name)
             .extension()
-            .is_some_and(|extension| extension == *known)
-    });
-    let is_rust = name.ends_with(".rs") && name != ".rs";
+            .and_then(|extension| extension.to_str());
+        extension.is_some_and(|extension| known.contains(&extension))
+    };
     let begins_at_the_top = name
         .split_once('/')
         .is_some_and(|(top, _)| files.iter().any(|file| file.starts_with(top)));
-    !name.starts_with(MADE) && (is_rust || begins_at_the_top || (has_extension && name.contains('/')))
+    !name.starts_with(MADE)
+        && (has(&["rs"])
+            || begins_at_the_top
+            || (name.contains('/') && has(&["md", "yaml", "toml", "json", "sh"])))
 }
 
 /// The files that a path means, itself or as their directory.
@@ -120,10 +123,13 @@ fn what_is_not_so_is_found() {
         .map(PathBuf::from)
         .collect();
     let text = |file: &Path| {
-        Ok(match file.starts_with("a/src/two") {
-            true => "pub(super) async fn run() {}".to_owned(),
-            false => "pub struct Answer;".to_owned(),
-        })
+        let is_later = file.starts_with("a/src/two");
+        Ok(if is_later {
+            "pub(super) async fn run() {}"
+        } else {
+            "pub struct Answer;"
+        }
+        .to_owned())
     };
     let found = |document: &str| mistakes(document, &files, &text);
     for right in [
