@@ -1,7 +1,7 @@
 //! A stock MCP client that does what a test tells it, a line at a time.
 //!
 //! The scripts `tests/peers/{mcp1,mcp2}.py` and `{sdk1,sdk2}.mjs` are the other end. Invariant: an order
-//! is answered, or the test fails within [`PATIENCE`] and shows what the client wrote.
+//! is answered, or the test fails within `PATIENCE` and shows what the client wrote.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
