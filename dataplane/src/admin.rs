@@ -1,50 +1,89 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`, and the jobs API behind its token.
 //!
-//! The kubelet, Prometheus and the operator call it, and people through [`crate::jobs`]. Invariant: what asks
-//! for no token names no client, no receiver and no job.
+//! The kubelet, Prometheus and the operator call it, and people through [`jobs`]. Here lives what the process says of
+//! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
+//! no job.
+
+pub mod health;
+pub mod jobs;
+mod status;
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::store::Store;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use prometheus::TextEncoder;
+use prometheus::{Registry, TextEncoder};
 
-use crate::app::App;
-use crate::jobs;
+use self::health::Health;
+use self::jobs::Jobs;
+use self::jobs::token::Token;
+use crate::config::Live;
+use crate::servers::catalogue::Catalogue;
+
+/// What the admin port shows.
+#[derive(Clone)]
+pub struct Admin {
+    /// The route as it stands.
+    pub live: Live,
+    /// What `/metrics` shows.
+    pub registry: Registry,
+    /// Where the jobs are.
+    pub store: Arc<dyn Store>,
+    /// Who moves them.
+    pub engine: Arc<Engine>,
+    /// The servers' tools.
+    pub catalogue: Catalogue,
+    /// What opens the jobs API.
+    pub token: Arc<Token>,
+    /// Whether the process lives and is ready.
+    pub health: Health,
+}
 
 /// The routes of the admin port.
-pub fn router(app: Arc<App>) -> Router {
-    let jobs = jobs::router(app.jobs());
+pub fn router(admin: Admin) -> Router {
+    let jobs = jobs::router(Jobs {
+        engine: Arc::clone(&admin.engine),
+        token: Arc::clone(&admin.token),
+    });
     Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .with_state(app)
+        .with_state(admin)
         .merge(jobs)
 }
 
-/// Ready: every server was tried once, and the process is not ending. A server or a store that is
-/// down changes nothing here: ordinary calls, or calls to other servers, still work.
-async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match app.readiness() {
+async fn livez(State(admin): State<Admin>) -> Response {
+    answer(admin.health.alive())
+}
+
+async fn readyz(State(admin): State<Admin>) -> Response {
+    answer(admin.health.ready())
+}
+
+fn answer(health: Result<(), health::Error>) -> Response {
+    match health {
         Ok(()) => "ok\n".into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match TextEncoder::new().encode_to_string(&app.registry().gather()) {
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match TextEncoder::new().encode_to_string(&admin.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-async fn status(State(app): State<Arc<App>>) -> Response {
-    match app.status().await {
+async fn status(State(admin): State<Admin>) -> Response {
+    let config = Arc::clone(&admin.live.borrow());
+    match status::report(&config, &admin.catalogue, &*admin.store).await {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }

@@ -1,38 +1,37 @@
 //! The parts, wired: the only file that names every one of them.
 //!
-//! `main` starts one per process; the admin port and the edge read it. Invariant: a part gets what
+//! `main` starts one per process. Invariant: a part gets what
 //! it needs as an argument and knows nothing of the others.
 
 mod state;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use asyncmcp_crds::StatusReport;
 use asyncmcp_crds::effective::Route;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
 use asyncmcp_delivery::engine::{Engine, Parts, chance};
 use asyncmcp_delivery::sender::HttpSender;
-use asyncmcp_delivery::store::{self, Store};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
+use crate::admin::Admin;
+use crate::admin::health::Health;
 use crate::args::Args;
-use crate::catalogue::Catalogue;
+use crate::caller::operation;
+use crate::calls::Calls;
 use crate::config::Live;
-use crate::execute::Runner;
-use crate::jobs::Jobs;
-use crate::jobs::token::Token;
-use crate::server::Edge;
-use crate::sessions::{Sessions, Wrap};
-use crate::upstream::Upstreams;
-use crate::{operation, policy, status, upstream};
+use crate::edge::Edge;
+use crate::servers::catalogue::Catalogue;
+use crate::servers::lines::{Lines, Wrap};
+use crate::servers::{self, Upstreams};
+use crate::work::delivery_policy;
+use crate::work::runner::Runner;
 
 /// What is kept of the grace period for attempts under way and for closing the store.
 const KEPT_FOR_THE_END: Duration = Duration::from_secs(30);
@@ -40,27 +39,12 @@ const KEPT_FOR_THE_END: Duration = Duration::from_secs(30);
 /// A data plane at work.
 pub struct App {
     live: Live,
-    registry: Registry,
-    store: Arc<dyn Store>,
     store_failed: CancellationToken,
     engine: Arc<Engine>,
     runner: Arc<Runner>,
-    catalogue: Catalogue,
     edge: Arc<Edge>,
-    token: Arc<Token>,
-    tried: Arc<AtomicBool>,
+    admin: Admin,
     ending: CancellationToken,
-}
-
-/// Why the pod is not ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotReady {
-    /// Some server was not tried yet: a name could still turn out to be its tool.
-    #[error("not every server was tried once")]
-    Starting,
-    /// The process is ending.
-    #[error("the process is ending")]
-    Ending,
 }
 
 /// The registry of this process: each series carries the route it is about.
@@ -80,7 +64,7 @@ pub fn registry(route: &Route) -> Result<Registry, prometheus::Error> {
 }
 
 impl App {
-    /// Opens the store, takes up what an earlier process left, and begins to watch the servers.
+    /// Opens the store, resumes what an earlier process left, and begins to watch the servers.
     /// Must be called within a runtime.
     pub fn start(args: &Args, live: Live, registry: Registry) -> Result<Self> {
         let config = Arc::clone(&live.borrow());
@@ -90,46 +74,54 @@ impl App {
             let counts = store.counts();
             Clock::system(store.high_water(), counts.pending() + counts.dead)
         };
-        let upstreams = Upstreams::new(live.clone(), upstream::Metrics::register(&registry)?);
+        let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
-        let sessions = Sessions::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams.clone(), sessions.clone());
+        let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
+        let catalogue = Catalogue::start(upstreams.clone(), lines.clone());
         let runner = Arc::new(Runner::new(upstreams));
         let parts = Parts {
             store: Arc::clone(&store),
             executor: Arc::clone(&runner) as _,
             sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
-            policy: policy::follow(live.clone()),
+            policy: delivery_policy::follow(live.clone()),
             clock: clock.clone(),
             chance: chance(),
         };
         let engine = Arc::new(Engine::start(parts, &registry)?);
+        let calls = Calls {
+            lines,
+            catalogue: catalogue.clone(),
+            engine: Arc::clone(&engine),
+            metrics: operation::Metrics::register(&registry, clock.clone())?,
+            clock,
+        };
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
             live: live.clone(),
-            sessions,
-            catalogue: catalogue.clone(),
-            engine: Arc::clone(&engine),
+            calls: Arc::new(calls),
             ring,
-            metrics: operation::Metrics::register(&registry, clock.clone())?,
-            clock,
             loopback: args.listen.ip().is_loopback(),
             closing: ending.clone(),
         });
-        let tried = Arc::new(AtomicBool::new(false));
-        tokio::spawn(note_when_tried(catalogue.clone(), Arc::clone(&tried)));
+        let health = Health::new(ending.clone(), engine.failed());
+        tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
         tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(&engine)));
-        Ok(Self {
-            live,
+        let admin = Admin {
+            live: live.clone(),
             registry,
             store,
+            engine: Arc::clone(&engine),
+            catalogue,
+            token,
+            health,
+        };
+        Ok(Self {
+            live,
             store_failed: failed,
             engine,
             runner,
-            catalogue,
             edge,
-            token,
-            tried,
+            admin,
             ending,
         })
     }
@@ -139,35 +131,9 @@ impl App {
         Arc::clone(&self.edge)
     }
 
-    /// What the jobs API serves.
-    pub fn jobs(&self) -> Jobs {
-        Jobs {
-            engine: Arc::clone(&self.engine),
-            token: Arc::clone(&self.token),
-        }
-    }
-
-    /// What `/metrics` shows.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// What `/readyz` says.
-    pub fn readiness(&self) -> Result<(), NotReady> {
-        if self.ending.is_cancelled() {
-            return Err(NotReady::Ending);
-        }
-        if self.tried.load(Ordering::Relaxed) {
-            Ok(())
-        } else {
-            Err(NotReady::Starting)
-        }
-    }
-
-    /// What `/status` says.
-    pub async fn status(&self) -> Result<StatusReport, store::Error> {
-        let config = Arc::clone(&self.live.borrow());
-        status::report(&config, &self.catalogue, &*self.store).await
+    /// What the admin port serves.
+    pub fn admin(&self) -> Admin {
+        self.admin.clone()
     }
 
     /// Returns when the store failed for good.
@@ -198,9 +164,9 @@ impl App {
     }
 }
 
-async fn note_when_tried(catalogue: Catalogue, tried: Arc<AtomicBool>) {
+async fn note_when_tried(catalogue: Catalogue, health: Health) {
     catalogue.tried_once().await;
-    tried.store(true, Ordering::Relaxed);
+    health.tried();
 }
 
 /// A route that is being deleted takes no new calls and finishes its deliveries.

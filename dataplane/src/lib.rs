@@ -1,30 +1,22 @@
 //! The data plane: an MCP Streamable HTTP endpoint in front of a route's servers, which answers
 //! calls of webhook tools by webhook.
 //!
-//! The binary wires it; the tests run it in process. Invariant: it knows no Kubernetes API, and
-//! everything it serves comes from one McpWebhookRoute document.
+//! The binary wires it; the tests run it in process. A call's way leads through the rooms in this order: [`edge`],
+//! [`calls`], [`servers`]; [`caller`] lies below all three. [`work`] is what the delivery engine asks for, [`admin`] what
+//! people and the operator ask. Invariant: it knows no Kubernetes API, and everything it serves comes from one
+//! McpWebhookRoute document.
 
-mod accept;
 pub mod admin;
 pub mod app;
 pub mod args;
-mod cancel;
-pub mod catalogue;
+pub mod caller;
+pub mod calls;
 pub mod config;
-pub mod execute;
+pub mod edge;
 pub mod failpoint;
-#[cfg(test)]
-mod fake;
-mod forward;
-pub mod guard;
-pub mod jobs;
-pub mod operation;
-pub mod policy;
-pub mod respond;
-pub mod server;
-pub mod session;
-pub mod sessions;
-pub mod status;
+pub mod servers;
 pub mod store_command;
 pub mod telemetry;
-pub mod upstream;
+#[cfg(test)]
+mod tests;
+pub mod work;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use asyncmcp_crds::v1alpha1::OtlpProtocol;
+use asyncmcp_dataplane::admin::jobs;
 use asyncmcp_dataplane::app::App;
 use asyncmcp_dataplane::app::registry;
 use asyncmcp_dataplane::args::{Args, Command};
 use asyncmcp_dataplane::config::watch::Watch;
 use asyncmcp_dataplane::config::{Config, Live, Source};
 use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
-use asyncmcp_dataplane::{admin, jobs, server, store_command};
+use asyncmcp_dataplane::{admin, edge, store_command};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,12 +85,12 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     let admin = TcpListener::bind(args.admin_listen)
         .await
         .with_context(|| format!("--admin-listen {}", args.admin_listen))?;
-    let app = Arc::new(App::start(args, watch.live(), registry)?);
+    let app = App::start(args, watch.live(), registry)?;
     tracing::info!(mcp = %mcp.local_addr()?, admin = %admin.local_addr()?, "serving");
     tokio::spawn(watch.run());
-    let admin = tokio::spawn(axum::serve(admin, admin::router(Arc::clone(&app))).into_future());
+    let admin = tokio::spawn(axum::serve(admin, admin::router(app.admin())).into_future());
     let last_call = CancellationToken::new();
-    let mcp = axum::serve(mcp, server::router(app.edge()))
+    let mcp = axum::serve(mcp, edge::router(app.edge()))
         .with_graceful_shutdown(last_call.clone().cancelled_owned());
     let mut mcp = tokio::spawn(mcp.into_future());
     let ended = ending(&app).await;

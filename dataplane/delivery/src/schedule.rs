@@ -60,9 +60,14 @@ pub fn retry_after(header: &str, now: Millis) -> Option<Duration> {
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
+    Some(http_date(header)?.since(now))
+}
+
+/// Reads a date as HTTP writes it (RFC 9110 §5.6.7).
+pub fn http_date(header: &str) -> Option<Millis> {
     let date = httpdate::parse_http_date(header).ok()?;
     let since_epoch = date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(Millis::default().plus(since_epoch).since(now))
+    Some(Millis::default().plus(since_epoch))
 }
 
 #[cfg(test)]

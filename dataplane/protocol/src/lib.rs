@@ -12,6 +12,7 @@ pub mod era;
 pub mod header;
 pub mod id;
 pub mod initialize;
+pub mod media;
 pub mod message;
 pub mod raw;
 pub mod sse;

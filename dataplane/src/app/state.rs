@@ -16,11 +16,11 @@ use asyncmcp_delivery::store::seal::Sealer;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::jobs::token::{self, Token};
 use crate::args::Args;
+use crate::caller::session::seal::Ring;
 use crate::config::{Config, Live};
 use crate::failpoint::Failpoint;
-use crate::jobs::token::{self, Token};
-use crate::session::seal::Ring;
 
 /// Room that the store keeps for a full disk.
 const BALLAST: u64 = 64 << 20;

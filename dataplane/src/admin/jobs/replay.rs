@@ -1,0 +1,107 @@
+//! `POST /jobs/replay`: many dead letters, some at a time.
+//!
+//! Invariant: one request moves a bounded number of jobs, and whoever goes on with the cursor comes to an end,
+//! although deliveries that were replayed may die again meanwhile.
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::state::Stage;
+use asyncmcp_protocol::media;
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::query::{self, Selection};
+
+/// The largest body.
+const MAX_BODY: usize = 16 << 10;
+/// Jobs that a request moves that does not say.
+const USUAL_LIMIT: usize = 100;
+
+/// Which dead letters to replay.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct BulkReplay {
+    /// Which; all dead letters where it says nothing.
+    filter: Option<Selection>,
+    /// At most so many: 100.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    limit: Option<serde_json::Number>,
+    /// Where an earlier answer stopped.
+    #[schema(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}-(0|[1-9][0-9]{0,14})$")]
+    cursor: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BulkReplayed {
+    /// So many are due again.
+    replayed: usize,
+    /// What to give as `cursor` to go on; null when there are no more.
+    cursor: Option<String>,
+}
+
+/// Has dead letters (with `filter.state` `stopped`: stopped deliveries) tried again, the newest first. They come
+/// after all live deliveries that are due for the same receiver and take a quarter of its room at most.
+#[utoipa::path(
+    post,
+    path = "/jobs/replay",
+    operation_id = "replayJobs",
+    request_body = BulkReplay,
+    responses(
+        (status = 200, description = "How many were, and where to go on.", body = BulkReplayed),
+        (status = 400, description = "The body is not as it should be.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Jobs in the filter's state are not replayed.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not announced as JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn replay_all(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<BulkReplayed>, Problem> {
+    let asked = read(&headers, body).await?;
+    let query = asked.filter.unwrap_or_default().query()?;
+    if !matches!(query.filter.stage, None | Some(Stage::Dead | Stage::Stopped)) {
+        let detail = "filter.state: only dead and stopped deliveries are replayed; say dead or stopped";
+        return Err(Problem::conflict(detail.to_owned()));
+    }
+    let cursor = asked.cursor.map(|cursor| query::cursor_of(&cursor)).transpose()?;
+    let limit = asked.limit.map(|limit| query::limit_of(&limit.to_string()));
+    let limit = limit.unwrap_or(Ok(USUAL_LIMIT))?;
+    let done = engine.replay_all(&query, cursor, limit).await?;
+    Ok(Json(BulkReplayed {
+        replayed: done.replayed,
+        cursor: done.next.map(|cursor| cursor.to_string()),
+    }))
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<BulkReplay, Problem> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if media::essence(kind.unwrap_or_default()) != "application/json" {
+        let detail = "Content-Type must be application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let detail = format!("the body is larger than {MAX_BODY} bytes, or did not come whole");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    })?;
+    let mut json = serde_json::Deserializer::from_slice(&body);
+    let asked = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (path, why) = (error.path().to_string(), error.into_inner());
+        Problem::field(&path, why.to_string())
+    })?;
+    json.end()
+        .map_err(|error| Problem::field("body", error.to_string()))?;
+    Ok(asked)
+}

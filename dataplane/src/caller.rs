@@ -1,0 +1,90 @@
+//! Who asks: all that the rest of the data plane knows of the origin of a request, and how it is answered.
+//!
+//! The edge makes a [`Caller`] of each request, once, in the file of its era. Here lives what calls, servers and the edge
+//! stand on: answers, errors, measurements, trace context. Nothing here sends a message. Invariant: of what only the legacy
+//! era has, [`Caller::session`], [`crate::servers::lines`] reads when it expires, and nobody else anything.
+
+pub mod answer;
+pub mod operation;
+pub mod respond;
+pub mod session;
+pub mod trace;
+
+use std::fmt;
+
+use asyncmcp_protocol::Version;
+use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+
+use self::session::LegacySession;
+
+/// Whose calls belong together: deduplication, cancellations and sessions with servers hang on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(pub [u8; 16]);
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// How the acceptance of a webhook tool's call is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledges {
+    /// Status 202 without a body: the caller waits for the response at the receiver that it named (asyncmcp).
+    Empty202,
+    /// A tool result that a model can act on: any other client would wait for ever after a 202.
+    ToolResult,
+}
+
+/// The origin of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// `None` where nothing ties one request of the caller to the next.
+    pub scope: Option<Scope>,
+    /// Whom limits and shares are counted for.
+    pub account: String,
+    /// The version it speaks, and so what an answer may look like.
+    pub version: Version,
+    /// What it says it is.
+    pub info: Implementation,
+    /// What it can do, and so what servers may ask of it.
+    pub capabilities: ClientCapabilities,
+    /// Where it wants the results of webhook tools, if it named a place beforehand.
+    pub receiver: Option<String>,
+    /// How it is told that a call was accepted.
+    pub acknowledges: Acknowledges,
+    /// What only the legacy era has.
+    pub session: Option<LegacySession>,
+}
+
+impl Caller {
+    /// The caller of a request in this session.
+    pub fn in_session(session: LegacySession) -> Self {
+        let scope = Scope(session.sid);
+        Self {
+            scope: Some(scope),
+            // Without credentials nothing but the session tells clients apart.
+            account: scope.to_string(),
+            version: session.version,
+            info: session.client_info.clone(),
+            capabilities: session.capabilities,
+            receiver: session.receiver.clone(),
+            acknowledges: match session.receiver {
+                Some(_) => Acknowledges::Empty202,
+                None => Acknowledges::ToolResult,
+            },
+            session: Some(session),
+        }
+    }
+
+    /// How the gateway introduces itself to a server in the caller's name: what the caller said of itself, and
+    /// nothing that identifies it.
+    pub fn introduction(&self) -> InitializeParams {
+        InitializeParams {
+            protocol_version: self.version.to_string(),
+            capabilities: self.capabilities,
+            client_info: self.info.clone(),
+            webhook_url: None,
+        }
+    }
+}

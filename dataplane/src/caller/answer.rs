@@ -1,0 +1,49 @@
+//! What a caller gets for one message.
+//!
+//! [`crate::calls`] returns an [`Answer`], the edge turns it into HTTP. Invariant: the response is the last message.
+
+use asyncmcp_protocol::{Id, RawValue, Response};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::operation::Operation;
+use super::respond::Error;
+
+/// What a client gets for one message.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// 202, no body: there is nothing to say, or it will come by webhook.
+    Accepted,
+    /// The response.
+    Json(Bytes),
+    /// Messages, the response last.
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+impl Answer {
+    /// The response alone, once it is there; what else there is to say is not said.
+    pub(crate) async fn whole(self) -> Option<Bytes> {
+        match self {
+            Self::Accepted => None,
+            Self::Json(response) => Some(response),
+            Self::Stream(mut messages) => {
+                let mut last = None;
+                while let Some(message) = messages.recv().await {
+                    last = Some(message);
+                }
+                last
+            }
+        }
+    }
+
+    /// The result of the request `id`.
+    pub(crate) fn result(id: Id, result: &RawValue) -> Self {
+        Self::Json(Response::result(id, result.to_owned()).to_bytes().into())
+    }
+
+    /// The error that the request `id` ends with.
+    pub(crate) fn refusal(error: &Error, id: Id, operation: &mut Operation) -> Self {
+        operation.failed(error.code().reason());
+        Self::Json(error.to_response(Some(id)))
+    }
+}

@@ -1,0 +1,227 @@
+//! What a client is told when something is wrong: the one place that turns errors into HTTP
+//! statuses and JSON-RPC codes.
+//!
+//! The edge and the calls answer with an [`Error`]. Invariant: once a
+//! legacy request has passed the door, the envelope and the session, its status is 200 (stock
+//! clients die of any other), and no word of a server's HTTP side is in it.
+
+pub mod door;
+pub mod server;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use asyncmcp_delivery::egress::Refusal;
+use asyncmcp_protocol::code::{Code, ErrorObject};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+
+use self::server::Failure;
+use super::session;
+
+/// How long a client is asked to wait before it tries again.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The same where room has to come free by deliveries and by age.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+/// How much of a client's own words is said back.
+const MAX_ECHO: usize = 128;
+
+/// Why a request is not answered as it hoped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Refused at the door.
+    #[error(transparent)]
+    Guard(#[from] door::Error),
+    /// The body is no message.
+    #[error(transparent)]
+    Message(#[from] message::Error),
+    /// A batch, where the session's version has none.
+    #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
+    Batch,
+    /// No session id, and not `initialize`.
+    #[error("missing session: send initialize first, then the Mcp-Session-Id header it answers with")]
+    NoSession,
+    /// The session id is of no session.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// The version is not served here.
+    #[error("protocol version {} is not supported", echo(.0))]
+    Version(String),
+    /// `initialize` lacks something.
+    #[error("params of initialize: {0}")]
+    Initialize(#[from] initialize::Error),
+    /// `initialize` in a batch.
+    #[error("initialize must not be part of a batch")]
+    InitializeInBatch,
+    /// The method is not offered.
+    #[error("method {} is not offered", echo(.0))]
+    Method(String),
+    /// A parameter is missing or wrong.
+    #[error("{0}")]
+    Params(&'static str),
+    /// No server has this tool.
+    #[error("unknown tool: {}", echo(.0))]
+    UnknownTool(String),
+    /// The tool's server is away.
+    #[error("server {0:?} is unreachable at present")]
+    Unavailable(String),
+    /// The tool's server failed.
+    #[error("server {server:?} {}", failure.text())]
+    Server {
+        /// Its name in the route.
+        server: String,
+        /// How.
+        failure: Failure,
+    },
+    /// The tool's server was silent for too long.
+    #[error(
+        "server {server:?} was silent for {}; raise transport.timeout, or list the tool in webhookTools to get its result by webhook",
+        humane(*.limit)
+    )]
+    Silent {
+        /// Its name in the route.
+        server: String,
+        /// The silence allowed.
+        limit: Duration,
+    },
+    /// The receiver may not be used.
+    #[error("{0}")]
+    Receiver(#[from] Refusal),
+    /// The same idempotency key or JSON-RPC id, but another call.
+    #[error("another call was accepted under this {0} before; use a new one")]
+    Conflict(&'static str),
+    /// The client has as many calls pending as it may have.
+    #[error(
+        "{0} calls of this client wait for execution or delivery, as many as webhook.perClient.maxPending allows; try \
+         again when some are delivered"
+    )]
+    ClientFull(u64),
+    /// As many calls wait for the server as may.
+    #[error(
+        "{1} calls wait for server {0:?}, as many as servers[].maxQueuedJobs allows; try again when some have run"
+    )]
+    ServerFull(String, u64),
+    /// The store has no room for another call.
+    #[error(
+        "the gateway's store has no room for more calls of webhook tools; try again when some are delivered"
+    )]
+    StoreFull,
+    /// The route is being deleted or the process ends.
+    #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
+    Closing,
+    /// The session's end could not be written down.
+    #[error("the session could not be ended, since the gateway's store is down; try again")]
+    Revocation(#[source] asyncmcp_delivery::store::Error),
+    /// The store failed.
+    #[error("webhook calls cannot be stored at present")]
+    Store(#[from] asyncmcp_delivery::store::Error),
+}
+
+impl Error {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Guard(error) => door(error),
+            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
+            Self::Session(_) => StatusCode::NOT_FOUND,
+            // DELETE has nothing but its status to say so.
+            Self::Revocation(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        }
+    }
+
+    /// The code and the name in metrics.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Guard(_) | Self::Batch | Self::NoSession | Self::Session(_) | Self::InitializeInBatch => {
+                Code::InvalidRequest
+            }
+            Self::Message(error) => error.code(),
+            Self::Version(_) => Code::UnsupportedProtocolVersion,
+            Self::Method(_) => Code::MethodNotFound,
+            Self::Initialize(_) | Self::Params(_) | Self::UnknownTool(_) | Self::Conflict(_) => {
+                Code::InvalidParams
+            }
+            Self::Unavailable(_) => Code::ServerUnreachable,
+            Self::Server { failure, .. } => failure.code(),
+            Self::Silent { .. } => Code::Timeout,
+            Self::Receiver(_) => Code::ReceiverRefused,
+            Self::ClientFull(_)
+            | Self::ServerFull(..)
+            | Self::StoreFull
+            | Self::Closing
+            | Self::Store(_)
+            | Self::Revocation(_) => Code::Overloaded,
+        }
+    }
+
+    /// The JSON-RPC error object.
+    pub fn object(&self) -> ErrorObject {
+        match self {
+            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            Self::StoreFull => ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE)),
+            _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
+            _ => ErrorObject::new(self.code(), self.to_string()),
+        }
+    }
+
+    /// The JSON-RPC response to the request `id`.
+    pub fn to_response(&self, id: Option<Id>) -> Bytes {
+        RpcResponse::error(id, &self.object()).to_bytes().into()
+    }
+
+    /// The HTTP response to the request `id`.
+    pub fn answer(&self, id: Option<Id>) -> Response {
+        let mut response = json(self.to_response(id));
+        *response.status_mut() = self.status();
+        if matches!(self, Self::Guard(door::Error::Method)) {
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(door::METHODS));
+        }
+        response
+    }
+}
+
+/// A JSON body with status 200.
+pub fn json(body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn door(error: &door::Error) -> StatusCode {
+    match error {
+        door::Error::Path(_) => StatusCode::NOT_FOUND,
+        door::Error::Host(_) | door::Error::Origin(_) => StatusCode::FORBIDDEN,
+        door::Error::Method => StatusCode::METHOD_NOT_ALLOWED,
+        door::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
+        door::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        door::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        door::Error::Slow => StatusCode::REQUEST_TIMEOUT,
+        door::Error::Broken => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn echo(text: &str) -> String {
+    format!("{:?}", cut(text))
+}
+
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_ECHO)].to_owned()
+}
+
+fn humane(limit: Duration) -> String {
+    format!("{limit:?}")
+}
+
+fn millis(pause: Duration) -> u64 {
+    u64::try_from(pause.as_millis()).expect("a pause of seconds")
+}

@@ -1,0 +1,44 @@
+//! Why a request does not get in, before a byte of MCP is looked at.
+//!
+//! [`crate::edge::door`] decides, [`super`] says it. Invariant: each names what to change.
+
+use std::time::Duration;
+
+/// What the path answers, as `Allow` and CORS name it.
+pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+/// How long a client may take to send a request's body.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// Why a request did not get in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Another path than `transport.path`.
+    #[error("nothing is served at this path; MCP is at {0}")]
+    Path(String),
+    /// The Host is not one that this route answers to.
+    #[error("host {0:?} is not allowed; add it to transport.hostnames")]
+    Host(String),
+    /// The Origin is not one that may call.
+    #[error("origin {0:?} is not allowed; add it to transport.allowedOrigins")]
+    Origin(String),
+    /// The path knows no such method.
+    #[error("method not allowed; use {METHODS}")]
+    Method,
+    /// The client would not understand the answer.
+    #[error("not acceptable: the client must accept {0}")]
+    Accept(&'static str),
+    /// The body is announced as something else than JSON.
+    #[error("unsupported media type: Content-Type must be application/json")]
+    ContentType,
+    /// The body is larger than `transport.maxRequestSize`.
+    #[error("the body is larger than {limit} bytes (transport.maxRequestSize)")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The body did not come in time.
+    #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
+    Slow,
+    /// The connection broke while the body was read.
+    #[error("the body could not be read")]
+    Broken,
+}

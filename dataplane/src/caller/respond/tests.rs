@@ -1,0 +1,217 @@
+//! Every error, its status and its code, in one table.
+
+use asyncmcp_delivery::egress::{ClientPolicy, Egress, FromClients};
+use asyncmcp_delivery::job::Origin;
+use asyncmcp_delivery::store;
+use asyncmcp_protocol::batch::Body as Parsed;
+use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::{Message, RawObject};
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+fn server(failure: Failure) -> Error {
+    Error::Server {
+        server: "a".into(),
+        failure,
+    }
+}
+
+fn refusal() -> Refusal {
+    let from_clients = FromClients {
+        policy: ClientPolicy::Deny,
+        hosts: Vec::new(),
+        cidrs: Vec::new(),
+        schemes: Vec::new(),
+    };
+    let egress = Egress { from_clients };
+    egress
+        .check_url(Origin::Session, "https://a.example")
+        .unwrap_err()
+}
+
+fn unreadable(json: &str) -> Error {
+    Parsed::parse(json.as_bytes()).unwrap_err().into()
+}
+
+fn silent() -> Error {
+    Error::Silent {
+        server: "a".into(),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn down() -> store::Error {
+    store::Error::Down("disk full at /secret/path".into())
+}
+
+/// One error: its status, its code, and what the message must say.
+type Row = (Error, u16, i64, &'static str);
+
+fn table() -> impl Iterator<Item = Row> {
+    before_the_session().into_iter().chain(behind_the_session())
+}
+
+fn before_the_session() -> Vec<Row> {
+    let initialize = InitializeParams::parse(&RawObject::new()).unwrap_err();
+    vec![
+        (door::Error::Path("/mcp".into()).into(), 404, -32600, "/mcp"),
+        (
+            door::Error::Host("x".into()).into(),
+            403,
+            -32600,
+            "transport.hostnames",
+        ),
+        (
+            door::Error::Origin("x".into()).into(),
+            403,
+            -32600,
+            "transport.allowedOrigins",
+        ),
+        (door::Error::Method.into(), 405, -32600, "POST"),
+        (door::Error::Accept("both").into(), 406, -32600, "both"),
+        (door::Error::ContentType.into(), 415, -32600, "application/json"),
+        (
+            door::Error::TooLarge { limit: 9 }.into(),
+            413,
+            -32600,
+            "transport.maxRequestSize",
+        ),
+        (door::Error::Slow.into(), 408, -32600, "30 s"),
+        (door::Error::Broken.into(), 400, -32600, "read"),
+        (unreadable("{"), 400, -32700, "JSON"),
+        (unreadable("{}"), 400, -32600, "jsonrpc"),
+        (Error::Batch, 400, -32600, "2025-03-26"),
+        (Error::NoSession, 400, -32600, "initialize"),
+        (session::Error::Unknown.into(), 404, -32600, "initialize again"),
+        (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
+        (session::Error::Revoked.into(), 404, -32600, "initialize again"),
+        (Error::Version("2026-07-28".into()), 400, -32022, "2025-11-25"),
+        (initialize.into(), 200, -32602, "capabilities"),
+    ]
+}
+
+fn behind_the_session() -> Vec<Row> {
+    vec![
+        (Error::InitializeInBatch, 200, -32600, "batch"),
+        (
+            Error::Method("resources/list".into()),
+            200,
+            -32601,
+            "resources/list",
+        ),
+        (Error::Params("params.name"), 200, -32602, "params.name"),
+        (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
+        (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
+        (server(Failure::NotDispatched), 200, -31001, "did not run"),
+        (server(Failure::Silent), 200, -31002, "in time"),
+        (server(Failure::Unknown), 200, -31003, "not known"),
+        (server(Failure::TooLarge), 200, -31007, "larger"),
+        (silent(), 200, -31002, "transport.timeout"),
+        (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
+        (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
+        (Error::ClientFull(9), 200, -31004, "webhook.perClient.maxPending"),
+        (
+            Error::ServerFull("a".into(), 9),
+            200,
+            -31004,
+            "servers[].maxQueuedJobs",
+        ),
+        (Error::StoreFull, 200, -31004, "no room"),
+        (Error::Closing, 200, -31004, "no more calls"),
+        (Error::Store(down()), 200, -31004, "stored"),
+        (Error::Revocation(down()), 503, -31004, "ended"),
+    ]
+}
+
+#[tokio::test]
+async fn each_error_has_its_status_its_code_and_its_words() {
+    for (error, status, code, words) in table() {
+        let response = error.answer(None);
+        assert_eq!(response.status().as_u16(), status, "{error:?}");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let Ok(Message::Response(response)) = Message::parse(&body) else {
+            panic!("{body:?}")
+        };
+        let object = response.error_object().unwrap();
+        assert_eq!(object.code, code, "{error:?}");
+        assert!(
+            object.message.contains(words),
+            "{:?} lacks {words:?}",
+            object.message
+        );
+    }
+}
+
+#[test]
+fn what_is_overloaded_says_when_to_come_back() {
+    for (error, ..) in table().filter(|row| row.2 == -31004) {
+        // Room in the store comes free by deliveries and by age.
+        let pause = if matches!(error, Error::StoreFull) {
+            30_000
+        } else {
+            5_000
+        };
+        let data = error.object().data.unwrap();
+        let expected = format!(r#"{{"reason":"overloaded","retryAfterMs":{pause}}}"#);
+        assert_eq!(data.get(), expected, "{error:?}");
+    }
+}
+
+#[test]
+fn a_silent_server_names_both_remedies() {
+    let message = silent().object().message;
+    assert!(
+        message.contains("transport.timeout") && message.contains("webhookTools") && message.contains("30s")
+    );
+}
+
+#[test]
+fn nothing_of_the_stores_own_words_gets_out() {
+    let text = String::from_utf8(Error::Store(down()).to_response(None).to_vec()).unwrap();
+    assert!(!text.contains("/secret"), "{text}");
+}
+
+/// Fails to compile when an error is added: give it a row above, then a place here.
+#[test]
+fn each_error_has_a_row() {
+    let place = |error: &Error| match error {
+        Error::Guard(_) => 0,
+        Error::Message(_) => 1,
+        Error::Batch => 2,
+        Error::NoSession => 3,
+        Error::Session(_) => 4,
+        Error::Version(_) => 5,
+        Error::Initialize(_) => 6,
+        Error::InitializeInBatch => 7,
+        Error::Method(_) => 8,
+        Error::Params(_) => 9,
+        Error::UnknownTool(_) => 10,
+        Error::Unavailable(_) => 11,
+        Error::Server { .. } => 12,
+        Error::Silent { .. } => 13,
+        Error::Receiver(_) => 14,
+        Error::Conflict(_) => 15,
+        Error::ClientFull(_) => 16,
+        Error::ServerFull(..) => 17,
+        Error::StoreFull => 18,
+        Error::Closing => 19,
+        Error::Revocation(_) => 20,
+        Error::Store(_) => 21,
+    };
+    let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
+    assert_eq!(places, (0..=21).collect());
+}
+
+#[test]
+fn a_refused_method_names_the_others() {
+    let response = Error::from(door::Error::Method).answer(None);
+    assert_eq!(response.headers()[ALLOW], door::METHODS);
+}
+
+#[test]
+fn a_long_name_is_cut_between_characters_when_it_is_said_back() {
+    let message = Error::UnknownTool("é".repeat(5000)).to_string();
+    assert!(message.len() < 200, "{message}");
+}

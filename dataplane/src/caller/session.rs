@@ -1,0 +1,218 @@
+//! A legacy client's session: sealed into its id, stored nowhere.
+//!
+//! `initialize` makes one, every later request carries it (`Mcp-Session-Id`). What may
+//! change during a session is one row in the store, which [`crate::servers::lines`] owns.
+//! Invariant: nothing about servers is in an id, so no server's restart costs a session.
+
+pub mod seal;
+
+use asyncmcp_delivery::clock::Millis;
+use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::version::Version;
+
+use self::seal::{NONCE_LEN, Ring};
+
+/// What every id begins with.
+const PREFIX: &str = "v1.";
+/// What the ids are sealed for, so that no other sealed text passes for one.
+const PURPOSE: &str = "session";
+/// The first byte of the sealed form below.
+const FORM: u8 = 1;
+/// No id is longer: proxies begin to cut headers at 4 KiB.
+pub const MAX_ID_CHARS: usize = 2048;
+
+/// Why an id is no session. A client sees 404 for each and opens a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not sealed by this route.
+    #[error("no such session; initialize again")]
+    Unknown,
+    /// Older than `transport.lifetime`.
+    #[error("the session is older than transport.lifetime; initialize again")]
+    Expired,
+    /// Ended by its client.
+    #[error("the session was ended; initialize again")]
+    Revoked,
+}
+
+/// One client's session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegacySession {
+    /// Its name in the store and in deduplication; random, and known to nobody outside.
+    pub sid: [u8; 16],
+    /// When it is over.
+    pub expires: Millis,
+    /// The version agreed on.
+    pub version: Version,
+    /// What the client can do.
+    pub capabilities: ClientCapabilities,
+    /// What the client says it is.
+    pub client_info: Implementation,
+    /// Where it wants the results of webhook tools, if it named a place.
+    pub receiver: Option<String>,
+}
+
+impl LegacySession {
+    /// The session that an `initialize` with these parameters opens.
+    pub fn of(params: InitializeParams, sid: [u8; 16], expires: Millis) -> Self {
+        Self {
+            sid,
+            expires,
+            version: Version::negotiate(&params.protocol_version),
+            capabilities: params.capabilities,
+            client_info: params.client_info,
+            receiver: params.webhook_url,
+        }
+    }
+
+    /// The id that a client of `route` gets.
+    pub fn seal(&self, ring: &Ring, route: &str, nonce: [u8; NONCE_LEN]) -> String {
+        let sealed = ring.seal(PURPOSE, route, &self.encode(), nonce);
+        format!("{PREFIX}{sealed}")
+    }
+
+    /// The session that `id` names on `route`.
+    pub fn open(ring: &Ring, route: &str, id: &str, now: Millis) -> Result<Self, Error> {
+        let sealed = id.strip_prefix(PREFIX).filter(|_| id.len() <= MAX_ID_CHARS);
+        let plain = sealed.and_then(|sealed| ring.open(PURPOSE, route, sealed));
+        let session = plain
+            .and_then(|plain| Self::decode(&plain))
+            .ok_or(Error::Unknown)?;
+        if session.expires <= now {
+            return Err(Error::Expired);
+        }
+        Ok(session)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![FORM];
+        out.extend(self.sid);
+        out.extend(self.expires.0.to_be_bytes());
+        out.extend(self.capabilities.bits().to_be_bytes());
+        let Implementation { name, version } = &self.client_info;
+        for text in [self.version.as_str(), name, version] {
+            put(&mut out, text);
+        }
+        if let Some(receiver) = &self.receiver {
+            put(&mut out, receiver);
+        }
+        out
+    }
+
+    fn decode(plain: &[u8]) -> Option<Self> {
+        let (&FORM, rest) = plain.split_first()? else {
+            return None;
+        };
+        let (sid, rest) = rest.split_first_chunk()?;
+        let (expires, rest) = rest.split_first_chunk()?;
+        let (capabilities, mut rest) = rest.split_first_chunk()?;
+        let session = Self {
+            sid: *sid,
+            expires: Millis(u64::from_be_bytes(*expires)),
+            capabilities: ClientCapabilities::from_bits(u16::from_be_bytes(*capabilities)),
+            version: Version::parse(&take(&mut rest)?)?,
+            client_info: Implementation {
+                name: take(&mut rest)?,
+                version: take(&mut rest)?,
+            },
+            receiver: if rest.is_empty() {
+                None
+            } else {
+                Some(take(&mut rest)?)
+            },
+        };
+        rest.is_empty().then_some(session)
+    }
+}
+
+/// Text behind its length in two bytes.
+fn put(out: &mut Vec<u8>, text: &str) {
+    let length = u16::try_from(text.len()).expect("InitializeParams::parse bounds every text");
+    out.extend(length.to_be_bytes());
+    out.extend(text.as_bytes());
+}
+
+fn take(rest: &mut &[u8]) -> Option<String> {
+    let (length, after) = rest.split_first_chunk()?;
+    let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    *rest = after;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use asyncmcp_protocol::initialize::{MAX_CLIENT_INFO, MAX_WEBHOOK_URL};
+
+    use super::*;
+
+    const ROUTE: &str = "default/analytics";
+    const NONCE: [u8; NONCE_LEN] = [9; NONCE_LEN];
+
+    fn session(client: &str, receiver: Option<&str>) -> LegacySession {
+        let params = InitializeParams {
+            protocol_version: "2025-06-18".to_owned(),
+            capabilities: ClientCapabilities::from_bits(u16::MAX),
+            client_info: Implementation::new(client, client),
+            webhook_url: receiver.map(str::to_owned),
+        };
+        LegacySession::of(params, [5; 16], Millis(1_000))
+    }
+
+    #[test]
+    fn an_id_holds_the_whole_session() {
+        let ring = Ring::random();
+        for receiver in [None, Some("http://127.0.0.1:8101/webhook")] {
+            let session = session("asyncmcp", receiver);
+            let id = session.seal(&ring, ROUTE, NONCE);
+            assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{id}");
+            assert_eq!(LegacySession::open(&ring, ROUTE, &id, Millis(999)), Ok(session));
+        }
+    }
+
+    #[test]
+    fn the_longest_session_fits() {
+        let full = session(&"x".repeat(MAX_CLIENT_INFO), Some(&"u".repeat(MAX_WEBHOOK_URL)));
+        let ring = Ring::random();
+        let id = full.seal(&ring, ROUTE, NONCE);
+        assert!(id.len() <= MAX_ID_CHARS, "{}", id.len());
+        assert_eq!(LegacySession::open(&ring, ROUTE, &id, Millis(0)), Ok(full));
+    }
+
+    #[test]
+    fn an_id_of_another_route_or_ring_or_time_is_none() {
+        let ring = Ring::random();
+        let id = session("c", None).seal(&ring, ROUTE, NONCE);
+        let open = |ring: &Ring, route, id: &str, now| LegacySession::open(ring, route, id, Millis(now));
+        assert_eq!(open(&ring, ROUTE, &id, 1_000), Err(Error::Expired));
+        assert_eq!(open(&ring, "default/other", &id, 0), Err(Error::Unknown));
+        assert_eq!(open(&Ring::random(), ROUTE, &id, 0), Err(Error::Unknown));
+        for broken in [
+            "",
+            "v1.",
+            "abc",
+            &id[3..],
+            &format!("{id}A"),
+            &"v1.A".repeat(1000),
+        ] {
+            assert_eq!(open(&ring, ROUTE, broken, 0), Err(Error::Unknown), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_sealed_form_of_another_version_or_length_is_none() {
+        let ring = Ring::random();
+        let plain = session("c", Some("http://r")).encode();
+        let open = |plain: &[u8]| {
+            let id = format!("{PREFIX}{}", ring.seal(PURPOSE, ROUTE, plain, NONCE));
+            LegacySession::open(&ring, ROUTE, &id, Millis(0))
+        };
+        assert!(open(&plain).is_ok());
+        assert_eq!(open(&[&[FORM + 1], &plain[1..]].concat()), Err(Error::Unknown));
+        assert_eq!(open(&[&plain[..], &[0]].concat()), Err(Error::Unknown));
+        // Cut after the client's version it is a session that names no receiver; nowhere else.
+        let whole = (0..plain.len())
+            .filter(|&end| open(&plain[..end]).is_ok())
+            .count();
+        assert_eq!(whole, 1);
+    }
+}

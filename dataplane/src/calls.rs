@@ -1,0 +1,135 @@
+//! What answers a caller's messages, whatever its era.
+//!
+//! The edge makes a [`Context`] of a request and hands it each message. Here lives what a method means; HTTP, sessions and
+//! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
+
+mod accept;
+mod call;
+mod cancel;
+mod forward;
+mod outgoing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asyncmcp_delivery::clock::Clock;
+use asyncmcp_delivery::engine::Engine;
+use asyncmcp_protocol::{Id, Message, Notification, RawObject, RawValue, Request, Response};
+use tracing::Instrument as _;
+
+use crate::caller::Caller;
+use crate::caller::answer::Answer;
+use crate::caller::operation::{Metrics, Operation};
+use crate::caller::respond::Error;
+use crate::caller::trace::TraceHeaders;
+use crate::config::Config;
+use crate::servers::Outgoing;
+use crate::servers::catalogue::Catalogue;
+use crate::servers::lines::Lines;
+
+/// How long servers may take to hear a client's notification or answer.
+const DELIVERY_TIME: Duration = Duration::from_secs(30);
+
+/// The parts that calls go through. One for the process.
+pub struct Calls {
+    /// The ways to servers.
+    pub lines: Lines,
+    /// The servers' tools.
+    pub catalogue: Catalogue,
+    /// Who executes and delivers webhook tools' calls.
+    pub engine: Arc<Engine>,
+    /// What is measured.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// One request: who asks, and the route it is answered by from beginning to end.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) caller: Arc<Caller>,
+    /// Whether each answer is one JSON body: nothing but the response gets to the client.
+    pub(crate) json_only: bool,
+}
+
+impl Context {
+    /// Answers one message.
+    pub(crate) async fn answer(&self, message: Message, headers: &TraceHeaders) -> Answer {
+        match message {
+            Message::Request(request) => self.request(request, headers).await,
+            Message::Notification(notification) => {
+                self.notification(&notification).await;
+                Answer::Accepted
+            }
+            Message::Response(response) => {
+                self.response(response);
+                Answer::Accepted
+            }
+        }
+    }
+
+    async fn request(&self, request: Request, headers: &TraceHeaders) -> Answer {
+        let trace = headers.or_of(request.meta().as_ref());
+        let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
+        let span = operation.span().clone();
+        let answer = self.method(request, operation).instrument(span).await;
+        if self.json_only {
+            answer.whole().await.map_or(Answer::Accepted, Answer::Json)
+        } else {
+            answer
+        }
+    }
+
+    async fn method(&self, request: Request, mut operation: Operation) -> Answer {
+        match request.method.as_str() {
+            "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
+            "tools/list" => self.list(request.id).await,
+            "tools/call" => call::answer(self, request, operation).await,
+            _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
+        }
+    }
+
+    async fn list(&self, id: Id) -> Answer {
+        let tools = self.calls.catalogue.list(&self.caller).await;
+        let tools: Box<RawValue> = serde_json::from_slice(&tools).expect("the catalogue writes JSON");
+        Answer::result(id, &tools)
+    }
+
+    async fn notification(&self, notification: &Notification) {
+        match notification.method.as_str() {
+            // Servers' sessions are opened, and told so, when they are needed.
+            "notifications/initialized" => {}
+            "notifications/cancelled" if cancel::job(self, notification).await => {}
+            _ => self.pass_on(notification),
+        }
+    }
+
+    /// Passes a notification on to every server that the caller has a session on. In the
+    /// background: a server that hangs must not hold up the client's 202.
+    fn pass_on(&self, notification: &Notification) {
+        let message = Outgoing::new(&notification.method, notification.to_bytes());
+        let context = self.clone();
+        let sending = async move { context.calls.lines.broadcast(&context.caller, message).await };
+        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, sending));
+    }
+
+    /// Brings an answer to the server that asked. In the background, as above.
+    fn response(&self, response: Response) {
+        let context = self.clone();
+        let answering = async move {
+            if let Err(error) = context.calls.lines.answer(&context.caller, response).await {
+                tracing::debug!(%error, "failed to pass a client's answer on");
+            }
+        };
+        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, answering));
+    }
+
+    /// The silence allowed on a call to `server`.
+    fn silence(&self, server: &str) -> Duration {
+        let route = &self.config.route;
+        let server = route.servers.iter().find(|known| known.name == server);
+        server.map_or(route.transport.timeout, |server| server.timeout)
+    }
+}

@@ -1,0 +1,171 @@
+//! A webhook tool's call: written down, then acknowledged. Its result goes to a receiver.
+//!
+//! [`super::call`] asks here whether a call is one, and hands it over. Invariant: what is
+//! acknowledged was committed before, and the same call gets the same acknowledgement.
+
+mod dedupe;
+mod named;
+
+use asyncmcp_crds::effective::{Route, Waits, WebhookTool};
+use asyncmcp_crds::v1alpha1;
+use asyncmcp_delivery::engine::AcceptError;
+use asyncmcp_delivery::id::JobId;
+use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Origin, Retry, Target};
+use asyncmcp_delivery::store::Acceptance;
+use asyncmcp_protocol::{Request, tool_result};
+
+use self::dedupe::Identifier;
+pub(super) use self::dedupe::of_request;
+use super::{Context, outgoing};
+use crate::caller::Acknowledges;
+use crate::caller::answer::Answer;
+use crate::caller::respond::Error;
+use crate::caller::trace::TraceHeaders;
+use crate::servers::catalogue::Tool;
+
+/// A tool whose result goes by webhook, and where to.
+#[derive(Debug)]
+pub(crate) struct Webhook<'a> {
+    tool: &'a Tool,
+    entry: &'a WebhookTool,
+    target: Target,
+}
+
+impl<'a> Webhook<'a> {
+    /// How `tool`'s result is delivered to this client; `None` where the call is an ordinary
+    /// one, because the tool is, or because nobody named a receiver.
+    pub(crate) fn of(context: &Context, tool: &'a Tool, request: &Request) -> Result<Option<Self>, Error> {
+        let named = named::receiver(request)?;
+        let Some(entry) = &tool.webhook else {
+            return match named {
+                None => Ok(None),
+                Some(_) => Err(Error::Params(named::NOT_A_WEBHOOK_TOOL)),
+            };
+        };
+        let target = named.or_else(|| target(context));
+        Ok(target.map(|target| Self { tool, entry, target }))
+    }
+
+    /// Accepts the call: once, however often it is sent.
+    pub(crate) async fn accept(
+        self,
+        context: &Context,
+        request: &Request,
+        trace: &TraceHeaders,
+    ) -> Result<Answer, Error> {
+        let engine = &context.calls.engine;
+        engine.check_receiver(self.target.origin, &self.target.url)?;
+        let identifier = Identifier::of(&context.caller, request)?;
+        let max_pending = u64::from(context.config.route.webhook.per_client.max_pending);
+        let max_queued = max_queued(&context.config.route, &self.tool.server);
+        let now = context.calls.clock.now();
+        let job = NewJob {
+            id: JobId::new(now, rand::random()),
+            at: now,
+            params: outgoing::params_of_job(request, self.tool, trace),
+            dedupe: identifier.dedupe(&self.tool.shown_as, request),
+            // A cancellation names the request, and a retry under the same key is another one.
+            names: identifier.name().into_iter().collect(),
+            max_pending,
+            max_queued,
+            call: self.snapshot(context, request, trace),
+        };
+        match engine.accept(job).await {
+            Ok(Acceptance::New(id) | Acceptance::Same(id)) => {
+                Ok(self.acknowledge(context.caller.acknowledges, request, id))
+            }
+            Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
+            Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
+            Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
+            Ok(Acceptance::Full) => Err(Error::StoreFull),
+            Err(AcceptError::Closed) => Err(Error::Closing),
+            Err(AcceptError::Store(error)) => Err(Error::Store(error)),
+        }
+    }
+
+    /// What holds for this call whatever becomes of the route.
+    fn snapshot(&self, context: &Context, request: &Request, trace: &TraceHeaders) -> Call {
+        let retry = &context.config.route.webhook.retry;
+        Call {
+            server: self.tool.server.clone(),
+            tool: self.tool.name.clone(),
+            shown_as: self.tool.shown_as.clone(),
+            request_id: request.id.to_string(),
+            client: context.caller.account.clone(),
+            timeout: self.entry.timeout,
+            on_interruption: self.on_interruption(),
+            target: Some(self.target.clone()),
+            retry: repeated(&retry.waits),
+            trace: trace.stored(),
+            as_task: self.tool.as_task,
+        }
+    }
+
+    /// The route's word, else the tool's: one that may be repeated is.
+    fn on_interruption(&self) -> OnInterruption {
+        match self.entry.on_interruption {
+            Some(v1alpha1::OnInterruption::Retry) => OnInterruption::Retry,
+            None if self.tool.repeatable => OnInterruption::Retry,
+            Some(v1alpha1::OnInterruption::Fail) | None => OnInterruption::Fail,
+        }
+    }
+
+    /// asyncmcp's client, which named its receiver, waits for the response there. Any other
+    /// client hangs on a 202 and gets a result that a model can act on.
+    fn acknowledge(&self, how: Acknowledges, request: &Request, id: JobId) -> Answer {
+        if how == Acknowledges::Empty202 && self.target.origin == Origin::Session {
+            return Answer::Accepted;
+        }
+        let message = format!(
+            "The call of {} was accepted as job {id} and runs in the background. Its result will be delivered by \
+             webhook to {}, not in this conversation. Do not call the tool again for the \
+             same task.",
+            self.tool.shown_as,
+            match self.target.origin {
+                Origin::Call => "the receiver that the call named",
+                _ => "the receiver of this route",
+            }
+        );
+        let result = tool_result::acknowledgement(&message, &id.to_string(), "working");
+        Answer::result(request.id.clone(), &result.to_raw())
+    }
+}
+
+/// Where the call names no receiver: the one that the session named, else the route's.
+fn target(context: &Context) -> Option<Target> {
+    let target = |url: &String, origin| Target {
+        url: url.clone(),
+        origin,
+        secret: None,
+    };
+    let named = context.caller.receiver.as_ref();
+    let named = named.map(|url| target(url, Origin::Session));
+    let default = context.config.route.webhook.receivers.default.as_ref();
+    named.or_else(|| Some(target(&default?.url, Origin::Default)))
+}
+
+fn repeated(waits: &Waits) -> Retry {
+    match waits {
+        Waits::Exponential {
+            retries,
+            initial,
+            max,
+            jitter_percent,
+        } => Retry::Exponential {
+            retries: *retries,
+            initial: *initial,
+            max: *max,
+            jitter_percent: *jitter_percent,
+        },
+        Waits::Schedule(waits) => Retry::Schedule {
+            waits: waits.clone(),
+            jitter_percent: 0,
+        },
+    }
+}
+
+/// How many jobs may wait for a server. One that is just leaving the route takes what is sent to it.
+fn max_queued(route: &Route, server: &str) -> u64 {
+    let server = route.servers.iter().find(|known| known.name == server);
+    server.map_or(u64::MAX, |server| u64::from(server.max_queued_jobs))
+}

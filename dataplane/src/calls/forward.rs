@@ -1,0 +1,200 @@
+//! An ordinary tool call: to the tool's server and back, its payload untouched.
+//!
+//! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
+//! Invariant: a call that may have reached its server is never sent again, and it runs on when
+//! its client goes away.
+
+mod reply;
+
+use std::future::Future;
+use std::time::Duration;
+
+use asyncmcp_delivery::engine::Room;
+use asyncmcp_protocol::{Message, Notification, Outcome, Request, Response, tool_result};
+use bytes::Bytes;
+use tracing::Instrument as _;
+
+use self::reply::AnswerSender;
+use super::Context;
+use super::outgoing::adapt;
+use crate::caller::answer::Answer;
+use crate::caller::operation::Operation;
+use crate::caller::respond::Error;
+use crate::caller::trace::TraceHeaders;
+use crate::servers::catalogue::Tool;
+use crate::servers::lines::Line;
+use crate::servers::{self, Events, Outgoing, Received};
+
+/// How long a server may take to hear that a call is cancelled.
+const CANCEL_TIME: Duration = Duration::from_secs(5);
+
+/// Calls `tool` on its server.
+pub(super) async fn call(
+    context: &Context,
+    tool: Tool,
+    request: Request,
+    mut operation: Operation,
+) -> Answer {
+    let line = match context.calls.lines.of(&context.caller, &tool.server) {
+        Ok(line) => line,
+        Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
+    };
+    let (sender, pending) = reply::channel();
+    let span = operation.span().clone();
+    let call = Call {
+        line,
+        json_only: context.json_only,
+        outgoing: for_server(&request, &tool, &operation.trace()),
+        limit: context.silence(&tool.server),
+        tool,
+        request,
+        operation,
+        sender,
+    };
+    tokio::spawn(call.run().instrument(span));
+    pending.answer().await
+}
+
+/// A call on its way. A task of its own: it ends with the server's response, not with the client.
+struct Call {
+    line: Line,
+    json_only: bool,
+    tool: Tool,
+    request: Request,
+    outgoing: Outgoing,
+    limit: Duration,
+    operation: Operation,
+    sender: AnswerSender,
+}
+
+impl Call {
+    async fn run(mut self) {
+        let response = self.exchange().await.unwrap_or_else(|error| {
+            self.operation.failed(error.code().reason());
+            error.to_response(Some(self.request.id.clone()))
+        });
+        drop(self.operation); // measured to here, however slowly the client reads
+        self.sender.finish(response).await;
+    }
+
+    async fn exchange(&mut self) -> Result<Bytes, Error> {
+        let sending = self.line.send(self.outgoing.clone());
+        match self
+            .patient(sending)
+            .await?
+            .map_err(|error| self.failed(&error))?
+        {
+            Received::Json(body) => self.response(&body),
+            Received::Stream(events) => self.relay(events).await,
+            Received::Nothing => Err(self.protocol("a call was answered with no response")),
+        }
+    }
+
+    /// Passes on what the server says until it responds.
+    async fn relay(&mut self, mut events: Box<Events>) -> Result<Bytes, Error> {
+        self.sender.begin();
+        while let Some(incoming) = self.patient(events.next()).await? {
+            let incoming = incoming.map_err(|error| self.failed(&error))?;
+            match &incoming.message {
+                Message::Response(_) => return self.response(&incoming.raw),
+                Message::Request(asked) if self.json_only || self.sender.is_gone() => {
+                    events.decline(asked);
+                }
+                _ => {
+                    let message = self.line.relay(&events, incoming);
+                    self.pass_on(message).await;
+                }
+            }
+        }
+        Err(self.failed(&servers::Error::Interrupted))
+    }
+
+    async fn pass_on(&mut self, message: Option<Bytes>) {
+        if let Some(message) = message {
+            self.sender.send(message).await;
+        }
+    }
+
+    /// The server's response, in its own bytes wherever it is one to this call.
+    fn response(&mut self, raw: &Bytes) -> Result<Bytes, Error> {
+        let Ok(Message::Response(response)) = Message::parse(raw) else {
+            return Err(self.protocol("the answer to a call is no response"));
+        };
+        match &response.outcome {
+            Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
+            Outcome::Result(result) if tool_result::is_error(result) => {
+                self.operation.failed("tool_error");
+            }
+            Outcome::Result(_) => {}
+        }
+        match &response.id {
+            Some(id) if *id == self.request.id => Ok(raw.clone()),
+            None => Ok(self.named(response)),
+            Some(_) => Err(self.protocol("the response has another id than the call")),
+        }
+    }
+
+    /// An error that could not name the call it is about.
+    fn named(&self, mut response: Response) -> Bytes {
+        response.id = Some(self.request.id.clone());
+        response.to_bytes().into()
+    }
+
+    /// Waits for the server as long as it may be silent, then tells it that nobody waits any more.
+    async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::time::timeout(self.limit, waiting).await.map_err(|_| {
+            self.cancel();
+            Error::Silent {
+                server: self.tool.server.clone(),
+                limit: self.limit,
+            }
+        })
+    }
+
+    fn cancel(&self) {
+        let notification =
+            Notification::cancelled(&self.request.id, "the gateway waited for transport.timeout");
+        let message = Outgoing::new("notifications/cancelled", notification.to_bytes());
+        let line = self.line.clone();
+        let notifying = async move {
+            let sending = tokio::time::timeout(CANCEL_TIME, line.notify(message));
+            if !matches!(sending.await, Ok(Ok(()))) {
+                tracing::debug!(
+                    server = line.server(),
+                    "failed to notify a server that a call is cancelled"
+                );
+            }
+        };
+        tokio::spawn(notifying.in_current_span());
+    }
+
+    fn protocol(&self, flaw: &'static str) -> Error {
+        self.failed(&servers::Error::Protocol(flaw))
+    }
+
+    fn failed(&self, error: &servers::Error) -> Error {
+        failed(&self.tool, error)
+    }
+}
+
+/// What the client is told of the error; what the server or the network said stays in the log.
+fn failed(tool: &Tool, error: &servers::Error) -> Error {
+    tracing::info!(server = tool.server, tool = tool.name, reason = error.reason(), %error, "a call failed");
+    Error::Server {
+        server: tool.server.clone(),
+        failure: error.failure(),
+    }
+}
+
+/// The call as its server gets it.
+fn for_server(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing {
+    let mut request = request.clone();
+    adapt(&mut request, tool, trace);
+    Outgoing {
+        body: request.to_bytes().into(),
+        method: request.method,
+        tool: Some(tool.name.clone()),
+        trace: trace.clone(),
+        room: Room::default(),
+    }
+}

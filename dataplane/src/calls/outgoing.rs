@@ -1,0 +1,92 @@
+//! A client's `tools/call` as its server is to get it.
+//!
+//! [`super::forward`] sends it at once, [`super::accept`] stores its parameters. Invariant: the arguments keep their bytes,
+//! and of `_meta` nothing goes on that was meant for the gateway.
+
+use asyncmcp_protocol::{RawObject, Request};
+use bytes::Bytes;
+
+use crate::caller::trace::TraceHeaders;
+use crate::servers::catalogue::Tool;
+
+/// Puts the tool under its own name, takes out what is meant for the gateway, and puts the trace in (SEP-414).
+/// Everything else keeps its bytes.
+pub(super) fn adapt(request: &mut Request, tool: &Tool, trace: &TraceHeaders) {
+    let mut meta = request.meta().unwrap_or_default();
+    clean(&mut meta);
+    trace.write_meta(&mut meta);
+    request.set_meta(&meta);
+    let params = request.params.get_or_insert_default();
+    // Tasks were not offered, so the field means nothing here (2025-11-25, Tasks) and
+    // must not mean anything to the server either.
+    params.remove("task");
+    if tool.name != tool.shown_as {
+        params.set_value("name", &tool.name);
+    }
+}
+
+/// The `params` of a job. Nobody listens for its progress, so none is asked for.
+pub(super) fn params_of_job(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Bytes {
+    let mut request = request.clone();
+    adapt(&mut request, tool, trace);
+    let mut meta = request.meta().unwrap_or_default();
+    meta.remove("progressToken");
+    request.set_meta(&meta);
+    request.params.unwrap_or_default().to_bytes().into()
+}
+
+/// Takes out of a client's `_meta` what is meant for the gateway.
+fn clean(meta: &mut RawObject) {
+    meta.retain(|key| !key.starts_with("dev.asyncmcp/") && key != "webhookUrl");
+}
+
+#[cfg(test)]
+mod tests {
+    use asyncmcp_delivery::job::Trace;
+    use asyncmcp_protocol::Message;
+
+    use super::*;
+
+    fn tool() -> Tool {
+        Tool {
+            server: "a".into(),
+            name: "slow".into(),
+            shown_as: "a_slow".into(),
+            webhook: None,
+            repeatable: false,
+            as_task: false,
+        }
+    }
+
+    fn request(params: &str) -> Request {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        match Message::parse(text.as_bytes()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn params(params: &str, parent: &str) -> String {
+        let trace = Trace {
+            parent: parent.to_owned(),
+            state: String::new(),
+        };
+        let params = params_of_job(&request(params), &tool(), &TraceHeaders::of_stored(&trace));
+        String::from_utf8(params.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_job_keeps_the_clients_bytes_and_nothing_that_was_for_the_gateway() {
+        let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
+        let kept = r#"{"name":"slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"_meta":{"vendor/x":{ },"traceparent":"00-new"}}"#;
+        assert_eq!(params(given, "00-new"), kept);
+    }
+
+    #[test]
+    fn an_empty_meta_goes() {
+        assert_eq!(
+            params(r#"{"name":"a_slow","_meta":{"progressToken":7}}"#, ""),
+            r#"{"name":"slow"}"#
+        );
+    }
+}

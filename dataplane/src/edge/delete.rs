@@ -1,0 +1,27 @@
+//! DELETE: a client ends its session.
+//!
+//! [`super::router`] routes here what passed the door. Invariant: the session is over before
+//! the client hears so; its jobs go on, since their results go by webhook.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode};
+
+use super::{Edge, legacy};
+use crate::caller::respond::Error;
+
+pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    match end(&edge, &headers).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => error.answer(None),
+    }
+}
+
+async fn end(edge: &Edge, headers: &HeaderMap) -> Result<(), Error> {
+    let config = edge.live.borrow().clone();
+    let caller = legacy::caller(edge, &config, headers).await?;
+    let revoking = edge.calls.lines.revoke(&caller);
+    revoking.await.map_err(Error::Revocation)
+}

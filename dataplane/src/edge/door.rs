@@ -1,0 +1,206 @@
+//! The door: what is refused before a byte of MCP is looked at.
+//!
+//! [`super::router`] asks it on every request, first about path, Host and Origin, then
+//! about the headers and the size of a POST. Invariant: a page in a browser reaches
+//! nothing here unless its Origin is listed or is this very host (DNS rebinding).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use asyncmcp_crds::HostPattern;
+use asyncmcp_protocol::{header, media};
+use axum::body::{Body, Bytes};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Uri};
+use http_body_util::BodyExt as _;
+
+use crate::caller::respond::door::{BODY_TIME, Error};
+
+/// What is still read of a body that is too large, so that the client gets to see the answer.
+const LINGER_BYTES: usize = 16 << 20;
+/// How long it is read.
+const LINGER_TIME: Duration = Duration::from_secs(5);
+
+/// The rules about where a request may come from and go to.
+#[derive(Clone, Copy, Debug)]
+pub struct Door<'a> {
+    /// `transport.path`.
+    pub path: &'a str,
+    /// `transport.hostnames`; empty when absent.
+    pub hostnames: &'a [HostPattern],
+    /// `transport.allowedOrigins`.
+    pub origins: &'a [String],
+    /// Whether the listener is bound to loopback only.
+    pub loopback: bool,
+}
+
+impl Door<'_> {
+    /// Whether a request for `uri` with these headers may come in.
+    pub fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+        if uri.path() != self.path {
+            return Err(Error::Path(self.path.to_owned()));
+        }
+        let host = host_of(uri, headers);
+        if !self.answers_to(host) {
+            return Err(Error::Host(host.to_owned()));
+        }
+        match headers.get(ORIGIN) {
+            Some(origin) if !self.trusts(origin, host) => Err(Error::Origin(
+                String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn answers_to(&self, host: &str) -> bool {
+        match self.hostnames {
+            [] => !self.loopback || is_loopback(host),
+            listed => is_listed(listed, host),
+        }
+    }
+
+    fn trusts(&self, origin: &HeaderValue, host: &str) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        let own = is_loopback(host) || is_listed(self.hostnames, host);
+        self.origins
+            .iter()
+            .any(|listed| listed.eq_ignore_ascii_case(origin))
+            || own && authority_of(origin).is_some_and(|from| from.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The host and port that the request is for; HTTP/2 has them in the URI.
+fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let named = uri.authority().map(http::uri::Authority::as_str);
+    let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    named.or_else(header).unwrap_or_default()
+}
+
+/// A Host or an authority without its port and without an IPv6 address's brackets.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = name_of(host);
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+fn is_listed(listed: &[HostPattern], host: &str) -> bool {
+    let name = name_of(host);
+    listed.iter().any(|pattern| pattern.matches(name))
+}
+
+/// What a Host header would say for this origin: browsers leave a scheme's own port out of both.
+fn authority_of(origin: &str) -> Option<&str> {
+    origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"))
+}
+
+/// The `MCP-Protocol-Version` header.
+pub(super) fn version(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::PROTOCOL_VERSION)?.to_str().ok()
+}
+
+/// Whether a POST's headers promise what is needed: JSON here, JSON or a stream back.
+pub fn post(headers: &HeaderMap) -> Result<(), Error> {
+    let accepts = accepted(headers);
+    if !(accepts("application/json") && accepts("text/event-stream")) {
+        return Err(Error::Accept("both application/json and text/event-stream"));
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    match media::essence(kind.unwrap_or_default()).as_str() {
+        "application/json" => Ok(()),
+        _ => Err(Error::ContentType),
+    }
+}
+
+/// Whether a GET's headers allow a stream.
+pub fn get(headers: &HeaderMap) -> Result<(), Error> {
+    if accepted(headers)("text/event-stream") {
+        Ok(())
+    } else {
+        Err(Error::Accept("text/event-stream"))
+    }
+}
+
+/// Says of a media type whether the client accepts it. Ranges count, `q=0` does not.
+fn accepted(headers: &HeaderMap) -> impl Fn(&str) -> bool {
+    let values = headers.get_all(ACCEPT).iter();
+    let ranges: Vec<String> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|range| range.replace(' ', "").to_ascii_lowercase())
+        .filter(|range| !range.split(';').any(is_zero))
+        .filter_map(|range| range.split(';').next().map(str::to_owned))
+        .collect();
+    move |media| {
+        let kind = media.split('/').next().unwrap_or_default();
+        let matches = |range: &String| {
+            range == media || range == "*/*" || range.strip_suffix("/*").is_some_and(|range| range == kind)
+        };
+        ranges.iter().any(matches)
+    }
+}
+
+fn is_zero(parameter: &str) -> bool {
+    let weight = parameter.strip_prefix("q=");
+    weight.is_some_and(|weight| weight.parse().is_ok_and(|weight: f32| weight <= 0.0))
+}
+
+/// Reads a body of at most `limit` bytes; stops at the first byte more.
+pub async fn read(headers: &HeaderMap, body: Body, limit: u64) -> Result<Bytes, Error> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if announced
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: u64| length > limit)
+    {
+        linger(body);
+        return Err(Error::TooLarge { limit });
+    }
+    tokio::time::timeout(BODY_TIME, collect(body, limit))
+        .await
+        .unwrap_or(Err(Error::Slow))
+}
+
+async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Error> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Error::Broken)?.into_data() else {
+            continue;
+        };
+        if (whole.len() + data.len()) as u64 > limit {
+            linger(body);
+            return Err(Error::TooLarge { limit });
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
+}
+
+/// Reads on for a while without keeping anything: a connection closed under a client that
+/// still sends is reset, and the answer is lost with it.
+fn linger(mut body: Body) {
+    let mut left = LINGER_BYTES;
+    let drain = async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            match frame
+                .data_ref()
+                .map_or(Some(left), |data| left.checked_sub(data.len()))
+            {
+                Some(less) => left = less,
+                None => break,
+            }
+        }
+    };
+    tokio::spawn(tokio::time::timeout(LINGER_TIME, drain));
+}
+
+#[cfg(test)]
+mod tests;

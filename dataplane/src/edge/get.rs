@@ -1,0 +1,32 @@
+//! GET: the stream of what servers say outside of any request.
+//!
+//! [`super::router`] routes here what passed the door. Invariant: a client has one such
+//! stream; a newer one ends the older, which [`crate::servers::lines`] sees to.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use futures::StreamExt as _;
+use http::HeaderMap;
+
+use super::{Edge, door, legacy, stream};
+use crate::caller::respond::Error;
+
+pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    open(&edge, &headers)
+        .await
+        .unwrap_or_else(|error| error.answer(None))
+}
+
+async fn open(edge: &Arc<Edge>, headers: &HeaderMap) -> Result<Response, Error> {
+    door::get(headers)?;
+    let config = edge.live.borrow().clone();
+    let caller = legacy::caller(edge, &config, headers).await?;
+    let messages = edge.calls.lines.stream(&caller);
+    let closing = edge.closing.clone().cancelled_owned();
+    Ok(stream::stream(
+        messages.take_until(closing),
+        edge.calls.metrics.stream(),
+    ))
+}

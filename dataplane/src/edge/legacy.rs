@@ -1,0 +1,160 @@
+//! The legacy era (MCP 2025-03-26 to 2025-11-25): `initialize` opens a session, and every
+//! later message carries its id.
+//!
+//! [`super::post`] hands it every body of that era; GET and DELETE ask it whose session it is. Invariant: behind the
+//! session every outcome is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
+//! expired or revoked.
+
+use std::sync::Arc;
+
+use asyncmcp_delivery::job::Origin;
+use asyncmcp_protocol::batch::{self, Body};
+use asyncmcp_protocol::initialize::{ClientCapabilities, InitializeParams, InitializeResult};
+use asyncmcp_protocol::{Message, RawObject, Request, Response as RpcResponse, Version, header, message};
+use axum::response::Response;
+use futures::StreamExt as _;
+use http::{HeaderMap, HeaderValue};
+
+use super::{Edge, door, stream};
+use crate::caller::Caller;
+use crate::caller::answer::Answer;
+use crate::caller::operation::Operation;
+use crate::caller::respond::{self, Error};
+use crate::caller::session::{self, LegacySession};
+use crate::caller::trace::TraceHeaders;
+use crate::calls::Context;
+use crate::config::Config;
+
+/// The messages of a batch that are answered at the same time.
+const BATCH_CONCURRENCY: usize = 16;
+
+pub(super) async fn answer(
+    edge: &Edge,
+    config: Arc<Config>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let trace = TraceHeaders::of(headers);
+    let body = match body {
+        Body::One(Message::Request(request)) if request.method == "initialize" => {
+            return Ok(initialize(edge, &config, &request, &trace));
+        }
+        body => body,
+    };
+    let caller = caller(edge, &config, headers).await?;
+    let batches = caller.version.has_batches();
+    let context = Context {
+        calls: Arc::clone(&edge.calls),
+        json_only: config.route.transport.json_response,
+        caller: Arc::new(caller),
+        config,
+    };
+    let answer = match body {
+        Body::One(message) => context.answer(message, &trace).await,
+        Body::Batch(_) if !batches => return Err(Error::Batch),
+        Body::Batch(messages) => all(context, messages, &trace).await,
+    };
+    Ok(stream::http(answer, &edge.calls.metrics))
+}
+
+/// The caller that sent these headers.
+pub(super) async fn caller(edge: &Edge, config: &Config, headers: &HeaderMap) -> Result<Caller, Error> {
+    check_version(headers)?;
+    let id = headers.get(header::SESSION_ID).ok_or(Error::NoSession)?;
+    let id = id.to_str().map_err(|_| session::Error::Unknown)?;
+    let session = LegacySession::open(&edge.ring, &config.identity(), id, edge.calls.clock.now())?;
+    let mut caller = Caller::in_session(session);
+    // With the store down nobody can tell: ordinary calls go on, webhook calls fail by themselves.
+    if edge.calls.lines.is_revoked(&caller).await.unwrap_or(false) {
+        return Err(session::Error::Revoked.into());
+    }
+    if config.route.transport.json_response {
+        // No server's question could be passed on: it is told that the client can do nothing.
+        caller.capabilities = ClientCapabilities::NONE;
+    }
+    if let Some(scope) = caller.scope {
+        edge.calls.metrics.seen(scope);
+    }
+    Ok(caller)
+}
+
+/// Absent, the version is the session's; a version with which there are no sessions is refused.
+fn check_version(headers: &HeaderMap) -> Result<(), Error> {
+    match door::version(headers) {
+        Some(named) if !Version::LEGACY.iter().any(|known| known.as_str() == named) => {
+            Err(Error::Version(named.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a session. Asks no server, so that it answers whatever state they are in.
+fn initialize(edge: &Edge, config: &Config, request: &Request, headers: &TraceHeaders) -> Response {
+    let trace = headers.or_of(request.meta().as_ref());
+    let mut operation = Operation::begin(&edge.calls.metrics, "initialize", &trace);
+    match open(edge, config, request) {
+        Ok((session, result)) => {
+            let body = RpcResponse::result(request.id.clone(), result.to_raw()).to_bytes();
+            let mut response = respond::json(body.into());
+            let id = session.seal(&edge.ring, &config.identity(), rand::random());
+            let id = HeaderValue::from_str(&id).expect("base64url and a dot");
+            response.headers_mut().insert(header::SESSION_ID, id);
+            response
+        }
+        Err(error) => {
+            operation.failed(error.code().reason());
+            error.answer(Some(request.id.clone()))
+        }
+    }
+}
+
+fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(LegacySession, InitializeResult), Error> {
+    let none = RawObject::new();
+    let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
+    if let Some(url) = &params.webhook_url {
+        edge.calls.engine.check_receiver(Origin::Session, url)?;
+    }
+    let expires = edge.calls.clock.now().plus(config.route.transport.lifetime);
+    let session = LegacySession::of(params, rand::random(), expires);
+    let result = InitializeResult::of_gateway(
+        session.version,
+        env!("CARGO_PKG_VERSION"),
+        edge.calls.catalogue.instructions(),
+    );
+    Ok((session, result))
+}
+
+/// Answers a batch (2025-03-26): with the responses as one array, or with nothing.
+async fn all(
+    context: Context,
+    messages: Vec<Result<Message, message::Error>>,
+    trace: &TraceHeaders,
+) -> Answer {
+    let context = Context {
+        json_only: true,
+        ..context
+    };
+    let parts = futures::stream::iter(messages).map(|message| part(&context, message, trace));
+    let parts: Vec<_> = parts.buffered(BATCH_CONCURRENCY).collect().await;
+    let responses: Vec<_> = parts.into_iter().flatten().collect();
+    if responses.is_empty() {
+        Answer::Accepted
+    } else {
+        Answer::Json(batch::to_bytes(&responses).into())
+    }
+}
+
+/// What one message of a batch adds to the answer.
+async fn part(
+    context: &Context,
+    message: Result<Message, message::Error>,
+    trace: &TraceHeaders,
+) -> Option<Vec<u8>> {
+    match message {
+        Err(error) => Some(error.to_response().to_bytes()),
+        Ok(Message::Request(request)) if request.method == "initialize" => {
+            Some(Error::InitializeInBatch.to_response(Some(request.id)).into())
+        }
+        Ok(message) => context.answer(message, trace).await.whole().await.map(Vec::from),
+    }
+}

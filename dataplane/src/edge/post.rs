@@ -1,0 +1,63 @@
+//! POST: a message or a batch from a client, and how it is answered.
+//!
+//! [`super::router`] routes here what passed the door. Invariant: a body is parsed once, and
+//! its era is known before anything else of it is looked at.
+
+use std::sync::Arc;
+
+use asyncmcp_protocol::Message;
+use asyncmcp_protocol::batch::Body;
+use asyncmcp_protocol::era::{self, Era};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::HeaderMap;
+
+use super::door::{self, version};
+use super::{Edge, legacy};
+use crate::caller::respond::Error;
+
+pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    handle(&edge, request).await.unwrap_or_else(|error| {
+        let id = match &error {
+            Error::Message(error) => error.id().cloned(),
+            _ => None,
+        };
+        error.answer(id)
+    })
+}
+
+async fn handle(edge: &Arc<Edge>, request: Request) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let config = edge.live.borrow().clone();
+    door::post(&head.headers)?;
+    let body = door::read(&head.headers, body, config.route.transport.max_request_size).await?;
+    let body = Body::parse(&body)?;
+    match era(&head.headers, &body) {
+        Era::Legacy => legacy::answer(edge, config, &head.headers, body).await,
+        Era::Modern => Ok(refuse(&head.headers, &body)),
+    }
+}
+
+fn era(headers: &HeaderMap, body: &Body) -> Era {
+    let version = version(headers);
+    match body {
+        Body::One(message) => era::era_of(version, message),
+        Body::Batch(_) if version.is_some_and(era::is_modern_date) => Era::Modern,
+        Body::Batch(_) => Era::Legacy,
+    }
+}
+
+/// A client of both eras goes on with one of the versions that this answer lists.
+fn refuse(headers: &HeaderMap, body: &Body) -> Response {
+    let named = version(headers).unwrap_or_default();
+    match body {
+        Body::Batch(_) => Error::Version(named.to_owned()).answer(None),
+        Body::One(message) => {
+            let requested = era::requested_version(Some(named), message).unwrap_or_default();
+            Error::Version(requested).answer(match message {
+                Message::Request(request) => Some(request.id.clone()),
+                _ => None,
+            })
+        }
+    }
+}

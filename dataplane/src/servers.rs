@@ -1,0 +1,102 @@
+//! Everything that faces a server, as an MCP Streamable HTTP endpoint (MCP 2025-03-26 to 2025-11-25,
+//! "Transports"). JSON goes in and comes out as the bytes it is.
+//!
+//! Calls, the job runner and the catalogue send through [`lines`]; who calls and what a message means is not known here.
+//! Invariant: an [`Error`] says whether the server may have seen the message.
+
+pub mod catalogue;
+mod error;
+mod exchange;
+mod follow;
+mod http;
+pub mod lines;
+mod open;
+mod operation;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use asyncmcp_protocol::Id;
+use url::Url;
+
+pub use self::error::Error;
+pub use self::exchange::{Reply, RequestOptions};
+pub use self::follow::Upstreams;
+pub use self::operation::Metrics;
+pub use self::session::events::{Events, Incoming, Noted};
+pub use self::session::{Outgoing, Received, ServerSession};
+
+/// What it takes to reach a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its name in the route.
+    pub name: String,
+    /// Its MCP endpoint.
+    pub url: Url,
+    /// The silence allowed on an ordinary call to it.
+    pub timeout: Duration,
+    /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
+    pub max_response: usize,
+}
+
+/// One server of the route. Cheap to clone; ends its connections with the last clone.
+#[derive(Clone)]
+pub struct Upstream(Arc<Inner>);
+
+struct Inner {
+    endpoint: Endpoint,
+    http: reqwest::Client,
+    metrics: Metrics,
+    next_id: AtomicU64,
+}
+
+impl Upstream {
+    /// A server at `endpoint`. Opens no connection yet.
+    pub fn new(endpoint: Endpoint, metrics: Metrics) -> Result<Self, Error> {
+        let http = http::build()?;
+        Ok(Self(Arc::new(Inner {
+            endpoint,
+            http,
+            metrics,
+            // Far from the ids of requests that an earlier process may have under way in the same session.
+            next_id: AtomicU64::new(u64::from(rand::random::<u32>()) << 20),
+        })))
+    }
+
+    /// Its name in the route.
+    pub fn name(&self) -> &str {
+        &self.0.endpoint.name
+    }
+
+    /// The silence allowed on an ordinary call to it.
+    pub fn timeout(&self) -> Duration {
+        self.0.endpoint.timeout
+    }
+
+    /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
+    pub fn max_response(&self) -> usize {
+        self.0.endpoint.max_response
+    }
+
+    /// An id for a request of the gateway's own; no client's id is spelt like it.
+    pub fn own_id(&self) -> Id {
+        let next = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        Id::text(&format!("asyncmcp:{next}"))
+    }
+
+    /// Whether `other` is this very server, not one that took its name in a newer route.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upstream({})", self.name())
+    }
+}

@@ -1,0 +1,112 @@
+//! The list of tools that one client sees: what each server lists for that very client, under
+//! the names and rules of the route.
+//!
+//! Called through [`super::Catalogue::list`]. Invariant: no name stands in it that a call would
+//! take to another server.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use asyncmcp_crds::effective::{Route, Server};
+use asyncmcp_protocol::tools::{self, Tool};
+use bytes::Bytes;
+use futures::future::join_all;
+
+use super::index::{Claim, Index, claim, webhook};
+use super::{Catalogue, fetch};
+use crate::caller::Caller;
+use crate::servers::Error;
+use crate::servers::lines::Lines;
+
+/// How long a list waits for one server; the list goes on without it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Catalogue {
+    /// The `result` of a client's `tools/list`, on one page: each server's tools in its order, the
+    /// servers in the order of their names. A server that does not answer is left out.
+    pub async fn list(&self, caller: &Caller) -> Bytes {
+        let (config, index) = self.snapshot();
+        let mut servers: Vec<_> = config
+            .route
+            .servers
+            .iter()
+            .filter(|server| self.may_answer(&server.name))
+            .collect();
+        servers.sort_by(|one, other| one.name.cmp(&other.name));
+        let lines = self.lines();
+        let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
+        let mut merging = Merging::new(&config.route, &index);
+        for (server, tools) in servers.iter().zip(lists) {
+            for tool in tools {
+                merging.offer(server, tool);
+            }
+        }
+        for server in &merging.unrouted {
+            self.look_again(server);
+        }
+        tools::list_result(&merging.into_tools()).get().to_owned().into()
+    }
+}
+
+/// What `server` lists for `caller`; nothing when it does not answer.
+async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Vec<Tool> {
+    let limit = PATIENCE.min(server.timeout);
+    let asking = async { fetch::tools(&lines.of(caller, &server.name)?).await };
+    let tools = tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or(Err(Error::Silent(limit)));
+    tools.unwrap_or_else(|error| {
+        tracing::info!(server = server.name, %error, "a list of tools goes without a server");
+        Vec::new()
+    })
+}
+
+/// The list being made.
+struct Merging<'a> {
+    route: &'a Route,
+    index: &'a Index,
+    tools: Vec<Option<Tool>>,
+    /// Where a name stands in `tools`, and by whose claim.
+    places: HashMap<String, (usize, Claim)>,
+    /// Servers that listed a tool which no call would find yet.
+    unrouted: Vec<String>,
+}
+
+impl<'a> Merging<'a> {
+    fn new(route: &'a Route, index: &'a Index) -> Self {
+        Self {
+            route,
+            index,
+            tools: Vec::new(),
+            places: HashMap::new(),
+            unrouted: Vec::new(),
+        }
+    }
+
+    fn offer(&mut self, server: &Server, mut tool: Tool) {
+        let Some((shown_as, claim)) = claim(server, tool.name()) else {
+            return;
+        };
+        match self.index.get(&shown_as) {
+            Some((owner, _)) if owner.server != server.name => return,
+            Some(_) => {}
+            None => self.unrouted.push(server.name.clone()),
+        }
+        let place = self.tools.len();
+        match self.places.get(&shown_as) {
+            Some((_, better)) if *better >= claim => return,
+            Some((worse, _)) => self.tools[*worse] = None,
+            None => {}
+        }
+        tool.rename(&shown_as);
+        if webhook(self.route, &shown_as).is_some() {
+            tool.deliver_by_webhook();
+        }
+        self.places.insert(shown_as, (place, claim));
+        self.tools.push(Some(tool));
+    }
+
+    fn into_tools(self) -> Vec<Tool> {
+        self.tools.into_iter().flatten().collect()
+    }
+}

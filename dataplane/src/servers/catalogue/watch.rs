@@ -1,0 +1,138 @@
+//! One server, watched through a line of the gateway's own: visited until it answers, then
+//! listed whenever its list may have changed.
+//!
+//! [`super::Catalogue`] runs one watch for each server. Invariant: one visit at a time, so a
+//! list is never fetched twice at once, and a server that is away is asked ever less often.
+
+use std::convert::Infallible as Never;
+use std::sync::Arc;
+use std::time::Duration;
+
+use asyncmcp_protocol::Message;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::fetch;
+use super::state::Table;
+use crate::servers::lines::{self, Line};
+use crate::servers::{Error, Events, Upstream};
+
+/// A list is fetched anew after so long even if nobody said that it changed.
+const LIST_AGE: Duration = Duration::from_mins(5);
+/// Between two looks at whether the server is there.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same for the first looks after it came, so that its state settles soon.
+const FIRST_LOOKS: (u32, Duration) = (2, Duration::from_secs(1));
+/// A server that changes its list often is listed once for all changes in this time.
+const GATHER: Duration = Duration::from_millis(100);
+/// The wait after the first failed visit.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Failed visits at about one a second, before they become rarer: a late server is seen in a second.
+const EAGER: u32 = 30;
+/// The longest wait between visits.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Watches one server.
+pub(super) struct Watch {
+    pub(super) upstream: Upstream,
+    pub(super) table: Arc<Table>,
+    /// Someone saw a tool that the table does not know.
+    pub(super) look_again: Arc<Notify>,
+}
+
+impl Watch {
+    /// Until `ended`; the line is ended, too.
+    pub(super) async fn run(self, ended: CancellationToken) {
+        let mut failures = 0;
+        while let Some(Err(error)) = self.visit(&mut failures, &ended).await {
+            failures += 1;
+            tracing::debug!(server = self.upstream.name(), %error, "a server does not answer");
+            self.table.failed(self.upstream.name(), &error);
+            ended.run_until_cancelled(sleep(wait(failures))).await;
+        }
+    }
+
+    /// Stays with the server until something fails; `None` when ended.
+    async fn visit(&self, failures: &mut u32, ended: &CancellationToken) -> Option<Result<Never, Error>> {
+        let line = lines::visiting(&self.upstream);
+        let stayed = ended.run_until_cancelled(self.stay(&line, failures)).await;
+        if !matches!(stayed, Some(Err(Error::SessionLost))) {
+            let _ = tokio::time::timeout(LOOK_EVERY, line.end()).await;
+        }
+        stayed
+    }
+
+    async fn list(&self, line: &Line) -> Result<(), Error> {
+        let about = line.about().await?;
+        let tools = fetch::tools(line).await?;
+        self.table.listed(line.server(), about, &tools);
+        Ok(())
+    }
+
+    /// Lists, lists again when told to, and looks from time to time.
+    async fn stay(&self, line: &Line, failures: &mut u32) -> Result<Never, Error> {
+        self.list(line).await?;
+        *failures = 0;
+        let mut events = line.listen().await?;
+        let mut list_at = Instant::now() + LIST_AGE;
+        let mut looks = 0;
+        let mut look_at = Instant::now() + FIRST_LOOKS.1;
+        loop {
+            tokio::select! {
+                changed = list_changed(&mut events) => {
+                    changed?;
+                    list_at = list_at.min(Instant::now() + GATHER);
+                }
+                () = self.look_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
+                () = sleep_until(list_at) => {
+                    self.list(line).await?;
+                    list_at = Instant::now() + LIST_AGE;
+                }
+                () = sleep_until(look_at) => {
+                    line.ping().await?;
+                    self.table.answered(line.server());
+                    looks += 1;
+                    look_at = Instant::now() + if looks < FIRST_LOOKS.0 { FIRST_LOOKS.1 } else { LOOK_EVERY };
+                }
+            }
+        }
+    }
+}
+
+/// Returns when the server says that its list changed; never where it offers no stream.
+async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
+    let Some(stream) = events else {
+        return std::future::pending().await;
+    };
+    while let Some(incoming) = stream.next().await {
+        match incoming?.message {
+            Message::Notification(told) if told.method == "notifications/tools/list_changed" => return Ok(()),
+            Message::Request(request) => stream.decline(&request),
+            _ => {}
+        }
+    }
+    Err(Error::Interrupted)
+}
+
+/// The wait after so many failed visits in a row.
+fn wait(failures: u32) -> Duration {
+    match failures {
+        0..=2 => FIRST_WAIT * 2u32.pow(failures.saturating_sub(1)),
+        3..=EAGER => 4 * FIRST_WAIT,
+        _ => (4 * FIRST_WAIT * 2u32.pow((failures - EAGER).min(5))).min(LONGEST_WAIT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_server_is_seen_within_a_second_and_a_dead_one_is_left_alone() {
+        let waits: Vec<_> = (1..=40).map(|failures| wait(failures).as_millis()).collect();
+        assert_eq!(waits[..4], [250, 500, 1000, 1000]);
+        assert_eq!(waits[29..36], [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert!(waits.is_sorted());
+    }
+}

@@ -1,0 +1,162 @@
+//! HTTP towards one server: what is sent is what was asked for, what comes back is
+//! bounded, and an error says whether the request went out.
+//!
+//! Called by [`super::session`], [`super::open`] and [`super::events`]. Invariant: no
+//! proxy from the environment, no redirect, no decompression, and no sending again.
+
+use std::time::Duration;
+
+use ::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::engine::Room;
+use asyncmcp_delivery::schedule;
+use asyncmcp_protocol::media;
+use bytes::{Bytes, BytesMut};
+use reqwest::Response;
+
+use super::{Error, Upstream};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Below the 5 s after which Node and uvicorn close an idle connection: a request must not
+/// race with that, for nobody could say whether it ran.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+/// Both, always (MCP 2025-11-25, "Sending Messages to the Server").
+const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const ACCEPT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The HTTP client of one server.
+pub(super) fn build() -> Result<reqwest::Client, Error> {
+    reqwest::Client::builder()
+        .user_agent(concat!("asyncmcp/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build()
+        .map_err(Error::Client)
+}
+
+impl Upstream {
+    /// Sends a message; returns at the response's head.
+    pub(super) async fn post(&self, mut headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
+        headers.insert(ACCEPT, ACCEPT_BOTH);
+        headers.insert(CONTENT_TYPE, JSON);
+        self.send(Method::POST, headers, body).await
+    }
+
+    /// Asks for a stream; returns at the response's head.
+    pub(super) async fn get(&self, mut headers: HeaderMap) -> Result<Response, Error> {
+        headers.insert(ACCEPT, ACCEPT_STREAM);
+        self.send(Method::GET, headers, Bytes::new()).await
+    }
+
+    /// Ends a session.
+    pub(super) async fn delete(&self, headers: HeaderMap) -> Result<Response, Error> {
+        self.send(Method::DELETE, headers, Bytes::new()).await
+    }
+
+    async fn send(&self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
+        let url = self.0.endpoint.url.clone();
+        let request = self.0.http.request(method, url).headers(headers).body(body);
+        request.send().await.map_err(|error| {
+            let error = error.without_url();
+            if error.is_connect() || error.is_builder() {
+                Error::NotSent(error)
+            } else {
+                Error::Broken(error)
+            }
+        })
+    }
+}
+
+/// What kind of body a response has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// `application/json`.
+    Json,
+    /// `text/event-stream`.
+    Stream,
+    /// Neither.
+    Other,
+}
+
+/// What the response says its body is; parameters and case do not matter.
+pub(super) fn body_kind(response: &Response) -> Body {
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok());
+    match media::essence(kind.unwrap_or_default()).as_str() {
+        "application/json" => Body::Json,
+        "text/event-stream" => Body::Stream,
+        _ => Body::Other,
+    }
+}
+
+/// The whole body, unless it is larger than `limit`; as soon as there is `room` for it.
+pub(super) async fn read(response: Response, limit: usize, room: &Room) -> Result<Bytes, Error> {
+    let too_large = Error::TooLarge { limit };
+    match said_length(&response) {
+        Some(length) if length > limit => return Err(too_large),
+        Some(length) => room.take(length).await,
+        None => {}
+    }
+    match read_up_to(response, limit, room).await? {
+        (body, true) => Ok(body),
+        (_, false) => Err(too_large),
+    }
+}
+
+/// The beginning of a body, for a look at an error; an unreadable one is empty.
+pub(super) async fn glance(response: Response) -> Bytes {
+    const GLANCE: usize = 4096;
+    read_up_to(response, GLANCE, &Room::default())
+        .await
+        .map_or_else(|_| Bytes::new(), |(body, _)| body)
+}
+
+/// At most about `limit` bytes, and whether that is all of the body.
+async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result<(Bytes, bool), Error> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| Error::Broken(error.without_url()))?
+    {
+        body.extend_from_slice(&chunk);
+        if body.len() > limit {
+            return Ok((body.freeze(), false));
+        }
+        if body.len() > Room::SMALL {
+            room.take(limit).await;
+        }
+    }
+    Ok((body.freeze(), true))
+}
+
+/// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).
+pub(super) fn busy(response: &Response) -> Option<Error> {
+    let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    let now = header(DATE)
+        .and_then(schedule::http_date)
+        .unwrap_or(Millis(u64::MAX));
+    let retry_after = header(RETRY_AFTER).and_then(|asked| schedule::retry_after(asked, now));
+    no_room.contains(&response.status()).then(|| Error::Busy {
+        retry_after: retry_after.unwrap_or_default(),
+    })
+}
+
+fn said_length(response: &Response) -> Option<usize> {
+    response
+        .headers()
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}

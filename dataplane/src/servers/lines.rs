@@ -1,0 +1,187 @@
+//! The ways to servers: a [`Line`] is one server as one caller reaches it.
+//!
+//! Calls and the catalogue send through [`Lines::of`], jobs and the catalogue's own visits through [`OwnLines`]. What
+//! sessions with servers are, when they are opened, remembered, lost and ended is known in this room only.
+//! Invariant: for one caller and server at most one session is opened at a time; a message is sent once more only where
+//! its server did not know the session, in [`Line`] and nowhere else; a store that is down costs no ordinary call.
+
+mod entry;
+mod fan_in;
+mod line;
+mod own;
+mod row;
+mod session_line;
+#[cfg(test)]
+mod tests;
+mod token;
+mod wrap;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use asyncmcp_delivery::store::{self, Store};
+use asyncmcp_protocol::Response;
+use bytes::Bytes;
+use futures::Stream;
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use self::entry::{Entry, lock};
+pub use self::line::{About, Line};
+pub use self::own::{OwnLines, discard, visiting};
+use self::session_line::SessionLine;
+pub use self::token::Place;
+pub use self::wrap::Wrap;
+use crate::caller::{Caller, Scope};
+use crate::servers::{Error, Outgoing, ServerSession, Upstream, Upstreams};
+
+/// What is unused for this long is dropped from memory; the store still knows it.
+const IDLE: Duration = Duration::from_mins(10);
+/// How long ending a server's session may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// All callers' lines. Cheap to clone.
+#[derive(Clone)]
+pub struct Lines(Arc<Inner>);
+
+struct Inner {
+    upstreams: Upstreams,
+    store: Arc<dyn Store>,
+    wrap: Wrap,
+    /// Callers without a scope share what is kept under `None`.
+    entries: Mutex<HashMap<Option<Scope>, Arc<Entry>>>,
+}
+
+impl Lines {
+    /// Lines to `upstreams`, whose sessions are remembered in `store`. Must be called within a runtime: a task
+    /// drops what is idle, for as long as there are clones.
+    pub fn new(upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
+        let inner = Arc::new(Inner {
+            upstreams,
+            store,
+            wrap,
+            entries: Mutex::default(),
+        });
+        tokio::spawn(drop_idle(Arc::downgrade(&inner)));
+        Self(inner)
+    }
+
+    /// The line of `caller` to `server`. Opens nothing yet.
+    pub fn of(&self, caller: &Caller, server: &str) -> Result<Line, Error> {
+        let upstream = self.0.upstreams.get(server);
+        let upstream = upstream.ok_or_else(|| Error::NoServer(server.to_owned()))?;
+        Ok(self.line(caller, upstream))
+    }
+
+    /// The caller's standalone stream, one JSON-RPC message each. The newest takes the place of
+    /// any before it. Ends when replaced or revoked.
+    pub fn stream(&self, caller: &Caller) -> impl Stream<Item = Bytes> + Send + use<> {
+        let (listener, stream) = fan_in::stream(caller.scope, self.0.wrap.clone());
+        self.entry(caller).listen(listener);
+        let (lines, caller) = (self.clone(), caller.clone());
+        // Attaches the servers' sessions that an earlier process opened.
+        tokio::spawn(async move { drop(lines.established(&caller).await) });
+        stream
+    }
+
+    /// Every caller that listens is told to list the tools again.
+    pub fn tools_changed(&self) {
+        let entries: Vec<_> = lock(&self.0.entries).values().cloned().collect();
+        for entry in entries {
+            entry.with_listener(|listener| listener.tools_changed());
+        }
+    }
+
+    /// Brings a caller's answer to the server that asked.
+    pub async fn answer(&self, caller: &Caller, response: Response) -> Result<(), Error> {
+        let asked = response
+            .id
+            .as_ref()
+            .and_then(|id| self.0.wrap.open(caller.scope, id));
+        let (server, id) = asked.ok_or(Error::Protocol("no server asked under this id"))?;
+        let answer = Response {
+            id: Some(id),
+            ..response
+        };
+        let message = Outgoing::new("response", answer.to_bytes());
+        self.of(caller, &server)?.send(message).await.map(drop)
+    }
+
+    /// Sends a caller's notification to every server that it has a session on.
+    pub async fn broadcast(&self, caller: &Caller, notification: Outgoing) {
+        let lines = self.established(caller).await;
+        let sending = lines.iter().map(|line| async {
+            if let Err(error) = line.notify(notification.clone()).await {
+                tracing::debug!(server = line.server(), %error, "failed to pass a notification on");
+            }
+        });
+        join_all(sending).await;
+    }
+
+    /// The caller ended its session. Returns when the store knows; the servers are told after that.
+    pub async fn revoke(&self, caller: &Caller) -> Result<(), store::Error> {
+        let entry = self.entry(caller);
+        let lines = self.established(caller).await;
+        entry.change(row::Row::revoke).await?;
+        entry.hang_up();
+        lock(&self.0.entries).remove(&caller.scope);
+        tokio::spawn(async move {
+            let ending = lines.iter().map(|line| tokio::time::timeout(GOODBYE, line.end()));
+            join_all(ending).await;
+        });
+        Ok(())
+    }
+
+    /// Whether the caller ended its session.
+    pub async fn is_revoked(&self, caller: &Caller) -> Result<bool, store::Error> {
+        Ok(self.entry(caller).row().await?.revoked)
+    }
+
+    fn line(&self, caller: &Caller, upstream: Upstream) -> Line {
+        let sessions = SessionLine::new(upstream, caller.introduction(), self.entry(caller));
+        Line::new(sessions, Some((caller.scope, self.0.wrap.clone())))
+    }
+
+    fn entry(&self, caller: &Caller) -> Arc<Entry> {
+        let mut entries = lock(&self.0.entries);
+        let entry = entries
+            .entry(caller.scope)
+            .or_insert_with(|| Arc::new(Entry::new(caller, Arc::clone(&self.0.store))));
+        entry.touch();
+        entry.clone()
+    }
+
+    /// The lines on which the caller has a session, from this process or an earlier one.
+    async fn established(&self, caller: &Caller) -> Vec<Line> {
+        let mut established = Vec::new();
+        for upstream in self.0.upstreams.all() {
+            let line = self.line(caller, upstream);
+            if line.is_established().await {
+                established.push(line);
+            }
+        }
+        established
+    }
+}
+
+/// Ends sessions that should not be used again, and waits a little for it.
+async fn end(sessions: Vec<ServerSession>) {
+    let ending = sessions
+        .iter()
+        .map(|session| tokio::time::timeout(GOODBYE, session.end()));
+    join_all(ending).await;
+}
+
+async fn drop_idle(lines: Weak<Inner>) {
+    const CHECK_EVERY: Duration = Duration::from_mins(1);
+    loop {
+        tokio::time::sleep(CHECK_EVERY).await;
+        let Some(lines) = lines.upgrade() else {
+            return;
+        };
+        let then = Instant::now().checked_sub(IDLE);
+        let idle = |entry: &Entry| then.is_some_and(|then| entry.is_idle_since(then));
+        lock(&lines.entries).retain(|_, entry| !idle(entry));
+    }
+}

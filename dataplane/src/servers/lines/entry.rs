@@ -1,0 +1,169 @@
+//! What this process keeps for one caller: its open sessions with servers, its row in the store, its stream.
+//!
+//! [`super::Lines`] has one for every caller that was seen lately. Invariant: what it holds can be
+//! had again from the store and the servers, so dropping it when idle loses nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::store::{self, SessionRow, Store};
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
+
+use super::fan_in::Listener;
+use super::row::Row;
+use super::session_line::Keeper;
+use crate::caller::{Caller, Scope};
+use crate::servers::{ServerSession, Upstream};
+
+/// Writes of one row that another writer may spoil before it is an error.
+const TRIES: usize = 8;
+
+pub(super) struct Entry {
+    store: Arc<dyn Store>,
+    /// Where its row is, and when the row is not needed any more. `None` without a session: nothing is remembered.
+    place: Option<(Scope, Millis)>,
+    /// The open server sessions, by server.
+    open: Mutex<BTreeMap<String, ServerSession>>,
+    /// One opens, the others wait and find it open.
+    gates: Mutex<BTreeMap<String, Arc<Gate<()>>>>,
+    row: Gate<Option<(u64, Row)>>,
+    listener: Mutex<Option<Listener>>,
+    used: Mutex<Instant>,
+}
+
+impl Entry {
+    pub(super) fn new(caller: &Caller, store: Arc<dyn Store>) -> Self {
+        let expires = caller.session.as_ref().map(|session| session.expires);
+        Self {
+            store,
+            place: caller.scope.zip(expires),
+            open: Mutex::default(),
+            gates: Mutex::default(),
+            row: Gate::default(),
+            listener: Mutex::default(),
+            used: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// All open sessions.
+    fn open(&self) -> Vec<ServerSession> {
+        lock(&self.open).values().cloned().collect()
+    }
+
+    /// Takes `session` as the open one on its server, and listens to it if the client does.
+    fn put(&self, session: &ServerSession) {
+        lock(&self.open).insert(session.server().to_owned(), session.clone());
+        self.with_listener(|listener| listener.attach(session));
+    }
+
+    /// The client listens with this from now on; who listened before is done.
+    pub(super) fn listen(&self, listener: Listener) {
+        *lock(&self.listener) = Some(listener);
+        let sessions = self.open();
+        self.with_listener(|listener| sessions.iter().for_each(|session| listener.attach(session)));
+    }
+
+    /// Does something with the client's stream, if it has one.
+    pub(super) fn with_listener(&self, act: impl FnOnce(&mut Listener)) {
+        if let Some(listener) = &mut *lock(&self.listener) {
+            act(listener);
+        }
+    }
+
+    /// Ends the client's stream.
+    pub(super) fn hang_up(&self) {
+        *lock(&self.listener) = None;
+    }
+
+    /// It is being used.
+    pub(super) fn touch(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+
+    /// Whether nobody used it since `then` and nobody listens.
+    pub(super) fn is_idle_since(&self, then: Instant) -> bool {
+        let listens = lock(&self.listener).as_ref().is_some_and(Listener::is_heard);
+        !listens && *lock(&self.used) < then
+    }
+
+    /// What the store remembers.
+    pub(super) async fn row(&self) -> Result<Row, store::Error> {
+        let Some((scope, _)) = self.place else {
+            return Ok(Row::default());
+        };
+        let mut cached = self.row.lock().await;
+        let (_, row) = match &mut *cached {
+            Some(known) => known,
+            empty => empty.insert(self.read(scope).await?),
+        };
+        Ok(row.clone())
+    }
+
+    /// Changes what the store remembers; returns when it does.
+    pub(super) async fn change(&self, change: impl Fn(&mut Row)) -> Result<(), store::Error> {
+        let Some((scope, expires)) = self.place else {
+            return Ok(());
+        };
+        let mut cached = self.row.lock().await;
+        for _ in 0..TRIES {
+            let (version, mut row) = match cached.take() {
+                Some(known) => known,
+                None => self.read(scope).await?,
+            };
+            change(&mut row);
+            let written = SessionRow {
+                version: version + 1,
+                expires,
+                bytes: row.write(),
+            };
+            if self.store.swap_session(scope.0, written).await? {
+                *cached = Some((version + 1, row));
+                return Ok(());
+            }
+        }
+        Err(store::Error::Down(
+            "a session's row is being written all the time".to_owned(),
+        ))
+    }
+
+    async fn read(&self, scope: Scope) -> Result<(u64, Row), store::Error> {
+        let row = self.store.session(scope.0).await?;
+        Ok(row.map_or_else(Default::default, |row| (row.version, Row::read(&row.bytes))))
+    }
+}
+
+#[async_trait]
+impl Keeper for Entry {
+    fn open_on(&self, upstream: &Upstream) -> Option<ServerSession> {
+        let open = lock(&self.open);
+        open.get(upstream.name())
+            .filter(|session| session.upstream().is(upstream))
+            .cloned()
+    }
+
+    fn gate(&self, server: &str) -> Arc<Gate<()>> {
+        lock(&self.gates).entry(server.to_owned()).or_default().clone()
+    }
+
+    async fn remembered(&self, upstream: &Upstream) -> Option<ServerSession> {
+        let session = self.row().await.ok()?.session(upstream)?;
+        self.put(&session);
+        Some(session)
+    }
+
+    /// A store that is down costs only the remembering.
+    async fn keep(&self, session: &ServerSession) {
+        self.put(session);
+        if let Err(error) = self.change(|row| row.remember(session)).await {
+            tracing::warn!(server = session.server(), %error, "a session will not outlive this process");
+        }
+    }
+}
+
+/// No holder of these locks panics half way; what they guard is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

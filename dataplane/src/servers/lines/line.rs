@@ -1,0 +1,178 @@
+//! One server, as one caller reaches it.
+//!
+//! Everything that sends a message to a server holds a [`Line`]. Invariant: a message is sent a second time only here, in
+//! [`Line::once_more`], and only where the server did not know the session, and so did not dispatch it.
+
+use std::future::Future;
+
+use asyncmcp_protocol::{Id, Message, RawObject, Request, Version};
+use bytes::Bytes;
+
+use super::session_line::SessionLine;
+use super::token::{Place, ResumeToken};
+use super::wrap::Wrap;
+use crate::caller::Scope;
+use crate::servers::{
+    Error, Events, Incoming, Outgoing, Received, Reply, RequestOptions, ServerSession, Upstream,
+};
+
+/// A way to a server. Cheap to clone; opens what it needs when it needs it.
+#[derive(Clone)]
+pub struct Line {
+    sessions: SessionLine,
+    /// Whose requests are passed on to, and what seals their ids. `None`: the gateway's own line.
+    listener: Option<(Option<Scope>, Wrap)>,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The version it speaks.
+    pub version: Version,
+    /// How it is to be used; not known where an earlier process opened the session.
+    pub instructions: Option<String>,
+    /// Whether it offers tools as tasks; not known where an earlier process opened the session.
+    pub tasks: bool,
+}
+
+impl Line {
+    pub(super) fn new(sessions: SessionLine, listener: Option<(Option<Scope>, Wrap)>) -> Self {
+        Self { sessions, listener }
+    }
+
+    /// The server's name.
+    pub fn server(&self) -> &str {
+        self.upstream().name()
+    }
+
+    /// The server.
+    pub fn upstream(&self) -> &Upstream {
+        self.sessions.upstream()
+    }
+
+    /// What the server says of itself.
+    pub async fn about(&self) -> Result<About, Error> {
+        let session = self.sessions.get().await?;
+        Ok(About {
+            version: session.version(),
+            instructions: session.instructions().map(str::to_owned),
+            tasks: session.offers_tasks(),
+        })
+    }
+
+    /// Sends a message. Returns at the response's head, but reads a JSON body whole. It waits as long as the server
+    /// takes: the caller knows how long that may be.
+    pub async fn send(&self, message: Outgoing) -> Result<Received, Error> {
+        self.once_more(|session| {
+            let message = message.clone();
+            async move { session.post(message).await }
+        })
+        .await
+    }
+
+    /// Asks and waits for the reply, within the server's `timeout` of silence.
+    pub async fn ask(&self, method: &str, params: Option<RawObject>) -> Result<Reply, Error> {
+        let limit = self.upstream().timeout();
+        let request = Request::new(self.own_id(), method, params);
+        let asking = self.request(&request, RequestOptions::default());
+        tokio::time::timeout(limit, asking)
+            .await
+            .unwrap_or(Err(Error::Silent(limit)))
+    }
+
+    /// Sends `request`, whose id is one of [`Line::own_id`], and waits as long as it takes.
+    pub async fn request(&self, request: &Request, options: RequestOptions) -> Result<Reply, Error> {
+        self.once_more(|session| {
+            let options = options.clone();
+            async move { session.call(request, options).await }
+        })
+        .await
+    }
+
+    /// Waits for the reply to a request that an earlier process sent, from the event `last` of its answer on.
+    pub async fn resume(&self, request: &Id, last: &str, options: RequestOptions) -> Result<Reply, Error> {
+        self.sessions.get().await?.resume(request, last, options).await
+    }
+
+    /// Sends a notification about what was sent before. Without a session nothing was, and with a new one the server
+    /// would not know what is meant, so none is opened.
+    pub async fn notify(&self, message: Outgoing) -> Result<(), Error> {
+        match self.sessions.current() {
+            Some(session) => session.post(message).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the server is still the one that was spoken to before. One that restarted has lost the session.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let ping = Request::new(self.own_id(), "ping", None);
+        let session = self.sessions.get().await?;
+        let limit = self.upstream().timeout();
+        let asking = session.call(&ping, RequestOptions::default());
+        let answer = tokio::time::timeout(limit, asking).await;
+        answer.unwrap_or(Err(Error::Silent(limit))).map(drop) // an error is an answer, too
+    }
+
+    /// What the server says outside of any request; `None` where it offers no such stream.
+    pub async fn listen(&self) -> Result<Option<Events>, Error> {
+        self.sessions.get().await?.listen().await
+    }
+
+    /// What the caller is to read of a message on `events`: a server's request under an id by which the answer finds
+    /// its way back ([`super::Lines::answer`]), anything else as it came. `None` for a request that cannot be passed on;
+    /// the server has then been told.
+    pub fn relay(&self, events: &Events, incoming: Incoming) -> Option<Bytes> {
+        let Some((scope, wrap)) = &self.listener else {
+            return decline(events.session(), incoming);
+        };
+        wrap.relay(*scope, events.session(), incoming)
+    }
+
+    /// An id for a request of the gateway's own; no client's id is spelt like it.
+    pub fn own_id(&self) -> Id {
+        self.upstream().own_id()
+    }
+
+    /// By what another process could continue at `place`; `None` where nothing is open.
+    pub fn token(&self, place: Place) -> Option<Bytes> {
+        let session = self.sessions.current()?;
+        Some(ResumeToken::new(&session, place).to_bytes())
+    }
+
+    /// Tells the server that nothing more will be sent.
+    pub async fn end(&self) {
+        if let Some(session) = self.sessions.current() {
+            session.end().await;
+        }
+    }
+
+    pub(super) fn sessions(&self) -> &SessionLine {
+        &self.sessions
+    }
+
+    pub(super) async fn is_established(&self) -> bool {
+        self.sessions.is_established().await
+    }
+
+    async fn once_more<T, F>(&self, send: impl Fn(ServerSession) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let session = self.sessions.get().await?;
+        match send(session.clone()).await {
+            Err(Error::SessionLost) => send(self.sessions.replace(&session).await?).await,
+            result => result,
+        }
+    }
+}
+
+/// Nobody is there to answer.
+fn decline(session: &ServerSession, incoming: Incoming) -> Option<Bytes> {
+    match &incoming.message {
+        Message::Request(request) => {
+            session.decline(request);
+            None
+        }
+        _ => Some(incoming.raw),
+    }
+}

@@ -1,0 +1,177 @@
+//! The gateway's own lines: for jobs, and for the catalogue's visits.
+//!
+//! A job takes one and gives it back, since opening a session costs as much as a quick call. Invariant: a session runs
+//! one job at a time and belongs to no client; one that a job ended badly on is not given back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use asyncmcp_protocol::Version;
+use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
+
+use super::end;
+use super::entry::lock;
+use super::line::Line;
+use super::session_line::{Keeper, SessionLine};
+use super::token::{Place, ResumeToken};
+use crate::servers::{Error, ServerSession, Upstream, Upstreams};
+
+/// A session without a job for this long is ended.
+const IDLE: Duration = Duration::from_mins(1);
+/// How often that is checked.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+
+/// The gateway's own lines, and the sessions that no job is using.
+pub struct OwnLines {
+    upstreams: Upstreams,
+    idle: Mutex<BTreeMap<String, Vec<Idle>>>,
+}
+
+struct Idle {
+    session: ServerSession,
+    since: Instant,
+}
+
+impl OwnLines {
+    /// Lines to `upstreams`. Must be called within a runtime.
+    pub fn new(upstreams: Upstreams) -> Arc<Self> {
+        let own = Arc::new(Self {
+            upstreams,
+            idle: Mutex::default(),
+        });
+        tokio::spawn(end_idle(Arc::downgrade(&own)));
+        own
+    }
+
+    /// A line for one job: on a session that is idle, else on one that is opened with the first message.
+    pub fn take(&self, server: &str) -> Result<Line, Error> {
+        let upstream = self.upstreams.get(server);
+        let upstream = upstream.ok_or_else(|| Error::NoServer(server.to_owned()))?;
+        let session = lock(&self.idle).get_mut(server).and_then(Vec::pop);
+        let (kept, moved): (Option<_>, Option<_>) = match session {
+            Some(idle) if idle.session.upstream().is(&upstream) => (Some(idle.session), None),
+            idle => (None, idle),
+        };
+        if let Some(idle) = moved {
+            // The route has moved the server, and with it every session kept for it.
+            tokio::spawn(end(vec![idle.session]));
+        }
+        Ok(own_line(upstream, ClientCapabilities::NONE, Lease::holding(kept)))
+    }
+
+    /// The line that an earlier process left `token` for. Its session is the only one that will do, and it is not kept
+    /// for other jobs: what its server offers is not known any more. `None` where the token or the server is none.
+    pub fn resumed(&self, server: &str, token: &[u8]) -> Option<(Line, Place)> {
+        let token = ResumeToken::read(token)?;
+        let upstream = self.upstreams.get(server)?;
+        let session = upstream.known(token.session.as_deref(), token.version()?)?;
+        let lease = Lease {
+            replaceable: false,
+            ..Lease::holding(Some(session))
+        };
+        Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
+    }
+
+    /// Keeps the session of a line whose job went well, unless its server has forgotten it.
+    pub fn give_back(&self, line: &Line) {
+        let Some(session) = line.sessions().current().filter(|session| !session.is_lost()) else {
+            return;
+        };
+        let kept = Idle {
+            since: Instant::now(),
+            session,
+        };
+        lock(&self.idle)
+            .entry(kept.session.server().to_owned())
+            .or_default()
+            .push(kept);
+    }
+
+    /// Ends the sessions that are idle.
+    pub async fn close(&self) {
+        end(self.remove(|_| true)).await;
+    }
+
+    fn remove(&self, over: impl Fn(&Idle) -> bool) -> Vec<ServerSession> {
+        let mut idle = lock(&self.idle);
+        let over = idle
+            .values_mut()
+            .flat_map(|kept| kept.extract_if(.., |idle| over(idle)));
+        let over = over.map(|idle| idle.session).collect();
+        idle.retain(|_, kept| !kept.is_empty());
+        over
+    }
+}
+
+/// A line for the catalogue's visits. Everything is declared on it, since a server may show a poorer client less.
+pub fn visiting(upstream: &Upstream) -> Line {
+    let everything = ClientCapabilities::from_bits(u16::MAX);
+    own_line(upstream.clone(), everything, Lease::holding(None))
+}
+
+/// Ends the session of a line that should not be used again. Nobody waits for it.
+pub fn discard(line: Line) {
+    tokio::spawn(async move { end(line.sessions().current().into_iter().collect()).await });
+}
+
+fn own_line(upstream: Upstream, capabilities: ClientCapabilities, lease: Lease) -> Line {
+    let introduction = InitializeParams {
+        protocol_version: Version::LEGACY[0].to_string(),
+        capabilities,
+        client_info: Implementation::new("asyncmcp", env!("CARGO_PKG_VERSION")),
+        webhook_url: None,
+    };
+    Line::new(SessionLine::new(upstream, introduction, Arc::new(lease)), None)
+}
+
+/// The session of one job or one visit.
+struct Lease {
+    session: Mutex<Option<ServerSession>>,
+    gate: Arc<Gate<()>>,
+    replaceable: bool,
+}
+
+impl Lease {
+    fn holding(session: Option<ServerSession>) -> Self {
+        Self {
+            session: Mutex::new(session),
+            gate: Arc::default(),
+            replaceable: true,
+        }
+    }
+}
+
+#[async_trait]
+impl Keeper for Lease {
+    fn open_on(&self, _: &Upstream) -> Option<ServerSession> {
+        lock(&self.session).clone()
+    }
+
+    fn gate(&self, _: &str) -> Arc<Gate<()>> {
+        Arc::clone(&self.gate)
+    }
+
+    async fn remembered(&self, _: &Upstream) -> Option<ServerSession> {
+        None
+    }
+
+    async fn keep(&self, session: &ServerSession) {
+        *lock(&self.session) = Some(session.clone());
+    }
+
+    fn is_replaceable(&self) -> bool {
+        self.replaceable
+    }
+}
+
+async fn end_idle(own: Weak<OwnLines>) {
+    loop {
+        tokio::time::sleep(CHECK_EVERY).await;
+        let Some(own) = own.upgrade() else { return };
+        end(own.remove(|idle| idle.since.elapsed() >= IDLE)).await;
+    }
+}

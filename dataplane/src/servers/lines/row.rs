@@ -1,0 +1,118 @@
+//! What the store remembers of a client's session, so that a restarted data plane goes on
+//! with the servers' sessions instead of opening them again.
+//!
+//! [`super::entry`] reads and writes it. Invariant: at most [`MAX_BYTES`]; what does not fit
+//! is forgotten, never refused, but a revocation always fits.
+
+use std::collections::BTreeMap;
+
+use asyncmcp_protocol::Version;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::servers::{ServerSession, Upstream};
+
+/// The most that a store keeps for a session.
+const MAX_BYTES: usize = 16 << 10;
+
+/// The row's meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// The client ended its session.
+    #[serde(default)]
+    pub(super) revoked: bool,
+    #[serde(default)]
+    servers: BTreeMap<String, Known>,
+}
+
+/// A server's session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    id: String,
+    version: String,
+    /// Counts the sessions that this client had on this server.
+    generation: u64,
+}
+
+impl Row {
+    /// Reads a row; one that cannot be read says nothing.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+
+    /// The bytes to keep.
+    pub(super) fn write(&self) -> Bytes {
+        let bytes = self.to_json();
+        if bytes.len() <= MAX_BYTES {
+            return bytes.into();
+        }
+        let (revoked, servers) = (self.revoked, BTreeMap::new());
+        Self { revoked, servers }.to_json().into()
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and numbers serialise")
+    }
+
+    /// The session on `upstream` that is remembered.
+    pub(super) fn session(&self, upstream: &Upstream) -> Option<ServerSession> {
+        let known = self.servers.get(upstream.name())?;
+        upstream.remembered(&known.id, Version::parse(&known.version)?)
+    }
+
+    /// Remembers `session` in place of an older one. A server without sessions has nothing to remember.
+    pub(super) fn remember(&mut self, session: &ServerSession) {
+        let before = self.servers.remove(session.server());
+        if let Some(id) = session.id() {
+            let known = Known {
+                id: id.to_owned(),
+                version: session.version().to_string(),
+                generation: before.map_or(1, |known| known.generation + 1),
+            };
+            self.servers.insert(session.server().to_owned(), known);
+        }
+    }
+
+    /// The client ended its session; its servers' sessions are ended too.
+    pub(super) fn revoke(&mut self) {
+        self.revoked = true;
+        self.servers.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(id: &str) -> Known {
+        Known {
+            id: id.to_owned(),
+            version: "2025-11-25".to_owned(),
+            generation: 3,
+        }
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_what_a_newer_version_adds() {
+        let row = Row {
+            revoked: true,
+            servers: [("a".to_owned(), known("x"))].into(),
+        };
+        assert_eq!(Row::read(&row.write()), row);
+        assert!(Row::read(br#"{"later":1,"revoked":true}"#).revoked);
+        assert_eq!(Row::read(b"\xff"), Row::default());
+    }
+
+    #[test]
+    fn forgets_what_does_not_fit_but_not_a_revocation() {
+        let row = Row {
+            revoked: true,
+            servers: (0..64)
+                .map(|n| (format!("server-{n}"), known(&"x".repeat(300))))
+                .collect(),
+        };
+        let bytes = row.write();
+        assert!(bytes.len() <= MAX_BYTES);
+        assert!(Row::read(&bytes).revoked);
+    }
+}

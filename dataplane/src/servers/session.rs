@@ -1,0 +1,301 @@
+//! One MCP session on one server (legacy era).
+//!
+//! [`crate::servers::lines`] holds them; everything else sends through a line.
+//! Invariant: every message after `initialize` carries the session's id and version, and
+//! no error of a server's HTTP side gets further than an [`Error`].
+
+pub(super) mod events;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use asyncmcp_delivery::engine::Room;
+use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use asyncmcp_protocol::{Message, Outcome, Version};
+use bytes::Bytes;
+use reqwest::Response;
+
+use self::events::Events;
+use super::http::{self, Body};
+use super::operation::Operation;
+use super::{Error, Upstream};
+use crate::caller::trace::TraceHeaders;
+
+/// A session on a server. Cheap to clone; every clone is the same session.
+#[derive(Clone)]
+pub struct ServerSession(Arc<Inner>);
+
+struct Inner {
+    upstream: Upstream,
+    /// `None` where the server keeps no sessions.
+    id: Option<HeaderValue>,
+    version: Version,
+    said: Said,
+    /// The server said in an answer that it does not know the session.
+    lost: AtomicBool,
+}
+
+/// What a server said of itself at `initialize`; nothing of a session that was not opened here.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) instructions: Option<String>,
+    /// Whether it offers tools as tasks.
+    pub(super) tasks: bool,
+}
+
+/// A message for a server, and what to measure it by.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The JSON-RPC message; goes out as it is.
+    pub body: Bytes,
+    /// Its method; `response` for a response.
+    pub method: String,
+    /// The tool of a `tools/call`, as the server names it: a name from the catalogue, never from a client.
+    pub tool: Option<String>,
+    /// The trace it belongs to.
+    pub trace: TraceHeaders,
+    /// Asked before much of the answer is read.
+    pub room: Room,
+}
+
+impl Outgoing {
+    /// A message that has no tool and no trace.
+    pub fn new(method: &str, body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            method: method.to_owned(),
+            tool: None,
+            trace: TraceHeaders::default(),
+            room: Room::default(),
+        }
+    }
+}
+
+/// What a server answered to a POST.
+#[derive(Debug)]
+pub enum Received {
+    /// Taken, nothing to say: what notifications and responses get.
+    Nothing,
+    /// One JSON body, whole.
+    Json(Bytes),
+    /// A stream that ends with the response.
+    Stream(Box<Events>),
+}
+
+impl ServerSession {
+    pub(super) fn opened(upstream: Upstream, id: Option<HeaderValue>, version: Version, said: Said) -> Self {
+        Self(Arc::new(Inner {
+            upstream,
+            id,
+            version,
+            said,
+            lost: AtomicBool::new(false),
+        }))
+    }
+
+    /// The server's name.
+    pub fn server(&self) -> &str {
+        self.0.upstream.name()
+    }
+
+    /// The server.
+    pub fn upstream(&self) -> &Upstream {
+        &self.0.upstream
+    }
+
+    /// The id the server gave it, if it gives any.
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_ref().and_then(|id| id.to_str().ok())
+    }
+
+    /// The version the server chose.
+    pub fn version(&self) -> Version {
+        self.0.version
+    }
+
+    /// What the server says about its use; not known of a session that an earlier process opened.
+    pub fn instructions(&self) -> Option<&str> {
+        self.0.said.instructions.as_deref()
+    }
+
+    /// Whether the server offers tools as tasks; not known of a session that an earlier process opened.
+    pub fn offers_tasks(&self) -> bool {
+        self.0.said.tasks
+    }
+
+    /// Whether the server said, in an answer, that it does not know the session any more.
+    pub fn is_lost(&self) -> bool {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether `other` is this very session.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Sends a message. Returns at the response's head, but reads a JSON body whole. It waits
+    /// as long as the server takes: the caller knows how long that may be.
+    pub async fn post(&self, message: Outgoing) -> Result<Received, Error> {
+        let (server, tool) = (self.server(), message.tool.as_deref());
+        let mut operation = Operation::begin(&self.0.upstream.0.metrics, server, &message.method, tool);
+        let mut headers = self.headers();
+        message.trace.within(operation.span()).write_headers(&mut headers);
+        match self.exchange(headers, message.body, &message.room).await {
+            Ok(Content::Nothing) => Ok(Received::Nothing),
+            Ok(Content::Json(body)) => {
+                if is_refusal(&body) {
+                    operation.refused();
+                }
+                Ok(Received::Json(body))
+            }
+            Ok(Content::Stream(response)) => {
+                let events = Events::answer(self.clone(), response, Some(operation)).within(message.room);
+                Ok(Received::Stream(Box::new(events)))
+            }
+            Err(error) => {
+                operation.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the server's standalone stream; `None` where it offers none.
+    pub async fn listen(&self) -> Result<Option<Events>, Error> {
+        match self.stream(None).await {
+            Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
+            Err(Error::Rejected { status: 405 }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells the server that the session is over. It may refuse, and then the session dies of age.
+    pub async fn end(&self) {
+        if self.0.id.is_some()
+            && let Err(error) = self.0.upstream.delete(self.headers()).await
+        {
+            tracing::debug!(server = self.server(), %error, "a session could not be ended");
+        }
+    }
+
+    /// A GET, with the last event seen where there is one.
+    pub(super) async fn stream(&self, last_id: Option<&str>) -> Result<Response, Error> {
+        let mut headers = self.headers();
+        if let Some(value) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(HeaderName::from_static(LAST_EVENT_ID), value);
+        }
+        let response = self.0.upstream.get(headers).await?;
+        match (response.status(), http::body_kind(&response)) {
+            (StatusCode::OK, Body::Stream) => Ok(response),
+            (StatusCode::OK, _) => Err(Error::Protocol("a GET was answered with no event stream")),
+            _ => Err(self.refusal(response).await.0),
+        }
+    }
+
+    async fn exchange(&self, headers: HeaderMap, body: Bytes, room: &Room) -> Result<Content, Error> {
+        let response = self.0.upstream.post(headers, body.clone()).await?;
+        if response.status().is_success() {
+            return receive(response, self.0.upstream.max_response(), room).await;
+        }
+        let (error, said) = self.refusal(response).await;
+        if !answers(&said, &body) {
+            return Err(error);
+        }
+        // Also where it is about the session: it is the answer, and the message is not sent again.
+        if says_unknown_session(&said) {
+            self.0.lost.store(true, Ordering::Relaxed);
+        }
+        Ok(Content::Json(said))
+    }
+
+    /// What an HTTP error means, and the beginning of its body.
+    async fn refusal(&self, response: Response) -> (Error, Bytes) {
+        let status = response.status();
+        let busy = http::busy(&response);
+        let said = http::glance(response).await;
+        let has_session = self.0.id.is_some();
+        let error = match (busy, status) {
+            (Some(busy), _) => busy,
+            (_, StatusCode::NOT_FOUND) if has_session => Error::SessionLost,
+            (_, StatusCode::BAD_REQUEST) if has_session && says_unknown_session(&said) => Error::SessionLost,
+            _ => Error::Rejected {
+                status: status.as_u16(),
+            },
+        };
+        (error, said)
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let version = HeaderValue::from_static(self.0.version.as_str());
+        headers.insert(HeaderName::from_static(PROTOCOL_VERSION), version);
+        if let Some(id) = &self.0.id {
+            headers.insert(HeaderName::from_static(SESSION_ID), id.clone());
+        }
+        headers
+    }
+}
+
+impl fmt::Debug for ServerSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its id is a credential.
+        write!(f, "ServerSession({}, {})", self.server(), self.version())
+    }
+}
+
+/// What a success status brought.
+pub(super) enum Content {
+    Nothing,
+    Json(Bytes),
+    Stream(Response),
+}
+
+/// Reads the answer by what it says it is; a JSON body up to `limit`.
+pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Result<Content, Error> {
+    match (response.status(), http::body_kind(&response)) {
+        (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => Ok(Content::Nothing),
+        (_, Body::Stream) => Ok(Content::Stream(response)),
+        (_, kind) => match (http::read(response, limit, room).await?, kind) {
+            (body, _) if body.is_empty() => Ok(Content::Nothing),
+            (body, Body::Json) => Ok(Content::Json(body)),
+            _ => Err(Error::Protocol(
+                "the content type is neither JSON nor an event stream",
+            )),
+        },
+    }
+}
+
+/// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
+/// dispatched the request.
+fn answers(said: &Bytes, request: &[u8]) -> bool {
+    match (Message::parse(said), Message::parse(request)) {
+        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
+            response.error_object().is_some() && response.id == Some(request.id)
+        }
+        _ => false,
+    }
+}
+
+/// How servers say that they do not know a session, in an error of any form: "No valid session ID provided",
+/// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
+fn says_unknown_session(body: &[u8]) -> bool {
+    const WORDS: [&str; 7] = [
+        "valid session id",
+        "missing session id",
+        "session not found",
+        "session expired",
+        "unknown session",
+        "invalid session",
+        "server not initialized",
+    ];
+    let message = String::from_utf8_lossy(body).to_ascii_lowercase();
+    WORDS.iter().any(|words| message.contains(words))
+}
+
+/// Looks for the key before it parses: nearly every answer is a result.
+fn is_refusal(body: &[u8]) -> bool {
+    const KEY: &[u8] = b"error";
+    body.windows(KEY.len()).any(|word| word == KEY)
+        && matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
+}

@@ -1,0 +1,6 @@
+//! The two hands of the delivery engine: what runs its jobs, and what tells it the route's rules.
+//!
+//! [`crate::app`] gives both to the engine. Here lives whatever the engine calls back. Nothing here answers a client.
+
+pub mod delivery_policy;
+pub mod runner;

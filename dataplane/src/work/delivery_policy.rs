@@ -1,0 +1,193 @@
+//! The route's `webhook` section, as the delivery engine reads it.
+//!
+//! [`follow`] sends a new policy for each new configuration. Invariant: what delivery may do is
+//! decided here and nowhere else in the data plane.
+
+use std::sync::Arc;
+
+use asyncmcp_crds::effective::{FromClients, Webhook};
+use asyncmcp_crds::v1alpha1::{Breaker, ReceiverPolicy, Scheme};
+use asyncmcp_delivery::egress::{self, ClientPolicy, Egress};
+use asyncmcp_delivery::engine::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
+use asyncmcp_delivery::job::Key;
+use asyncmcp_delivery::signature::SigningKey;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
+
+use crate::config::{Config, Live, Refs};
+use crate::servers::catalogue;
+
+/// The policy of the configuration that is served now, and of each one after it. Ends with `live`.
+pub fn follow(mut live: Live) -> watch::Receiver<Arc<Policy>> {
+    let sender = watch::Sender::new(Arc::new(policy(&live.borrow_and_update())));
+    let receiver = sender.subscribe();
+    tokio::spawn(async move {
+        while live.changed().await.is_ok() {
+            sender.send_replace(Arc::new(policy(&live.borrow_and_update())));
+        }
+    });
+    receiver
+}
+
+fn policy(config: &Arc<Config>) -> Policy {
+    let route = &config.route;
+    let webhook = &route.webhook;
+    Policy {
+        egress: Egress {
+            from_clients: from_clients(&webhook.receivers.from_clients),
+        },
+        signing: signing(webhook, &config.refs),
+        attempt_timeout: webhook.timeout,
+        default_headers: default_headers(webhook, &config.refs),
+        max_age: webhook.max_age,
+        retry_after_max: webhook.retry.retry_after_max,
+        result_retention: webhook.result_retention,
+        dead_retention: webhook.dead_retention,
+        servers: route
+            .servers
+            .iter()
+            .map(|server| (server.name.clone(), number(server.max_concurrent_jobs)))
+            .collect(),
+        tools: tool_limits(config),
+        max_result_size: usize::try_from(webhook.max_result_size).unwrap_or(usize::MAX),
+        max_running: number(webhook.max_running),
+        per_receiver: PerReceiver {
+            max_in_flight: number(webhook.per_receiver.max_in_flight),
+            rate: webhook.per_receiver.rate_per_second,
+            breaker: webhook.per_receiver.breaker == Breaker::Enabled,
+        },
+        namespace: route.namespace.clone(),
+        route: route.name.clone(),
+    }
+}
+
+/// All tools of an entry share its room. Tools are matched to entries when a job's turn has come.
+fn tool_limits(config: &Arc<Config>) -> ToolLimits {
+    let entries = &config.route.webhook_tools;
+    if entries.iter().all(|entry| entry.max_concurrent.is_none()) {
+        return ToolLimits::default();
+    }
+    let config = Arc::clone(config);
+    ToolLimits::new(move |tool| {
+        let entry = catalogue::webhook(&config.route, tool)?;
+        Some(ToolLimit {
+            tools: Key::of(entry.name.as_str()),
+            room: number(entry.max_concurrent?),
+        })
+    })
+}
+
+fn number(given: u32) -> usize {
+    usize::try_from(given).unwrap_or(usize::MAX)
+}
+
+fn from_clients(given: &FromClients) -> egress::FromClients {
+    egress::FromClients {
+        policy: match given.policy {
+            ReceiverPolicy::Deny => ClientPolicy::Deny,
+            ReceiverPolicy::Allowlist => ClientPolicy::Allowlist,
+        },
+        // `validate` refuses what does not parse; a host that would not is not allowed.
+        hosts: given
+            .allowed_hosts
+            .iter()
+            .filter_map(|host| host.as_str().parse().ok())
+            .collect(),
+        cidrs: given.allowed_cidrs.clone(),
+        schemes: given.schemes.iter().copied().map(scheme).collect(),
+    }
+}
+
+fn scheme(given: Scheme) -> egress::Scheme {
+    match given {
+        Scheme::Http => egress::Scheme::Http,
+        Scheme::Https => egress::Scheme::Https,
+    }
+}
+
+/// A key that cannot be read, or is none, is skipped and said; with none left deliveries wait.
+fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
+    if webhook.signing.is_empty() {
+        return Signing::Off;
+    }
+    let keys: Vec<SigningKey> = webhook
+        .signing
+        .iter()
+        .filter_map(|named| {
+            let text = refs.secret(named)?.text()?;
+            let key = text.parse::<SigningKey>();
+            key.inspect_err(|error| {
+                tracing::error!(secret = %named.name, key = %named.key, %error, "a signing key is skipped");
+            })
+            .ok()
+        })
+        .collect();
+    if keys.is_empty() {
+        Signing::Waiting
+    } else {
+        Signing::Keys(keys)
+    }
+}
+
+fn default_headers(webhook: &Webhook, refs: &Refs) -> HeaderMap {
+    let given = webhook
+        .receivers
+        .default
+        .as_ref()
+        .map(|receiver| refs.headers(&receiver.headers));
+    let parsed = given.unwrap_or_default().into_iter().filter_map(|(name, value)| {
+        let mut value = HeaderValue::from_str(&value).ok()?;
+        value.set_sensitive(true); // any of them may come from a Secret
+        Some((name.parse::<HeaderName>().ok()?, value))
+    });
+    parsed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tests::fake::config;
+
+    #[test]
+    fn the_limits_are_the_routes() {
+        let policy = policy(&config(
+            "servers: [{name: a, url: \"http://a\", maxConcurrentJobs: 3}]\n\
+             webhookTools: [{name: \"a_*\", maxConcurrent: 2}, {name: a_x}]\n\
+             webhook:\n  \
+               maxRunning: 5\n  \
+               maxResultSize: 1Ki\n  \
+               perReceiver: {maxInFlight: 4, ratePerSecond: 7, breaker: Disabled}\n  \
+               resultRetention: 1h\n  \
+               deadLetter: {retention: 2h}\n",
+        ));
+        assert_eq!(policy.room_on(Key::of("a")), Some(3));
+        assert_eq!(
+            (
+                policy.max_running,
+                policy.max_result_size,
+                policy.per_receiver.max_in_flight
+            ),
+            (5, 1024, 4)
+        );
+        assert_eq!(
+            (policy.per_receiver.rate, policy.per_receiver.breaker),
+            (Some(7), false)
+        );
+        assert_eq!(policy.result_retention, Duration::from_hours(1));
+        assert_eq!(policy.dead_retention, Duration::from_hours(2));
+        let shared = policy.tools.of("a_1").unwrap();
+        assert_eq!((shared.room, policy.tools.of("a_2")), (2, Some(shared)));
+        assert_eq!(policy.tools.of("a_x"), None, "an exact entry beats the pattern");
+        assert_eq!(policy.tools.of("b"), None);
+    }
+
+    #[test]
+    fn no_tool_is_looked_up_where_none_has_a_limit() {
+        let policy = policy(&config(
+            "servers: [{name: a, url: \"http://a\"}]\nwebhookTools: [{name: \"a_*\"}]\n",
+        ));
+        assert!(!policy.tools.any());
+    }
+}
