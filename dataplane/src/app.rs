@@ -146,7 +146,7 @@ impl App {
         self.engine.failed().cancelled().await;
     }
 
-    /// How long what runs may go on once the process was told to end: most of the pod's grace period.
+    /// How long work under way may continue after SIGTERM: most of the pod's grace period.
     pub fn time_to_end(&self) -> Duration {
         let grace = self.live.borrow().route.data_plane.termination_grace_period;
         grace.saturating_sub(KEPT_FOR_THE_END)
@@ -155,7 +155,8 @@ impl App {
     /// Ends the work on jobs. What runs may go on until `deadline`; ordinary calls and their answers go on.
     pub async fn drain(&self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
-        tracing::info!(pending = self.engine.pending(), ?left, "ending");
+        let grace = asyncmcp_crds::Duration::from(Duration::from_secs(left.as_secs()));
+        tracing::info!(pending = self.engine.pending(), %grace, "shutting down");
         self.ending.cancel();
         if let Err(error) = self.engine.drain(left).await {
             tracing::error!(%error, "the store did not close cleanly; it is recovered at the next start");

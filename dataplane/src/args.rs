@@ -12,7 +12,7 @@ use crate::telemetry::LogFormat;
 /// What is done instead of serving a route.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Looks after a store that no data plane has open.
+    /// Maintain an offline store.
     #[command(subcommand)]
     Store(StoreCommand),
 }
@@ -31,7 +31,7 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The McpWebhookRoute to serve, as YAML or JSON; an edit is picked up live.
+    /// The McpWebhookRoute to serve, as YAML or JSON; edits take effect without a restart.
     #[arg(long, value_name = "FILE", group = "document")]
     pub route: Option<PathBuf>,
 
@@ -39,11 +39,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", group = "document")]
     pub config_dir: Option<PathBuf>,
 
-    /// Where a server that the route names by Service is on this machine; may be repeated.
+    /// URL to use for a server that the route references as a Service (repeatable).
     #[arg(long = "server", value_name = "NAME=URL", value_parser = name_and_url, requires = "route")]
     pub servers: Vec<(String, String)>,
 
-    /// Where the default receiver is on this machine, if the route names it by Service.
+    /// URL to use for the default receiver, if the route references it as a Service.
     #[arg(long, value_name = "URL", requires = "route")]
     pub receiver: Option<String>,
 
@@ -51,36 +51,36 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "refs", requires = "route")]
     pub refs_dir: PathBuf,
 
-    /// Where jobs and keys are kept. Without it they are in memory and end with the process.
+    /// Directory for jobs and keys. Without it, everything is kept in memory and lost on exit.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Where MCP clients connect to.
+    /// Address for MCP clients.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Where /livez, /readyz, /metrics and /status are, which ask for no token, and /jobs, which does.
+    /// Admin address. /livez, /readyz, /metrics and /status are open; /jobs requires the admin token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
     pub admin_listen: SocketAddr,
 
-    /// The token of /jobs. Without this it is `keys/adminToken` in --config-dir or `adminToken` in --state-dir,
-    /// which is made where it is not there.
+    /// File with the admin token. Default: `keys/adminToken` in --config-dir, or `adminToken` in --state-dir, which is
+    /// created if missing.
     #[arg(long, value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
 
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, value_enum, default_value = "json")]
     pub log_format: LogFormat,
 
-    /// Says whether the route can be served, and ends.
+    /// Validate the route and exit.
     #[arg(long)]
     pub check: bool,
 
-    /// Prints the `OpenAPI` document of /jobs, and ends.
+    /// Print the `OpenAPI` document of /jobs and exit.
     #[arg(long, group = "document")]
     pub openapi: bool,
 
-    /// For crash tests: ends this process at the Nth commit of a kind, `KIND:before|after:N`.
+    /// For crash tests: abort at the Nth commit of a kind, `KIND:before|after:N`.
     #[arg(long, hide = true, value_name = "KIND:WHEN:N")]
     pub failpoint: Option<String>,
 }
@@ -105,9 +105,9 @@ impl Args {
 }
 
 fn name_and_url(text: &str) -> Result<(String, String), String> {
-    let (name, url) = text.split_once('=').ok_or("say NAME=URL")?;
+    let (name, url) = text.split_once('=').ok_or("expected NAME=URL")?;
     match url::Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok((name.to_owned(), url.to_owned())),
-        _ => Err(format!("{url:?} is no http or https URL")),
+        _ => Err(format!("{url:?} is not an http or https URL")),
     }
 }

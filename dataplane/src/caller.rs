@@ -45,13 +45,13 @@ pub struct Caller {
     pub account: String,
     /// The version it speaks, and so what an answer may look like.
     pub version: Version,
-    /// What it says it is.
+    /// Its name and version, as it gives them.
     pub info: Implementation,
     /// What it can do, and so what servers may ask of it.
     pub capabilities: ClientCapabilities,
-    /// Where it wants the results of webhook tools, if it named a place beforehand.
+    /// The receiver of the results of webhook tools, if it named one beforehand.
     pub receiver: Option<String>,
-    /// How it is told that a call was accepted.
+    /// How the acceptance of a call is acknowledged.
     pub acknowledges: Acknowledges,
     /// What only the legacy era has.
     pub session: Option<LegacySession>,
@@ -77,8 +77,8 @@ impl Caller {
         }
     }
 
-    /// How the gateway introduces itself to a server in the caller's name: what the caller said of itself, and
-    /// nothing that identifies it.
+    /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version
+    /// and capabilities, and nothing that identifies it.
     pub fn introduction(&self) -> InitializeParams {
         InitializeParams {
             protocol_version: self.version.to_string(),

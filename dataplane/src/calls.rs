@@ -99,7 +99,7 @@ impl Context {
 
     async fn notification(&self, notification: &Notification) {
         match notification.method.as_str() {
-            // Servers' sessions are opened, and told so, when they are needed.
+            // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => {}
             "notifications/cancelled" if cancel::job(self, notification).await => {}
             _ => self.pass_on(notification),

@@ -16,7 +16,7 @@ use asyncmcp_crds::effective::Route;
 pub use self::refs::{Refs, Secret};
 pub use self::source::{Overrides, Source};
 
-/// The newest configuration, and word of each new one.
+/// The newest configuration, and a notification of each new one.
 pub type Live = tokio::sync::watch::Receiver<Arc<Config>>;
 
 /// A route that is being served.
@@ -73,8 +73,8 @@ pub enum Error {
         /// What is wrong, each with its field and the fix.
         problems: asyncmcp_crds::Problems,
     },
-    /// A field names a Kubernetes Service, and nothing says where it is on this machine.
-    #[error("{field} is a Service, which only a cluster knows: say {flag}")]
+    /// A field names a Kubernetes Service, and no flag gives its URL on this machine.
+    #[error("{field} is a Service, which only a cluster can resolve: pass {flag}")]
     NoSuchService {
         /// The field.
         field: String,

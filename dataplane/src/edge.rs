@@ -68,7 +68,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .layer(middleware::from_fn_with_state(edge, admit))
 }
 
-/// Lets in what may come in, and tells browsers that they may read the answer.
+/// Admits a request or refuses it, and lets browsers read the answer.
 async fn admit(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let config = edge.live.borrow().clone();
     let transport = &config.route.transport;
@@ -95,7 +95,7 @@ fn share(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
-/// What a browser asks before it sends anything (Fetch standard, CORS preflight).
+/// What a browser requests before it sends anything (Fetch standard, CORS preflight).
 async fn preflight(headers: HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let answer = response.headers_mut();

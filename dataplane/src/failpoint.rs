@@ -23,7 +23,7 @@ impl FromStr for Failpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<_> = text.split(':').collect();
         let [kind, when, nth] = parts[..] else {
-            return Err("say KIND:before|after:N".to_owned());
+            return Err("expected KIND:before|after:N".to_owned());
         };
         let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
         let kind = known.ok_or_else(|| {
@@ -35,7 +35,7 @@ impl FromStr for Failpoint {
             "after" => true,
             _ => return Err(format!("{when:?} is neither before nor after")),
         };
-        let nth = nth.parse().map_err(|_| format!("{nth:?} is no number"))?;
+        let nth = nth.parse().map_err(|_| format!("{nth:?} is not a number"))?;
         Ok(Self { kind, after, nth })
     }
 }

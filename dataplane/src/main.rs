@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The route cannot be served (`EX_CONFIG` of sysexits.h).
+/// The route is invalid (`EX_CONFIG` of sysexits.h).
 const BAD_ROUTE: u8 = 78;
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match serve(&args, source, first) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the data plane ends");
+            tracing::error!(error = format!("{error:#}"), "exiting");
             ExitCode::FAILURE
         }
     }
@@ -65,7 +65,7 @@ fn print_document() -> ExitCode {
     reason = "no log is set up yet, and a person or a kubelet reads this"
 )]
 fn refuse(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("the route cannot be served: {error}");
+    eprintln!("invalid route: {error}");
     ExitCode::from(BAD_ROUTE)
 }
 
@@ -98,7 +98,7 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     app.drain(deadline).await;
     last_call.cancel();
     if timeout_at(deadline, &mut mcp).await.is_err() {
-        tracing::warn!("answers that were still under way are cut");
+        tracing::warn!("answers that were still under way are interrupted");
         mcp.abort();
     }
     admin.abort();
@@ -117,7 +117,7 @@ async fn ending(app: &App) -> Result<()> {
     }
 }
 
-/// Keeps logs and traces as the route wants them.
+/// Configures logs and traces as the route says.
 async fn follow(telemetry: Arc<Telemetry>, mut live: Live) {
     loop {
         let config = Arc::clone(&live.borrow_and_update());

@@ -1,6 +1,6 @@
-//! `asyncmcp-dataplane store`: check, export, import and compact, for an operator's hands.
+//! `asyncmcp-dataplane store`: check, export, import and compact, for administrators.
 //!
-//! `main` hands the command over. Invariant: what is asked for goes to stdout, words about it to stderr; the
+//! `main` hands the command over. Invariant: output goes to stdout, messages about it to stderr; the
 //! exit code is 0 only where nothing is wrong.
 
 use std::io::{self, BufWriter, Write as _};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::store::redb::offline::{self, Report};
 use asyncmcp_delivery::store::seal::Sealer;
 use clap::{Args, Subcommand};
@@ -15,25 +16,25 @@ use clap::{Args, Subcommand};
 /// What is done to a store.
 #[derive(Clone, Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Compares every row with every other, prints counts and findings; 1 where there are any. Changes nothing.
+    /// Cross-check all tables and print counts and findings. Exits 1 if there are any. Read-only.
     Check(Place),
-    /// Prints every job and session that can be read, as JSON lines; sealed values stay sealed. Changes nothing.
+    /// Print every readable job and session, one JSON object per line; encrypted values stay encrypted. Read-only.
     Export(Place),
-    /// Makes a new store of the JSON lines on stdin, in a directory that has none.
+    /// Create a new store from the JSON lines on stdin, in a directory without one.
     Import(Place),
-    /// Gives the free pages of the store's file back to its volume.
+    /// Shrink the store file.
     Compact(Place),
 }
 
-/// Where the store is.
+/// The store.
 #[derive(Clone, Debug, Args)]
 pub struct Place {
-    /// The directory that has `jobs.redb` in it.
+    /// Directory that contains `jobs.redb`.
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
 }
 
-/// Does it, and says what became of it.
+/// Runs the command and reports the outcome.
 pub fn run(command: &StoreCommand) -> ExitCode {
     let done = match command {
         StoreCommand::Check(place) => check(&place.state_dir),
@@ -51,16 +52,18 @@ pub fn run(command: &StoreCommand) -> ExitCode {
     }
 }
 
-/// Says whether nothing was found.
+/// `true` if nothing was found.
 fn check(dir: &Path) -> Result<bool> {
     let keys = dir.join("store.json");
     let sealer = if keys.is_file() {
-        Sealer::load(&keys).context("the store's keys")?
+        KeyFile::load(&keys)
+            .map(Sealer::of_file)
+            .context("the store's keys")?
     } else {
         Sealer::default()
     };
     let report = offline::check(dir, sealer)?;
-    print(&report).context("cannot print")?;
+    print(&report).context("failed to print")?;
     Ok(report.findings.is_empty())
 }
 
@@ -114,11 +117,14 @@ fn import(dir: &Path) -> Result<bool> {
 
 fn compact(dir: &Path) -> Result<bool> {
     let (before, after) = offline::compact(dir)?;
-    say(&format!("the file had {before} bytes and has {after}"));
+    say(&format!("shrunk from {before} to {after} bytes"));
     Ok(true)
 }
 
-#[expect(clippy::print_stderr, reason = "a command for people; its words are no log")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a command for people; its messages are not a log"
+)]
 fn say(words: &str) {
     eprintln!("{words}");
 }

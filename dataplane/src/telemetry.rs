@@ -30,7 +30,7 @@ pub enum Error {
     #[error("telemetry.otlp: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
     /// A header is not valid for gRPC metadata.
-    #[error("telemetry.otlp.headers: {0} is no valid gRPC metadata")]
+    #[error("telemetry.otlp.headers: {0} is not valid gRPC metadata")]
     Header(String),
     /// Something else in this process already owns the global subscriber.
     #[error("failed to install the log subscriber")]
@@ -99,7 +99,7 @@ impl Telemetry {
 
     /// Follows the route: the level of log lines, and where spans go.
     pub fn follow(&self, level: &str, otlp: Option<&Otlp>) -> Result<(), Error> {
-        // The handle is gone only when the process is: there is nobody left to tell.
+        // The handle is gone only when the process is: there is nobody left to notify.
         let _ = self.level.reload(filter(level));
         let exporter = otlp.map(exporter).transpose()?;
         self.switch
@@ -180,7 +180,7 @@ mod tests {
         let error = metadata(&[("bad name".into(), "x".into())]).expect_err("a space in a name");
         assert_eq!(
             error.to_string(),
-            "telemetry.otlp.headers: bad name is no valid gRPC metadata"
+            "telemetry.otlp.headers: bad name is not valid gRPC metadata"
         );
     }
 }

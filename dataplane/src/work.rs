@@ -1,4 +1,4 @@
-//! The two hands of the delivery engine: what runs its jobs, and what tells it the route's rules.
+//! What the delivery engine calls back: what runs its jobs, and the route's rules.
 //!
 //! [`crate::app`] gives both to the engine. Here lives whatever the engine calls back. Nothing here answers a client.
 

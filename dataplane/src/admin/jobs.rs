@@ -1,7 +1,7 @@
 //! The jobs API of the admin port: a person sees, understands, replays, stops and cancels jobs.
 //!
 //! [`crate::admin`] mounts it. Invariant: nothing here answers without the token, but `/openapi.json`, which
-//! says nothing about this route; and no answer holds a receiver's query or credentials, or a payload that was
+//! reveals nothing about this route; and no answer holds a receiver's query or credentials, or a payload that was
 //! not asked for.
 
 mod act;
@@ -33,7 +33,7 @@ use self::token::Token;
 pub struct Jobs {
     /// Where the jobs are moved.
     pub engine: Arc<Engine>,
-    /// What opens the door.
+    /// What a request has to present.
     pub token: Arc<Token>,
 }
 

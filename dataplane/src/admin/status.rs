@@ -1,7 +1,7 @@
-//! `/status`: what this pod says about itself, for the operator.
+//! `/status`: what this pod reports to the operator.
 //!
-//! Called by the admin port through [`crate::app::App`]. Invariant: it says how many and which
-//! of the route's own names, never who or where to.
+//! Called by the admin port through [`crate::app::App`]. Invariant: it reports counts and the route's own names, never a
+//! client or a receiver.
 
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
 use asyncmcp_crds::{StatusReport, StoreKeyReport};

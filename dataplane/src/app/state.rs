@@ -1,6 +1,6 @@
 //! What outlives the process: the store and the keys.
 //!
-//! Called once by [`super::App::start`]. Invariant: a store that cannot be read is never made anew.
+//! Called once by [`super::App::start`]. Invariant: a store that cannot be read is never replaced by a new one.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use asyncmcp_crds::effective;
+use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::store::Store;
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::store::metrics::Metrics;
@@ -22,7 +23,7 @@ use crate::caller::session::seal::Ring;
 use crate::config::{Config, Live};
 use crate::failpoint::Failpoint;
 
-/// Room that the store keeps for a full disk.
+/// Space that the store reserves for a full disk.
 const BALLAST: u64 = 64 << 20;
 
 /// What was opened.
@@ -86,24 +87,24 @@ async fn follow_size(mut live: Live, store: Arc<Embedded>) {
 
 /// In a pod the operator's keys; on a laptop a file beside the store.
 fn sealer(args: &Args, dir: &Path) -> Result<Sealer> {
-    let sealer = match &args.config_dir {
-        Some(mounted) => Sealer::load(&mounted.join("keys/store.json")),
-        None => Sealer::open_or_create(&dir.join("store.json")),
+    let keys = match &args.config_dir {
+        Some(mounted) => KeyFile::load(&mounted.join("keys/store.json")),
+        None => KeyFile::open_or_create(&dir.join("store.json")),
     };
-    sealer.context("the store's keys")
+    keys.map(Sealer::of_file).context("the store's keys")
 }
 
 /// In a pod the operator's keys; on a laptop a file beside the store, or keys of this process only.
 fn ring(args: &Args) -> Result<Ring> {
-    let ring = match (&args.config_dir, &args.state_dir) {
-        (Some(mounted), _) => Ring::load(&mounted.join("keys/sessions.json")),
+    let keys = match (&args.config_dir, &args.state_dir) {
+        (Some(mounted), _) => KeyFile::load(&mounted.join("keys/sessions.json")),
         (None, Some(dir)) => {
             std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
-            Ring::open_or_create(&dir.join("sessions.json"))
+            KeyFile::open_or_create(&dir.join("sessions.json"))
         }
-        (None, None) => Ok(Ring::random()),
+        (None, None) => return Ok(Ring::random()),
     };
-    ring.context("the session keys")
+    keys.map(Ring::of_file).context("the session keys")
 }
 
 /// What opens the jobs API: the file that is named, in a pod the operator's, on a laptop one in the state

@@ -12,7 +12,7 @@ use super::respond::Error;
 /// What a client gets for one message.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// 202, no body: there is nothing to say, or it will come by webhook.
+    /// 202, no body: there is no response, or it is delivered by webhook.
     Accepted,
     /// The response.
     Json(Bytes),
@@ -21,7 +21,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// The response alone, once it is there; what else there is to say is not said.
+    /// The response alone, once it is there; other messages are dropped.
     pub(crate) async fn whole(self) -> Option<Bytes> {
         match self {
             Self::Accepted => None,

@@ -67,7 +67,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them. `clock` tells which sessions were seen lately.
+    /// Registers them. `clock` decides which sessions were seen lately.
     pub fn register(registry: &Registry, clock: Clock) -> Result<Self, prometheus::Error> {
         let options = HistogramOpts::new(
             "mcp_server_operation_duration_seconds",

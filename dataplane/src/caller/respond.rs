@@ -1,9 +1,9 @@
-//! What a client is told when something is wrong: the one place that turns errors into HTTP
+//! How errors are reported to clients: the one place that turns errors into HTTP
 //! statuses and JSON-RPC codes.
 //!
 //! The edge and the calls answer with an [`Error`]. Invariant: once a
 //! legacy request has passed the door, the envelope and the session, its status is 200 (stock
-//! clients die of any other), and no word of a server's HTTP side is in it.
+//! clients do not survive any other), and nothing of a server's HTTP side is in it.
 
 pub mod door;
 pub mod server;
@@ -26,18 +26,18 @@ use super::session;
 
 /// How long a client is asked to wait before it tries again.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same where room has to come free by deliveries and by age.
+/// The same where space becomes free by deliveries and by age.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
-/// How much of a client's own words is said back.
+/// How much of a client's own text is repeated in an error.
 const MAX_ECHO: usize = 128;
 
 /// Why a request is not answered as it hoped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Refused at the door.
+    /// Refused before anything of it was read.
     #[error(transparent)]
     Guard(#[from] door::Error),
-    /// The body is no message.
+    /// The body is not a message.
     #[error(transparent)]
     Message(#[from] message::Error),
     /// A batch, where the session's version has none.
@@ -81,7 +81,7 @@ pub enum Error {
     /// The tool's server was silent for too long.
     #[error(
         "server {server:?} was silent for {}; raise transport.timeout, or list the tool in webhookTools to get its result by webhook",
-        humane(*.limit)
+        asyncmcp_crds::Duration::from(*.limit)
     )]
     Silent {
         /// Its name in the route.
@@ -106,13 +106,13 @@ pub enum Error {
         "{1} calls wait for server {0:?}, as many as servers[].maxQueuedJobs allows; try again when some have run"
     )]
     ServerFull(String, u64),
-    /// The store has no room for another call.
+    /// The store has no space for another call.
     #[error(
-        "the gateway's store has no room for more calls of webhook tools; try again when some are delivered"
+        "the gateway's store has no space for more calls of webhook tools; try again when some are delivered"
     )]
     StoreFull,
     /// The route is being deleted or the process ends.
-    #[error("no more calls are accepted here: the route is being deleted or the gateway restarts")]
+    #[error("no more calls are accepted here: the route is being deleted or the gateway is restarting")]
     Closing,
     /// The session's end could not be written down.
     #[error("the session could not be ended, since the gateway's store is down; try again")]
@@ -129,7 +129,7 @@ impl Error {
             Self::Guard(error) => door(error),
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) => StatusCode::NOT_FOUND,
-            // DELETE has nothing but its status to say so.
+            // DELETE can report it only by its status.
             Self::Revocation(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         }
@@ -216,10 +216,6 @@ fn echo(text: &str) -> String {
 
 fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_ECHO)].to_owned()
-}
-
-fn humane(limit: Duration) -> String {
-    format!("{limit:?}")
 }
 
 fn millis(pause: Duration) -> u64 {

@@ -21,7 +21,7 @@ const FORM: u8 = 1;
 /// No id is longer: proxies begin to cut headers at 4 KiB.
 pub const MAX_ID_CHARS: usize = 2048;
 
-/// Why an id is no session. A client sees 404 for each and opens a new one.
+/// Why an id is not one of a session. A client gets 404 for each and opens a new session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not sealed by this route.
@@ -40,15 +40,15 @@ pub enum Error {
 pub struct LegacySession {
     /// Its name in the store and in deduplication; random, and known to nobody outside.
     pub sid: [u8; 16],
-    /// When it is over.
+    /// When it expires.
     pub expires: Millis,
     /// The version agreed on.
     pub version: Version,
     /// What the client can do.
     pub capabilities: ClientCapabilities,
-    /// What the client says it is.
+    /// The client's name and version, as it gives them.
     pub client_info: Implementation,
-    /// Where it wants the results of webhook tools, if it named a place.
+    /// The receiver of the results of webhook tools, if the client named one.
     pub receiver: Option<String>,
 }
 

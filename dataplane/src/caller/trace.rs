@@ -41,7 +41,7 @@ impl TraceHeaders {
         }
     }
 
-    /// What `_meta` says, if it names a parent; else this.
+    /// The context in `_meta`, if it names a parent; else this.
     #[must_use]
     pub fn or_of(&self, meta: Option<&RawObject>) -> Self {
         let value = |key: &HeaderName| HeaderValue::from_str(&meta?.text(key.as_str())?).ok();
@@ -55,7 +55,7 @@ impl TraceHeaders {
         }
     }
 
-    /// A stored context; empty or malformed text is no context.
+    /// A stored context; empty or malformed text is none.
     pub fn of_stored(trace: &Trace) -> Self {
         let value = |text: &String| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
         Self {
@@ -87,7 +87,7 @@ impl TraceHeaders {
         }
     }
 
-    /// The same with `span` as the parent. Where the span is not recorded, what came in goes on.
+    /// The same with `span` as the parent. Where the span is not recorded, the incoming context is passed on.
     #[must_use]
     pub fn within(&self, span: &Span) -> Self {
         let context = span.context();
@@ -202,7 +202,7 @@ mod tests {
         assert!(stored("00-1-2-01", "").parent.is_some());
     }
 
-    /// What goes on from within a span that `sampler` decides about.
+    /// What is passed on from within a span that `sampler` decides about.
     fn within_a_span(sampler: Sampler) -> TraceHeaders {
         let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));

@@ -1,4 +1,4 @@
-//! A webhook tool's call: written down, then acknowledged. Its result goes to a receiver.
+//! A webhook tool's call: committed, then acknowledged. Its result goes to a receiver.
 //!
 //! [`super::call`] asks here whether a call is one, and hands it over. Invariant: what is
 //! acknowledged was committed before, and the same call gets the same acknowledgement.
@@ -74,7 +74,7 @@ impl<'a> Webhook<'a> {
             Ok(Acceptance::New(id) | Acceptance::Same(id)) => {
                 Ok(self.acknowledge(context.caller.acknowledges, request, id))
             }
-            Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.word())),
+            Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.label())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
             Ok(Acceptance::Full) => Err(Error::StoreFull),
@@ -101,7 +101,7 @@ impl<'a> Webhook<'a> {
         }
     }
 
-    /// The route's word, else the tool's: one that may be repeated is.
+    /// What the route says, else the tool's hints: a tool that may be repeated is.
     fn on_interruption(&self) -> OnInterruption {
         match self.entry.on_interruption {
             Some(v1alpha1::OnInterruption::Retry) => OnInterruption::Retry,

@@ -1,7 +1,7 @@
 //! `notifications/cancelled` from a client: does it name a job?
 //!
 //! [`super::Context`] asks for each one, and passes on to the servers what names none. Invariant: a job is cancelled only
-//! by a caller of the scope that began it, and what is over stays as it ended.
+//! by a caller of the scope that began it, and what has ended stays as it is.
 
 use asyncmcp_protocol::Notification;
 

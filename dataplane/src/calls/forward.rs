@@ -90,7 +90,7 @@ impl Call {
         }
     }
 
-    /// Passes on what the server says until it responds.
+    /// Passes the server's messages on until it responds.
     async fn relay(&mut self, mut events: Box<Events>) -> Result<Bytes, Error> {
         self.sender.begin();
         while let Some(incoming) = self.patient(events.next()).await? {
@@ -118,7 +118,7 @@ impl Call {
     /// The server's response, in its own bytes wherever it is one to this call.
     fn response(&mut self, raw: &Bytes) -> Result<Bytes, Error> {
         let Ok(Message::Response(response)) = Message::parse(raw) else {
-            return Err(self.protocol("the answer to a call is no response"));
+            return Err(self.protocol("the answer to a call is not a response"));
         };
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
@@ -140,7 +140,7 @@ impl Call {
         response.to_bytes().into()
     }
 
-    /// Waits for the server as long as it may be silent, then tells it that nobody waits any more.
+    /// Waits for the server as long as it may be silent, then cancels the call there.
     async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
         tokio::time::timeout(self.limit, waiting).await.map_err(|_| {
             self.cancel();
@@ -177,7 +177,7 @@ impl Call {
     }
 }
 
-/// What the client is told of the error; what the server or the network said stays in the log.
+/// The error as the client sees it; what the server or the network said stays in the log.
 fn failed(tool: &Tool, error: &servers::Error) -> Error {
     tracing::info!(server = tool.server, tool = tool.name, reason = error.reason(), %error, "a call failed");
     Error::Server {

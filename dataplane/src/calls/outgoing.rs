@@ -1,7 +1,7 @@
 //! A client's `tools/call` as its server is to get it.
 //!
 //! [`super::forward`] sends it at once, [`super::accept`] stores its parameters. Invariant: the arguments keep their bytes,
-//! and of `_meta` nothing goes on that was meant for the gateway.
+//! and of `_meta` nothing is passed on that was meant for the gateway.
 
 use asyncmcp_protocol::{RawObject, Request};
 use bytes::Bytes;

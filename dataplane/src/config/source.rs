@@ -12,7 +12,7 @@ use asyncmcp_crds::{RefusedDocument, config_hash, document, validate};
 
 use super::{Config, Error, Refs};
 
-/// What `--server` and `--receiver` say.
+/// The values of `--server` and `--receiver`.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// URLs of servers, by name.
@@ -58,7 +58,7 @@ impl Source {
     }
 
     /// The newest document, or the last one that was Programmed where the newest is refused: a pod
-    /// that starts beside a bad document serves the good one and says so.
+    /// that starts beside a bad document serves the good one and reports it.
     pub fn read_or_last(&self) -> Result<Config, Error> {
         let error = match self.read() {
             Ok(config) => return Ok(config),
@@ -74,7 +74,7 @@ impl Source {
         Ok(last)
     }
 
-    /// The newest document's refusal, as `/status` tells it.
+    /// The newest document's refusal, as `/status` reports it.
     pub fn refused(&self, error: &Error) -> RefusedDocument {
         let config_hash = match self {
             Self::File { .. } => String::new(),
@@ -97,7 +97,7 @@ impl Source {
     }
 }
 
-/// The operator says which hash its document has; it alone decides what a hash covers.
+/// The operator supplies the hash of its document; it alone decides what a hash covers.
 fn read_mounted(dir: &Path, route: &str, hash: &str) -> Result<Config, Error> {
     let mut config = read(&dir.join(route), dir, Unknown::Report)?;
     config.hash = text(&dir.join(hash))?;
@@ -131,7 +131,7 @@ fn text(path: &Path) -> Result<String, Error> {
 }
 
 impl Overrides {
-    /// Puts the given URLs in place of Services, and refuses a Service that nobody gave one for.
+    /// Puts the given URLs in place of Services, and refuses a Service without one.
     fn apply(&self, route: &mut Route) -> Result<(), Error> {
         for (name, url) in &self.servers {
             let server = route.servers.iter_mut().find(|server| server.name == *name);

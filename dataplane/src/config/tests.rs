@@ -45,7 +45,7 @@ fn written(text: &str) -> TempDir {
 fn a_service_needs_an_address_on_a_laptop() {
     let dir = written(ROUTE);
     let error = laptop(dir.path(), &[]).read().unwrap_err();
-    let said = "spec.servers[0].service is a Service, which only a cluster knows: say --server one=URL";
+    let said = "spec.servers[0].service is a Service, which only a cluster can resolve: pass --server one=URL";
     assert_eq!(error.to_string(), said);
 
     let config = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")])
@@ -87,11 +87,11 @@ fn an_edit_is_served_and_a_broken_one_is_only_reported() {
         ROUTE.replace("webhook:", "webhookTools: [{name: slow}]\n  webhook:"),
     )
     .unwrap();
-    watch.look_once();
+    watch.poll_once();
     assert_eq!(live.borrow().route.webhook_tools.len(), 1);
 
     fs::write(dir.path().join("route.yaml"), "spec: [").unwrap();
-    watch.look_once();
+    watch.poll_once();
     assert_eq!(
         live.borrow().route.webhook_tools.len(),
         1,
@@ -100,7 +100,7 @@ fn an_edit_is_served_and_a_broken_one_is_only_reported() {
     assert!(live.borrow().refused.is_some());
 
     fs::write(dir.path().join("route.yaml"), ROUTE).unwrap();
-    watch.look_once();
+    watch.poll_once();
     assert!(live.borrow().refused.is_none() && live.borrow().route.webhook_tools.is_empty());
 }
 
@@ -113,7 +113,7 @@ fn a_secret_that_appears_is_read() {
     let live = watch.live();
     fs::create_dir_all(dir.path().join("refs/secrets/signing")).unwrap();
     fs::write(dir.path().join("refs/secrets/signing/secret"), "whsec_x\n").unwrap();
-    watch.look_once();
+    watch.poll_once();
     let config = live.borrow();
     assert!(config.refs.missing().is_empty());
     let secret = config.refs.secret(&config.route.webhook.signing[0]).unwrap();

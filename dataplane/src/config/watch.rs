@@ -1,9 +1,9 @@
 //! Follows the route document and its Secrets while the process runs.
 //!
-//! It looks at the files four times a second instead of waiting to be told: a kubelet swaps a
-//! directory link, an editor renames or rewrites, and no notification covers both. Looking is a
+//! It polls the files four times a second instead of waiting for a notification: a kubelet swaps a
+//! directory link, an editor renames or rewrites, and no notification covers both. A poll is a
 //! handful of `stat` calls. Invariant: level-triggered, so a change that happens while another is
-//! being read is seen by the next look.
+//! being read is seen by the next poll.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use tokio::sync::watch;
 
 use super::{Config, Live, Source};
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_EVERY: Duration = Duration::from_millis(250);
 
-/// What a file looked like: when it is the same, its contents are taken to be.
-type Look = Vec<Option<(SystemTime, u64)>>;
+/// The metadata of each file: while it is the same, the contents are assumed to be.
+type Metadata = Vec<Option<(SystemTime, u64)>>;
 
 /// Publishes each configuration that the files lead to.
 pub struct Watch {
     source: Source,
     live: watch::Sender<Arc<Config>>,
     reloads: IntCounterVec,
-    seen: Look,
+    seen: Metadata,
 }
 
 impl Watch {
@@ -45,7 +45,7 @@ impl Watch {
             source,
             live: watch::Sender::new(Arc::new(first)),
             reloads,
-            seen: Look::new(),
+            seen: Metadata::new(),
         })
     }
 
@@ -54,20 +54,20 @@ impl Watch {
         self.live.subscribe()
     }
 
-    /// Looks until the process ends.
+    /// Polls until the process ends.
     pub async fn run(mut self) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = tokio::time::interval(POLL_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.look_once();
+            self.poll_once();
         }
     }
 
-    /// Reads anew if a file changed.
-    pub fn look_once(&mut self) {
+    /// Reads the files again if one changed.
+    pub fn poll_once(&mut self) {
         let files = self.source.files(&self.live.borrow().refs);
-        let now = look(&files);
+        let now = metadata(&files);
         if now == self.seen {
             return;
         }
@@ -81,22 +81,22 @@ impl Watch {
 
     fn accept(&mut self, config: Config) {
         self.reloads.with_label_values(&["accepted"]).inc();
-        tracing::info!(hash = %config.hash, "serving a changed configuration");
+        tracing::info!(hash = %config.hash, "configuration changed");
         self.live.send_replace(Arc::new(config));
-        // The new route may refer to files that were not looked at: the next look reads once more.
+        // The new route may refer to files that were not polled: the next poll reads again.
         self.seen.clear();
     }
 
     fn refuse(&self, error: &super::Error) {
         self.reloads.with_label_values(&["refused"]).inc();
-        tracing::error!(%error, "the changed route is refused; the one before is still served");
+        tracing::error!(%error, "route change rejected; still serving the previous one");
         let refused = self.source.refused(error);
         self.live
             .send_modify(|config| Arc::make_mut(config).refused = Some(refused));
     }
 }
 
-fn look(files: &[PathBuf]) -> Look {
+fn metadata(files: &[PathBuf]) -> Metadata {
     let at = |file: &PathBuf| {
         let data = std::fs::metadata(file).ok()?;
         Some((data.modified().ok()?, data.len()))

@@ -1,7 +1,7 @@
 //! DELETE: a client ends its session.
 //!
-//! [`super::router`] routes here what passed the door. Invariant: the session is over before
-//! the client hears so; its jobs go on, since their results go by webhook.
+//! [`super::router`] routes here what passed the door. Invariant: the session has ended before
+//! the client is answered; its jobs continue, since their results go by webhook.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The door: what is refused before a byte of MCP is looked at.
+//! The door: what is refused before a byte of MCP is read.
 //!
 //! [`super::router`] asks it on every request, first about path, Host and Origin, then
 //! about the headers and the size of a POST. Invariant: a page in a browser reaches
@@ -94,7 +94,7 @@ fn is_listed(listed: &[HostPattern], host: &str) -> bool {
     listed.iter().any(|pattern| pattern.matches(name))
 }
 
-/// What a Host header would say for this origin: browsers leave a scheme's own port out of both.
+/// The Host header that goes with this origin: browsers omit a scheme's default port in both.
 fn authority_of(origin: &str) -> Option<&str> {
     origin
         .strip_prefix("http://")
@@ -128,7 +128,7 @@ pub fn get(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// Says of a media type whether the client accepts it. Ranges count, `q=0` does not.
+/// Whether the client accepts a media type. Ranges count, `q=0` does not.
 fn accepted(headers: &HeaderMap) -> impl Fn(&str) -> bool {
     let values = headers.get_all(ACCEPT).iter();
     let ranges: Vec<String> = values
@@ -184,7 +184,7 @@ async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Error> {
     Ok(whole.into())
 }
 
-/// Reads on for a while without keeping anything: a connection closed under a client that
+/// Keeps reading for a while, discarding everything: a connection closed under a client that
 /// still sends is reset, and the answer is lost with it.
 fn linger(mut body: Body) {
     let mut left = LINGER_BYTES;

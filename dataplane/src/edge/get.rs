@@ -1,4 +1,4 @@
-//! GET: the stream of what servers say outside of any request.
+//! GET: the stream of messages that servers send outside of any request.
 //!
 //! [`super::router`] routes here what passed the door. Invariant: a client has one such
 //! stream; a newer one ends the older, which [`crate::servers::lines`] sees to.

@@ -64,12 +64,12 @@ pub(super) async fn caller(edge: &Edge, config: &Config, headers: &HeaderMap) ->
     let id = id.to_str().map_err(|_| session::Error::Unknown)?;
     let session = LegacySession::open(&edge.ring, &config.identity(), id, edge.calls.clock.now())?;
     let mut caller = Caller::in_session(session);
-    // With the store down nobody can tell: ordinary calls go on, webhook calls fail by themselves.
+    // While the store is down this is not known: ordinary calls continue, webhook calls fail by themselves.
     if edge.calls.lines.is_revoked(&caller).await.unwrap_or(false) {
         return Err(session::Error::Revoked.into());
     }
     if config.route.transport.json_response {
-        // No server's question could be passed on: it is told that the client can do nothing.
+        // A server's request could not be passed on, so servers see a client without capabilities.
         caller.capabilities = ClientCapabilities::NONE;
     }
     if let Some(scope) = caller.scope {

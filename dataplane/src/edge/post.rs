@@ -1,7 +1,7 @@
 //! POST: a message or a batch from a client, and how it is answered.
 //!
 //! [`super::router`] routes here what passed the door. Invariant: a body is parsed once, and
-//! its era is known before anything else of it is looked at.
+//! its era is known before anything else of it is read.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ fn era(headers: &HeaderMap, body: &Body) -> Era {
     }
 }
 
-/// A client of both eras goes on with one of the versions that this answer lists.
+/// A client of both eras continues with one of the versions that this answer lists.
 fn refuse(headers: &HeaderMap, body: &Body) -> Response {
     let named = version(headers).unwrap_or_default();
     match body {

@@ -1,7 +1,7 @@
 //! Answers as HTTP: one JSON body, nothing, or an event stream, which GET answers with too.
 //!
 //! Called by the eras and by [`super::get`]. Invariant: a stream is never quiet for longer than [`KEEP_ALIVE`], and
-//! proxies are told not to hold it back.
+//! proxies are asked not to buffer it.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -68,7 +68,7 @@ struct Watched(Mutex<BTreeMap<String, Watching>>);
 
 struct Watching {
     upstream: Upstream,
-    look_again: Arc<Notify>,
+    list_again: Arc<Notify>,
     _ends_the_watch: DropGuard,
 }
 
@@ -162,8 +162,8 @@ impl Catalogue {
         &self.0.lines
     }
 
-    fn look_again(&self, server: &str) {
-        self.0.watched.look_again(server);
+    fn list_again(&self, server: &str) {
+        self.0.watched.list_again(server);
     }
 }
 
@@ -181,27 +181,27 @@ impl Watched {
         }
     }
 
-    fn look_again(&self, server: &str) {
+    fn list_again(&self, server: &str) {
         let watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(watching) = watched.get(server) {
-            watching.look_again.notify_one();
+            watching.list_again.notify_one();
         }
     }
 }
 
 impl Watching {
     fn begin(upstream: &Upstream, table: &Arc<Table>) -> Self {
-        let look_again = Arc::new(Notify::new());
+        let list_again = Arc::new(Notify::new());
         let watch = Watch {
             upstream: upstream.clone(),
             table: table.clone(),
-            look_again: look_again.clone(),
+            list_again: list_again.clone(),
         };
         let ended = CancellationToken::new();
         tokio::spawn(watch.run(ended.clone()));
         Self {
             upstream: upstream.clone(),
-            look_again,
+            list_again,
             _ends_the_watch: ended.drop_guard(),
         }
     }

@@ -1,8 +1,8 @@
 //! Why a message to a server came to nothing, and whether the server may have seen it.
 //!
-//! The edge and the executor decide by it what a client is told and what may be sent
+//! The edge and the job runner decide by it what a client sees and what may be sent
 //! again. Invariant: no text of a server, no status and no URL in it is for clients;
-//! they get [`Error::reason`] in words of the gateway's own.
+//! they get [`Error::failure`].
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum Error {
     /// died with the call, so the message may have been dispatched.
     #[error("the server is overloaded")]
     Busy {
-        /// How long it asks to be left alone; zero where it does not say.
+        /// How long it asks to wait; zero where it does not say.
         retry_after: Duration,
     },
     /// The server answered with an HTTP error.
@@ -60,7 +60,7 @@ pub enum Error {
         limit: usize,
     },
     /// Nothing came within the time allowed.
-    #[error("no answer within {}", humane(*.0))]
+    #[error("no answer within {}", asyncmcp_crds::Duration::from(*.0))]
     Silent(Duration),
     /// What came is not MCP.
     #[error("the answer is not MCP: {0}")]
@@ -122,7 +122,7 @@ impl Error {
         }
     }
 
-    /// How long the server asked to be left alone; zero where it did not say.
+    /// How long the server asked to wait; zero where it did not say.
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::Busy { retry_after } => *retry_after,
@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// Whether the server is there but turned us away, as status tells it from an absent one.
+    /// Whether the server is there but turned us away, as status distinguishes it from an absent one.
     pub fn is_rejection(&self) -> bool {
         match self {
             Self::Rejected { status } => *status < 500,
@@ -142,15 +142,11 @@ impl Error {
     }
 }
 
-/// The innermost cause, which is the one that says something: `Connection refused (os error 111)`.
+/// The innermost cause, which is the informative one: `Connection refused (os error 111)`.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
     cause.to_string()
-}
-
-fn humane(duration: Duration) -> String {
-    format!("{duration:?}")
 }

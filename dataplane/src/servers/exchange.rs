@@ -69,20 +69,20 @@ impl ServerSession {
         await_reply(events.noting(options.noted), request).await
     }
 
-    /// Answers a server's request as one that nobody could take further. In the background:
+    /// Answers a server's request as one that nobody could answer. In the background:
     /// the reply that is waited for must not wait for it.
     pub fn decline(&self, request: &Request) {
         let answer = declining(request);
         let session = self.clone();
         background(async move {
             if let Err(error) = session.post(Outgoing::new("response", answer.to_bytes())).await {
-                tracing::debug!(server = session.server(), %error, "a request could not be declined");
+                tracing::debug!(server = session.server(), %error, "failed to decline a server's request");
             }
         });
     }
 }
 
-/// Work that nobody waits for; its span goes on as the parent.
+/// Work that nobody waits for; its span stays the parent.
 fn background(work: impl Future<Output = ()> + Send + 'static) {
     use tracing::Instrument as _;
     tokio::spawn(work.in_current_span());
@@ -104,7 +104,7 @@ pub(super) async fn await_reply(mut events: Events, id: &Id) -> Result<Reply, Er
 pub(super) fn read(body: &Bytes, id: &Id) -> Result<Reply, Error> {
     match Message::parse(body) {
         Ok(Message::Response(response)) => of(response, id),
-        _ => Err(Error::Protocol("the answer to a request is no response")),
+        _ => Err(Error::Protocol("the answer to a request is not a response")),
     }
 }
 
@@ -134,7 +134,7 @@ fn declining(request: &Request) -> Response {
     }
 }
 
-/// A server's error for people: its code and at most a line of its words.
+/// A server's error for people: its code and at most a line of its text.
 fn describe(error: &RawValue) -> String {
     match ErrorObject::parse(error) {
         Some(error) => {

@@ -17,10 +17,10 @@ use reqwest::Response;
 
 use super::{Error, Upstream};
 
-/// How long a connection may take to come about.
+/// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Below the 5 s after which Node and uvicorn close an idle connection: a request must not
-/// race with that, for nobody could say whether it ran.
+/// race with that, for nobody would know whether it ran.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// Both, always (MCP 2025-11-25, "Sending Messages to the Server").
 const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -86,7 +86,7 @@ pub(super) enum Body {
     Other,
 }
 
-/// What the response says its body is; parameters and case do not matter.
+/// The kind of body that the response announces.
 pub(super) fn body_kind(response: &Response) -> Body {
     let kind = response.headers().get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok());
@@ -97,7 +97,7 @@ pub(super) fn body_kind(response: &Response) -> Body {
     }
 }
 
-/// The whole body, unless it is larger than `limit`; as soon as there is `room` for it.
+/// The whole body, unless it is larger than `limit`; as soon as there is capacity for it (`room`).
 pub(super) async fn read(response: Response, limit: usize, room: &Room) -> Result<Bytes, Error> {
     let too_large = Error::TooLarge { limit };
     match said_length(&response) {
@@ -111,10 +111,10 @@ pub(super) async fn read(response: Response, limit: usize, room: &Room) -> Resul
     }
 }
 
-/// The beginning of a body, for a look at an error; an unreadable one is empty.
-pub(super) async fn glance(response: Response) -> Bytes {
-    const GLANCE: usize = 4096;
-    read_up_to(response, GLANCE, &Room::default())
+/// The beginning of the body of an error; an unreadable one is empty.
+pub(super) async fn beginning(response: Response) -> Bytes {
+    const LIMIT: usize = 4096;
+    read_up_to(response, LIMIT, &Room::default())
         .await
         .map_or_else(|_| Bytes::new(), |(body, _)| body)
 }

@@ -85,7 +85,7 @@ impl Lines {
         stream
     }
 
-    /// Every caller that listens is told to list the tools again.
+    /// Notifies every caller that listens to list the tools again.
     pub fn tools_changed(&self) {
         let entries: Vec<_> = lock(&self.0.entries).values().cloned().collect();
         for entry in entries {
@@ -119,7 +119,7 @@ impl Lines {
         join_all(sending).await;
     }
 
-    /// The caller ended its session. Returns when the store knows; the servers are told after that.
+    /// The caller ended its session. Returns when that is stored; the servers are notified afterwards.
     pub async fn revoke(&self, caller: &Caller) -> Result<(), store::Error> {
         let entry = self.entry(caller);
         let lines = self.established(caller).await;

@@ -66,9 +66,9 @@ impl Upstream {
         };
         let session = ServerSession::opened(self.clone(), id, version, said);
         let initialized = Notification::new("notifications/initialized", None);
-        let told = Outgoing::new("notifications/initialized", initialized.to_bytes());
-        match session.post(told).await {
-            Ok(_) | Err(Error::Protocol(_)) => Ok(session), // some say "OK" instead of nothing
+        let message = Outgoing::new("notifications/initialized", initialized.to_bytes());
+        match session.post(message).await {
+            Ok(_) | Err(Error::Protocol(_)) => Ok(session), // some answer "OK" instead of nothing
             Err(error) => Err(error),
         }
     }
@@ -108,7 +108,7 @@ impl Upstream {
         if let Some(busy) = http::busy(&response) {
             return busy;
         }
-        let body = http::glance(response).await;
+        let body = http::beginning(response).await;
         match exchange::read(&body, &Id::text(INITIALIZE)) {
             Ok(reply) => reply
                 .result()

@@ -87,7 +87,7 @@ impl Operation {
     }
 }
 
-/// Only within another: the gateway's own looks at its servers are no traces.
+/// Only within another: the gateway's own visits to its servers are not traced.
 fn span(server: &str, method: &'static str, tool: &str) -> Span {
     tracing::info_span!(
         "mcp.client",

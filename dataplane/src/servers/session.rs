@@ -33,11 +33,11 @@ struct Inner {
     id: Option<HeaderValue>,
     version: Version,
     said: Said,
-    /// The server said in an answer that it does not know the session.
+    /// The server answered that it does not know the session.
     lost: AtomicBool,
 }
 
-/// What a server said of itself at `initialize`; nothing of a session that was not opened here.
+/// How a server described itself at `initialize`; empty for a session that was not opened here.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) instructions: Option<String>,
@@ -76,7 +76,7 @@ impl Outgoing {
 /// What a server answered to a POST.
 #[derive(Debug)]
 pub enum Received {
-    /// Taken, nothing to say: what notifications and responses get.
+    /// Accepted, without a response: what notifications and responses get.
     Nothing,
     /// One JSON body, whole.
     Json(Bytes),
@@ -115,7 +115,7 @@ impl ServerSession {
         self.0.version
     }
 
-    /// What the server says about its use; not known of a session that an earlier process opened.
+    /// How the server is to be used; not known of a session that an earlier process opened.
     pub fn instructions(&self) -> Option<&str> {
         self.0.said.instructions.as_deref()
     }
@@ -125,7 +125,7 @@ impl ServerSession {
         self.0.said.tasks
     }
 
-    /// Whether the server said, in an answer, that it does not know the session any more.
+    /// Whether the server answered that it does not know the session any more.
     pub fn is_lost(&self) -> bool {
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -170,12 +170,12 @@ impl ServerSession {
         }
     }
 
-    /// Tells the server that the session is over. It may refuse, and then the session dies of age.
+    /// Ends the session at the server. It may refuse, and then the session expires there.
     pub async fn end(&self) {
         if self.0.id.is_some()
             && let Err(error) = self.0.upstream.delete(self.headers()).await
         {
-            tracing::debug!(server = self.server(), %error, "a session could not be ended");
+            tracing::debug!(server = self.server(), %error, "failed to end a session");
         }
     }
 
@@ -213,7 +213,7 @@ impl ServerSession {
     async fn refusal(&self, response: Response) -> (Error, Bytes) {
         let status = response.status();
         let busy = http::busy(&response);
-        let said = http::glance(response).await;
+        let said = http::beginning(response).await;
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {
             (Some(busy), _) => busy,
@@ -251,7 +251,7 @@ pub(super) enum Content {
     Stream(Response),
 }
 
-/// Reads the answer by what it says it is; a JSON body up to `limit`.
+/// Reads the answer by the kind of its body; a JSON body up to `limit`.
 pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Result<Content, Error> {
     match (response.status(), http::body_kind(&response)) {
         (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => Ok(Content::Nothing),
@@ -277,7 +277,7 @@ fn answers(said: &Bytes, request: &[u8]) -> bool {
     }
 }
 
-/// How servers say that they do not know a session, in an error of any form: "No valid session ID provided",
+/// How servers report an unknown session, in an error of any form: "No valid session ID provided",
 /// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
 fn says_unknown_session(body: &[u8]) -> bool {
     const WORDS: [&str; 7] = [

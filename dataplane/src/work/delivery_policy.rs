@@ -61,7 +61,7 @@ fn policy(config: &Arc<Config>) -> Policy {
     }
 }
 
-/// All tools of an entry share its room. Tools are matched to entries when a job's turn has come.
+/// All tools of an entry share its limit. Tools are matched to entries when a job's turn has come.
 fn tool_limits(config: &Arc<Config>) -> ToolLimits {
     let entries = &config.route.webhook_tools;
     if entries.iter().all(|entry| entry.max_concurrent.is_none()) {
@@ -105,7 +105,7 @@ fn scheme(given: Scheme) -> egress::Scheme {
     }
 }
 
-/// A key that cannot be read, or is none, is skipped and said; with none left deliveries wait.
+/// A key that cannot be read or parsed is skipped and logged; with none left deliveries wait.
 fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
     if webhook.signing.is_empty() {
         return Signing::Off;

@@ -1,9 +1,9 @@
 //! Runs jobs on servers: the engine's [`Executor`].
 //!
-//! A job runs on a line of the gateway's own, so that no client's end can cut it, and as a task of the
-//! server's where it offers one, so that no end of ours can.
+//! A job runs on a line of the gateway's own, so that no client that leaves can interrupt it, and as a task of the
+//! server's where it offers one, so that no restart of ours can.
 //! Invariant: a call whose `onInterruption` is `Fail` is dispatched at most once; one that a
-//! server certainly did not dispatch may be sent again; one that is taken up is not sent at all.
+//! server certainly did not dispatch may be sent again; one that is resumed is not sent at all.
 
 mod request;
 mod response;
@@ -29,8 +29,8 @@ use crate::servers::{Error, Reply, Upstreams};
 
 /// Between an interruption and the next dispatch: a server that died needs a moment.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long telling a server that a call is cancelled may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long notifying a server that a call is cancelled may take.
+const NOTIFY_TIME: Duration = Duration::from_secs(1);
 
 /// Runs jobs. One for the process.
 pub struct Runner {
@@ -52,19 +52,19 @@ impl Runner {
 
     /// Until it is known how the call ended, or that it was not dispatched.
     async fn run(&self, run: &Run<'_>, params: &[u8]) -> Executed {
-        let (call, mut cuts) = (run.call, 0);
+        let (call, mut interruptions) = (run.call, 0);
         loop {
             let error = match self.dispatch(run, params).await {
                 Ok(reply) => return replied(call, reply),
                 Err(error) => error,
             };
-            tracing::info!(server = call.server, reason = error.reason(), %error, "an execution got no reply");
-            match twice::next(&error, call.on_interruption, cuts) {
+            tracing::info!(server = call.server, reason = error.reason(), %error, "no reply from the server");
+            match twice::next(&error, call.on_interruption, interruptions) {
                 _ if run.cancel.is_cancelled() => return ended(call, End::Unknown),
                 Next::NotSent { retry_after } => return Executed::NotSent { retry_after },
                 Next::Later { retry_after } => return Executed::Again { retry_after },
                 Next::End(end) => return ended(call, end),
-                Next::Again { cut } => cuts += u32::from(cut),
+                Next::Again { interrupted } => interruptions += u32::from(interrupted),
             }
             run.cancel.run_until_cancelled(sleep(PAUSE)).await;
         }

@@ -15,6 +15,7 @@ use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{
     Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
 };
+use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::state::{Category, End};
 use asyncmcp_delivery::store::redb::{Embedded, Options};
 use asyncmcp_delivery::store::seal::Sealer;
@@ -54,7 +55,9 @@ fn copy_pages(from: &Path, to: &Path) -> io::Result<()> {
 
 async fn park_all(state: &Path, jobs: u64) -> Result<()> {
     let options = Options {
-        sealer: Arc::new(Sealer::open_or_create(&state.join("store.json"))?),
+        sealer: Arc::new(Sealer::of_file(KeyFile::open_or_create(
+            &state.join("store.json"),
+        )?)),
         route: "default/bench".to_owned(),
         ..Options::default()
     };

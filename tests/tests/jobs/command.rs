@@ -10,7 +10,7 @@ async fn what_is_wrong_is_said_in_one_line_with_the_flag_to_use() -> Result<()> 
     let scene = Scene::open(200, "{max: 1}").await?;
     let unknown = "0000000000000000000000000a";
     for (args, said) in [
-        (vec!["list", "--state", "dying"], "state: say one of queued"),
+        (vec!["list", "--state", "dying"], "state: must be one of queued"),
         (vec!["show", unknown], "there is no such job"),
         (vec!["show", "../status"], "is not a job id"),
         (vec!["replay", unknown], "there is no such job"),

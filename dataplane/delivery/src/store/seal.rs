@@ -1,7 +1,7 @@
 //! The key ring of the store: what seals calls, arguments, results and sessions at rest.
 //!
-//! Stores that keep bytes call [`Sealer`]; the data plane loads it from `store.json` (in a
-//! cluster the operator's `<route>-keys` Secret; on a laptop a file in the state directory).
+//! Stores that keep bytes call [`Sealer`]; the data plane reads it from `store.json` (in a cluster from the Secret
+//! `<claim>-keys`, which belongs to the volume; on a laptop from the state directory).
 //! Invariant: what was sealed for one route, job and field opens for no other, and a key that is
 //! not in the ring is told from a value that was changed.
 //!
@@ -11,91 +11,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, Mac as _};
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use zeroize::Zeroizing;
+
+use crate::key_file::{Key, KeyFile};
 
 /// Bytes of chance that every sealing needs.
 pub(super) const NONCE_LEN: usize = 12;
-/// Bytes of a key: AES-256.
-const KEY_LEN: usize = 32;
-
-type Key = Zeroizing<[u8; KEY_LEN]>;
-
-/// Why there is no key ring.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("failed to read the store's keys from {}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The file cannot be written.
-    #[error("failed to write new keys of the store to {}", path.display())]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not `{keys: {id: base64}, sealWith}`.
-    #[error("{} is not {{\"keys\": {{id: base64 key}}, \"sealWith\": id}}", path.display())]
-    Shape {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A key's id is no number from 1 on.
-    #[error("{}: the key id {id:?} is not a number from 1 to 4294967295", path.display())]
-    Id {
-        /// Which file.
-        path: PathBuf,
-        /// What it says.
-        id: String,
-    },
-    /// A key is not 32 bytes in base64.
-    #[error("{}: key {id:?} is not {KEY_LEN} bytes in base64", path.display())]
-    Key {
-        /// Which file.
-        path: PathBuf,
-        /// Which key.
-        id: String,
-    },
-    /// `sealWith` names no key of the file.
-    #[error("{}: sealWith names {id:?}, which is not among keys", path.display())]
-    SealWith {
-        /// Which file.
-        path: PathBuf,
-        /// What it names.
-        id: String,
-    },
-}
-
-/// `store.json`.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    keys: BTreeMap<String, String>,
-    seal_with: String,
-}
-
 /// What of a job or session is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -153,31 +78,11 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// The ring in the file at `path`.
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read(path).map(Zeroizing::new);
-        let text = text.map_err(|source| Error::Read {
-            path: path.into(),
-            source,
-        })?;
-        let file = serde_json::from_slice(&text).map_err(|source| Error::Shape {
-            path: path.into(),
-            source,
-        })?;
-        Self::from_file(&file, path)
-    }
-
-    /// The ring in the file at `path`, which is made, for its owner's eyes only, when there is none.
-    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        match Self::load(path) {
-            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                create(path).map_err(|source| Error::Write {
-                    path: path.into(),
-                    source,
-                })?;
-                Self::load(path)
-            }
-            other => other,
+    /// The ring of a file: its `sealWith` seals.
+    pub fn of_file(file: KeyFile) -> Self {
+        Self {
+            keys: file.keys,
+            seals: Some(file.seal_with),
         }
     }
 
@@ -224,42 +129,6 @@ impl Sealer {
             ))
         })
     }
-
-    fn from_file(file: &File, path: &Path) -> Result<Self, Error> {
-        let mut keys = BTreeMap::new();
-        for (id, text) in &file.keys {
-            keys.insert(number(id, path)?, key(id, text, path)?);
-        }
-        let seals = number(&file.seal_with, path)?;
-        if !keys.contains_key(&seals) {
-            return Err(Error::SealWith {
-                path: path.into(),
-                id: file.seal_with.clone(),
-            });
-        }
-        Ok(Self {
-            keys,
-            seals: Some(seals),
-        })
-    }
-}
-
-/// 0 stands for "not sealed", so no key has it.
-fn number(id: &str, path: &Path) -> Result<u32, Error> {
-    let number = id.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| Error::Id {
-        path: path.into(),
-        id: id.to_owned(),
-    })
-}
-
-fn key(id: &str, text: &str, path: &Path) -> Result<Key, Error> {
-    let bytes = BASE64_STANDARD.decode(text.trim()).map(Zeroizing::new);
-    let key = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
-    key.map(Zeroizing::new).ok_or_else(|| Error::Key {
-        path: path.into(),
-        id: id.to_owned(),
-    })
 }
 
 /// The cipher of one place.
@@ -269,32 +138,16 @@ fn cipher(key: &Key, aad: &[u8]) -> Aes256Gcm {
     Aes256Gcm::new(&mac.finalize().into_bytes())
 }
 
-/// Writes a file with one new key beside `path` and moves it there, so that no half of it is ever
-/// read and none is lost that sealed something.
-fn create(path: &Path) -> io::Result<()> {
-    let key = Zeroizing::new(rand::random::<[u8; KEY_LEN]>());
-    let file = File {
-        keys: BTreeMap::from([("1".to_owned(), BASE64_STANDARD.encode(*key))]),
-        seal_with: "1".to_owned(),
-    };
-    let partial = path.with_extension("partial");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut out = options.open(&partial)?;
-    out.write_all(&Zeroizing::new(serde_json::to_vec(&file)?))?;
-    out.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    std::fs::File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 #[cfg(test)]
 impl Sealer {
     /// A ring of keys that are each their id over and over; the last one seals.
     pub(super) fn of(ids: &[u8]) -> Self {
-        let keys = ids
-            .iter()
-            .map(|id| (u32::from(*id), Zeroizing::new([*id; KEY_LEN])));
+        let keys = ids.iter().map(|id| {
+            (
+                u32::from(*id),
+                zeroize::Zeroizing::new([*id; crate::key_file::KEY_LEN]),
+            )
+        });
         Self {
             keys: keys.collect(),
             seals: ids.last().copied().map(u32::from),

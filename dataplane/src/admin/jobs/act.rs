@@ -1,6 +1,6 @@
 //! What is done to one job: `POST /jobs/{id}/replay`, `/stop` and `/cancel`.
 //!
-//! Invariant: each is a compare-and-set; a job that is elsewhere is left alone, and the answer says where it is.
+//! Invariant: each is a compare-and-set; a job in another state is not changed, and the answer says which state it is in.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use super::problem::Problem;
 use super::{query, view};
 
-/// Has a dead or stopped delivery tried again: the same webhook-id, a fresh timestamp and signature, a new budget.
+/// Replays a dead or stopped delivery: the same webhook-id, a new timestamp and signature, new retries.
 #[utoipa::path(
     post,
     path = "/jobs/{id}/replay",
@@ -21,8 +21,8 @@ use super::{query, view};
     params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
     responses(
         (status = 200, description = "The job as it is now.", body = view::Job),
-        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The delivery is neither dead nor stopped.", body = Problem, content_type = "application/problem+json"),
@@ -45,8 +45,8 @@ pub(super) async fn replay(
     params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
     responses(
         (status = 200, description = "The job as it is now.", body = view::Job),
-        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "No delivery is under way.", body = Problem, content_type = "application/problem+json"),
@@ -66,7 +66,7 @@ pub(super) async fn stop(
     .await
 }
 
-/// Cancels a call that has not ended; its receiver is told so.
+/// Cancels a call that has not ended; its receiver is notified.
 #[utoipa::path(
     post,
     path = "/jobs/{id}/cancel",
@@ -74,8 +74,8 @@ pub(super) async fn stop(
     params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
     responses(
         (status = 200, description = "The job as it is now.", body = view::Job),
-        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The call ended before.", body = Problem, content_type = "application/problem+json"),
@@ -95,7 +95,7 @@ pub(super) async fn cancel(
     .await
 }
 
-/// The job as it is now, or why it was left alone.
+/// The job as it is now, or why it was not changed.
 async fn answer(
     engine: &Engine,
     done: Result<job::Job, ActError>,

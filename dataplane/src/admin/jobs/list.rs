@@ -52,7 +52,7 @@ pub(super) struct Jobs {
     responses(
         (status = 200, description = "A page of jobs.", body = Jobs),
         (status = 400, description = "A parameter is not as it should be.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
     )
@@ -77,10 +77,7 @@ pub(super) async fn list(
 /// Which jobs come first.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(
-    dead_code,
-    reason = "it is only there for the document; the words are read in `query`"
-)]
+#[expect(dead_code, reason = "used by the document only; `query` reads the values")]
 pub(super) enum Order {
     /// The newest.
     Newest,

@@ -1,4 +1,4 @@
-//! What the jobs API says when something is wrong: problem details (RFC 9457).
+//! The errors of the jobs API: problem details (RFC 9457).
 //!
 //! Every handler of [`super`] answers with one. Invariant: the detail names the field and the fix, and nothing
 //! that only the token's holder may know is in an answer to somebody without it.
@@ -24,7 +24,7 @@ pub(super) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The status in words.
+    /// The name of the status.
     title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]

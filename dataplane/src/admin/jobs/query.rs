@@ -18,7 +18,7 @@ use super::problem::Problem;
 
 /// The longest query string.
 const MAX_QUERY: usize = 4096;
-/// Jobs on a page that does not say.
+/// Jobs on a page, if no limit is given.
 const USUAL_LIMIT: usize = 50;
 
 /// Which jobs, as whoever asks wrote it. What is absent asks for nothing.
@@ -74,7 +74,7 @@ pub(super) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
             name => selection.slot(name).ok_or_else(|| unknown(name))?,
         };
         if slot.replace(value.into_owned()).is_some() {
-            return Err(Problem::field(&name, "say it once"));
+            return Err(Problem::field(&name, "is given twice; give it once"));
         }
     }
     let pages = Pages {
@@ -108,22 +108,22 @@ struct Given {
 fn unknown(name: &str) -> Problem {
     let name: String = name.chars().take(64).collect();
     let known = "state, tool, server, client, receiver, deadReason, since, until, order, limit and cursor";
-    Problem::field(&name, format!("there is no such parameter; there are {known}"))
+    Problem::field(&name, format!("is not a parameter; the parameters are {known}"))
 }
 
 fn order_of(text: &str) -> Result<Order, Problem> {
     match text {
         "newest" => Ok(Order::Newest),
         "oldest" => Ok(Order::Oldest),
-        _ => Err(Problem::field("order", "say newest or oldest")),
+        _ => Err(Problem::field("order", "must be newest or oldest")),
     }
 }
 
-/// How many; 5.0 is an integer too where JSON Schema has the word.
+/// How many; 5.0 is an integer too, as in JSON Schema.
 pub(super) fn limit_of(text: &str) -> Result<usize, Problem> {
     let digits = text.strip_suffix(".0").unwrap_or(text);
     let limit = digits.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| Problem::field("limit", format!("say a number from 1 to {MOST}")))
+    limit.ok_or_else(|| Problem::field("limit", format!("must be a number from 1 to {MOST}")))
 }
 
 impl Selection {
@@ -176,7 +176,7 @@ impl Selection {
 fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>, Problem> {
     match value {
         Some(text) if text.is_empty() || text.chars().count() > most => {
-            Err(Problem::field(name, format!("say 1 to {most} characters")))
+            Err(Problem::field(name, format!("must have 1 to {most} characters")))
         }
         value => Ok(value),
     }
@@ -193,7 +193,7 @@ fn reason_of(text: &str) -> Result<Category, Problem> {
 }
 
 fn one_of(words: &[&str]) -> String {
-    format!("say one of {}", words.join(", "))
+    format!("must be one of {}", words.join(", "))
 }
 
 /// The key of a client from the text that [`super::view`] makes of it.
@@ -201,16 +201,11 @@ fn client_of(text: &str) -> Result<Key, Problem> {
     let digits = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let key = u64::from_str_radix(text, 16).ok().filter(|_| digits);
     let key = key.map(|key| Key(key.to_be_bytes()));
-    key.ok_or_else(|| {
-        Problem::field(
-            "client",
-            "say 16 hexadecimal digits, as `client` of a job has them",
-        )
-    })
+    key.ok_or_else(|| Problem::field("client", "must be 16 hexadecimal digits, like `client` of a job"))
 }
 
 fn time_of(name: &str, text: &str) -> Result<Millis, Problem> {
     let at = text.parse::<jiff::Timestamp>().ok();
     let at = at.map(|at| Millis(u64::try_from(at.as_millisecond()).unwrap_or(0)));
-    at.ok_or_else(|| Problem::field(name, "say a time as in RFC 3339, such as 2026-11-22T08:30:00Z"))
+    at.ok_or_else(|| Problem::field(name, "must be an RFC 3339 time, such as 2026-11-22T08:30:00Z"))
 }

@@ -1,6 +1,6 @@
 //! `POST /jobs/replay`: many dead letters, some at a time.
 //!
-//! Invariant: one request moves a bounded number of jobs, and whoever goes on with the cursor comes to an end,
+//! Invariant: one request moves a bounded number of jobs, and repeating it with the cursor ends,
 //! although deliveries that were replayed may die again meanwhile.
 
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use super::query::{self, Selection};
 
 /// The largest body.
 const MAX_BODY: usize = 16 << 10;
-/// Jobs that a request moves that does not say.
+/// Jobs that a request moves, if no limit is given.
 const USUAL_LIMIT: usize = 100;
 
 /// Which dead letters to replay.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct BulkReplay {
-    /// Which; all dead letters where it says nothing.
+    /// Which jobs; all dead letters if absent.
     filter: Option<Selection>,
-    /// At most so many: 100.
+    /// At most this many, 100 if absent.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<serde_json::Number>,
     /// Where an earlier answer stopped.
@@ -48,7 +48,7 @@ pub(super) struct BulkReplayed {
 }
 
 /// Has dead letters (with `filter.state` `stopped`: stopped deliveries) tried again, the newest first. They come
-/// after all live deliveries that are due for the same receiver and take a quarter of its room at most.
+/// after all live deliveries that are due for the same receiver and use at most a quarter of its in-flight limit.
 #[utoipa::path(
     post,
     path = "/jobs/replay",
@@ -57,7 +57,7 @@ pub(super) struct BulkReplayed {
     responses(
         (status = 200, description = "How many were, and where to go on.", body = BulkReplayed),
         (status = 400, description = "The body is not as it should be.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Jobs in the filter's state are not replayed.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
@@ -73,7 +73,7 @@ pub(super) async fn replay_all(
     let asked = read(&headers, body).await?;
     let query = asked.filter.unwrap_or_default().query()?;
     if !matches!(query.filter.stage, None | Some(Stage::Dead | Stage::Stopped)) {
-        let detail = "filter.state: only dead and stopped deliveries are replayed; say dead or stopped";
+        let detail = "filter.state: must be dead or stopped; only such deliveries are replayed";
         return Err(Problem::conflict(detail.to_owned()));
     }
     let cursor = asked.cursor.map(|cursor| query::cursor_of(&cursor)).transpose()?;

@@ -20,8 +20,8 @@ use super::{json, query, view};
     params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
     responses(
         (status = 200, description = "The job.", body = view::Job),
-        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
@@ -44,8 +44,8 @@ pub(super) async fn show(
     params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
     responses(
         (status = 200, description = "The JSON-RPC response.", body = Object),
-        (status = 400, description = "This is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or not this one.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job, or it has no result yet.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down, or lacks the key of this result.", body = Problem, content_type = "application/problem+json"),

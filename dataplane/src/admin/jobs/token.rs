@@ -23,18 +23,18 @@ pub const NAME: &str = "adminToken";
 pub enum Token {
     /// In this file.
     File(PathBuf),
-    /// Nowhere: nobody gets in.
+    /// There is none: every request is refused.
     None,
 }
 
-/// Why a request is not let in.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No token, or something else than one.
-    #[error("say who you are: `Authorization: Bearer TOKEN`")]
+    /// No bearer token.
+    #[error("missing bearer token: send `Authorization: Bearer TOKEN`")]
     Missing,
     /// Another token.
-    #[error("this is not the token of the jobs API")]
+    #[error("wrong bearer token")]
     Wrong,
     /// There is none to compare with.
     #[error("this process has no admin token; start it with --state-dir or --admin-token-file")]
@@ -96,7 +96,7 @@ fn bearer(header: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// Compares digests, all of their bytes: how long it takes says nothing about either text.
+/// Compares digests, all of their bytes: the time it takes reveals nothing about either text.
 fn are_equal(one: &[u8], two: &[u8]) -> bool {
     let (one, two) = (Sha256::digest(one), Sha256::digest(two));
     one.iter().zip(&two).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0

@@ -102,7 +102,7 @@ pub(super) struct Job {
     next_attempt_at: Option<String>,
     /// How often its execution began.
     executions: u8,
-    /// It was cut so often that it may be what kills the process; its outcome is `unknown`.
+    /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
     poisoned: bool,
     /// Bytes of its arguments, once the call ended of its result.
     size: u32,
@@ -138,7 +138,7 @@ pub(super) struct Attempt {
     number: u32,
     /// How often the job had been replayed by then.
     replay: u32,
-    /// `delivered`, `retry`, `dead` or `interrupted` (cut by our own end, which costs no budget).
+    /// `delivered`, `retry`, `dead` or `interrupted` (by a shutdown of the data plane, which does not use up a retry).
     outcome: &'static str,
     /// When it began; null for a first attempt that delivered.
     #[schema(format = DateTime)]

@@ -1,6 +1,6 @@
 //! Which sessions were seen lately: the gauge `asyncmcp_sessions`.
 //!
-//! [`super::Metrics`] notes every request's session; the count is made when it is scraped.
+//! [`super::Metrics`] records the session of every request; they are counted when scraped.
 //! Invariant: sessions are sealed into their ids, so nobody can count the idle ones, and
 //! memory is bounded however many there are.
 

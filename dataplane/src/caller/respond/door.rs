@@ -1,6 +1,6 @@
-//! Why a request does not get in, before a byte of MCP is looked at.
+//! Why a request does not get in, before a byte of MCP is read.
 //!
-//! [`crate::edge::door`] decides, [`super`] says it. Invariant: each names what to change.
+//! [`crate::edge::door`] decides, [`super`] reports it. Invariant: each names what to change.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What a server's failure is to a client: did the tool run, perhaps?
 //!
-//! [`crate::servers::Error::failure`] says which it is, [`super`] says it. Invariant: what the server or the network said
+//! [`crate::servers::Error::failure`] decides which it is, [`super`] reports it. Invariant: what the server or the network said
 //! is not in it; that stays in the log.
 
 use asyncmcp_protocol::code::Code;

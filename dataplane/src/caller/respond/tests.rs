@@ -117,7 +117,7 @@ fn behind_the_session() -> Vec<Row> {
             -31004,
             "servers[].maxQueuedJobs",
         ),
-        (Error::StoreFull, 200, -31004, "no room"),
+        (Error::StoreFull, 200, -31004, "no space"),
         (Error::Closing, 200, -31004, "no more calls"),
         (Error::Store(down()), 200, -31004, "stored"),
         (Error::Revocation(down()), 503, -31004, "ended"),

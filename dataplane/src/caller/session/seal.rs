@@ -1,83 +1,20 @@
 //! The key ring: what seals text that clients carry for us, and opens it again.
 //!
-//! [`super::Session`] seals session ids with it, the upstream side the ids of servers'
-//! requests. The keys come from `sessions.json` (in a cluster the operator's
-//! `<route>-keys` Secret; on a laptop a file in the state directory).
+//! [`super::LegacySession`] seals session ids with it, [`crate::servers::lines`] the ids of servers'
+//! requests. The keys come from `sessions.json` (in a cluster from the Secret `<route>-keys`; on a laptop from the state
+//! directory).
 //! Invariant: what was sealed for one purpose or one route opens for no other.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
+use asyncmcp_delivery::key_file::{self, Key, KeyFile};
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-/// Bytes of chance that every sealing needs. Never the same twice under one key.
+/// Random bytes that every encryption needs. Never the same twice under one key.
 pub const NONCE_LEN: usize = 12;
-/// Bytes of a key: AES-256.
-const KEY_LEN: usize = 32;
-
-/// Why there is no key ring.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("failed to read the session keys from {}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file cannot be written.
-    #[error("failed to write new session keys to {}", path.display())]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not `{keys: {id: base64}, sealWith}`.
-    #[error("{} is not {{\"keys\": {{id: base64 key}}, \"sealWith\": id}}", path.display())]
-    Shape {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A key is not 32 bytes in base64.
-    #[error("{}: key {id:?} is not {KEY_LEN} bytes in base64", path.display())]
-    Key {
-        /// Which file.
-        path: PathBuf,
-        /// Which key.
-        id: String,
-    },
-    /// `sealWith` names no key of the file.
-    #[error("{}: sealWith names {id:?}, which is not among keys", path.display())]
-    SealWith {
-        /// Which file.
-        path: PathBuf,
-        /// What it names.
-        id: String,
-    },
-}
-
-/// `sessions.json`.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    keys: BTreeMap<String, String>,
-    seal_with: String,
-}
-
 /// The keys of this route: one seals, all open. Taking a key out of the file ends what it sealed.
 pub struct Ring {
     seals: Aes256Gcm,
@@ -91,41 +28,20 @@ impl fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// The ring in the file at `path`.
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read(path)
-            .map(Zeroizing::new)
-            .map_err(|source| Error::Read {
-                path: path.into(),
-                source,
-            })?;
-        let file = serde_json::from_slice(&text).map_err(|source| Error::Shape {
-            path: path.into(),
-            source,
-        })?;
-        Self::from_file(&file, path)
+    /// The ring of a file: its `sealWith` seals.
+    pub fn of_file(mut file: KeyFile) -> Self {
+        let seals = file.keys.remove(&file.seal_with);
+        Self {
+            seals: cipher(&seals.expect("KeyFile has the key that seals")),
+            others: file.keys.values().map(cipher).collect(),
+        }
     }
 
     /// A ring that nobody else has and that ends with the process.
     pub fn random() -> Self {
-        let key = Zeroizing::new(rand::random::<[u8; KEY_LEN]>());
         Self {
-            seals: Aes256Gcm::new((&*key).into()),
+            seals: cipher(&key_file::random()),
             others: Vec::new(),
-        }
-    }
-
-    /// The ring in the file at `path`, which is made, for its owner's eyes only, when there is none.
-    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        match Self::load(path) {
-            Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                create(path).map_err(|source| Error::Write {
-                    path: path.into(),
-                    source,
-                })?;
-                Self::load(path)
-            }
-            other => other,
         }
     }
 
@@ -156,31 +72,10 @@ impl Ring {
             .chain(&self.others)
             .find_map(|key| key.decrypt(&Nonce::from(*nonce), payload()).ok())
     }
-
-    fn from_file(file: &File, path: &Path) -> Result<Self, Error> {
-        if !file.keys.contains_key(&file.seal_with) {
-            let (path, id) = (path.into(), file.seal_with.clone());
-            return Err(Error::SealWith { path, id });
-        }
-        let mut keys = BTreeMap::new();
-        for (id, text) in &file.keys {
-            let key = cipher(text).ok_or_else(|| Error::Key {
-                path: path.into(),
-                id: id.clone(),
-            })?;
-            keys.insert(id, key);
-        }
-        Ok(Self {
-            seals: keys.remove(&file.seal_with).expect("looked up above"),
-            others: keys.into_values().collect(),
-        })
-    }
 }
 
-/// The key that `text` spells, ready for use.
-fn cipher(text: &str) -> Option<Aes256Gcm> {
-    let bytes = Zeroizing::new(BASE64_STANDARD.decode(text.trim()).ok()?);
-    Aes256Gcm::new_from_slice(&bytes).ok()
+fn cipher(key: &Key) -> Aes256Gcm {
+    Aes256Gcm::new((&**key).into())
 }
 
 /// Neither part can hold a zero byte, so no two pairs are spelt alike.
@@ -188,26 +83,10 @@ fn aad(purpose: &str, route: &str) -> Vec<u8> {
     [purpose.as_bytes(), &[0], route.as_bytes()].concat()
 }
 
-/// Writes a file with one new key beside `path` and moves it there, so that no half of it is ever read.
-fn create(path: &Path) -> std::io::Result<()> {
-    let key = Zeroizing::new(rand::random::<[u8; KEY_LEN]>());
-    let file = File {
-        keys: BTreeMap::from([("1".to_owned(), BASE64_STANDARD.encode(*key))]),
-        seal_with: "1".to_owned(),
-    };
-    let partial = path.with_extension("partial");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(&partial)?;
-    out.write_all(&Zeroizing::new(serde_json::to_vec(&file)?))?;
-    out.sync_all()?;
-    std::fs::rename(&partial, path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const NONCE: [u8; NONCE_LEN] = [7; NONCE_LEN];
@@ -229,65 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_made_at_first_start_is_private_and_is_read_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sessions.json");
-        let text = Ring::open_or_create(&path).unwrap().seal("p", "r", b"x", NONCE);
-        assert!(
-            Ring::open_or_create(&path)
-                .unwrap()
-                .open("p", "r", &text)
-                .is_some()
-        );
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
-            assert_eq!(mode & 0o777, 0o600);
-        }
-    }
-
-    #[test]
     fn a_rotated_ring_opens_what_the_old_key_sealed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sessions.json");
-        let [old, new] = [[1; 32], [2; 32]].map(|key| BASE64_STANDARD.encode(key));
-        let write = |keys: &str, with: &str| {
-            std::fs::write(&path, format!(r#"{{"keys":{{{keys}}},"sealWith":"{with}"}}"#)).unwrap();
-            Ring::load(&path)
+        let ring = |keys: &[u8]| {
+            let keys: BTreeMap<u32, Key> = keys
+                .iter()
+                .map(|key| (u32::from(*key), Key::new([*key; key_file::KEY_LEN])))
+                .collect();
+            let seal_with = *keys.keys().max().unwrap();
+            Ring::of_file(KeyFile { keys, seal_with })
         };
-        let text = write(&format!(r#""a":"{old}""#), "a")
-            .unwrap()
-            .seal("p", "r", b"x", NONCE);
-        let both = write(&format!(r#""a":"{old}","b":"{new}""#), "b").unwrap();
+        let text = ring(&[1]).seal("p", "r", b"x", NONCE);
+        let both = ring(&[1, 2]);
         assert!(both.open("p", "r", &text).is_some());
-        let rotated = write(&format!(r#""b":"{new}""#), "b").unwrap();
+        let rotated = ring(&[2]);
         assert!(rotated.open("p", "r", &text).is_none());
-        assert!(
-            rotated
-                .open("p", "r", &both.seal("p", "r", b"x", NONCE))
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn a_bad_file_is_refused_with_what_is_wrong_in_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sessions.json");
-        for (text, complaint) in [
-            ("{}", "is not {\"keys\""),
-            (
-                r#"{"keys":{"a":"AAAA"},"sealWith":"a"}"#,
-                "key \"a\" is not 32 bytes",
-            ),
-            (r#"{"keys":{},"sealWith":"b"}"#, "sealWith names \"b\""),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let error = Ring::load(&path).unwrap_err().to_string();
-            assert!(error.contains(complaint), "{error}");
-        }
-        assert!(matches!(
-            Ring::load(&dir.path().join("absent")),
-            Err(Error::Read { .. })
-        ));
+        let newer = both.seal("p", "r", b"x", NONCE);
+        assert!(rotated.open("p", "r", &newer).is_some());
     }
 }

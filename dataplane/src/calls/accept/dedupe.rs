@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::caller::respond::Error;
 use crate::caller::{Caller, Scope};
 
-/// The `_meta` key by which a client says that two calls are the same.
+/// The `_meta` key by which a client marks two calls as the same.
 const META_KEY: &str = "dev.asyncmcp/idempotencyKey";
 
 /// What identifies a call.
@@ -19,7 +19,7 @@ pub(crate) struct Identifier {
     key: [u8; 32],
     /// How a cancellation names it, where that is not the key.
     name: Option<[u8; 32]>,
-    word: &'static str,
+    label: &'static str,
 }
 
 impl Identifier {
@@ -34,7 +34,7 @@ impl Identifier {
             return Ok(Self {
                 key: of_request(scope, &request.id),
                 name: None,
-                word: "JSON-RPC id",
+                label: "JSON-RPC id",
             });
         }
         let key = meta.text(META_KEY).filter(|key| !key.is_empty());
@@ -44,7 +44,7 @@ impl Identifier {
         Ok(Self {
             key: hash(&["key", &scope.to_string(), &key]),
             name: Some(of_request(scope, &request.id)),
-            word: "idempotency key",
+            label: "idempotency key",
         })
     }
 
@@ -53,7 +53,7 @@ impl Identifier {
         Self {
             key: rand::random(),
             name: None,
-            word: "call",
+            label: "call",
         }
     }
 
@@ -72,8 +72,8 @@ impl Identifier {
     }
 
     /// What a client calls it.
-    pub(crate) fn word(&self) -> &'static str {
-        self.word
+    pub(crate) fn label(&self) -> &'static str {
+        self.label
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn of_request(scope: Scope, id: &Id) -> [u8; 32] {
     }
 }
 
-/// SHA-256 over the parts, each behind its length, so that no two lists look alike.
+/// SHA-256 over the parts, each behind its length, so that no two lists give the same bytes.
 fn hash(parts: &[&str]) -> [u8; 32] {
     let hasher = parts.iter().fold(Sha256::new(), |hasher, part| {
         hasher
@@ -124,22 +124,22 @@ mod tests {
         let identifier = Identifier {
             key: [0; 32],
             name: None,
-            word: "",
+            label: "",
         };
         let call = |arguments| {
             let json =
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{arguments}}}}}"#);
             request(&json)
         };
-        let print = |tool, arguments| identifier.dedupe(tool, &call(arguments)).fingerprint;
-        let first = print("t", r#""arguments":{"n":1}"#);
-        assert_eq!(first, print("t", r#""x":0,"arguments":{"n":1}"#));
+        let fingerprint = |tool, arguments| identifier.dedupe(tool, &call(arguments)).fingerprint;
+        let first = fingerprint("t", r#""arguments":{"n":1}"#);
+        assert_eq!(first, fingerprint("t", r#""x":0,"arguments":{"n":1}"#));
         for (tool, arguments) in [
             ("u", r#""arguments":{"n":1}"#),
             ("t", r#""arguments":{"n":1.0}"#),
             ("t", ""),
         ] {
-            assert_ne!(first, print(tool, arguments), "{tool} {arguments}");
+            assert_ne!(first, fingerprint(tool, arguments), "{tool} {arguments}");
         }
     }
 }

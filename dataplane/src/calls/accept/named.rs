@@ -1,7 +1,7 @@
 //! The receiver that a call names for itself: `_meta["dev.asyncmcp/webhook"] = {url, secret}`.
 //!
-//! [`super`] asks for it before it looks for any other. Invariant: what a client says about its delivery
-//! is followed or refused, never passed over.
+//! [`super`] asks for it before it looks for any other. Invariant: what a client asks of its delivery
+//! is done or refused, never ignored.
 
 use asyncmcp_delivery::job::{Origin, Target};
 use asyncmcp_protocol::{RawObject, Request};
@@ -23,7 +23,7 @@ const NO_SECRET: &str = "params._meta[\"dev.asyncmcp/webhook\"].secret must be \
 /// As long as a receiver's URL in the route may be.
 const MAX_URL: usize = 2048;
 
-/// The receiver that `request` names. Whether it may be used is for the egress policy to say.
+/// The receiver that `request` names. The egress policy decides whether it may be used.
 pub(super) fn receiver(request: &Request) -> Result<Option<Target>, Error> {
     let meta = request.meta().unwrap_or_default();
     if meta.get(META_KEY).is_none() {

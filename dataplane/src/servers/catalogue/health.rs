@@ -1,4 +1,4 @@
-//! What a server's visits say about its state, without flapping.
+//! A server's state, from the outcome of visits to it, without flapping.
 //!
 //! [`super::watch`] records every visit; status shows what is settled. Invariant: pure; a
 //! settled state changes only after [`EQUAL`] equal visits in a row, the first of all aside.
@@ -18,7 +18,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Takes in a visit; says whether the settled state changed.
+    /// Records a visit; returns whether the settled state changed.
     pub(super) fn record(&mut self, state: ServerState, message: Option<String>) -> bool {
         self.run = if state == self.latest { self.run + 1 } else { 1 };
         self.latest = state;

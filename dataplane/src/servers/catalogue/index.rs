@@ -21,11 +21,11 @@ pub struct Tool {
     pub name: String,
     /// Its name as clients see it.
     pub shown_as: String,
-    /// The route's word on it, when its result goes by webhook.
+    /// Its entry in `webhookTools`, if its result is delivered by webhook.
     pub webhook: Option<WebhookTool>,
-    /// Whether the server says that running it again does no harm (`idempotentHint` or `readOnlyHint`).
+    /// Whether the server declares that running it again does no harm (`idempotentHint` or `readOnlyHint`).
     pub repeatable: bool,
-    /// Whether the server says that it may be called as a task (`execution.taskSupport`).
+    /// Whether the server declares that it may be called as a task (`execution.taskSupport`).
     pub as_task: bool,
 }
 
@@ -165,7 +165,7 @@ impl Index {
         }
     }
 
-    /// Left out by a filter is what the author wants; left out for its name they should know.
+    /// What a filter leaves out the author wants left out; what its name excludes they should know of.
     fn leave_out(&mut self, server: &Server, listed: &Listed) {
         if !is_valid_name(&format!("{}{}", server.tool_prefix, listed.name)) {
             let name = listed
@@ -216,7 +216,7 @@ impl Index {
     pub(super) fn view(&self, seen: impl Fn(&str) -> bool) -> BTreeMap<&str, (&[u8; 32], bool)> {
         let visible = self.tools.values().filter(|(tool, ..)| seen(&tool.server));
         visible
-            .map(|(tool, _, print)| (tool.shown_as.as_str(), (print, tool.webhook.is_some())))
+            .map(|(tool, _, fingerprint)| (tool.shown_as.as_str(), (fingerprint, tool.webhook.is_some())))
             .collect()
     }
 }

@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::servers::Error;
 use crate::servers::lines::Lines;
 
-/// How long a list waits for one server; the list goes on without it.
+/// How long a list waits for one server; then the list leaves it out.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Catalogue {
@@ -42,7 +42,7 @@ impl Catalogue {
             }
         }
         for server in &merging.unrouted {
-            self.look_again(server);
+            self.list_again(server);
         }
         tools::list_result(&merging.into_tools()).get().to_owned().into()
     }
@@ -56,7 +56,7 @@ async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Vec<Tool> {
         .await
         .unwrap_or(Err(Error::Silent(limit)));
     tools.unwrap_or_else(|error| {
-        tracing::info!(server = server.name, %error, "a list of tools goes without a server");
+        tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
         Vec::new()
     })
 }

@@ -36,7 +36,7 @@ struct Facts {
     about: BTreeMap<String, About>,
 }
 
-/// What the table knows of a name.
+/// What the table knows about a name.
 pub(super) enum Found {
     /// This, and nothing that is still to come would change it.
     Now(Resolved),
@@ -61,12 +61,12 @@ impl Table {
         }
     }
 
-    /// Word of each server's first visit.
+    /// A notification of each server's first visit.
     pub(super) fn tried(&self) -> watch::Receiver<usize> {
         self.tried.subscribe()
     }
 
-    /// Word of each change of what clients see.
+    /// A notification of each change of what clients see.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -100,7 +100,7 @@ impl Table {
         });
     }
 
-    /// A server answered a look.
+    /// A server answered a ping.
     pub(super) fn answered(&self, name: &str) {
         self.visited(name, |facts| facts.record(name, ServerState::Ready, None));
     }
@@ -199,7 +199,7 @@ impl Table {
             .collect()
     }
 
-    /// Takes in what a visit brought. The word goes out after the facts are in.
+    /// Records the outcome of a visit. Waiters are notified after that.
     fn visited(&self, name: &str, learn: impl FnOnce(&mut Facts)) {
         let mut first = false;
         self.change(|facts| {
@@ -241,7 +241,7 @@ impl Facts {
     fn record(&mut self, name: &str, state: ServerState, message: Option<String>) {
         let health = self.health.entry(name.to_owned()).or_default();
         if health.record(state, message) {
-            // A field called `message` would take the place of the line's own words.
+            // A field called `message` would replace the line's own text.
             let detail = health.message().unwrap_or_default();
             tracing::info!(server = name, ?state, detail, "a server's state changed");
         }

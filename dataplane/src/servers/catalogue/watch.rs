@@ -18,12 +18,12 @@ use super::state::Table;
 use crate::servers::lines::{self, Line};
 use crate::servers::{Error, Events, Upstream};
 
-/// A list is fetched anew after so long even if nobody said that it changed.
+/// A list is fetched again after this time even without a notification of a change.
 const LIST_AGE: Duration = Duration::from_mins(5);
-/// Between two looks at whether the server is there.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// The same for the first looks after it came, so that its state settles soon.
-const FIRST_LOOKS: (u32, Duration) = (2, Duration::from_secs(1));
+/// Between two pings.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// The same for the first pings after it came, so that its state settles soon.
+const FIRST_PINGS: (u32, Duration) = (2, Duration::from_secs(1));
 /// A server that changes its list often is listed once for all changes in this time.
 const GATHER: Duration = Duration::from_millis(100);
 /// The wait after the first failed visit.
@@ -37,8 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Watch {
     pub(super) upstream: Upstream,
     pub(super) table: Arc<Table>,
-    /// Someone saw a tool that the table does not know.
-    pub(super) look_again: Arc<Notify>,
+    /// Someone saw a tool that the table does not have.
+    pub(super) list_again: Arc<Notify>,
 }
 
 impl Watch {
@@ -53,12 +53,12 @@ impl Watch {
         }
     }
 
-    /// Stays with the server until something fails; `None` when ended.
+    /// Stays connected until something fails; `None` when ended.
     async fn visit(&self, failures: &mut u32, ended: &CancellationToken) -> Option<Result<Never, Error>> {
         let line = lines::visiting(&self.upstream);
         let stayed = ended.run_until_cancelled(self.stay(&line, failures)).await;
         if !matches!(stayed, Some(Err(Error::SessionLost))) {
-            let _ = tokio::time::timeout(LOOK_EVERY, line.end()).await;
+            let _ = tokio::time::timeout(PING_EVERY, line.end()).await;
         }
         stayed
     }
@@ -70,44 +70,44 @@ impl Watch {
         Ok(())
     }
 
-    /// Lists, lists again when told to, and looks from time to time.
+    /// Lists, lists again when notified, and pings from time to time.
     async fn stay(&self, line: &Line, failures: &mut u32) -> Result<Never, Error> {
         self.list(line).await?;
         *failures = 0;
         let mut events = line.listen().await?;
         let mut list_at = Instant::now() + LIST_AGE;
-        let mut looks = 0;
-        let mut look_at = Instant::now() + FIRST_LOOKS.1;
+        let mut pings = 0;
+        let mut ping_at = Instant::now() + FIRST_PINGS.1;
         loop {
             tokio::select! {
                 changed = list_changed(&mut events) => {
                     changed?;
                     list_at = list_at.min(Instant::now() + GATHER);
                 }
-                () = self.look_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
+                () = self.list_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
                 () = sleep_until(list_at) => {
                     self.list(line).await?;
                     list_at = Instant::now() + LIST_AGE;
                 }
-                () = sleep_until(look_at) => {
+                () = sleep_until(ping_at) => {
                     line.ping().await?;
                     self.table.answered(line.server());
-                    looks += 1;
-                    look_at = Instant::now() + if looks < FIRST_LOOKS.0 { FIRST_LOOKS.1 } else { LOOK_EVERY };
+                    pings += 1;
+                    ping_at = Instant::now() + if pings < FIRST_PINGS.0 { FIRST_PINGS.1 } else { PING_EVERY };
                 }
             }
         }
     }
 }
 
-/// Returns when the server says that its list changed; never where it offers no stream.
+/// Returns when the server reports that its list changed; never where it offers no stream.
 async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
     let Some(stream) = events else {
         return std::future::pending().await;
     };
     while let Some(incoming) = stream.next().await {
         match incoming?.message {
-            Message::Notification(told) if told.method == "notifications/tools/list_changed" => return Ok(()),
+            Message::Notification(note) if note.method == "notifications/tools/list_changed" => return Ok(()),
             Message::Request(request) => stream.decline(&request),
             _ => {}
         }
@@ -115,7 +115,7 @@ async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
     Err(Error::Interrupted)
 }
 
-/// The wait after so many failed visits in a row.
+/// The wait after this many failed visits in a row.
 fn wait(failures: u32) -> Duration {
     match failures {
         0..=2 => FIRST_WAIT * 2u32.pow(failures.saturating_sub(1)),

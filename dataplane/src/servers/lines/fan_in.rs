@@ -1,6 +1,6 @@
 //! A client's standalone stream: what its servers' standalone streams bring, as they open.
 //!
-//! Called by [`super::Lines`]. A server that offers no such stream is left alone.
+//! Called by [`super::Lines`]. A server that offers no such stream is not asked again.
 //! Invariant: a message reaches one stream only, and a stream that nobody reads any more
 //! ends every task that fed it.
 
@@ -21,7 +21,7 @@ use crate::servers::{Error, Events, ServerSession};
 const WAITING: usize = 64;
 /// Before a server is listened to again that was away for longer than a broken stream's retries.
 const AWAY: Duration = Duration::from_secs(30);
-/// What a client is told when the merged list of tools may have changed.
+/// The message to clients when the merged list of tools may have changed.
 const TOOLS_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 /// The feeding end. Dropping it ends the stream.
@@ -58,7 +58,7 @@ pub(super) fn stream(
 }
 
 impl Listener {
-    /// Brings what `session` says from now on.
+    /// Passes on the messages of `session` from now on.
     pub(super) fn attach(&mut self, session: &ServerSession) {
         if self.attached.iter().any(|known| known.is(session)) {
             return;
@@ -75,8 +75,8 @@ impl Listener {
         tokio::spawn(async move { feeds.run_until_cancelled(feed.run()).await });
     }
 
-    /// The client should list the tools again. Where the stream is full of messages, a client
-    /// that is so far behind will find the change when it looks.
+    /// Notifies the client that it should list the tools again. Where the stream is full of messages, a client
+    /// that is so far behind will find the change when it lists.
     pub(super) fn tools_changed(&self) {
         let _ = self.messages.try_send(Bytes::from_static(TOOLS_CHANGED));
     }
@@ -96,7 +96,7 @@ struct Feed {
 }
 
 impl Feed {
-    /// Until the server offers nothing or its session is gone; the next session is attached anew.
+    /// Until the server offers nothing or its session is gone; the next session is attached when it opens.
     async fn run(self) {
         loop {
             let error = match self.session.listen().await {

@@ -24,7 +24,7 @@ pub struct Line {
     listener: Option<(Option<Scope>, Wrap)>,
 }
 
-/// What a server says of itself.
+/// How a server describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// The version it speaks.
@@ -50,7 +50,7 @@ impl Line {
         self.sessions.upstream()
     }
 
-    /// What the server says of itself.
+    /// How the server describes itself.
     pub async fn about(&self) -> Result<About, Error> {
         let session = self.sessions.get().await?;
         Ok(About {
@@ -113,14 +113,14 @@ impl Line {
         answer.unwrap_or(Err(Error::Silent(limit))).map(drop) // an error is an answer, too
     }
 
-    /// What the server says outside of any request; `None` where it offers no such stream.
+    /// The messages that the server sends outside of any request; `None` where it offers no such stream.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
         self.sessions.get().await?.listen().await
     }
 
     /// What the caller is to read of a message on `events`: a server's request under an id by which the answer finds
     /// its way back ([`super::Lines::answer`]), anything else as it came. `None` for a request that cannot be passed on;
-    /// the server has then been told.
+    /// the server has then been answered.
     pub fn relay(&self, events: &Events, incoming: Incoming) -> Option<Bytes> {
         let Some((scope, wrap)) = &self.listener else {
             return decline(events.session(), incoming);

@@ -1,5 +1,5 @@
-//! What the store remembers of a client's session, so that a restarted data plane goes on
-//! with the servers' sessions instead of opening them again.
+//! What the store remembers of a client's session, so that a restarted data plane continues
+//! the servers' sessions instead of opening them again.
 //!
 //! [`super::entry`] reads and writes it. Invariant: at most [`MAX_BYTES`]; what does not fit
 //! is forgotten, never refused, but a revocation always fits.
@@ -35,7 +35,7 @@ struct Known {
 }
 
 impl Row {
-    /// Reads a row; one that cannot be read says nothing.
+    /// Reads a row; one that cannot be read counts as empty.
     pub(super) fn read(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! A server's SSE stream, read as messages.
 //!
 //! Handed out by [`ServerSession`] and read by whoever relays or waits. A stream that
-//! breaks is taken up again by GET with `Last-Event-ID` (MCP 2025-11-25, "Resumability
+//! breaks is resumed by GET with `Last-Event-ID` (MCP 2025-11-25, "Resumability
 //! and Redelivery"; SEP-1699), at the server's pace (`retry`), a bounded number of times.
 //! Invariant: after a request's response nothing is read any more, and a message is
 //! handed out once.
@@ -37,13 +37,13 @@ pub struct Incoming {
 /// What a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// The answer to a POST: over with the response, and worth nothing without event ids.
+    /// The answer to a POST: ends with the response, and cannot be resumed without event ids.
     Answer,
-    /// The standalone GET stream: never over.
+    /// The standalone GET stream: never ends.
     Listen,
 }
 
-/// Told the id of each event that has one.
+/// Receives the id of each event that has one.
 pub type Noted = Arc<dyn Fn(&str) + Send + Sync>;
 
 type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
@@ -59,7 +59,7 @@ pub struct Events {
     last_id: Option<String>,
     pace: Pace,
     over: bool,
-    /// Asked before much of an event is held.
+    /// Asked for capacity before much of an event is held.
     room: Room,
     noted: Option<Noted>,
 }
@@ -96,7 +96,7 @@ impl Events {
         self
     }
 
-    /// The same, with the ids of its events told.
+    /// The same, reporting the ids of its events.
     #[must_use]
     pub(in crate::servers) fn noting(mut self, noted: Option<Noted>) -> Self {
         self.noted = noted;
@@ -154,7 +154,7 @@ impl Events {
         &self.session
     }
 
-    /// Answers a server's request on it as one that nobody could take further.
+    /// Answers a server's request on it as one that nobody could answer.
     pub fn decline(&self, request: &Request) {
         self.session.decline(request);
     }
@@ -179,13 +179,13 @@ impl Events {
         incoming
     }
 
-    /// Reads a chunk, or takes the stream up again.
+    /// Reads a chunk, or resumes the stream.
     async fn advance(&mut self) -> Result<(), Error> {
         if self.decoder.held() > Room::SMALL {
             self.room.take(self.session.upstream().max_response()).await;
         }
         let Some(chunks) = &mut self.chunks else {
-            return self.take_up_again().await;
+            return self.resume().await;
         };
         match chunks.next().await {
             Some(Ok(chunk)) => self.read(&chunk),
@@ -224,7 +224,7 @@ impl Events {
         self.pace.broke().ok_or(error)
     }
 
-    async fn take_up_again(&mut self) -> Result<(), Error> {
+    async fn resume(&mut self) -> Result<(), Error> {
         self.pace.wait().await;
         match self.session.stream(self.last_id.as_deref()).await {
             Ok(response) => {
@@ -244,7 +244,7 @@ impl Events {
         .map_err(|error| self.after_dispatch(error))
     }
 
-    /// A failure to connect again is no failure to send: the request went out long ago.
+    /// A failure to reconnect is not a failure to send: the request went out long ago.
     fn after_dispatch(&self, error: Error) -> Error {
         match (error, self.purpose) {
             (Error::NotSent(_) | Error::Busy { .. }, Purpose::Answer) => Error::Interrupted,

@@ -1,7 +1,7 @@
 //! What the receiver gets: the JSON-RPC response under the client's id.
 //!
 //! Called by [`super::Runner`] for outcomes and by the engine for the ends that it decides.
-//! Invariant: a server's `result` or `error` is in it byte for byte; no word of ours says
+//! Invariant: a server's `result` or `error` is in it byte for byte; our own text says no
 //! more about a server than its name in the route.
 
 use asyncmcp_delivery::job::Call;
@@ -34,8 +34,8 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         End::Timeout => (
             Code::Timeout,
             format!(
-                "{shown_as} did not end within {:?}, the timeout of its entry in webhookTools; its server was told to stop",
-                call.timeout
+                "{shown_as} did not end within {}, the timeout of its entry in webhookTools; its server was notified",
+                asyncmcp_crds::Duration::from(call.timeout)
             ),
         ),
         End::Unknown => (
@@ -53,7 +53,9 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         ),
         End::Error | End::Result => (
             Code::ServerUnreachable,
-            format!("{shown_as} did not run: server {server} could not be reached or took no call"),
+            format!(
+                "{shown_as} did not run: server {server} could not be reached or did not accept the call"
+            ),
         ),
     };
     Response::error(id(call), &ErrorObject::new(code, message))
@@ -61,7 +63,7 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         .into()
 }
 
-/// The response of a call that was cut so often that it is not tried again.
+/// The response of a call that was interrupted so often that it is not tried again.
 pub(super) fn poisoned(call: &Call) -> Bytes {
     let message = format!(
         "the call of {} was interrupted again and again; it is not tried any more, and whether it ran to its end is not known",

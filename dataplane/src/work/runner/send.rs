@@ -1,7 +1,7 @@
 //! One dispatch of a job's call, or what is left of one, until the server's reply.
 //!
 //! Called by [`super::Runner`]. Invariant: from the moment a call is sent there is a resume token for it, if the server
-//! gives any; and a server is told when its work is not wanted any more.
+//! gives any; and a server is notified when its work is not wanted any more.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use asyncmcp_protocol::{Id, Notification};
 use tokio::time::timeout;
 use tracing::Span;
 
-use super::{FAREWELL, request, task};
+use super::{NOTIFY_TIME, request, task};
 use crate::caller::trace::TraceHeaders;
 use crate::servers::lines::{Line, Place};
 use crate::servers::{Error, Noted, Outgoing, Reply, RequestOptions};
@@ -21,7 +21,7 @@ use crate::servers::{Error, Noted, Outgoing, Reply, RequestOptions};
 /// How much longer than the call may take a server is asked to keep its task: we may be away for a while.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// Sends the call. When cancelled the server is told, and the call counts as interrupted.
+/// Sends the call. When cancelled the server is notified, and the call counts as interrupted.
 pub(super) async fn send(line: &Line, run: &Run<'_>, params: &[u8]) -> Result<Reply, Error> {
     let call = run.call;
     let within = TraceHeaders::of_stored(&call.trace).within(&Span::current());
@@ -76,7 +76,7 @@ async fn resume_stream(line: &Line, run: &Run<'_>, id: &Id, event: &str) -> Resu
             return Err(Error::Interrupted);
         }
     };
-    // The stream may have been interrupted before it said which task the call had become.
+    // The stream may have been interrupted before it named the task that the call had become.
     match begun(&reply).filter(|_| run.call.as_task) {
         Some(task) => follow(line, run, task).await,
         None => Ok(reply),
@@ -134,7 +134,7 @@ async fn until_cancelled<T>(run: &Run<'_>, work: impl Future<Output = Result<T, 
 async fn notify_cancelled(line: &Line, id: &Id) {
     let notification = Notification::cancelled(id, "the job was cancelled");
     let message = Outgoing::new("notifications/cancelled", notification.to_bytes());
-    if !matches!(timeout(FAREWELL, line.notify(message)).await, Ok(Ok(()))) {
+    if !matches!(timeout(NOTIFY_TIME, line.notify(message)).await, Ok(Ok(()))) {
         tracing::debug!(
             server = line.server(),
             "failed to notify a server that a call is cancelled"

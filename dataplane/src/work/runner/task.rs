@@ -1,7 +1,7 @@
 //! A server's task, followed to its end (MCP 2025-11-25, "Tasks").
 //!
 //! [`super::Runner`] follows the task that a call began, or that an earlier process knew. Invariant: a task
-//! was begun, so no error from here says that nothing was dispatched.
+//! was begun, so no error from here means that nothing was dispatched.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use asyncmcp_protocol::Request;
 use asyncmcp_protocol::tasks::{self, Status, Task};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::FAREWELL;
+use super::NOTIFY_TIME;
 use crate::servers::lines::Line;
 use crate::servers::{Error, Reply, RequestOptions};
 
-/// Between two questions where the server names no interval.
+/// Between two polls where the server names no interval.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A server's interval is honoured between these.
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long a server may be unreachable before its task is given up.
+/// How long a server may be unreachable before its task counts as lost.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// What an answer about a task says.
+/// What is learned of a task.
 enum Heard {
     Task(Task),
     /// The server knows no such task, or not the session that it is of.
@@ -39,7 +39,7 @@ pub(super) async fn follow(line: &Line, mut task: Task, room: &Room) -> Result<R
                 Ok(reply) => return Ok(reply),
                 Err(error @ Error::TooLarge { .. }) => return Err(error),
                 Err(error) => {
-                    tracing::debug!(server = line.server(), %error, "a task's result is asked for again");
+                    tracing::debug!(server = line.server(), %error, "failed to get the result of a task; trying again");
                 }
             }
         }
@@ -50,7 +50,7 @@ pub(super) async fn follow(line: &Line, mut task: Task, room: &Room) -> Result<R
                 heard = Instant::now();
             }
             Heard::Trouble(error) if heard.elapsed() < PATIENCE => {
-                tracing::debug!(server = line.server(), %error, "a task cannot be asked about now");
+                tracing::debug!(server = line.server(), %error, "failed to get the state of a task; trying again");
                 task.poll_interval = Some(task.poll_interval.unwrap_or(INTERVAL).saturating_mul(2));
             }
             Heard::Forgotten | Heard::Trouble(_) => return Err(Error::Interrupted),
@@ -58,11 +58,11 @@ pub(super) async fn follow(line: &Line, mut task: Task, room: &Room) -> Result<R
     }
 }
 
-/// Tells the server that the task is not wanted any more.
+/// Cancels the task at the server.
 pub(super) async fn cancel(line: &Line, id: &str) {
     let cancelling = line.ask("tasks/cancel", Some(tasks::about(id)));
-    if !matches!(timeout(FAREWELL, cancelling).await, Ok(Ok(Reply::Result(_)))) {
-        tracing::debug!(server = line.server(), "a task could not be cancelled");
+    if !matches!(timeout(NOTIFY_TIME, cancelling).await, Ok(Ok(Reply::Result(_)))) {
+        tracing::debug!(server = line.server(), "failed to cancel a task");
     }
 }
 
@@ -73,7 +73,7 @@ async fn get(line: &Line, id: &str) -> Heard {
                 id: id.to_owned(),
                 ..task
             }),
-            None => Heard::Trouble(Error::Protocol("the answer to tasks/get is no task")),
+            None => Heard::Trouble(Error::Protocol("the answer to tasks/get is not a task")),
         },
         Ok(Reply::Error(_)) | Err(Error::SessionLost | Error::Rejected { status: 400..500 }) => {
             Heard::Forgotten

@@ -2,7 +2,7 @@
 //!
 //! Called by [`super::Runner`]. One table of error and `onInterruption` decides. Invariant: a call
 //! whose `onInterruption` is `Fail` is dispatched again only where it certainly was not dispatched before, and
-//! nobody is told that a call did not run unless that is certain.
+//! a call is reported as not run only where that is certain.
 
 use std::time::Duration;
 
@@ -24,23 +24,23 @@ pub(super) enum Next {
     Later { retry_after: Duration },
     /// It ends.
     End(End),
-    /// It is dispatched again at once; `cut` says whether this counts as an interruption.
-    Again { cut: bool },
+    /// It is dispatched again at once; `interrupted` says whether it counts as an interruption.
+    Again { interrupted: bool },
 }
 
-/// `cuts` counts the dispatches before this one that may have run.
-pub(super) fn next(error: &Error, on_interruption: OnInterruption, cuts: u32) -> Next {
+/// `interruptions` counts the dispatches before this one that may have run.
+pub(super) fn next(error: &Error, on_interruption: OnInterruption, interruptions: u32) -> Next {
     let retry_after = error.retry_after();
     match (error, on_interruption) {
         // It went out before: the engine must not take it for one that never did.
-        _ if error.not_dispatched() && cuts > 0 => Next::Again { cut: false },
+        _ if error.not_dispatched() && interruptions > 0 => Next::Again { interrupted: false },
         _ if error.not_dispatched() => Next::NotSent { retry_after },
         (Error::TooLarge { .. }, _) => Next::End(End::TooLarge),
         (Error::Busy { .. } | Error::Rejected { status: 408 | 425 }, OnInterruption::Retry) => {
             Next::Later { retry_after }
         }
         (Error::Rejected { status: 400..500 }, OnInterruption::Retry) => Next::End(End::Error),
-        (_, OnInterruption::Retry) if cuts + 1 < DISPATCHES => Next::Again { cut: true },
+        (_, OnInterruption::Retry) if interruptions + 1 < DISPATCHES => Next::Again { interrupted: true },
         _ => Next::End(End::Unknown),
     }
 }
@@ -100,13 +100,16 @@ mod tests {
         let retry_after = Duration::from_secs(7);
         assert_eq!(next(&BUSY, Retry, 0), Next::Later { retry_after });
         assert_eq!(next(&status(422), Retry, 0), Next::End(End::Error));
-        assert_eq!(next(&status(502), Retry, 0), Next::Again { cut: true });
+        assert_eq!(next(&status(502), Retry, 0), Next::Again { interrupted: true });
         assert_eq!(next(&status(502), Retry, 2), UNKNOWN);
     }
 
     #[test]
     fn what_may_have_run_once_is_never_taken_for_what_did_not() {
-        assert_eq!(next(&Error::SessionLost, Retry, 1), Next::Again { cut: false });
-        assert_eq!(next(&opening(BUSY), Retry, 1), Next::Again { cut: false });
+        assert_eq!(
+            next(&Error::SessionLost, Retry, 1),
+            Next::Again { interrupted: false }
+        );
+        assert_eq!(next(&opening(BUSY), Retry, 1), Next::Again { interrupted: false });
     }
 }

@@ -88,14 +88,14 @@ fn what_keeps_a_pod_from_running_is_told_alike_at_every_step_of_the_back_off() {
         let expect = "ImagePullBackOff: image dataplane:1 cannot be pulled";
         assert_eq!(trouble(&waiting, &none).as_deref(), Some(expect));
     }
-    let ended = json!({"terminated": {"exitCode": 78, "message": "log\nthe route cannot be served\n"}});
+    let ended = json!({"terminated": {"exitCode": 78, "message": "log\ninvalid route: x\n"}});
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "again in 20s"}});
     for (state, last) in [
         (&ended, &none),
         (&waiting, &ended),
         (&json!({"running": {}}), &ended),
     ] {
-        let expect = "the container ended with exit code 78: the route cannot be served";
+        let expect = "the container ended with exit code 78: invalid route: x";
         assert_eq!(trouble(state, last).as_deref(), Some(expect), "{state}");
     }
 }

@@ -1,6 +1,4 @@
-//! The ring opens what it sealed, where it sealed it, and reads only files that are whole.
-
-use std::os::unix::fs::PermissionsExt as _;
+//! The ring opens what it sealed, where it sealed it.
 
 use super::*;
 use crate::store;
@@ -60,51 +58,4 @@ fn the_last_key_seals_and_older_ones_open() {
     assert_eq!(both.seal(&PLACE, b"new", NONCE).unwrap().0, 2);
     assert!(both.knows(0) && both.knows(1) && both.knows(2) && !both.knows(3));
     assert_eq!(Sealer::default().seal(&PLACE, b"plain", NONCE), None);
-}
-
-#[test]
-fn a_file_made_at_first_start_is_private_and_is_read_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store.json");
-    let (key, sealed) = Sealer::open_or_create(&path)
-        .unwrap()
-        .seal(&PLACE, b"x", NONCE)
-        .unwrap();
-    let again = Sealer::open_or_create(&path).unwrap();
-    assert_eq!(again.open(key, &PLACE, &sealed).unwrap(), b"x");
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-}
-
-#[test]
-fn a_bad_file_is_refused_with_what_is_wrong_in_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store.json");
-    let good = BASE64_STANDARD.encode([1; KEY_LEN]);
-    for (text, complaint) in [
-        ("{}".to_owned(), "is not {\"keys\""),
-        (
-            r#"{"keys":{"1":"AAAA"},"sealWith":"1"}"#.to_owned(),
-            "key \"1\" is not 32 bytes",
-        ),
-        (
-            format!(r#"{{"keys":{{"0":"{good}"}},"sealWith":"0"}}"#),
-            "id \"0\" is not a number from 1",
-        ),
-        (
-            format!(r#"{{"keys":{{"a":"{good}"}},"sealWith":"a"}}"#),
-            "id \"a\" is not a number",
-        ),
-        (
-            format!(r#"{{"keys":{{"1":"{good}"}},"sealWith":"2"}}"#),
-            "sealWith names \"2\"",
-        ),
-    ] {
-        std::fs::write(&path, text).unwrap();
-        let error = Sealer::load(&path).unwrap_err().to_string();
-        assert!(error.contains(complaint), "{error}");
-    }
-    assert!(matches!(
-        Sealer::load(&dir.path().join("absent")),
-        Err(Error::Read { .. })
-    ));
 }

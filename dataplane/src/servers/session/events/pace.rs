@@ -1,4 +1,4 @@
-//! When a broken stream is taken up again, and when no more.
+//! When a broken stream is resumed, and when it is given up.
 //!
 //! [`super::Events`] asks. Invariant: a bounded number of breaks in a row without progress,
 //! and never sooner than the server's `retry` allows.
@@ -73,7 +73,7 @@ impl Pace {
         (self.breaks < self.tries).then_some(())
     }
 
-    /// Waits until it may be taken up again. Waits on where it was dropped.
+    /// Waits until it may be resumed. A dropped wait continues where it was.
     pub(super) async fn wait(&self) {
         tokio::time::sleep_until(self.resume).await;
     }
