@@ -22,7 +22,6 @@ mod holds;
 pub mod jobs;
 mod log;
 mod metrics;
-mod policy;
 mod receivers;
 mod reconcile;
 mod running;
@@ -42,11 +41,11 @@ pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 pub use self::handle::Handles;
 use self::hints::Hint;
-pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
-use crate::egress::Refusal;
+use crate::egress::{NamedBy, Refusal};
 use crate::id::JobId;
-use crate::job::{Expect, Job, NewJob, Origin};
+use crate::job::{Expect, Job, NewJob};
+use crate::policy::Policy;
 use crate::sender::Sender;
 use crate::state::{End, Exec};
 use crate::store::{self, Acceptance, Store};
@@ -151,8 +150,8 @@ impl Engine {
     }
 
     /// Whether a receiver that is being named may be: to be asked before acceptance.
-    pub fn check_receiver(&self, origin: Origin, url: &str) -> Result<(), Refusal> {
-        let checked = self.core.policy().egress.check_url(origin, url);
+    pub fn check_receiver(&self, named_by: NamedBy, url: &str) -> Result<(), Refusal> {
+        let checked = self.core.policy().egress.check_url(named_by, url);
         checked
             .map(drop)
             .inspect_err(|refusal| self.core.metrics.blocked(*refusal))

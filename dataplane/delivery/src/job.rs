@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 pub use self::change::Change;
 pub use self::rows::{Rank, Rows};
 pub use self::step::{Applied, Expect, Owner, Stamp, Step};
-pub use self::target::{Origin, Target};
+pub use self::target::Target;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::state::{Category, State};

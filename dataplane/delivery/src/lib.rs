@@ -11,6 +11,7 @@ pub mod engine;
 pub mod history;
 pub mod id;
 pub mod job;
+pub mod policy;
 pub mod schedule;
 pub mod sender;
 pub mod signature;

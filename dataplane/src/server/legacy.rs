@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use asyncmcp_delivery::job::Origin;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_protocol::batch::{self, Body};
 use asyncmcp_protocol::initialize::{InitializeParams, InitializeResult};
 use asyncmcp_protocol::{
@@ -73,7 +73,7 @@ fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(Session, Ini
     let none = RawObject::new();
     let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
     if let Some(url) = &params.webhook_url {
-        edge.engine.check_receiver(Origin::Session, url)?;
+        edge.engine.check_receiver(NamedBy::Session, url)?;
     }
     let expires = edge.clock.now().plus(config.route.transport.lifetime);
     let session = Session::of(params, rand::random(), expires);

@@ -18,12 +18,10 @@ use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
-use crate::schedule;
 use crate::sender::{Attempt, Post};
 use crate::state::Category;
-use crate::store;
-use crate::trace;
 use crate::verdict::Verdict;
+use crate::{schedule, store, trace};
 
 /// The call and the body of an attempt, and the room that the body takes.
 pub(super) type Loaded = (Arc<Call>, Bytes, Held);
@@ -281,7 +279,7 @@ fn step(verdict: Verdict, next: Option<Millis>, deadline: Millis) -> (Change, Ou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Fault;
+    use crate::state::Fault;
 
     const NEXT: Option<Millis> = Some(Millis(50));
     const DEADLINE: Millis = Millis(100);

@@ -20,10 +20,11 @@ use super::holds::Holds;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
-use super::{Chance, Executor, Parts, Policy};
+use super::{Chance, Executor, Parts};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;
 use crate::job::Owner;
+use crate::policy::Policy;
 use crate::sender::Sender;
 use crate::store::{self, Store};
 

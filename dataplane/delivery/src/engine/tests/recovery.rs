@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::world::*;
 use crate::job::Change;
-use crate::state::{Category, End};
-use crate::verdict::{Fault, Verdict};
+use crate::state::{Category, End, Fault};
+use crate::verdict::Verdict;
 
 fn finished() -> Change {
     Change::Finish {
