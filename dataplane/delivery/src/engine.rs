@@ -31,6 +31,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -98,7 +99,9 @@ impl Engine {
     /// resumes what an earlier process left and goes to work. Needs a tokio runtime.
     pub fn start(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let core = Arc::new(Core::new(parts, registry)?);
-        let work = work(Arc::clone(&core));
+        // Metrics are read as soon as this returns. A store that is slow answers the work below.
+        let is_known = sweep::tell_oldest(&core).now_or_never().is_some();
+        let work = work(Arc::clone(&core), is_known);
         core.loops.spawn(Arc::clone(&core).watched(work));
         core.loops.close();
         Ok(Self { core })
@@ -184,9 +187,10 @@ impl Engine {
     }
 }
 
-async fn work(core: Arc<Core>) {
-    // First, since resuming may take a while and metrics are read meanwhile.
-    sweep::tell_oldest(&core).await;
+async fn work(core: Arc<Core>, oldest_is_known: bool) {
+    if !oldest_is_known {
+        sweep::tell_oldest(&core).await;
+    }
     let unheld = reconcile::first(&core).await;
     tokio::join!(
         hints::run(&core),

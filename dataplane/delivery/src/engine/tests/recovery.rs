@@ -69,6 +69,20 @@ async fn the_third_interruption_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_age_of_the_oldest_delivery_is_known_as_soon_as_the_engine_has_started() {
+    let world = World::new();
+    let failed = Change::Retry {
+        at: START.plus(Duration::from_hours(1)),
+        why: Some(Category::Timeout),
+    };
+    let steps = vec![Change::Start, finished(), Change::Claim, failed];
+    world.left_behind(world.job("echo"), steps).await;
+    tokio::time::advance(Duration::from_secs(7)).await;
+    let _engine = world.start();
+    assert_eq!(world.gauge("asyncmcp_oldest_pending_seconds"), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queued_call_is_executed() {
     let world = World::new();
     let id = world.left_behind(world.job("echo"), Vec::new()).await;
