@@ -19,7 +19,7 @@ use crate::jobs;
 pub fn router(app: Arc<App>) -> Router {
     let jobs = jobs::router(app.jobs());
     Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
@@ -27,10 +27,20 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(jobs)
 }
 
+/// Alive: neither the store nor the engine has failed for good. The process ends by itself then, but first waits
+/// for what still runs, and until then this is how others see it.
+async fn livez(State(app): State<Arc<App>>) -> Response {
+    answer(app.liveness().check())
+}
+
 /// Ready: every server was tried once, and the process is not ending. A server or a store that is
 /// down changes nothing here: ordinary calls, or calls to other servers, still work.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match app.readiness() {
+    answer(app.readiness())
+}
+
+fn answer(check: Result<(), impl std::fmt::Display>) -> Response {
+    match check {
         Ok(()) => "ok\n".into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
@@ -47,5 +57,18 @@ async fn status(State(app): State<Arc<App>>) -> Response {
     match app.status().await {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::liveness::Failed;
+
+    #[test]
+    fn a_check_that_fails_is_answered_with_503() {
+        assert_eq!(answer(Ok::<_, Failed>(())).status(), StatusCode::OK);
+        let failed = answer(Err(Failed::Engine));
+        assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

@@ -3,6 +3,7 @@
 //! `main` starts one per process; the admin port and the edge read it. Invariant: a part gets what
 //! it needs as an argument and knows nothing of the others.
 
+pub mod liveness;
 mod state;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::liveness::Liveness;
 use self::state::State;
 use crate::args::Args;
 use crate::catalogue::Catalogue;
@@ -42,7 +44,7 @@ pub struct App {
     live: Live,
     registry: Registry,
     store: Arc<dyn Store>,
-    store_failed: CancellationToken,
+    liveness: Liveness,
     engine: Arc<Engine>,
     runner: Arc<Runner>,
     catalogue: Catalogue,
@@ -123,7 +125,7 @@ impl App {
             live,
             registry,
             store,
-            store_failed: failed,
+            liveness: Liveness::new(failed, engine.failed()),
             engine,
             runner,
             catalogue,
@@ -170,14 +172,9 @@ impl App {
         status::report(&config, &self.catalogue, &*self.store).await
     }
 
-    /// Returns when the store failed for good.
-    pub async fn store_failed(&self) {
-        self.store_failed.cancelled().await;
-    }
-
-    /// Returns when the delivery engine cannot go on.
-    pub async fn engine_failed(&self) {
-        self.engine.failed().cancelled().await;
+    /// What `/livez` says.
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 
     /// How long what runs may go on once the process was told to end: most of the pod's grace period.
