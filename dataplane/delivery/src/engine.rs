@@ -10,6 +10,7 @@ mod budget;
 mod commit;
 mod core;
 mod deliver;
+mod dispatch;
 mod drain;
 mod execute;
 mod execution;
@@ -193,7 +194,7 @@ async fn work(core: Arc<Core>, oldest_is_known: bool) {
     }
     let unheld = reconcile::first(&core).await;
     tokio::join!(
-        hints::run(&core),
+        dispatch::run(&core),
         execute::run(&core),
         deliver::run(&core),
         reconcile::run(&core, unheld),

@@ -13,11 +13,12 @@ use super::budget::Held;
 use super::core::Core;
 use super::holds::Hold;
 use super::receivers::{Sample, Slot};
-use super::{Policy, commit, deliver, log};
+use super::{commit, log};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
+use crate::policy::Policy;
 use crate::sender::{Attempt, Post};
 use crate::state::Category;
 use crate::verdict::Verdict;
@@ -83,7 +84,7 @@ async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) 
     let again = Change::Retry { at, why: None };
     let changes = entry.map(Change::Attempted).into_iter().chain([again]).collect();
     if let Some(Applied::Applied(job)) = core.apply_surely(job.id, expect, changes).await {
-        deliver::schedule(core, &job);
+        core.schedule(&job);
     }
 }
 
@@ -168,7 +169,7 @@ async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: A
     match core.apply_surely(job.id, commit::held(job), changes).await {
         Some(Applied::Applied(after)) => {
             core.metrics.settled(job, &change, attempt.verdict, core.now());
-            deliver::schedule(core, &after);
+            core.schedule(&after);
         }
         Some(Applied::Moved(_)) => came_late(core, job, entry).await,
         Some(Applied::Gone | Applied::Fenced) | None => {}

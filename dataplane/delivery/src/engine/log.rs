@@ -4,10 +4,10 @@
 
 use tracing::Span;
 
-use super::Policy;
 use super::receivers::Sample;
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
+use crate::policy::Policy;
 use crate::sender::Attempt;
 use crate::verdict::Verdict;
 
