@@ -10,6 +10,7 @@ mod budget;
 mod commit;
 mod core;
 mod deliver;
+mod delivery;
 mod dispatch;
 mod drain;
 mod execute;
