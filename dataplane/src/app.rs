@@ -39,7 +39,6 @@ const KEPT_FOR_THE_END: Duration = Duration::from_secs(30);
 /// A data plane at work.
 pub struct App {
     live: Live,
-    store_failed: CancellationToken,
     engine: Arc<Engine>,
     runner: Arc<Runner>,
     edge: Arc<Edge>,
@@ -103,7 +102,7 @@ impl App {
             loopback: args.listen.ip().is_loopback(),
             closing: ending.clone(),
         });
-        let health = Health::new(ending.clone(), engine.failed());
+        let health = Health::new(ending.clone(), failed, engine.failed());
         tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
         tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(&engine)));
         let admin = Admin {
@@ -117,7 +116,6 @@ impl App {
         };
         Ok(Self {
             live,
-            store_failed: failed,
             engine,
             runner,
             edge,
@@ -136,14 +134,9 @@ impl App {
         self.admin.clone()
     }
 
-    /// Returns when the store failed for good.
-    pub async fn store_failed(&self) {
-        self.store_failed.cancelled().await;
-    }
-
-    /// Returns when the delivery engine cannot go on.
-    pub async fn engine_failed(&self) {
-        self.engine.failed().cancelled().await;
+    /// Whether the process lives.
+    pub fn health(&self) -> &Health {
+        &self.admin.health
     }
 
     /// How long work under way may continue after SIGTERM: most of the pod's grace period.

@@ -106,14 +106,13 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     ended
 }
 
-/// Waits for a signal, or for the store to fail for good.
+/// Waits for a signal, or for the store or the engine to fail for good.
 async fn ending(app: &App) -> Result<()> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
-        () = app.store_failed() => anyhow::bail!("the store failed three times in a row"),
-        () = app.engine_failed() => anyhow::bail!("the delivery engine failed"),
+        failed = app.health().failed() => Err(failed.into()),
     }
 }
 

@@ -8,10 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{
-    Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
-};
+use asyncmcp_delivery::job::{Call, Change, Dedupe, NewJob, OnInterruption, Retry, Step, Target, Trace};
 use asyncmcp_delivery::state::{Category, End};
 use asyncmcp_delivery::store::redb::{Embedded, Options};
 use asyncmcp_delivery::store::{Acceptance, Jobs as _, Ownership as _, Store as _};
@@ -96,7 +95,7 @@ fn call(pile: &Pile, number: u64) -> Call {
         on_interruption: OnInterruption::Fail,
         target: Some(Target {
             url: pile.receiver.clone(),
-            origin: Origin::Default,
+            named_by: NamedBy::Default,
             secret: None,
         }),
         retry: Retry::Exponential {

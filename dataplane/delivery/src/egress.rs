@@ -5,10 +5,12 @@
 //! what names resolve to. Invariant: no address is dialled that [`Egress::check_address`]
 //! did not pass, under the policy in force when it is dialled.
 
+mod named_by;
 mod policy;
 pub mod resolver;
 pub mod table;
 
+pub use named_by::NamedBy;
 pub use policy::{
     Allowed, ClientPolicy, Egress, FromClients, HostPattern, HostPatternError, Refusal, Scheme,
 };

@@ -10,6 +10,8 @@ mod budget;
 mod commit;
 mod core;
 mod deliver;
+mod delivery;
+mod dispatch;
 mod drain;
 mod execute;
 mod execution;
@@ -22,7 +24,6 @@ mod holds;
 pub mod jobs;
 mod log;
 mod metrics;
-mod policy;
 mod receivers;
 mod reconcile;
 mod running;
@@ -32,6 +33,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +44,11 @@ pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 pub use self::handle::Handles;
 use self::hints::Hint;
-pub use self::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use crate::clock::Clock;
-use crate::egress::Refusal;
+use crate::egress::{NamedBy, Refusal};
 use crate::id::JobId;
-use crate::job::{Expect, Job, NewJob, Origin};
+use crate::job::{Expect, Job, NewJob};
+use crate::policy::Policy;
 use crate::sender::Sender;
 use crate::state::{End, Exec};
 use crate::store::{self, Acceptance, Store};
@@ -99,7 +101,9 @@ impl Engine {
     /// resumes what an earlier process left and goes to work. Needs a tokio runtime.
     pub fn start(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let core = Arc::new(Core::new(parts, registry)?);
-        let work = work(Arc::clone(&core));
+        // Metrics are read as soon as this returns. A store that is slow answers the work below.
+        let is_known = sweep::tell_oldest(&core).now_or_never().is_some();
+        let work = work(Arc::clone(&core), is_known);
         core.loops.spawn(Arc::clone(&core).watched(work));
         core.loops.close();
         Ok(Self { core })
@@ -151,8 +155,8 @@ impl Engine {
     }
 
     /// Whether a receiver that is being named may be: to be asked before acceptance.
-    pub fn check_receiver(&self, origin: Origin, url: &str) -> Result<(), Refusal> {
-        let checked = self.core.policy().egress.check_url(origin, url);
+    pub fn check_receiver(&self, named_by: NamedBy, url: &str) -> Result<(), Refusal> {
+        let checked = self.core.policy().egress.check_url(named_by, url);
         checked
             .map(drop)
             .inspect_err(|refusal| self.core.metrics.blocked(*refusal))
@@ -185,12 +189,13 @@ impl Engine {
     }
 }
 
-async fn work(core: Arc<Core>) {
-    // First, since resuming may take a while and metrics are read meanwhile.
-    sweep::tell_oldest(&core).await;
+async fn work(core: Arc<Core>, oldest_is_known: bool) {
+    if !oldest_is_known {
+        sweep::tell_oldest(&core).await;
+    }
     let unheld = reconcile::first(&core).await;
     tokio::join!(
-        hints::run(&core),
+        dispatch::run(&core),
         execute::run(&core),
         deliver::run(&core),
         reconcile::run(&core, unheld),

@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::Millis;
-use crate::state::Category;
-use crate::verdict::Fault;
+use crate::state::{Category, Fault};
 
 /// How many entries of a job are kept: the newest.
 pub const KEPT: u32 = 64;

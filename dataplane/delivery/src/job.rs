@@ -5,6 +5,7 @@
 //! decides either. Invariant: a job's index rows are a function of its header alone.
 
 mod change;
+mod owner;
 mod rows;
 mod step;
 mod target;
@@ -15,9 +16,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 pub use self::change::Change;
+pub use self::owner::{Owner, Stamp};
 pub use self::rows::{Rank, Rows};
-pub use self::step::{Applied, Expect, Owner, Stamp, Step};
-pub use self::target::{Origin, Target};
+pub use self::step::{Applied, Expect, Step};
+pub use self::target::Target;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::state::{Category, State};

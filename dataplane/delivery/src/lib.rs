@@ -12,6 +12,7 @@ pub mod history;
 pub mod id;
 pub mod job;
 pub mod key_file;
+pub mod policy;
 pub mod schedule;
 pub mod sender;
 pub mod signature;

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use crate::clock::Millis;
 use crate::egress::resolver::{Guarded, Lookup, Lookups};
-use crate::egress::{Allowed, Egress, Refusal};
-use crate::engine::Policy;
-use crate::job::{Call, Job, Origin, Target, Trace};
+use crate::egress::{Allowed, Egress, NamedBy, Refusal};
+use crate::job::{Call, Job, Target, Trace};
+use crate::policy::Policy;
 use crate::schedule;
-use crate::state::Category;
-use crate::verdict::{self, Fault, Verdict};
+use crate::state::{Category, Fault};
+use crate::verdict::{self, Verdict};
 
 /// How much of an answer is read, so that the connection can be used again; the rest is dropped.
 const ANSWER_LIMIT: usize = 16 * 1024;
@@ -112,9 +112,12 @@ impl HttpSender {
     /// What to send where. Not a part of the attempt's time: to read the certificates that a new client
     /// trusts takes a while, and is no fault of the receiver.
     fn prepare(&self, post: &Post<'_>) -> Result<(Client, Allowed), Failure> {
-        let checked = post.policy.egress.check_url(post.target.origin, &post.target.url);
+        let checked = post
+            .policy
+            .egress
+            .check_url(post.target.named_by, &post.target.url);
         let allowed = checked.map_err(Failure::Refused)?;
-        Ok((self.client(&post.policy.egress, post.target.origin)?, allowed))
+        Ok((self.client(&post.policy.egress, post.target.named_by)?, allowed))
     }
 
     async fn attempt(&self, post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<Answer, Failure> {
@@ -132,7 +135,7 @@ impl HttpSender {
         })
     }
 
-    fn client(&self, egress: &Egress, origin: Origin) -> Result<Client, Failure> {
+    fn client(&self, egress: &Egress, named_by: NamedBy) -> Result<Client, Failure> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.as_ref().is_none_or(|clients| *clients.egress != *egress) {
             *clients = Some(self.build(egress).map_err(|error| {
@@ -141,17 +144,17 @@ impl HttpSender {
             })?);
         }
         let clients = clients.as_ref().expect("made above where there was none");
-        Ok(match origin {
-            Origin::Session | Origin::Call => clients.named_by_client.clone(),
-            Origin::Default => clients.default.clone(),
+        Ok(match named_by {
+            NamedBy::Session | NamedBy::Call => clients.named_by_client.clone(),
+            NamedBy::Default => clients.default.clone(),
         })
     }
 
     fn build(&self, egress: &Egress) -> reqwest::Result<Clients> {
         let egress = Arc::new(egress.clone());
-        let client = |origin| {
+        let client = |named_by| {
             let lookup = Arc::clone(&self.lookup);
-            let guard = Guarded::new(lookup, Arc::clone(&egress), origin, self.lookups.clone());
+            let guard = Guarded::new(lookup, Arc::clone(&egress), named_by, self.lookups.clone());
             Client::builder()
                 .dns_resolver(Arc::new(guard))
                 .redirect(redirect::Policy::none())
@@ -165,8 +168,8 @@ impl HttpSender {
                 .build()
         };
         Ok(Clients {
-            named_by_client: client(Origin::Session)?,
-            default: client(Origin::Default)?,
+            named_by_client: client(NamedBy::Session)?,
+            default: client(NamedBy::Default)?,
             egress,
         })
     }

@@ -77,6 +77,17 @@ pub enum Category {
     Expired,
 }
 
+/// A fault of ours: the attempt says nothing about the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The resolver timed out, answered SERVFAIL or could not be reached.
+    Resolver,
+    /// No file descriptors were left.
+    Descriptors,
+    /// No HTTP client could be made, as when there are no CA certificates to trust.
+    Client,
+}
+
 /// A job's place on both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State {
@@ -296,6 +307,20 @@ impl Category {
             Self::Http5xx => "http_5xx",
             Self::Blocked => "blocked",
             Self::Expired => "expired",
+        }
+    }
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 3] = [Self::Resolver, Self::Descriptors, Self::Client];
+
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Descriptors => "descriptors",
+            Self::Client => "client",
         }
     }
 }

@@ -8,34 +8,8 @@ use std::io;
 
 use http::StatusCode;
 
-use crate::egress::Refusal;
-use crate::egress::resolver;
-use crate::state::Category;
-
-/// A fault of ours: the attempt says nothing about the receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The resolver timed out, answered SERVFAIL or could not be reached.
-    Resolver,
-    /// No file descriptors were left.
-    Descriptors,
-    /// No HTTP client could be made, as when there are no CA certificates to trust.
-    Client,
-}
-
-impl Fault {
-    /// Every fault.
-    pub const ALL: [Self; 3] = [Self::Resolver, Self::Descriptors, Self::Client];
-
-    /// The word in logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolver => "resolver",
-            Self::Descriptors => "descriptors",
-            Self::Client => "client",
-        }
-    }
-}
+use crate::egress::{Refusal, resolver};
+use crate::state::{Category, Fault};
 
 /// What follows from one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

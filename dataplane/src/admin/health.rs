@@ -17,9 +17,12 @@ pub enum Error {
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
-    /// Jobs do not move any more.
+    /// The store failed for good.
+    #[error("the store failed three times in a row")]
+    Store,
+    /// The delivery engine failed for good.
     #[error("the delivery engine failed")]
-    Failed,
+    Engine,
 }
 
 /// The process as the kubelet sees it. Cheap to clone.
@@ -27,16 +30,18 @@ pub enum Error {
 pub struct Health {
     tried: Arc<AtomicBool>,
     ending: CancellationToken,
-    failed: CancellationToken,
+    store: CancellationToken,
+    engine: CancellationToken,
 }
 
 impl Health {
-    /// Of a process that ends with `ending` and whose engine fails with `failed`.
-    pub fn new(ending: CancellationToken, failed: CancellationToken) -> Self {
+    /// Of a process that ends with `ending`, and whose store and engine have failed for good when their tokens fire.
+    pub fn new(ending: CancellationToken, store: CancellationToken, engine: CancellationToken) -> Self {
         Self {
             tried: Arc::default(),
             ending,
-            failed,
+            store,
+            engine,
         }
     }
 
@@ -45,12 +50,21 @@ impl Health {
         self.tried.store(true, Ordering::Relaxed);
     }
 
-    /// Jobs move, or did until the end was ordered.
+    /// Neither the store nor the engine has failed for good. The process ends by itself then, but first waits for what
+    /// still runs; until then this is how others see it.
     pub fn alive(&self) -> Result<(), Error> {
-        if self.failed.is_cancelled() {
-            Err(Error::Failed)
-        } else {
-            Ok(())
+        match (self.store.is_cancelled(), self.engine.is_cancelled()) {
+            (true, _) => Err(Error::Store),
+            (false, true) => Err(Error::Engine),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Returns when the store or the engine has failed for good.
+    pub async fn failed(&self) -> Error {
+        tokio::select! {
+            () = self.store.cancelled() => Error::Store,
+            () = self.engine.cancelled() => Error::Engine,
         }
     }
 
@@ -71,19 +85,24 @@ impl Health {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_failed_engine_is_neither_alive_nor_ready_and_an_ending_process_only_not_ready() {
-        let (ending, failed) = (CancellationToken::new(), CancellationToken::new());
-        let health = Health::new(ending.clone(), failed.clone());
-        assert_eq!((health.alive(), health.ready()), (Ok(()), Err(Error::Starting)));
-        health.tried();
-        assert_eq!(health.ready(), Ok(()));
-        ending.cancel();
-        assert_eq!((health.alive(), health.ready()), (Ok(()), Err(Error::Ending)));
-        failed.cancel();
-        assert_eq!(
-            (health.alive(), health.ready()),
-            (Err(Error::Failed), Err(Error::Failed))
-        );
+    #[tokio::test]
+    async fn a_part_that_failed_for_good_is_named_by_both_questions_and_an_ending_process_is_alive() {
+        for part in [Error::Store, Error::Engine] {
+            let [ending, store, engine] = std::array::from_fn(|_| CancellationToken::new());
+            let health = Health::new(ending.clone(), store.clone(), engine.clone());
+            assert_eq!((health.alive(), health.ready()), (Ok(()), Err(Error::Starting)));
+            health.tried();
+            assert_eq!(health.ready(), Ok(()));
+            ending.cancel();
+            assert_eq!((health.alive(), health.ready()), (Ok(()), Err(Error::Ending)));
+            match part {
+                Error::Store => store.cancel(),
+                _ => engine.cancel(),
+            }
+            assert_eq!(
+                (health.alive(), health.ready(), health.failed().await),
+                (Err(part), Err(part), part)
+            );
+        }
     }
 }

@@ -8,9 +8,10 @@ mod named;
 
 use asyncmcp_crds::effective::{Route, Waits, WebhookTool};
 use asyncmcp_crds::v1alpha1;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::AcceptError;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Origin, Retry, Target};
+use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Retry, Target};
 use asyncmcp_delivery::store::Acceptance;
 use asyncmcp_protocol::{Request, tool_result};
 
@@ -54,7 +55,7 @@ impl<'a> Webhook<'a> {
         trace: &TraceHeaders,
     ) -> Result<Answer, Error> {
         let engine = &context.calls.engine;
-        engine.check_receiver(self.target.origin, &self.target.url)?;
+        engine.check_receiver(self.target.named_by, &self.target.url)?;
         let identifier = Identifier::of(&context.caller, request)?;
         let max_pending = u64::from(context.config.route.webhook.per_client.max_pending);
         let max_queued = max_queued(&context.config.route, &self.tool.server);
@@ -113,7 +114,7 @@ impl<'a> Webhook<'a> {
     /// asyncmcp's client, which named its receiver, waits for the response there. Any other
     /// client hangs on a 202 and gets a result that a model can act on.
     fn acknowledge(&self, how: Acknowledges, request: &Request, id: JobId) -> Answer {
-        if how == Acknowledges::Empty202 && self.target.origin == Origin::Session {
+        if how == Acknowledges::Empty202 && self.target.named_by == NamedBy::Session {
             return Answer::Accepted;
         }
         let message = format!(
@@ -121,8 +122,8 @@ impl<'a> Webhook<'a> {
              webhook to {}, not in this conversation. Do not call the tool again for the \
              same task.",
             self.tool.shown_as,
-            match self.target.origin {
-                Origin::Call => "the receiver that the call named",
+            match self.target.named_by {
+                NamedBy::Call => "the receiver that the call named",
                 _ => "the receiver of this route",
             }
         );
@@ -133,15 +134,15 @@ impl<'a> Webhook<'a> {
 
 /// Where the call names no receiver: the one that the session named, else the route's.
 fn target(context: &Context) -> Option<Target> {
-    let target = |url: &String, origin| Target {
+    let target = |url: &String, named_by| Target {
         url: url.clone(),
-        origin,
+        named_by,
         secret: None,
     };
     let named = context.caller.receiver.as_ref();
-    let named = named.map(|url| target(url, Origin::Session));
+    let named = named.map(|url| target(url, NamedBy::Session));
     let default = context.config.route.webhook.receivers.default.as_ref();
-    named.or_else(|| Some(target(&default?.url, Origin::Default)))
+    named.or_else(|| Some(target(&default?.url, NamedBy::Default)))
 }
 
 fn repeated(waits: &Waits) -> Retry {

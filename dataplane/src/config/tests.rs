@@ -45,7 +45,8 @@ fn written(text: &str) -> TempDir {
 fn a_service_needs_an_address_on_a_laptop() {
     let dir = written(ROUTE);
     let error = laptop(dir.path(), &[]).read().unwrap_err();
-    let said = "spec.servers[0].service is a Service, which only a cluster can resolve: pass --server one=URL";
+    let said =
+        "spec.servers[0].service is a Service, which only a cluster can resolve: pass --server one=URL";
     assert_eq!(error.to_string(), said);
 
     let config = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")])

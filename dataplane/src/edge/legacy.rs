@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use asyncmcp_delivery::job::Origin;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_protocol::batch::{self, Body};
 use asyncmcp_protocol::initialize::{ClientCapabilities, InitializeParams, InitializeResult};
 use asyncmcp_protocol::{Message, RawObject, Request, Response as RpcResponse, Version, header, message};
@@ -112,7 +112,7 @@ fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(LegacySessio
     let none = RawObject::new();
     let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
     if let Some(url) = &params.webhook_url {
-        edge.calls.engine.check_receiver(Origin::Session, url)?;
+        edge.calls.engine.check_receiver(NamedBy::Session, url)?;
     }
     let expires = edge.calls.clock.now().plus(config.route.transport.lifetime);
     let session = LegacySession::of(params, rand::random(), expires);

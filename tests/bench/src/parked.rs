@@ -11,10 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{
-    Call, Change, Dedupe, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
-};
+use asyncmcp_delivery::job::{Call, Change, Dedupe, NewJob, OnInterruption, Retry, Step, Target, Trace};
 use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::state::{Category, End};
 use asyncmcp_delivery::store::redb::{Embedded, Options};
@@ -120,7 +119,7 @@ fn call() -> Call {
         target: Some(Target {
             // The discard port: nobody listens there.
             url: "http://127.0.0.1:9/dead".to_owned(),
-            origin: Origin::Session,
+            named_by: NamedBy::Session,
             secret: None,
         }),
         retry: Retry::Exponential {

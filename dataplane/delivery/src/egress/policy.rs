@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::table;
-use crate::job::Origin;
+use crate::egress::NamedBy;
 
 /// Names that mean this machine, this network or this cluster, with their rules.
 /// An exact `allowedHosts` entry lifts them.
@@ -166,7 +166,7 @@ impl Egress {
     }
 
     /// Whether a webhook may go to `url` as far as can be said without resolving its name.
-    pub fn check_url(&self, origin: Origin, url: &str) -> Result<Allowed, Refusal> {
+    pub fn check_url(&self, named_by: NamedBy, url: &str) -> Result<Allowed, Refusal> {
         let url = Url::parse(url).map_err(|_| refuse("url"))?;
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
@@ -178,26 +178,26 @@ impl Egress {
         }
         let host = without_dot(url.host().ok_or(refuse("url"))?.to_owned());
         check_metadata_name(&host)?;
-        if origin.is_client() {
+        if named_by.is_client() {
             self.from_clients.check(scheme, &host)?;
         }
         if let Some(address) = literal(&host) {
-            self.check_address(origin, address)?;
+            self.check_address(named_by, address)?;
         }
         Ok(Allowed(url))
     }
 
     /// Whether `address` may be dialled.
-    pub fn check_address(&self, origin: Origin, address: IpAddr) -> Result<(), Refusal> {
+    pub fn check_address(&self, named_by: NamedBy, address: IpAddr) -> Result<(), Refusal> {
         let address = address.to_canonical();
         check_range(table::NEVER, address)?;
-        if origin.is_client() && !self.from_clients.opens(address) {
+        if named_by.is_client() && !self.from_clients.opens(address) {
             check_range(table::BLOCKED, address)?;
         }
         let IpAddr::V6(outer) = address else { return Ok(()) };
         table::embedded(outer)
             .into_iter()
-            .try_for_each(|inner| self.check_address(origin, IpAddr::V4(inner)))
+            .try_for_each(|inner| self.check_address(named_by, IpAddr::V4(inner)))
     }
 }
 

@@ -16,7 +16,7 @@ use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{Egress, Refusal};
-use crate::job::Origin;
+use crate::egress::NamedBy;
 
 /// Why a name has no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -155,17 +155,17 @@ impl Drop for UnderWay {
 pub struct Guarded {
     lookup: Arc<dyn Lookup>,
     egress: Arc<Egress>,
-    origin: Origin,
+    named_by: NamedBy,
     lookups: Lookups,
 }
 
 impl Guarded {
-    /// A guard for receivers named by `origin`, whose lookups are noted in `lookups`.
-    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, origin: Origin, lookups: Lookups) -> Self {
+    /// A guard for receivers that `named_by` named, whose lookups are noted in `lookups`.
+    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, named_by: NamedBy, lookups: Lookups) -> Self {
         Self {
             lookup,
             egress,
-            origin,
+            named_by,
             lookups,
         }
     }
@@ -173,22 +173,27 @@ impl Guarded {
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, egress, origin) = (Arc::clone(&self.lookup), Arc::clone(&self.egress), self.origin);
+        let (lookup, egress, named_by) = (Arc::clone(&self.lookup), Arc::clone(&self.egress), self.named_by);
         let under_way = self.lookups.begin(name.as_str());
         Box::pin(async move {
             let _under_way = under_way;
-            Ok(guarded(&*lookup, &egress, origin, name.as_str()).await?)
+            Ok(guarded(&*lookup, &egress, named_by, name.as_str()).await?)
         })
     }
 }
 
-async fn guarded(lookup: &dyn Lookup, egress: &Egress, origin: Origin, name: &str) -> Result<Addrs, Error> {
+async fn guarded(
+    lookup: &dyn Lookup,
+    egress: &Egress,
+    named_by: NamedBy,
+    name: &str,
+) -> Result<Addrs, Error> {
     let addresses = lookup.lookup(name).await.map_err(Error::Lookup)?;
     if addresses.is_empty() {
         return Err(Error::Lookup(LookupError::NoAddress));
     }
     for address in &addresses {
-        egress.check_address(origin, *address).map_err(Error::Refused)?;
+        egress.check_address(named_by, *address).map_err(Error::Refused)?;
     }
     // Port 0: the client puts the URL's port in.
     Ok(Box::new(

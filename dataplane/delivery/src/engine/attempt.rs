@@ -11,19 +11,19 @@ use tracing::{Instrument, Span};
 
 use super::budget::Held;
 use super::core::Core;
+use super::delivery::Delivery;
 use super::holds::Hold;
+use super::log;
 use super::receivers::{Sample, Slot};
-use super::{Policy, commit, deliver, log};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
-use crate::schedule;
+use crate::policy::Policy;
 use crate::sender::{Attempt, Post};
 use crate::state::Category;
-use crate::store;
-use crate::trace;
 use crate::verdict::Verdict;
+use crate::{schedule, store, trace};
 
 /// The call and the body of an attempt, and the room that the body takes.
 pub(super) type Loaded = (Arc<Call>, Bytes, Held);
@@ -45,38 +45,34 @@ pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, l
         return; // still `sending`: the next process resumes it
     };
     let span = trace::attempt(&job, &call);
+    let delivery = Delivery { job, call };
     let sent = tokio::select! {
         biased;
-        sent = send(&core, &job, &call, &body).instrument(span) => sent,
+        sent = send(&core, &delivery, &body).instrument(span) => sent,
         () = hold.stopped() => Sent::Stopped,
     };
-    let took = Some(core.now().since(job.turn));
+    let took = Some(core.now().since(delivery.job.turn));
     match sent {
-        Sent::Answered(attempt) => settle(&core, &slot, (&job, &call), attempt).await,
-        Sent::Cut => interrupted(&core, (&job, &call), took, commit::held(&job)).await,
-        Sent::Stopped => stopped(&core, (&job, &call), took).await,
-        Sent::Unsigned => put_back(&core, &job, None, commit::held(&job)).await,
+        Sent::Answered(attempt) => settle(&core, &slot, &delivery, attempt).await,
+        Sent::Cut => interrupted(&core, &delivery, took, delivery.held()).await,
+        Sent::Stopped => stopped(&core, &delivery, took).await,
+        Sent::Unsigned => put_back(&core, &delivery.job, None, delivery.held()).await,
     }
     drop(slot);
 }
 
 /// Puts back a job whose attempt was interrupted, after `took` where that is known. It is due at once and
 /// costs no retry.
-pub(super) async fn interrupted(
-    core: &Core,
-    (job, call): (&Job, &Call),
-    took: Option<Duration>,
-    expect: Expect,
-) {
+pub(super) async fn interrupted(core: &Core, delivery: &Delivery, took: Option<Duration>, expect: Expect) {
     // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
     core.metrics.interrupted();
-    log::interrupted(&core.policy(), job, call);
+    log::interrupted(&core.policy(), delivery);
     let entry = Entry {
         duration: took,
         next: Some(core.now()),
-        ..blank(job, Outcome::Interrupted)
+        ..blank(&delivery.job, Outcome::Interrupted)
     };
-    put_back(core, job, Some(entry), expect).await;
+    put_back(core, &delivery.job, Some(entry), expect).await;
 }
 
 /// Makes a job due at once; what was done so far costs no retry.
@@ -85,19 +81,19 @@ async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) 
     let again = Change::Retry { at, why: None };
     let changes = entry.map(Change::Attempted).into_iter().chain([again]).collect();
     if let Some(Applied::Applied(job)) = core.apply_surely(job.id, expect, changes).await {
-        deliver::schedule(core, &job);
+        core.schedule(&job);
     }
 }
 
 /// The delivery was stopped, which is committed: all that is left of the attempt is that it happened.
-async fn stopped(core: &Core, (job, call): (&Job, &Call), took: Option<Duration>) {
+async fn stopped(core: &Core, delivery: &Delivery, took: Option<Duration>) {
     core.metrics.interrupted();
-    log::interrupted(&core.policy(), job, call);
+    log::interrupted(&core.policy(), delivery);
     let entry = Entry {
         duration: took,
-        ..blank(job, Outcome::Interrupted)
+        ..blank(&delivery.job, Outcome::Interrupted)
     };
-    came_late(core, job, entry).await;
+    came_late(core, &delivery.job, entry).await;
 }
 
 async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> {
@@ -125,7 +121,7 @@ async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Er
 }
 
 /// `None`: cut by our own end.
-async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Sent {
+async fn send(core: &Core, Delivery { job, call }: &Delivery, body: &Bytes) -> Sent {
     let policy = core.policy();
     let Some(target) = &call.target else {
         return Sent::Cut; // only what has a receiver is ever due
@@ -151,26 +147,26 @@ async fn send(core: &Core, job: &Job, call: &Call, body: &Bytes) -> Sent {
     Sent::Answered(attempt)
 }
 
-async fn settle(core: &Core, slot: &Slot, (job, call): (&Job, &Call), attempt: Attempt) {
-    let policy = core.policy();
+async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt) {
+    let (policy, job) = (core.policy(), &delivery.job);
     if let Some(sample) = sample(attempt.verdict)
         && slot.sample(sample, core.now())
     {
-        log::breaker(&policy, job, call, sample);
+        log::breaker(&policy, delivery, sample);
     }
     quieten(core, job, &policy, &attempt);
-    let next = wait(core, job, call, &attempt).map(|wait| core.now().plus(wait));
+    let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
-    log::attempt(&policy, (job, call), (&attempt, outcome), &change);
+    log::attempt(&policy, delivery, (&attempt, outcome), &change);
     let entry = entry(job, &attempt, outcome, &change);
     let is_told = outcome != Outcome::Delivered || job.attempts > 1 || job.replays > 0;
     let attempted = is_told.then(|| Change::Attempted(entry.clone()));
     let changes = attempted.into_iter().chain([change.clone()]).collect();
-    match core.apply_surely(job.id, commit::held(job), changes).await {
+    match core.apply_surely(job.id, delivery.held(), changes).await {
         Some(Applied::Applied(after)) => {
             core.metrics.settled(job, &change, attempt.verdict, core.now());
-            deliver::schedule(core, &after);
+            core.schedule(&after);
         }
         Some(Applied::Moved(_)) => came_late(core, job, entry).await,
         Some(Applied::Gone | Applied::Fenced) | None => {}
@@ -226,7 +222,7 @@ fn sample(verdict: Verdict) -> Option<Sample> {
 }
 
 /// How long until the next attempt, if the budget has one. A fault of ours takes nothing from it.
-fn wait(core: &Core, job: &Job, call: &Call, attempt: &Attempt) -> Option<Duration> {
+fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Option<Duration> {
     let ours = matches!(attempt.verdict, Verdict::Requeue(_));
     let faults = core.receivers.fault(job.receiver?, ours);
     if ours {
@@ -281,7 +277,7 @@ fn step(verdict: Verdict, next: Option<Millis>, deadline: Millis) -> (Change, Ou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Fault;
+    use crate::state::Fault;
 
     const NEXT: Option<Millis> = Some(Millis(50));
     const DEADLINE: Millis = Millis(100);

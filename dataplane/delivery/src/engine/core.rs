@@ -15,15 +15,17 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::budget::Budget;
-use super::hints::Hints;
+use super::executor::Executor;
+use super::hints::{Hint, Hints};
 use super::holds::Holds;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
-use super::{Chance, Executor, Parts, Policy};
+use super::{Chance, Parts};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;
-use crate::job::Owner;
+use crate::job::{Job, Owner};
+use crate::policy::Policy;
 use crate::sender::Sender;
 use crate::store::{self, Store};
 
@@ -127,6 +129,17 @@ impl Core {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    pub(super) fn hint(&self, hint: Hint) {
+        self.hints.send(hint);
+    }
+
+    /// Has the delivery loop consider a job's receiver when the job is due.
+    pub(super) fn schedule(&self, job: &Job) {
+        if let Some((receiver, rank, at)) = job.rows().due {
+            self.hint(Hint::Due(receiver, rank, at));
+        }
     }
 
     /// Leaves a job that cannot be read to the next process, and says so once.

@@ -12,7 +12,6 @@ use futures::future::join_all;
 
 use super::attempt::{self, Loaded};
 use super::core::Core;
-use super::hints::Hint;
 use super::receivers::{Slot, Turn};
 use crate::job::{Call, Job, Rank, Target};
 use crate::state::Push;
@@ -113,13 +112,6 @@ pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
     }
     core.receivers
         .reserve(Target::key(target), core.now(), &policy.per_receiver)
-}
-
-/// Has a due job's receiver looked at when its turn is.
-pub(super) fn schedule(core: &Core, job: &Job) {
-    if let Some((receiver, rank, at)) = job.rows().due {
-        core.hint(Hint::Due(receiver, rank, at));
-    }
 }
 
 /// Begins a claimed attempt, unless it is under way. `loaded` spares reading what is at hand.

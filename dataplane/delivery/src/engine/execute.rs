@@ -14,11 +14,12 @@ use tokio::time::Instant;
 
 use super::budget::Held;
 use super::core::Core;
+use super::execution;
 use super::finish::Ending;
 use super::running::Execution;
-use super::{ToolLimit, execution};
 use crate::id::JobId;
 use crate::job::{Expect, Key};
+use crate::policy::ToolLimit;
 use crate::state::End;
 use crate::store::{self, Claim, Claimed};
 

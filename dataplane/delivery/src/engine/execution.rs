@@ -117,11 +117,16 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
             Outcome::Ended(end, core.executor.body(&work.call, end))
         }
-        never = kept.commit(core, &work.job) => match never {},
+        never = kept.commit_each(|handle| keep(core, &work.job, handle)) => match never {},
     };
     abort.cancel();
     let _told = tokio::time::timeout(FAREWELL, execution).await;
     outcome
+}
+
+async fn keep(core: &Core, job: &Job, handle: Bytes) {
+    let change = Change::Handle { handle };
+    core.apply_surely(job.id, commit::held(job), vec![change]).await;
 }
 
 /// Asks until the call was sent. `waiting` is true while it waits and certainly was not sent.

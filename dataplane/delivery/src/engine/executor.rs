@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handles, Room};
+use super::budget::Room;
+use super::handle::Handles;
 use crate::id::JobId;
 use crate::job::Call;
 use crate::state::End;

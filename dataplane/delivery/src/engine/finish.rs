@@ -76,7 +76,7 @@ impl Core {
                 let loaded = (Arc::clone(&ending.call), ending.body.clone(), held);
                 deliver::spawn(self, slot, job, Some(loaded));
             }
-            _ => deliver::schedule(self, &job),
+            _ => self.schedule(&job),
         }
     }
 

@@ -5,15 +5,12 @@
 //! follows at most every five. Invariant: a handle is committed only while its execution runs.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-
-use super::commit;
-use super::core::Core;
-use crate::job::{Change, Job};
 
 /// Executions that are over sooner commit no handle, unless it is one to keep at once.
 const SPARED: Duration = Duration::from_secs(1);
@@ -69,8 +66,8 @@ impl Handles {
 }
 
 impl Kept {
-    /// Commits handles as they come, until it is dropped.
-    pub(super) async fn commit(mut self, core: &Core, job: &Job) -> Infallible {
+    /// Has each handle committed when that is due, until it is dropped.
+    pub(super) async fn commit_each<F: Future>(mut self, mut commit: impl FnMut(Bytes) -> F) -> Infallible {
         let mut due = Instant::now() + SPARED;
         while self.0.changed().await.is_ok() {
             tokio::select! {
@@ -80,8 +77,7 @@ impl Kept {
             }
             let handle = self.0.borrow_and_update().handle.clone();
             if let Some(handle) = handle {
-                let change = Change::Handle { handle };
-                core.apply_surely(job.id, commit::held(job), vec![change]).await;
+                commit(handle).await;
             }
             due = Instant::now() + SPACING;
         }

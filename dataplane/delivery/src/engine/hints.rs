@@ -3,11 +3,10 @@
 //! Whoever committed sends one, one loop hands it to those who wait. Invariant: a hint is only a hint; whatever
 //! it tells is found by polling, too, so that one that is lost costs time and nothing else.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
-use super::core::Core;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Key, Rank};
@@ -30,7 +29,7 @@ pub(super) enum Hint {
     Ended(JobId),
 }
 
-/// Where hints are sent, and where endings are heard of.
+/// Where hints are sent and received, and where endings are published.
 pub(super) struct Hints {
     sender: mpsc::UnboundedSender<Hint>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<Hint>>>,
@@ -53,31 +52,22 @@ impl Hints {
     pub(super) fn endings(&self) -> broadcast::Receiver<JobId> {
         self.endings.subscribe()
     }
-}
 
-impl Core {
-    /// Sends a hint. Nobody hears it once the engine has stopped, and nobody needs to.
-    pub(super) fn hint(&self, hint: Hint) {
-        let _stopped = self.hints.sender.send(hint);
+    /// Sends a hint. Nobody receives it once the engine has stopped, and nobody needs to.
+    pub(super) fn send(&self, hint: Hint) {
+        let _stopped = self.sender.send(hint);
     }
-}
 
-/// Hands hints on until the engine stops.
-pub(super) async fn run(core: &Arc<Core>) {
-    let receiver = core
-        .hints
-        .receiver
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    let Some(mut receiver) = receiver else { return };
-    while let Some(Some(hint)) = core.stop.run_until_cancelled(receiver.recv()).await {
-        match hint {
-            Hint::Queued => core.running.wake(),
-            Hint::Due(receiver, rank, at) => core.receivers.schedule(receiver, rank, at),
-            Hint::Stopped(id) => core.holds.stop(id),
-            Hint::Cancelled(id) => core.running.cancel(id),
-            Hint::Ended(id) => drop(core.hints.endings.send(id)), // an error: nobody waits
-        }
+    /// What was sent; the first caller gets it.
+    pub(super) fn receiver(&self) -> Option<mpsc::UnboundedReceiver<Hint>> {
+        self.receiver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Publishes that a call ended.
+    pub(super) fn ended(&self, id: JobId) {
+        let _nobody_waits = self.endings.send(id);
     }
 }

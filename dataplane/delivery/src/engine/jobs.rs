@@ -10,7 +10,7 @@ use url::Url;
 
 use super::core::Core;
 use super::hints::Hint;
-use super::{Engine, deliver, log};
+use super::{Engine, log};
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
@@ -252,7 +252,7 @@ async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
 
 async fn replay(core: &Core, id: JobId) -> Result<Job, ActError> {
     let job = act(core, id, Change::Replay).await?;
-    deliver::schedule(core, &job);
+    core.schedule(&job);
     log::acted(&core.policy(), &job, "replayed");
     Ok(job)
 }

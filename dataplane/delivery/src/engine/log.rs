@@ -4,17 +4,18 @@
 
 use tracing::Span;
 
-use super::Policy;
+use super::delivery::Delivery;
 use super::receivers::Sample;
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
+use crate::policy::Policy;
 use crate::sender::Attempt;
 use crate::verdict::Verdict;
 
 /// The line of an attempt that ended by itself.
 pub(super) fn attempt(
     policy: &Policy,
-    (job, call): (&Job, &Call),
+    Delivery { job, call }: &Delivery,
     (attempt, outcome): (&Attempt, Outcome),
     change: &Change,
 ) {
@@ -39,7 +40,7 @@ pub(super) fn attempt(
 }
 
 /// The line of an attempt that was cut by our own end.
-pub(super) fn interrupted(policy: &Policy, job: &Job, call: &Call) {
+pub(super) fn interrupted(policy: &Policy, Delivery { job, call }: &Delivery) {
     tracing::info!(
         target: "asyncmcp::delivery",
         job = %job.id,
@@ -53,7 +54,7 @@ pub(super) fn interrupted(policy: &Policy, job: &Job, call: &Call) {
 }
 
 /// A receiver's breaker opened, or closed again, by this job's attempt.
-pub(super) fn breaker(policy: &Policy, job: &Job, call: &Call, sample: Sample) {
+pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, sample: Sample) {
     tracing::warn!(
         target: "asyncmcp::delivery",
         job = %job.id,

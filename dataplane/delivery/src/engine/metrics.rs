@@ -14,8 +14,8 @@ use crate::egress::{Egress, Refusal};
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
-use crate::state::{Category, Exec, Stage};
-use crate::verdict::{Fault, Verdict};
+use crate::state::{Category, Exec, Fault, Stage};
+use crate::verdict::Verdict;
 
 const EXECUTION_SECONDS: &[f64] = &[
     0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0,

@@ -17,9 +17,9 @@ use tokio::sync::Notify;
 pub(super) use self::breaker::Sample;
 use self::breaker::Term;
 use self::lane::Lane;
-use super::PerReceiver;
 use crate::clock::Millis;
 use crate::job::{Key, Rank};
+use crate::policy::PerReceiver;
 
 /// Attempts under way at once to all receivers: what keeps a process that starts with very many due
 /// receivers from running out of file descriptors. Only more than a hundred receivers that all hang

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::core::Core;
+use super::delivery::Delivery;
 use super::finish::{self, POISONED};
 use super::hints::Hint;
 use super::{attempt, execution};
@@ -85,9 +86,10 @@ async fn resume(core: &Arc<Core>, job: Job) {
         Ok(None) => return,
         Err(error) => return core.set_aside(job.id, &error),
     };
+    let (call, expect) = (Arc::new(call), as_read(&job));
     match (job.state.exec, job.state.push) {
-        (Exec::Running, _) => resume_execution(core, &job, Arc::new(call)).await,
-        (_, Push::Sending) => attempt::interrupted(core, (&job, &call), None, as_read(&job)).await,
+        (Exec::Running, _) => resume_execution(core, &job, call).await,
+        (_, Push::Sending) => attempt::interrupted(core, &Delivery { job, call }, None, expect).await,
         _ => {}
     }
 }

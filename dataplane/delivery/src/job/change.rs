@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::step::{Owner, Stamp, Step};
+use super::owner::{Owner, Stamp};
 use super::{Job, size};
 use crate::clock::Millis;
 use crate::history;
@@ -80,7 +80,7 @@ impl Change {
     }
 
     /// Whether it writes a row beside the header.
-    fn writes_a_row(&self) -> bool {
+    pub(super) fn writes_a_row(&self) -> bool {
         matches!(self, Self::Attempted(_) | Self::Handle { .. })
     }
 
@@ -107,22 +107,6 @@ impl Change {
 }
 
 impl Job {
-    /// The header after `step`, or `None` where it is not what the step expects, or where the state
-    /// table does not list one of its changes.
-    #[must_use]
-    pub fn after_step(&self, step: &Step) -> Option<Self> {
-        if !step.expect.holds(self, step.stamp.by) {
-            return None;
-        }
-        let changes = step.changes.iter();
-        let mut job = changes
-            .clone()
-            .try_fold(self.clone(), |job, change| job.after(change, step.stamp))?;
-        let moved = job != *self || changes.clone().any(Change::writes_a_row);
-        job.version += u64::from(moved);
-        Some(job)
-    }
-
     /// The header after `change`, or `None` where the state table lists no such step.
     #[must_use]
     pub fn after(&self, change: &Change, stamp: Stamp) -> Option<Self> {

@@ -5,27 +5,11 @@
 //! Invariant: whoever holds a job (runs or sends it) expects its own claim, never a version, because a
 //! name or a resume token that is committed meanwhile must not cost an outcome.
 
-use super::{Change, Job};
+use super::Job;
+use super::change::Change;
+use super::owner::{Owner, Stamp};
 use crate::clock::Millis;
 use crate::state::{Exec, Push};
-
-/// One life of one process: who runs or sends a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Owner {
-    /// The replica; 0 where a store has only one.
-    pub replica: u32,
-    /// Grows with each start of the replica. A step that names an old epoch changes nothing.
-    pub epoch: u64,
-}
-
-/// Who makes a step, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// The process.
-    pub by: Owner,
-    /// The time.
-    pub at: Millis,
-}
 
 /// What a job must be for a step to be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +106,22 @@ impl Applied {
 }
 
 impl Job {
+    /// The header after `step`, or `None` where it is not what the step expects, or where the state
+    /// table does not list one of its changes.
+    #[must_use]
+    pub fn after_step(&self, step: &Step) -> Option<Self> {
+        if !step.expect.holds(self, step.stamp.by) {
+            return None;
+        }
+        let changes = step.changes.iter();
+        let mut job = changes
+            .clone()
+            .try_fold(self.clone(), |job, change| job.after(change, step.stamp))?;
+        let moved = job != *self || changes.clone().any(Change::writes_a_row);
+        job.version += u64::from(moved);
+        Some(job)
+    }
+
     /// Whether `owner` runs or sends it under the claim `run`.
     pub fn is_held(&self, owner: Owner, run: u32) -> bool {
         self.owner == Some(owner) && self.run == run && self.state.is_in_flight()

@@ -3,38 +3,18 @@
 //! A part of the snapshot. Invariant: nothing here was judged; the egress policy does that at every attempt.
 
 use super::Key;
+use crate::egress::NamedBy;
 use crate::signature::SigningKey;
-
-/// Who named the receiver, which decides what it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The client, at `initialize`: under `webhook.receivers.fromClients`.
-    Session,
-    /// The client, with the call: under `webhook.receivers.fromClients`.
-    Call,
-    /// The route's author: `webhook.receivers.default`.
-    Default,
-}
 
 /// Where the result goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The receiver's URL as it was named.
     pub url: String,
-    /// Who named it.
-    pub origin: Origin,
+    /// Who named it, which decides what it may be.
+    pub named_by: NamedBy,
     /// The client's own key; it signs alone, in place of the route's.
     pub secret: Option<SigningKey>,
-}
-
-impl Origin {
-    /// Whether a client named it, so that it may only be what the route allows to clients.
-    pub fn is_client(self) -> bool {
-        match self {
-            Self::Session | Self::Call => true,
-            Self::Default => false,
-        }
-    }
 }
 
 impl Target {

@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::egress::NamedBy;
 use crate::history;
 use crate::state::{End, Exec, Push};
 
 pub(super) fn job(receiver: bool) -> Job {
     let target = Target {
         url: "https://example.com/hook".to_owned(),
-        origin: Origin::Session,
+        named_by: NamedBy::Session,
         secret: None,
     };
     Job::accepted(&NewJob {

@@ -8,15 +8,15 @@ use std::fmt::Write as _;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use super::Post;
-use crate::engine::Signing;
-use crate::job::Origin;
+use crate::egress::NamedBy;
+use crate::policy::Signing;
 use crate::signature;
 
 /// Ours come last and win over the author's extra ones.
 pub(super) fn of(post: &Post<'_>) -> HeaderMap {
-    let mut headers = match post.target.origin {
-        Origin::Default => post.policy.default_headers.clone(),
-        Origin::Session | Origin::Call => HeaderMap::new(),
+    let mut headers = match post.target.named_by {
+        NamedBy::Default => post.policy.default_headers.clone(),
+        NamedBy::Session | NamedBy::Call => HeaderMap::new(),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(

@@ -8,9 +8,9 @@ use super::receiver::{Answer, Receiver, nobody};
 use super::*;
 use crate::egress::resolver::{Dns, LookupError};
 use crate::egress::{ClientPolicy, FromClients, Scheme};
-use crate::engine::Signing;
 use crate::id::JobId;
 use crate::job::{Dedupe, NewJob, OnInterruption, Retry};
+use crate::policy::Signing;
 
 /// 2015-10-21T07:28:00Z.
 const NOW: Millis = Millis(1_445_412_480_000);
@@ -56,10 +56,10 @@ pub(crate) fn policy() -> Policy {
         result_retention: Duration::from_hours(24),
         dead_retention: Duration::from_hours(168),
         servers: std::collections::BTreeMap::new(),
-        tools: crate::engine::ToolLimits::default(),
+        tools: crate::policy::ToolLimits::default(),
         max_result_size: 16 << 20,
         max_running: 1,
-        per_receiver: crate::engine::PerReceiver {
+        per_receiver: crate::policy::PerReceiver {
             max_in_flight: 8,
             rate: None,
             breaker: true,
@@ -115,10 +115,10 @@ impl World {
         }
     }
 
-    async fn send(&self, url: &str, origin: Origin) -> Attempt {
+    async fn send(&self, url: &str, named_by: NamedBy) -> Attempt {
         let target = Target {
             url: url.to_owned(),
-            origin,
+            named_by,
             secret: self.secret.clone(),
         };
         let trace = Trace {
@@ -145,14 +145,14 @@ fn world() -> World {
 
 async fn verdict(answer: Answer) -> Verdict {
     let receiver = Receiver::start([answer]).await;
-    world().send(&receiver.url(), Origin::Session).await.verdict
+    world().send(&receiver.url(), NamedBy::Session).await.verdict
 }
 
 #[tokio::test]
 async fn sends_the_body_untouched_under_the_promised_headers() {
     let mut receiver = Receiver::start([Answer::Status(204, "")]).await;
     let world = world();
-    let attempt = world.send(&receiver.url(), Origin::Session).await;
+    let attempt = world.send(&receiver.url(), NamedBy::Session).await;
     assert_eq!((attempt.status, attempt.verdict), (Some(204), Verdict::Delivered));
     let request = receiver.request().await;
     assert_eq!(request.line, "POST /hook HTTP/1.1");
@@ -199,13 +199,13 @@ async fn only_the_authors_receiver_gets_the_authors_headers_and_none_wins_over_o
     extra.insert("authorization", "Bearer x".parse().unwrap());
     extra.insert("webhook-id", "forged".parse().unwrap());
     extra.insert("webhook-signature", "forged".parse().unwrap());
-    world.send(&receiver.url(), Origin::Default).await;
+    world.send(&receiver.url(), NamedBy::Default).await;
     let request = receiver.request().await;
     assert_eq!(request.header("authorization"), "Bearer x");
     assert_eq!(request.header("webhook-id"), world.job.id.webhook_id());
     assert_eq!(request.header("webhook-signature"), "");
     assert_eq!(request.header("asyncmcp-replay"), "2");
-    world.send(&receiver.url(), Origin::Session).await;
+    world.send(&receiver.url(), NamedBy::Session).await;
     assert_eq!(receiver.request().await.header("authorization"), "");
 }
 
@@ -213,7 +213,7 @@ async fn only_the_authors_receiver_gets_the_authors_headers_and_none_wins_over_o
 async fn a_redirect_is_not_followed() {
     let elsewhere = "location: http://169.254.169.254/latest/meta-data\r\n";
     let mut receiver = Receiver::start([Answer::Status(307, elsewhere)]).await;
-    let attempt = world().send(&receiver.url(), Origin::Session).await;
+    let attempt = world().send(&receiver.url(), NamedBy::Session).await;
     assert_eq!(attempt.status, Some(307));
     assert_eq!(attempt.verdict, Verdict::Retry(Category::Http3xx));
     receiver.request().await;
@@ -227,7 +227,7 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
         "retry-after: Wed, 21 Oct 2015 07:30:00 GMT\r\n",
     ] {
         let receiver = Receiver::start([Answer::Status(429, header)]).await;
-        let attempt = world().send(&receiver.url(), Origin::Session).await;
+        let attempt = world().send(&receiver.url(), NamedBy::Session).await;
         assert_eq!(attempt.retry_after, Some(Duration::from_mins(2)), "{header}");
         assert_eq!(attempt.verdict, Verdict::Retry(Category::Http4xx));
     }
@@ -236,7 +236,7 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
 #[tokio::test]
 async fn a_receiver_that_is_down_refuses_the_connection() {
     let url = format!("http://127.0.0.1:{}/", nobody().await);
-    let attempt = world().send(&url, Origin::Session).await;
+    let attempt = world().send(&url, NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Retry(Category::ConnectionRefused));
     assert_eq!(attempt.status, None);
 }
@@ -247,7 +247,7 @@ async fn silence_and_dripping_end_at_the_timeout() {
         let receiver = Receiver::start([answer.clone()]).await;
         let mut world = world();
         world.policy.attempt_timeout = Duration::from_millis(200);
-        let attempt = world.send(&receiver.url(), Origin::Session).await;
+        let attempt = world.send(&receiver.url(), NamedBy::Session).await;
         assert_eq!(attempt.verdict, Verdict::Retry(Category::Timeout), "{answer:?}");
         assert!(attempt.duration >= world.policy.attempt_timeout, "{answer:?}");
     }
@@ -291,7 +291,7 @@ fn stranger() -> u16 {
 async fn a_certificate_that_nobody_vouches_for_is_a_tls_error() {
     let world = world(); // its provider is what the stranger needs too
     let url = format!("https://127.0.0.1:{}/", stranger());
-    let attempt = world.send(&url, Origin::Session).await;
+    let attempt = world.send(&url, NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Retry(Category::TlsError));
 }
 
@@ -301,12 +301,12 @@ async fn a_name_that_resolves_to_a_private_address_is_refused() {
     let mut world = World::new(everywhere("127.0.0.1"));
     world.policy.egress.from_clients.cidrs.clear();
     let url = format!("http://receiver.example:{}/", receiver.port);
-    match world.send(&url, Origin::Session).await.verdict {
+    match world.send(&url, NamedBy::Session).await.verdict {
         Verdict::Refused(refusal) => assert_eq!(refusal.rule(), "loopback"),
         other => panic!("not refused: {other:?}"),
     }
     assert_eq!(receiver.unseen(), 0, "nothing was sent");
-    let attempt = world.send(&url, Origin::Default).await;
+    let attempt = world.send(&url, NamedBy::Default).await;
     assert_eq!(
         attempt.verdict,
         Verdict::Delivered,
@@ -320,11 +320,11 @@ async fn a_policy_that_was_tightened_holds_for_open_connections_too() {
     let mut world = World::new(everywhere("127.0.0.1"));
     let url = format!("http://receiver.example:{}/", receiver.port);
     assert_eq!(
-        world.send(&url, Origin::Session).await.verdict,
+        world.send(&url, NamedBy::Session).await.verdict,
         Verdict::Delivered
     );
     world.policy.egress.from_clients.cidrs.clear();
-    let refused = world.send(&url, Origin::Session).await.verdict;
+    let refused = world.send(&url, NamedBy::Session).await.verdict;
     assert_eq!(refused.category(), Some(Category::Blocked));
 }
 
@@ -333,7 +333,7 @@ async fn a_missing_name_is_theirs_and_a_dead_resolver_is_ours() {
     let send = async |error| {
         let world = World::new(Arc::new(Everywhere(Err(error))));
         world
-            .send("http://receiver.example/", Origin::Session)
+            .send("http://receiver.example/", NamedBy::Session)
             .await
             .verdict
     };
@@ -347,7 +347,7 @@ async fn a_missing_name_is_theirs_and_a_dead_resolver_is_ours() {
 
 #[tokio::test]
 async fn an_unreadable_stored_url_is_refused_not_retried() {
-    let refused = world().send("not a url", Origin::Session).await.verdict;
+    let refused = world().send("not a url", NamedBy::Session).await.verdict;
     assert_eq!(refused.category(), Some(Category::Blocked));
 }
 
@@ -365,7 +365,7 @@ impl Lookup for Stuck {
 async fn time_that_runs_out_while_a_name_is_looked_up_is_our_fault() {
     let mut world = World::new(Arc::new(Stuck));
     world.policy.attempt_timeout = Duration::from_millis(20);
-    let attempt = world.send("http://receiver.example/hook", Origin::Session).await;
+    let attempt = world.send("http://receiver.example/hook", NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Requeue(Fault::Resolver));
     assert!(!world.sender.lookups.contain("receiver.example"), "it is over");
 }

@@ -24,11 +24,10 @@ use bytes::Bytes;
 
 use super::{Acceptance, Error, Store, Sweep};
 use crate::clock::Millis;
+use crate::egress::NamedBy;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{
-    Applied, Call, Change, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Step, Target, Trace,
-};
+use crate::job::{Applied, Call, Change, Dedupe, Job, NewJob, OnInterruption, Retry, Step, Target, Trace};
 use crate::state::{Category, End};
 
 /// A store under test.
@@ -186,7 +185,7 @@ fn call() -> Call {
 pub(super) fn target(url: &str) -> Target {
     Target {
         url: url.to_owned(),
-        origin: Origin::Session,
+        named_by: NamedBy::Session,
         secret: None,
     }
 }

@@ -25,6 +25,7 @@ mod read;
 mod roles;
 mod scan;
 mod shared;
+mod tables;
 mod usage;
 mod vault;
 mod volume;

@@ -4,9 +4,10 @@
 //! it here, and of arguments and results nothing.
 
 use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::jobs::{Listed, Shown};
 use asyncmcp_delivery::history::{Entry, Outcome};
-use asyncmcp_delivery::job::{Call, Key, Origin};
+use asyncmcp_delivery::job::{Call, Key};
 use asyncmcp_delivery::state;
 use asyncmcp_delivery::state::{Exec, Push, Stage};
 use serde::Serialize;
@@ -237,7 +238,7 @@ impl From<Shown> for Job {
 
 impl From<(u32, Entry)> for Attempt {
     fn from((number, entry): (u32, Entry)) -> Self {
-        let fault = entry.fault.map(asyncmcp_delivery::verdict::Fault::as_str);
+        let fault = entry.fault.map(asyncmcp_delivery::state::Fault::as_str);
         let took = entry.duration.map(|took| took.as_millis());
         Self {
             number,
@@ -287,10 +288,10 @@ fn receiver(call: &Call) -> Option<Receiver> {
         }
         Err(_) => String::new(), // never accepted
     };
-    let named_by = match target.origin {
-        Origin::Session => "session",
-        Origin::Call => "call",
-        Origin::Default => "route",
+    let named_by = match target.named_by {
+        NamedBy::Session => "session",
+        NamedBy::Call => "call",
+        NamedBy::Default => "route",
     };
     Some(Receiver { url, named_by })
 }

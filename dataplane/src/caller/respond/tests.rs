@@ -1,7 +1,6 @@
 //! Every error, its status and its code, in one table.
 
-use asyncmcp_delivery::egress::{ClientPolicy, Egress, FromClients};
-use asyncmcp_delivery::job::Origin;
+use asyncmcp_delivery::egress::{ClientPolicy, Egress, FromClients, NamedBy};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
@@ -26,7 +25,7 @@ fn refusal() -> Refusal {
     };
     let egress = Egress { from_clients };
     egress
-        .check_url(Origin::Session, "https://a.example")
+        .check_url(NamedBy::Session, "https://a.example")
         .unwrap_err()
 }
 

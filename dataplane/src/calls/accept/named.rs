@@ -3,7 +3,8 @@
 //! [`super`] asks for it before it looks for any other. Invariant: what a client asks of its delivery
 //! is done or refused, never ignored.
 
-use asyncmcp_delivery::job::{Origin, Target};
+use asyncmcp_delivery::egress::NamedBy;
+use asyncmcp_delivery::job::Target;
 use asyncmcp_protocol::{RawObject, Request};
 
 use crate::caller::respond::Error;
@@ -36,7 +37,7 @@ pub(super) fn receiver(request: &Request) -> Result<Option<Target>, Error> {
         .filter(|url| !url.is_empty() && url.len() <= MAX_URL);
     Ok(Some(Target {
         url: url.ok_or(Error::Params(NO_URL))?,
-        origin: Origin::Call,
+        named_by: NamedBy::Call,
         secret: secret(&named)?,
     }))
 }

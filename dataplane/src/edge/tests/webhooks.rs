@@ -1,6 +1,7 @@
 //! Webhook tools: three ways to acknowledge, once per call, and what is refused.
 
-use asyncmcp_delivery::job::{OnInterruption, Origin};
+use asyncmcp_delivery::egress::NamedBy;
+use asyncmcp_delivery::job::OnInterruption;
 use serde_json::{Value, json};
 
 use super::gateway::{Gateway, initialize};
@@ -90,7 +91,7 @@ async fn what_acceptance_writes_down() {
         "the tool is idempotent"
     );
     let target = call.target.unwrap();
-    assert_eq!((target.url.as_str(), target.origin), (NAMED, Origin::Session));
+    assert_eq!((target.url.as_str(), target.named_by), (NAMED, NamedBy::Session));
 }
 
 #[tokio::test]
@@ -217,7 +218,7 @@ async fn a_receiver_per_call_beats_the_sessions_and_its_secret_is_kept_with_the_
     assert_eq!(reply["result"]["_meta"]["dev.asyncmcp/job"]["status"], "working");
     let (_, call, params) = begun(&gateway, 1).await.remove(0);
     let target = call.target.unwrap();
-    assert_eq!((target.url.as_str(), target.origin), (own, Origin::Call));
+    assert_eq!((target.url.as_str(), target.named_by), (own, NamedBy::Call));
     assert_eq!(target.secret, Some(SECRET.parse().unwrap()));
     let params = String::from_utf8(params.to_vec()).unwrap();
     assert!(!params.contains("whsec_"), "no server learns of it: {params}");

@@ -21,12 +21,12 @@ fn https(hosts: &[&str]) -> Egress {
 
 /// The rule that refuses `url` to a client, or "allowed".
 fn asked(egress: &Egress, url: &str) -> &'static str {
-    rule(egress.check_url(Origin::Session, url))
+    rule(egress.check_url(NamedBy::Session, url))
 }
 
 /// The rule that refuses `url` to the route's author, or "allowed".
 fn authored(url: &str) -> &'static str {
-    rule(https(&[]).check_url(Origin::Default, url))
+    rule(https(&[]).check_url(NamedBy::Default, url))
 }
 
 fn rule<T>(checked: Result<T, Refusal>) -> &'static str {
@@ -113,7 +113,7 @@ fn deny_refuses_every_receiver_that_a_client_names() {
     egress.from_clients.policy = ClientPolicy::Deny;
     assert_eq!(asked(&egress, "https://a.example/"), "policy");
     assert_eq!(
-        rule(egress.check_url(Origin::Default, "https://a.example/")),
+        rule(egress.check_url(NamedBy::Default, "https://a.example/")),
         "allowed"
     );
 }
@@ -261,7 +261,7 @@ fn an_opened_tunnel_leads_only_where_its_end_may_be_dialled() {
     assert_eq!(asked(&egress, "https://[2002:808:808::]/"), "host");
     let address = "2002:808:808::".parse().unwrap();
     assert_eq!(
-        rule(egress.check_address(Origin::Session, address)),
+        rule(egress.check_address(NamedBy::Session, address)),
         "tunnel_6to4"
     );
 }
@@ -269,7 +269,7 @@ fn an_opened_tunnel_leads_only_where_its_end_may_be_dialled() {
 #[test]
 fn a_refusal_says_what_to_change() {
     let refusal = https(&[])
-        .check_url(Origin::Session, "https://a.example/")
+        .check_url(NamedBy::Session, "https://a.example/")
         .unwrap_err();
     assert!(
         refusal
@@ -277,7 +277,7 @@ fn a_refusal_says_what_to_change() {
             .contains("webhook.receivers.fromClients.allowedHosts")
     );
     let refusal = https(&["10.0.0.1"])
-        .check_url(Origin::Session, "https://10.0.0.1/")
+        .check_url(NamedBy::Session, "https://10.0.0.1/")
         .unwrap_err();
     assert!(refusal.to_string().contains("private_10"));
 }

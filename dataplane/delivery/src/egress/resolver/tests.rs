@@ -42,8 +42,8 @@ fn ips(texts: &[&str]) -> Vec<IpAddr> {
 }
 
 /// What is dialled, or the error in words.
-async fn dialled(lookup: &Scripted, origin: Origin) -> Result<Vec<IpAddr>, Error> {
-    let addresses = guarded(lookup, &egress(), origin, "receiver.example").await;
+async fn dialled(lookup: &Scripted, named_by: NamedBy) -> Result<Vec<IpAddr>, Error> {
+    let addresses = guarded(lookup, &egress(), named_by, "receiver.example").await;
     addresses.map(|addresses| addresses.map(|address| address.ip()).collect())
 }
 
@@ -57,34 +57,34 @@ fn rule(outcome: &Result<Vec<IpAddr>, Error>) -> &'static str {
 #[tokio::test]
 async fn what_is_looked_up_is_what_is_dialled() {
     let lookup = Scripted::new([Ok(ips(&["1.1.1.1", "2606:4700::1111"]))]);
-    let addresses = dialled(&lookup, Origin::Session).await.unwrap();
+    let addresses = dialled(&lookup, NamedBy::Session).await.unwrap();
     assert_eq!(addresses, ips(&["1.1.1.1", "2606:4700::1111"]));
 }
 
 #[tokio::test]
 async fn one_private_answer_refuses_the_name() {
     let lookup = Scripted::new([Ok(ips(&["1.1.1.1", "10.0.0.1"]))]);
-    assert_eq!(rule(&dialled(&lookup, Origin::Session).await), "private_10");
+    assert_eq!(rule(&dialled(&lookup, NamedBy::Session).await), "private_10");
 }
 
 #[tokio::test]
 async fn a_name_that_is_bound_anew_is_judged_anew() {
     let lookup = Scripted::new([Ok(ips(&["1.1.1.1"])), Ok(ips(&["127.0.0.1"]))]);
-    assert!(dialled(&lookup, Origin::Session).await.is_ok());
-    assert_eq!(rule(&dialled(&lookup, Origin::Session).await), "loopback");
+    assert!(dialled(&lookup, NamedBy::Session).await.is_ok());
+    assert_eq!(rule(&dialled(&lookup, NamedBy::Session).await), "loopback");
 }
 
 #[tokio::test]
 async fn the_authors_name_may_be_private_but_no_metadata_address() {
     let lookup = Scripted::new([Ok(ips(&["10.0.0.1"])), Ok(ips(&["169.254.169.254"]))]);
-    assert!(dialled(&lookup, Origin::Default).await.is_ok());
-    assert_eq!(rule(&dialled(&lookup, Origin::Default).await), "link_local");
+    assert!(dialled(&lookup, NamedBy::Default).await.is_ok());
+    assert_eq!(rule(&dialled(&lookup, NamedBy::Default).await), "link_local");
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_the_receivers_affair() {
     let lookup = Scripted::new([Ok(Vec::new())]);
-    let outcome = dialled(&lookup, Origin::Session).await;
+    let outcome = dialled(&lookup, NamedBy::Session).await;
     assert_eq!(outcome, Err(Error::Lookup(LookupError::NoAddress)));
 }
 

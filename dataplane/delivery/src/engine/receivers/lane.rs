@@ -5,8 +5,8 @@
 use super::breaker::{Breaker, Sample, Term};
 use super::rate::Rate;
 use crate::clock::Millis;
-use crate::engine::PerReceiver;
 use crate::job::Rank;
+use crate::policy::PerReceiver;
 
 /// What part of a receiver's room replayed deliveries may take: one in so many.
 const REPLAYS_SHARE: usize = 4;

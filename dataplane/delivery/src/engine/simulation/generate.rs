@@ -10,8 +10,7 @@ use super::plan::{
     Edit, Item, NewCall, Number, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, Weather, What,
 };
 use super::trouble::Trouble;
-use crate::state::{Category, End};
-use crate::verdict::Fault;
+use crate::state::{Category, End, Fault};
 
 /// The plan of a seed, with troubles among `allowed`.
 pub(super) fn plan(seed: u64, allowed: &[Trouble]) -> Plan {

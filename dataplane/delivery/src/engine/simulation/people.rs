@@ -16,10 +16,11 @@ use super::plan::{NewCall, Number, Patience, What};
 use super::receivers::url;
 use super::world::{SERVERS, World};
 use crate::clock::Clock;
+use crate::egress::NamedBy;
 use crate::engine::jobs::{ActError, Page, Query};
 use crate::engine::{AcceptError, Engine};
 use crate::id::JobId;
-use crate::job::{Call, Dedupe, Job, NewJob, OnInterruption, Origin, Retry, Target};
+use crate::job::{Call, Dedupe, Job, NewJob, OnInterruption, Retry, Target};
 use crate::sender;
 use crate::store::scan::Order;
 use crate::store::{self, Acceptance};
@@ -127,7 +128,7 @@ async fn within_polls<T>(polls: u32, future: impl Future<Output = T>) -> Option<
 fn new_job(call: &NewCall, id: JobId, same_arguments: bool, clock: &Clock) -> NewJob {
     let target = call.receiver.map(|receiver| Target {
         url: url(receiver),
-        origin: Origin::Session,
+        named_by: NamedBy::Session,
         secret: None,
     });
     NewJob {

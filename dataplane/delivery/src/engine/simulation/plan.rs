@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use crate::state::{Category, End};
-use crate::verdict::Fault;
+use crate::state::{Category, End, Fault};
 
 /// Names a call within a world.
 pub(super) type Number = u8;

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use super::event::{AttemptEnd, Claim, Event};
 use super::plan::{Number, OnReceiver, Weather};
 use super::world::World;
-use crate::engine::Policy;
-use crate::job::Origin;
+use crate::egress::NamedBy;
+use crate::policy::Policy;
 use crate::sender::{Attempt, Post, Sender};
 use crate::state::Category;
 use crate::verdict::{self, Verdict};
@@ -79,7 +79,7 @@ fn attempt(does: OnReceiver, policy: &Policy) -> Attempt {
 }
 
 fn refused(policy: &Policy) -> Verdict {
-    let refusal = policy.egress.check_url(Origin::Session, "nowhere");
+    let refusal = policy.egress.check_url(NamedBy::Session, "nowhere");
     Verdict::Refused(refusal.expect_err("it is not a URL"))
 }
 

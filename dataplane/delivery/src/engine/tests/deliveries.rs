@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::world::*;
 use crate::id::JobId;
 use crate::job::{NewJob, Retry};
-use crate::state::Category;
+use crate::state::{Category, Fault};
 use crate::store::roles::*;
-use crate::verdict::{Fault, Verdict};
+use crate::verdict::Verdict;
 
 /// The whole seconds at which attempts were made for `id`.
 fn attempts(world: &World, id: JobId) -> Vec<u64> {
@@ -195,7 +195,7 @@ async fn a_delivery_that_grew_too_old_expires() {
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_wait_for_a_signing_key() {
-    use crate::engine::Signing;
+    use crate::policy::Signing;
     let world = World::with(|policy| policy.signing = Signing::Waiting);
     let engine = world.start();
     let job = world.job("echo");

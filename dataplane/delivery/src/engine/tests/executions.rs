@@ -1,7 +1,8 @@
 //! What runs, when, and how calls end.
 
 use super::world::*;
-use crate::engine::{AcceptError, ToolLimit, ToolLimits};
+use crate::engine::AcceptError;
+use crate::policy::{ToolLimit, ToolLimits};
 use crate::store::Acceptance;
 use crate::store::roles::*;
 use std::time::Duration;

@@ -8,10 +8,10 @@ use crate::clock::Millis;
 use crate::history::Outcome;
 use crate::id::JobId;
 use crate::job::{Change, NewJob};
-use crate::state::{Category, End, Stage};
+use crate::state::{Category, End, Fault, Stage};
 use crate::store::roles::*;
 use crate::store::scan::{Filter, Order};
-use crate::verdict::{Fault, Verdict};
+use crate::verdict::Verdict;
 
 const FIRST: Page = Page {
     order: Order::Newest,

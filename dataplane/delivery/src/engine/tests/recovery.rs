@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::world::*;
 use crate::job::Change;
-use crate::state::{Category, End};
-use crate::verdict::{Fault, Verdict};
+use crate::state::{Category, End, Fault};
+use crate::verdict::Verdict;
 
 fn finished() -> Change {
     Change::Finish {
@@ -66,6 +66,20 @@ async fn the_third_interruption_is_the_last() {
     let _engine = world.start();
     assert_eq!(fate(&world.settled(id).await), ("unknown", "delivered"));
     assert_eq!(world.servers.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_the_oldest_delivery_is_known_as_soon_as_the_engine_has_started() {
+    let world = World::new();
+    let failed = Change::Retry {
+        at: START.plus(Duration::from_hours(1)),
+        why: Some(Category::Timeout),
+    };
+    let steps = vec![Change::Start, finished(), Change::Claim, failed];
+    world.left_behind(world.job("echo"), steps).await;
+    tokio::time::advance(Duration::from_secs(7)).await;
+    let _engine = world.start();
+    assert_eq!(world.gauge("asyncmcp_oldest_pending_seconds"), 7);
 }
 
 #[tokio::test(start_paused = true)]

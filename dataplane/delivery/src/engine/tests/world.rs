@@ -107,7 +107,7 @@ impl World {
                 on_interruption: OnInterruption::Fail,
                 target: Some(Target {
                     url: "http://r/".to_owned(),
-                    origin: Origin::Session,
+                    named_by: NamedBy::Session,
                     secret: None,
                 }),
                 retry: retries(3),

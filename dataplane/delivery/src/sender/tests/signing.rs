@@ -12,7 +12,7 @@ async fn the_clients_own_key_signs_alone() {
     );
     world.policy.signing = Signing::Keys(vec![routes.parse().unwrap()]);
     world.secret = Some(own.parse().unwrap());
-    world.send(&receiver.url(), Origin::Call).await;
+    world.send(&receiver.url(), NamedBy::Call).await;
     let request = receiver.request().await;
     let past = i64::try_from(NOW.as_secs()).unwrap();
     let verifier = standardwebhooks::Webhook::new(own).unwrap();
@@ -29,7 +29,7 @@ async fn signs_with_every_key_what_it_sends() {
         "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
     ];
     world.policy.signing = Signing::Keys(keys.map(|key| key.parse().unwrap()).to_vec());
-    world.send(&receiver.url(), Origin::Session).await;
+    world.send(&receiver.url(), NamedBy::Session).await;
     let request = receiver.request().await;
     let signed = request.header("webhook-signature");
     assert_eq!(signed.split(' ').count(), 2);

@@ -4,15 +4,16 @@
 //! last and only where it is there.
 
 use super::{Reader, Writer, code};
-use crate::job::{Call, OnInterruption, Origin, Retry, Target, Trace};
+use crate::egress::NamedBy;
+use crate::job::{Call, OnInterruption, Retry, Target, Trace};
 use crate::signature::SigningKey;
 use crate::store::Error;
 
 /// A value's place here is its code in the file: only ever append.
 const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption::Retry];
 
-/// An origin's place here is its code in the file: only ever append.
-const ORIGINS: [Origin; 3] = [Origin::Session, Origin::Default, Origin::Call];
+/// A value's place here is its code in the file: only ever append.
+const NAMED_BY: [NamedBy; 3] = [NamedBy::Session, NamedBy::Default, NamedBy::Call];
 
 pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     let mut value = Writer::new();
@@ -25,7 +26,7 @@ pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     value.u8(code(&call.on_interruption, &INTERRUPTIONS));
     value.option(call.target.as_ref(), |value, target| {
         value.str(&target.url);
-        value.u8(code(&target.origin, &ORIGINS));
+        value.u8(code(&target.named_by, &NAMED_BY));
         value.option(target.secret.as_ref(), |value, secret| {
             value.bytes(secret.bytes());
         });
@@ -62,7 +63,7 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
 fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {
     Ok(Target {
         url: value.str()?,
-        origin: value.variant("origin", &ORIGINS)?,
+        named_by: value.variant("origin", &NAMED_BY)?,
         secret: value.option(read_secret)?,
     })
 }

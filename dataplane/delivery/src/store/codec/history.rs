@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::job::CATEGORIES;
 use super::{Reader, Writer, code};
 use crate::history::{Entry, Outcome};
+use crate::state::Fault;
 use crate::store::Error;
-use crate::verdict::Fault;
 
 /// An outcome's place here is its code in the file: only ever append.
 const OUTCOMES: [Outcome; 4] = [

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::job::{CATEGORIES, ENDS};
 use super::*;
+use crate::egress::NamedBy;
 use crate::history::{Entry, Outcome};
-use crate::job::{Call, Job, OnInterruption, Origin, Owner, Retry, Target, Trace};
-use crate::state::{Category, End, Exec, Push, State};
-use crate::verdict::Fault;
+use crate::job::{Call, Job, OnInterruption, Owner, Retry, Target, Trace};
+use crate::state::{Category, End, Exec, Fault, Push, State};
 
 fn job(exec: Exec, push: Push) -> Job {
     Job {
@@ -50,7 +50,7 @@ fn call(retry: Retry) -> Call {
         on_interruption: OnInterruption::Retry,
         target: Some(Target {
             url: "https://example.com/hook".to_owned(),
-            origin: Origin::Default,
+            named_by: NamedBy::Default,
             secret: None,
         }),
         retry,
@@ -185,7 +185,7 @@ fn a_clients_own_key_and_that_a_call_is_a_task_read_back() {
     let mut own = call(exponential());
     own.as_task = true;
     let target = own.target.as_mut().unwrap();
-    target.origin = Origin::Call;
+    target.named_by = NamedBy::Call;
     target.secret = Some("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0".parse().unwrap());
     assert_eq!(decode_call(&encode_call(&own)).unwrap(), own);
     let polled = Call { target: None, ..own };

@@ -12,10 +12,9 @@ use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Call, Change, Job, Key, NewJob, Rank, Retry};
 use crate::signature::SigningKey;
-use crate::state::{Category, End, Stage};
+use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
 use crate::store::{Counts, Scan, SessionRow, Store, Sweep};
-use crate::verdict::Fault;
 
 const JOBS: u8 = 6;
 const SERVERS: [&str; 2] = ["alpha", "beta"];

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::format;
 use super::keys;
 use super::read::View;
+use super::tables;
 use super::usage::Usage;
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -71,7 +72,7 @@ pub(super) fn findings(view: &View) -> Vec<String> {
 }
 
 fn jobs(view: &View, expected: &mut Expected, note: &mut impl FnMut(Result<(), Error>)) -> Result<(), Error> {
-    let jobs = view.0.open_table(format::JOB).map_err(Fault::from)?;
+    let jobs = view.0.open_table(tables::JOB).map_err(Fault::from)?;
     for row in jobs.range::<&[u8; 16]>(..).map_err(Fault::from)? {
         let (id, header) = row.map_err(Fault::from)?;
         match codec::decode_job(JobId::from_bytes(*id.value()), header.value()) {
@@ -119,12 +120,12 @@ fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
     let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
-    row(view, format::EXEC, lane, &mut expected.exec)?;
-    row(view, format::INFLIGHT, inflight, &mut expected.inflight)?;
-    row(view, format::DUE, due, &mut expected.due)?;
-    row(view, format::WAITING, timed(rows.waiting), &mut expected.waiting)?;
-    row(view, format::DEAD, timed(rows.dead), &mut expected.dead)?;
-    row(view, format::EXPIRE, timed(rows.settled), &mut expected.expire)
+    row(view, tables::EXEC, lane, &mut expected.exec)?;
+    row(view, tables::INFLIGHT, inflight, &mut expected.inflight)?;
+    row(view, tables::DUE, due, &mut expected.due)?;
+    row(view, tables::WAITING, timed(rows.waiting), &mut expected.waiting)?;
+    row(view, tables::DEAD, timed(rows.dead), &mut expected.dead)?;
+    row(view, tables::EXPIRE, timed(rows.settled), &mut expected.expire)
 }
 
 fn row<const N: usize>(
@@ -156,7 +157,7 @@ fn clients(view: &View, expected: &Expected) -> Result<(), Error> {
 }
 
 fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
-    let sessions = view.0.open_table(format::SESSION).map_err(Fault::from)?;
+    let sessions = view.0.open_table(tables::SESSION).map_err(Fault::from)?;
     for row in sessions.range::<&[u8; 16]>(..).map_err(Fault::from)? {
         let (sid, session) = row.map_err(Fault::from)?;
         expected.sessions += 1;
@@ -165,29 +166,29 @@ fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
             session => codec::decode_session(&session?)?,
         };
         let key = keys::expiry(session.expires, *sid.value());
-        let there = view.has(format::SESSION_EXPIRE, &key)?;
+        let there = view.has(tables::SESSION_EXPIRE, &key)?;
         agree(there, || format!("table session_expire lacks the row {key:02x?}"))?;
     }
     Ok(())
 }
 
 fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
-    length(view, format::TARGET, expected.jobs)?;
-    length(view, format::DEDUPE, expected.jobs + expected.names)?;
-    length(view, format::ARGS, expected.args)?;
-    length(view, format::RESULT, expected.results)?;
+    length(view, tables::TARGET, expected.jobs)?;
+    length(view, tables::DEDUPE, expected.jobs + expected.names)?;
+    length(view, tables::ARGS, expected.args)?;
+    length(view, tables::RESULT, expected.results)?;
     if view.has_handles()? {
-        length(view, format::HANDLE, expected.handles)?;
+        length(view, tables::HANDLE, expected.handles)?;
     }
-    length(view, format::ATTEMPTS, expected.attempts)?;
-    length(view, format::EXEC, expected.exec)?;
-    length(view, format::INFLIGHT, expected.inflight)?;
-    length(view, format::DUE, expected.due)?;
-    length(view, format::WAITING, expected.waiting)?;
-    length(view, format::DEAD, expected.dead)?;
-    length(view, format::EXPIRE, expected.expire)?;
-    length(view, format::PENDING, expected.pending.len() as u64)?;
-    length(view, format::SESSION_EXPIRE, expected.sessions)
+    length(view, tables::ATTEMPTS, expected.attempts)?;
+    length(view, tables::EXEC, expected.exec)?;
+    length(view, tables::INFLIGHT, expected.inflight)?;
+    length(view, tables::DUE, expected.due)?;
+    length(view, tables::WAITING, expected.waiting)?;
+    length(view, tables::DEAD, expected.dead)?;
+    length(view, tables::EXPIRE, expected.expire)?;
+    length(view, tables::PENDING, expected.pending.len() as u64)?;
+    length(view, tables::SESSION_EXPIRE, expected.sessions)
 }
 
 fn length<const N: usize, V: Value + 'static>(

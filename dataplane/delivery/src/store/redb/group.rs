@@ -5,23 +5,23 @@
 
 mod accept;
 mod claims;
+mod notes;
 mod reclaim;
 mod restore;
-
-pub(super) use self::restore::Restored;
-
-mod notes;
+mod run;
 
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
+pub(super) use self::restore::Restored;
 use super::blob::{Draft, Name};
 use super::budget::used;
 use super::fault::Fault;
-use super::format::{self, Id, Ledger, Value};
+use super::format::Ledger;
 use super::history;
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Sorted, Timed};
 use super::op::{Apply, Swap};
+use super::tables::{self, Id, Value};
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -79,21 +79,21 @@ impl<'txn> Group<'txn> {
             txn,
             vault,
             owner,
-            job: txn.open_table(format::JOB)?,
-            target: txn.open_table(format::TARGET)?,
-            args: txn.open_table(format::ARGS)?,
-            result: txn.open_table(format::RESULT)?,
-            attempts: txn.open_table(format::ATTEMPTS)?,
-            exec: txn.open_table(format::EXEC)?,
-            inflight: txn.open_table(format::INFLIGHT)?,
-            due: txn.open_table(format::DUE)?,
-            waiting: txn.open_table(format::WAITING)?,
-            dead: txn.open_table(format::DEAD)?,
-            expire: txn.open_table(format::EXPIRE)?,
-            pending: txn.open_table(format::PENDING)?,
-            dedupe: txn.open_table(format::DEDUPE)?,
-            session: txn.open_table(format::SESSION)?,
-            session_expire: txn.open_table(format::SESSION_EXPIRE)?,
+            job: txn.open_table(tables::JOB)?,
+            target: txn.open_table(tables::TARGET)?,
+            args: txn.open_table(tables::ARGS)?,
+            result: txn.open_table(tables::RESULT)?,
+            attempts: txn.open_table(tables::ATTEMPTS)?,
+            exec: txn.open_table(tables::EXEC)?,
+            inflight: txn.open_table(tables::INFLIGHT)?,
+            due: txn.open_table(tables::DUE)?,
+            waiting: txn.open_table(tables::WAITING)?,
+            dead: txn.open_table(tables::DEAD)?,
+            expire: txn.open_table(tables::EXPIRE)?,
+            pending: txn.open_table(tables::PENDING)?,
+            dedupe: txn.open_table(tables::DEDUPE)?,
+            session: txn.open_table(tables::SESSION)?,
+            session_expire: txn.open_table(tables::SESSION_EXPIRE)?,
             space,
             reclaimed,
             done: Done {

@@ -6,15 +6,13 @@
 use ::redb::{ReadableTable, Table, TableError};
 
 use super::fault::Fault;
-use super::format::{self, Value};
+use super::keys::Numbered;
 use super::read::View;
+use super::tables::{self, Value};
 use super::usage::Usage;
 use crate::history::{Entry, KEPT};
 use crate::id::JobId;
 use crate::store::{Error, codec};
-
-/// (id, number)
-pub(super) type Numbered = [u8; 20];
 
 /// The rows in a write transaction.
 pub(super) type Rows<'txn> = Table<'txn, &'static Numbered, Value>;
@@ -89,7 +87,7 @@ fn remove(rows: &mut Rows<'_>, key: &Numbered, usage: &mut Usage) -> Result<(), 
 impl View {
     /// None, too, in a file that no commit of this version has been made to.
     pub(super) fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
-        let rows = match self.0.open_table(format::ATTEMPTS) {
+        let rows = match self.0.open_table(tables::ATTEMPTS) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
             rows => rows.map_err(Fault::from)?,
         };

@@ -1,7 +1,7 @@
 //! The keys of the tables: fixed arrays, big-endian, so that their order is the order of
 //! what they are made of.
 //!
-//! Invariant: a key ends in the id of the job (or session) that it is a row of.
+//! Invariant: a key names the job (or session) that it is a row of; all but those of `attempts` end in its id.
 
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -9,6 +9,8 @@ use crate::job::{Key, Rank};
 
 /// (time, id)
 pub(super) type Timed = [u8; 24];
+/// (id, number)
+pub(super) type Numbered = [u8; 20];
 /// (key, key or time, id)
 pub(super) type Sorted = [u8; 32];
 

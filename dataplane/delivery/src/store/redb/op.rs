@@ -4,8 +4,6 @@
 
 use tokio::sync::oneshot;
 
-use super::fault::Fault;
-use super::group::Group;
 use super::vault::Stowed;
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -77,35 +75,4 @@ impl Op {
                 Self::Sweep(..) | Self::Reclaim(..) | Self::Close(_) => 0,
             }
     }
-
-    /// Does it, and adds whoever waits for the commit to `waiters`, also when it fails.
-    pub(super) fn run(self, group: &mut Group<'_>, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
-        match self {
-            Self::Accept(accept, reply) => wait(waiters, reply, group.accept(*accept)),
-            Self::Apply(apply, reply) => wait(waiters, reply, group.apply(*apply)),
-            Self::Start(ids, stamp, reply) => wait(waiters, reply, group.start(&ids, stamp)),
-            Self::ClaimDue(claim, reply) => wait(waiters, reply, group.claim_due(claim)),
-            Self::Sweep(sweep, reply) => wait(waiters, reply, group.sweep(&sweep)),
-            Self::Reclaim(limit, reply) => wait(waiters, reply, group.reclaim(limit)),
-            Self::Swap(swap, reply) => wait(waiters, reply, group.swap_session(&swap)),
-            Self::Close(reply) => wait(waiters, reply, Ok(())),
-        }
-    }
-}
-
-/// A row's fault is the operation's own answer; redb's fault is everybody's.
-fn wait<T: Send + 'static>(
-    waiters: &mut Vec<Waiter>,
-    reply: Reply<T>,
-    done: Result<T, Fault>,
-) -> Result<(), Fault> {
-    let (answer, spoilt) = match done {
-        Ok(answer) => (Ok(answer), Ok(())),
-        Err(Fault::Row(error)) => (Err(error), Ok(())),
-        Err(fault) => (Err(Error::Unknown("the commit failed".to_owned())), Err(fault)),
-    };
-    waiters.push(Box::new(move || {
-        let _ = reply.send(answer); // a caller that left gets no answer
-    }));
-    spoilt
 }

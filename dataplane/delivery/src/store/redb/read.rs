@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::blob::Name;
 use super::fault::Fault;
-use super::format::{self, Id, Value};
 use super::keys::{self, Sorted};
+use super::tables::{self, Id, Value};
 use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -27,11 +27,11 @@ const END: Millis = Millis(u64::MAX);
 /// The rows of a field.
 pub(super) fn table(field: Field) -> TableDefinition<'static, Id, Value> {
     match field {
-        Field::Call => format::TARGET,
-        Field::Params => format::ARGS,
-        Field::Body => format::RESULT,
-        Field::Session => format::SESSION,
-        Field::Handle => format::HANDLE,
+        Field::Call => tables::TARGET,
+        Field::Params => tables::ARGS,
+        Field::Body => tables::RESULT,
+        Field::Session => tables::SESSION,
+        Field::Handle => tables::HANDLE,
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) struct View(pub(super) ReadTransaction, pub(super) Arc<Vault>);
 
 impl View {
     pub(super) fn job(&self, id: JobId) -> Result<Option<Job>, Error> {
-        self.value(format::JOB, &id.to_bytes(), |value| codec::decode_job(id, value))
+        self.value(tables::JOB, &id.to_bytes(), |value| codec::decode_job(id, value))
     }
 
     pub(super) fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
@@ -79,7 +79,7 @@ impl View {
 
     /// Whether the body was there, and its room was given back.
     pub(super) fn gave_back(&self, id: JobId) -> Result<bool, Error> {
-        let body = self.value(format::RESULT, &id.to_bytes(), |value| Ok(value == GIVEN_BACK))?;
+        let body = self.value(tables::RESULT, &id.to_bytes(), |value| Ok(value == GIVEN_BACK))?;
         Ok(body == Some(true))
     }
 
@@ -93,7 +93,7 @@ impl View {
     }
 
     pub(super) fn has_handles(&self) -> Result<bool, Error> {
-        match self.0.open_table(format::HANDLE) {
+        match self.0.open_table(tables::HANDLE) {
             Err(TableError::TableDoesNotExist(_)) => Ok(false),
             table => Ok(table.map(|_| true).map_err(Fault::from)?),
         }
@@ -117,17 +117,17 @@ impl View {
     }
 
     pub(super) fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
-        let row = self.value(format::DEDUPE, &dedupe, codec::decode_dedupe)?;
+        let row = self.value(tables::DEDUPE, &dedupe, codec::decode_dedupe)?;
         Ok(row.map(|(id, _)| id))
     }
 
     /// The row as it is.
     pub(super) fn dedupe_row(&self, dedupe: [u8; 32]) -> Result<Option<Vec<u8>>, Error> {
-        self.value(format::DEDUPE, &dedupe, |value| Ok(value.to_vec()))
+        self.value(tables::DEDUPE, &dedupe, |value| Ok(value.to_vec()))
     }
 
     pub(super) fn lanes(&self) -> Result<Vec<Key>, Error> {
-        let firsts = self.first_of_each(format::EXEC)?;
+        let firsts = self.first_of_each(tables::EXEC)?;
         Ok(firsts.iter().map(keys::first).collect())
     }
 
@@ -136,9 +136,9 @@ impl View {
         let last = keys::lane(server, LAST_KEY, JobId::MAX);
         // No job has the largest id, so a row after it is the next client's.
         let past = after.map_or(first, |client| keys::lane(server, client, JobId::MAX));
-        let row = self.first_in(format::EXEC, &past, &last)?;
+        let row = self.first_in(tables::EXEC, &past, &last)?;
         let row = match row {
-            None if after.is_some() => self.first_in(format::EXEC, &first, &last)?,
+            None if after.is_some() => self.first_in(tables::EXEC, &first, &last)?,
             row => row,
         };
         Ok(row.map(|row| (keys::client(&row), keys::sorted_id(&row))))
@@ -147,16 +147,16 @@ impl View {
     pub(super) fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
         let first = keys::lane(server, client, JobId::MIN);
         let last = keys::lane(server, client, JobId::MAX);
-        self.ids(format::EXEC, (&first, &last), limit)
+        self.ids(tables::EXEC, (&first, &last), limit)
     }
 
     pub(super) fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        let count = self.value(format::PENDING, &client.0, codec::decode_count)?;
+        let count = self.value(tables::PENDING, &client.0, codec::decode_count)?;
         Ok(count.unwrap_or(0))
     }
 
     pub(super) fn in_flight(&self) -> Result<Vec<Job>, Error> {
-        let table = self.0.open_table(format::INFLIGHT).map_err(Fault::from)?;
+        let table = self.0.open_table(tables::INFLIGHT).map_err(Fault::from)?;
         let rows = table.range::<&[u8; 16]>(..).map_err(Fault::from)?;
         rows.map(|row| {
             let id = JobId::from_bytes(*row.map_err(Fault::from)?.0.value());
@@ -168,7 +168,7 @@ impl View {
 
     pub(super) fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
         let mut receivers = Vec::new();
-        for row in self.first_of_each(format::DUE)? {
+        for row in self.first_of_each(tables::DUE)? {
             let (receiver, (rank, at)) = (keys::first(&row), keys::due_at(&row));
             receivers.push((receiver, rank, at));
             if rank == Rank::Live {
@@ -188,18 +188,18 @@ impl View {
     ) -> Result<Vec<JobId>, Error> {
         let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
         let last = keys::due(receiver, rank, now, JobId::MAX);
-        self.ids(format::DUE, (&first, &last), limit)
+        self.ids(tables::DUE, (&first, &last), limit)
     }
 
     pub(super) fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
         let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
         let last = keys::due(receiver, rank, END, JobId::MAX);
-        let row = self.first_in(format::DUE, &first, &last)?;
+        let row = self.first_in(tables::DUE, &first, &last)?;
         Ok(row.map(|row| keys::due_at(&row).1))
     }
 
     pub(super) fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        let table = self.0.open_table(format::WAITING).map_err(Fault::from)?;
+        let table = self.0.open_table(tables::WAITING).map_err(Fault::from)?;
         let row = table.first().map_err(Fault::from)?;
         Ok(row.map(|(key, _)| keys::at(key.value())))
     }

@@ -5,9 +5,9 @@
 use ::redb::TableDefinition;
 
 use super::fault::Fault;
-use super::format;
 use super::keys;
 use super::read::View;
+use super::tables;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::store::scan::{Found, Order, Scan, Walk};
@@ -19,20 +19,20 @@ impl View {
             Walk::Jobs(ids) => self.along_headers(scan, &ids.start.to_bytes(), &ids.end.to_bytes()),
             Walk::Inflight(ids) => {
                 let (start, end) = (ids.start.to_bytes(), ids.end.to_bytes());
-                self.along(scan, format::INFLIGHT, (&start, &end), |key| *key)
+                self.along(scan, tables::INFLIGHT, (&start, &end), |key| *key)
             }
             Walk::Dead(times) => {
                 let (start, end) = (
                     keys::timed(times.start.0, times.start.1),
                     keys::timed(times.end.0, times.end.1),
                 );
-                self.along(scan, format::DEAD, (&start, &end), keys::timed_id)
+                self.along(scan, tables::DEAD, (&start, &end), keys::timed_id)
             }
         }
     }
 
     fn along_headers(&self, scan: &Scan, start: &[u8; 16], end: &[u8; 16]) -> Result<Found, Error> {
-        let rows = self.0.open_table(format::JOB).map_err(Fault::from)?;
+        let rows = self.0.open_table(tables::JOB).map_err(Fault::from)?;
         let range = rows.range::<&[u8; 16]>(start..end).map_err(Fault::from)?;
         let jobs = ordered(scan.order, range).map(|row| {
             let (key, header) = row.map_err(Fault::from)?;

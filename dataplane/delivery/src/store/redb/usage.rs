@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use ::redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableError};
 
 use super::fault::Fault;
-use super::format;
+use super::tables;
 use crate::store::Error;
 use crate::store::codec::wrap::Wrapped;
 use crate::store::codec::{Reader, Writer};
@@ -85,14 +85,14 @@ impl Usage {
     /// Counts again, from every row.
     pub(super) fn recount(txn: &ReadTransaction) -> Result<Self, Error> {
         let mut usage = Self::default();
-        let jobs = txn.open_table(format::JOB).map_err(Fault::from)?;
+        let jobs = txn.open_table(tables::JOB).map_err(Fault::from)?;
         usage.pages = JOB * jobs.len().map_err(Fault::from)?;
         for table in [
-            format::TARGET,
-            format::ARGS,
-            format::RESULT,
-            format::SESSION,
-            format::HANDLE,
+            tables::TARGET,
+            tables::ARGS,
+            tables::RESULT,
+            tables::SESSION,
+            tables::HANDLE,
         ] {
             let rows = match txn.open_table(table) {
                 Err(TableError::TableDoesNotExist(_)) => continue, // of an earlier version
@@ -102,7 +102,7 @@ impl Usage {
                 usage.add(row.map_err(Fault::from)?.1.value());
             }
         }
-        match txn.open_table(format::ATTEMPTS) {
+        match txn.open_table(tables::ATTEMPTS) {
             Err(TableError::TableDoesNotExist(_)) => {} // no commit of this version was made
             rows => {
                 for row in rows.map_err(Fault::from)?.iter().map_err(Fault::from)? {

@@ -147,7 +147,7 @@ impl Writer {
         let before = (self.shared.ledger(), self.shared.space(), self.reclaimed);
         let mut group = Group::open(&txn, (&vault, self.owner), before)?;
         while let Some(op) = self.batch.todo.pop_front() {
-            op.run(&mut group, &mut self.batch.waiters)?;
+            group.run(op, &mut self.batch.waiters)?;
         }
         self.reclaimed = group.reclaimed();
         if group.is_idle() {

@@ -26,10 +26,10 @@ fn refused(never: bool, rule_name: &str, addresses: &[&str]) {
         let address: IpAddr = text.parse().unwrap();
         let egress = any_host(text);
         assert_eq!(asked(&egress, &url(address)), rule_name, "{text} in a URL");
-        let resolved = rule(egress.check_address(Origin::Call, address));
+        let resolved = rule(egress.check_address(NamedBy::Call, address));
         assert_eq!(resolved, rule_name, "{text} behind a name");
-        let author = rule(egress.check_address(Origin::Default, address));
-        let opened = rule(everything.check_address(Origin::Session, address));
+        let author = rule(egress.check_address(NamedBy::Default, address));
+        let opened = rule(everything.check_address(NamedBy::Session, address));
         let expected = if never { rule_name } else { "allowed" };
         assert_eq!((author, opened), (expected, expected), "{text}, opened");
     }

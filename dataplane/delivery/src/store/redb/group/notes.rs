@@ -9,7 +9,7 @@ use crate::id::JobId;
 use crate::job::Job;
 use crate::store::codec;
 use crate::store::redb::fault::Fault;
-use crate::store::redb::format;
+use crate::store::redb::tables;
 use crate::store::seal::Field;
 
 impl Group<'_> {
@@ -34,7 +34,7 @@ impl Group<'_> {
     /// Writes the handle of an execution, or takes it away with the execution. The table is opened only
     /// here, since most jobs never have one.
     pub(super) fn hold(&mut self, id: JobId, handle: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
-        let mut rows = self.txn.open_table(format::HANDLE)?;
+        let mut rows = self.txn.open_table(tables::HANDLE)?;
         if handle.is_some() || !job.has_handle {
             take(&mut rows, Field::Handle, &id.to_bytes(), &mut self.done)?;
         }

@@ -14,9 +14,10 @@ use super::{Failure, Reading};
 use crate::id::JobId;
 use crate::state::{Exec, Push, State};
 use crate::store::codec;
-use crate::store::redb::format::{self, Id};
+use crate::store::redb::format;
 use crate::store::redb::keys;
 use crate::store::redb::read::table;
+use crate::store::redb::tables::{self, Id};
 use crate::store::seal::{Field, Sealer};
 
 /// How often the middle of what cannot be read is tried.
@@ -49,7 +50,7 @@ pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Exported, Failure> {
         high_water: ledger.unwrap_or_default().high_water.0,
     };
     line(out, &head)?;
-    for id in all(&reading, format::JOB, &mut exported.damaged) {
+    for id in all(&reading, tables::JOB, &mut exported.damaged) {
         match guarded(|| job(&reading, JobId::from_bytes(id))) {
             Some(Some(job)) => {
                 exported.jobs += 1;
@@ -74,7 +75,7 @@ fn line(out: &mut dyn Write, line: &impl serde::Serialize) -> Result<(), Failure
 }
 
 fn job(reading: &Reading, id: JobId) -> Option<JobLine> {
-    let raw = raw(reading, format::JOB, id)?;
+    let raw = raw(reading, tables::JOB, id)?;
     let header = codec::decode_job(id, &raw).ok()?;
     let dedupe = guarded(|| reading.view.dedupe_row(header.dedupe).ok().flatten()).flatten();
     let (exec, push) = words(header.state);
@@ -141,7 +142,7 @@ fn raw(
 
 fn sessions(reading: &Reading, damaged: &mut bool) -> Vec<SessionLine> {
     let mut expiries = BTreeMap::new();
-    for row in all(reading, format::SESSION_EXPIRE, damaged) {
+    for row in all(reading, tables::SESSION_EXPIRE, damaged) {
         expiries.insert(keys::timed_id(&row), keys::at(&row).0);
     }
     let mut sessions = Vec::new();

@@ -1,7 +1,7 @@
-//! What the engine reads anew whenever it acts: the live part of a route's `webhook` section.
+//! The live part of a route's `webhook` section, read again at every step.
 //!
 //! The data plane sends a new [`Policy`] through a `tokio::sync::watch` channel when the route
-//! changes. Invariant: nothing in here is copied into a job.
+//! changes; the engine and the sender read it. Invariant: nothing in here is copied into a job.
 
 use std::collections::BTreeMap;
 use std::fmt;

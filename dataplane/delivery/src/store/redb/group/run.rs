@@ -1,0 +1,41 @@
+//! Doing one operation in the group, and what its reply waits for.
+//!
+//! The writer runs every operation here. Invariant: an operation that fails by a row of its own fails alone.
+
+use super::Group;
+use crate::store::Error;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::op::{Op, Reply, Waiter};
+
+impl Group<'_> {
+    /// Does one operation, and adds whoever waits for the commit to `waiters`, also when it fails.
+    pub(in crate::store::redb) fn run(&mut self, op: Op, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
+        match op {
+            Op::Accept(accept, reply) => wait(waiters, reply, self.accept(*accept)),
+            Op::Apply(apply, reply) => wait(waiters, reply, self.apply(*apply)),
+            Op::Start(ids, stamp, reply) => wait(waiters, reply, self.start(&ids, stamp)),
+            Op::ClaimDue(claim, reply) => wait(waiters, reply, self.claim_due(claim)),
+            Op::Sweep(sweep, reply) => wait(waiters, reply, self.sweep(&sweep)),
+            Op::Reclaim(limit, reply) => wait(waiters, reply, self.reclaim(limit)),
+            Op::Swap(swap, reply) => wait(waiters, reply, self.swap_session(&swap)),
+            Op::Close(reply) => wait(waiters, reply, Ok(())),
+        }
+    }
+}
+
+/// A row's fault is the operation's own answer; redb's fault is everybody's.
+fn wait<T: Send + 'static>(
+    waiters: &mut Vec<Waiter>,
+    reply: Reply<T>,
+    done: Result<T, Fault>,
+) -> Result<(), Fault> {
+    let (answer, spoilt) = match done {
+        Ok(answer) => (Ok(answer), Ok(())),
+        Err(Fault::Row(error)) => (Err(error), Ok(())),
+        Err(fault) => (Err(Error::Unknown("the commit failed".to_owned())), Err(fault)),
+    };
+    waiters.push(Box::new(move || {
+        let _ = reply.send(answer); // a caller that left gets no answer
+    }));
+    spoilt
+}
