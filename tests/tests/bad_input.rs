@@ -207,7 +207,7 @@ async fn a_bad_route_is_refused_with_the_place_of_the_mistake() -> Result<()> {
         (
             "a Service on a laptop",
             format!("{HEAD}spec:\n  servers:\n  - {{name: tools, service: {{name: tools, port: 80}}}}\n"),
-            "say --server tools=URL",
+            "pass --server tools=URL",
         ),
     ] {
         let file = dir.path().join("bad.yaml");
