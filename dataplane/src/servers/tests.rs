@@ -51,16 +51,18 @@ async fn events(fake: &Fake, reaction: Reaction) -> Box<Events> {
 
 /// A server that answers every request with this.
 async fn server_that_says(status: u16, kind: &'static str, body: &'static str) -> String {
+    server_with_headers(status, [("content-type", kind), ("x-none", "")], body).await
+}
+
+async fn server_with_headers(
+    status: u16,
+    headers: [(&'static str, &'static str); 2],
+    body: &'static str,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let router = axum::Router::new().fallback(move || async move {
-        (
-            http::StatusCode::from_u16(status).unwrap(),
-            [("content-type", kind)],
-            body,
-        )
-            .into_response()
-    });
+    let status = http::StatusCode::from_u16(status).unwrap();
+    let router = axum::Router::new().fallback(move || async move { (status, headers, body).into_response() });
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
@@ -345,4 +347,25 @@ async fn a_server_that_did_not_change_outlives_a_change_of_the_route() {
     change.send_replace(config("servers: [{name: a, url: \"http://127.0.0.1:1/mcp\"}]"));
     assert!(upstreams.get("b").is_none());
     assert_eq!(upstreams.all().len(), 1);
+}
+
+#[tokio::test]
+async fn retry_after_is_seconds_or_a_date_by_the_servers_own_clock() {
+    let date = "Fri, 27 Nov 2026 08:00:00 GMT";
+    for (asked, wait) in [
+        ("7", 7),
+        (" 7 ", 7),
+        ("Fri, 27 Nov 2026 08:02:00 GMT", 120),
+        ("Thu, 26 Nov 2026 08:00:00 GMT", 0),
+        ("99999999999999999999999", u64::MAX),
+        ("soon", 0),
+    ] {
+        let url = server_with_headers(429, [("retry-after", asked), ("date", date)], "").await;
+        let error = upstream(&url, "5s")
+            .open(&client(1).introduction())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{asked}: {error}");
+        assert_eq!(error.retry_after(), Duration::from_secs(wait), "{asked}");
+    }
 }

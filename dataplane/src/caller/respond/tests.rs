@@ -159,6 +159,15 @@ fn what_is_overloaded_says_when_to_come_back() {
 }
 
 #[test]
+fn a_duration_is_written_as_users_write_it() {
+    let error = Error::Silent {
+        server: "a".into(),
+        limit: Duration::from_millis(5_400_500),
+    };
+    assert!(error.to_string().contains("silent for 1h30m500ms;"), "{error}");
+}
+
+#[test]
 fn a_silent_server_names_both_remedies() {
     let message = silent().object().message;
     assert!(
