@@ -72,6 +72,8 @@ pub struct Server {
     pub max_concurrent_jobs: u32,
     /// Maximum number of jobs that wait for the server.
     pub max_queued_jobs: u32,
+    /// The statuses that prove that the server dispatched nothing.
+    pub not_dispatched: Vec<u16>,
 }
 
 /// An entry of `webhookTools`.
@@ -83,8 +85,8 @@ pub struct WebhookTool {
     pub timeout: Duration,
     /// Maximum number of concurrent executions; `None`: no limit of this entry.
     pub max_concurrent: Option<u32>,
-    /// `None`: it depends on the tool's annotations.
-    pub on_interruption: Option<OnInterruption>,
+    /// What happens when an execution is interrupted.
+    pub on_interruption: OnInterruption,
 }
 
 /// The MCP endpoint that clients connect to.

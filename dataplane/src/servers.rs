@@ -42,6 +42,8 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
     pub max_response: usize,
+    /// The statuses that prove that it dispatched nothing, as the route vouches.
+    pub not_dispatched: Vec<u16>,
 }
 
 /// One server of the route. Cheap to clone; ends its connections with the last clone.

@@ -35,6 +35,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         max_response_size: set(given.max_response_size).bytes(),
         max_concurrent_jobs: set(given.max_concurrent_jobs),
         max_queued_jobs: set(given.max_queued_jobs),
+        not_dispatched: given.not_dispatched.unwrap_or_default(),
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
         name: given.name,
         timeout: span(given.timeout),
         max_concurrent: given.max_concurrent,
-        on_interruption: given.on_interruption,
+        on_interruption: set(given.on_interruption),
     }
 }
 

@@ -8,8 +8,8 @@
 
 use crate::v1alpha1::{
     AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,
-    LogLevel, McpWebhookRouteSpec, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy, Receivers, Retry, Scheme,
-    Server, ServiceRef, Store, Telemetry, Transport, Webhook,
+    LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy,
+    Receivers, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport, Webhook,
 };
 use crate::{Duration, Size};
 
@@ -21,6 +21,7 @@ pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
     }
     for tool in filled.webhook_tools.iter_mut().flatten() {
         duration(&mut tool.timeout, "1h");
+        tool.on_interruption.get_or_insert(OnInterruption::Fail);
     }
     transport(filled.transport.get_or_insert_default());
     webhook(filled.webhook.get_or_insert_default());

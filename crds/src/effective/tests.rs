@@ -46,7 +46,7 @@ fn the_smallest_route_gets_every_default() {
         (seconds(30), 16 << 20, 16, 100_000)
     );
     assert_eq!(route.webhook_tools[0].timeout, seconds(3600));
-    assert_eq!(route.webhook_tools[0].on_interruption, None);
+    assert_eq!(route.webhook_tools[0].on_interruption, OnInterruption::Fail);
     assert_eq!(route.webhook_tools[0].max_concurrent, None);
     assert_eq!(route.transport, transport_defaults());
     assert_eq!(route.webhook, webhook_defaults());

@@ -83,11 +83,8 @@ fn is_required(node: &Value, name: &str) -> bool {
 /// The type in terms of this API.
 fn kind(field: &Value) -> String {
     if let Some(values) = field["enum"].as_array() {
-        return values
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        return values.iter().map(text).collect::<Vec<_>>().join(", ");
     }
     match field["type"].as_str() {
         Some("array") => format!("list of {}", kind(&field["items"])),

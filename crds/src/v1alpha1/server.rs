@@ -51,6 +51,22 @@ pub struct Server {
     #[schemars(range(min = 1, max = 10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_queued_jobs: Option<u32>,
+    /// The HTTP statuses, 429 and 503, that the server and every proxy before it return only for requests that they have
+    /// not started to process. A call that gets one is sent again, also where `onInterruption` is `Fail`. Many proxies
+    /// also return 503 when a server fails during a call: list it only if yours do not. Absent: none.
+    #[schemars(transform = not_dispatched)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_dispatched: Option<Vec<u16>>,
+}
+
+/// The statuses that `notDispatched` may list.
+pub(crate) const NOT_DISPATCHED: [u16; 2] = [429, 503];
+
+fn not_dispatched(schema: &mut schemars::Schema) {
+    schema.insert("maxItems".to_owned(), NOT_DISPATCHED.len().into());
+    schema.insert("x-kubernetes-list-type".to_owned(), "set".into());
+    let item = serde_json::json!({"type": "integer", "enum": NOT_DISPATCHED});
+    schema.insert("items".to_owned(), item);
 }
 
 /// Selects tools of a server.

@@ -25,8 +25,8 @@ pub struct WebhookTool {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent: Option<u32>,
     /// What happens when an execution is interrupted, for example by a restart, and its outcome is unknown. `Fail`: an
-    /// error is delivered. `Retry`: the tool is called again. Absent: `Fail`, unless the tool's annotations set
-    /// `idempotentHint` or `readOnlyHint`.
+    /// error is delivered, so the tool runs at most once. `Retry`: the tool is called again. `Auto`: `Retry` if the
+    /// tool's annotations set `idempotentHint` or `readOnlyHint`, otherwise `Fail`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_interruption: Option<OnInterruption>,
 }
@@ -39,4 +39,6 @@ pub enum OnInterruption {
     Fail,
     /// Call the tool again.
     Retry,
+    /// Believe the annotations of the tool.
+    Auto,
 }

@@ -4,6 +4,7 @@
 
 use super::{Findings, references};
 use crate::form;
+use crate::v1alpha1::server::NOT_DISPATCHED;
 use crate::v1alpha1::{Server, ToolFilter, server};
 
 pub(super) fn check(servers: &[Server], findings: &mut Findings) {
@@ -37,6 +38,21 @@ fn check_server(path: &str, server: &Server, findings: &mut Findings) {
     findings.maybe_range(format_args!("{path}.maxConcurrentJobs"), 1..=1000, jobs);
     let queued = server.max_queued_jobs;
     findings.maybe_range(format_args!("{path}.maxQueuedJobs"), 1..=10_000_000, queued);
+    check_not_dispatched(&format!("{path}.notDispatched"), server, findings);
+}
+
+fn check_not_dispatched(path: &str, server: &Server, findings: &mut Findings) {
+    let statuses = server.not_dispatched.as_deref().unwrap_or_default();
+    for (index, status) in statuses.iter().enumerate() {
+        let known = NOT_DISPATCHED.contains(status);
+        findings.require(known, format_args!("{path}[{index}]"), "must be 429 or 503");
+        let again = statuses[..index].contains(status);
+        findings.require(
+            !again,
+            format_args!("{path}[{index}]"),
+            "is given twice; remove one",
+        );
+    }
 }
 
 fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {

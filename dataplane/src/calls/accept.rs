@@ -102,12 +102,12 @@ impl<'a> Webhook<'a> {
         }
     }
 
-    /// What the route says, else the tool's hints: a tool that may be repeated is.
+    /// What the route says; a server's hints count only where it says so.
     fn on_interruption(&self) -> OnInterruption {
         match self.entry.on_interruption {
-            Some(v1alpha1::OnInterruption::Retry) => OnInterruption::Retry,
-            None if self.tool.repeatable => OnInterruption::Retry,
-            Some(v1alpha1::OnInterruption::Fail) | None => OnInterruption::Fail,
+            v1alpha1::OnInterruption::Retry => OnInterruption::Retry,
+            v1alpha1::OnInterruption::Auto if self.tool.repeatable => OnInterruption::Retry,
+            v1alpha1::OnInterruption::Fail | v1alpha1::OnInterruption::Auto => OnInterruption::Fail,
         }
     }
 

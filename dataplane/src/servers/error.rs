@@ -35,6 +35,8 @@ pub enum Error {
     Busy {
         /// How long it asks to wait; zero where it does not say.
         retry_after: Duration,
+        /// The route lists the status in `notDispatched`.
+        not_dispatched: bool,
     },
     /// The server answered with an HTTP error.
     #[error("the server answered with HTTP status {status}")]
@@ -95,6 +97,7 @@ impl Error {
     pub fn not_dispatched(&self) -> bool {
         match self {
             Self::Rejected { status } => matches!(status, 401 | 405 | 406 | 415),
+            Self::Busy { not_dispatched, .. } => *not_dispatched,
             Self::NoServer(_)
             | Self::Client(_)
             | Self::NotSent(_)
@@ -103,8 +106,7 @@ impl Error {
             | Self::Refused(_)
             | Self::Version(_)
             | Self::NotOpened(_) => true,
-            Self::Busy { .. }
-            | Self::Broken(_)
+            Self::Broken(_)
             | Self::Interrupted
             | Self::TooLarge { .. }
             | Self::Silent(_)
@@ -125,7 +127,7 @@ impl Error {
     /// How long the server asked to wait; zero where it did not say.
     pub fn retry_after(&self) -> Duration {
         match self {
-            Self::Busy { retry_after } => *retry_after,
+            Self::Busy { retry_after, .. } => *retry_after,
             Self::NotOpened(cause) => cause.retry_after(),
             _ => Duration::ZERO,
         }

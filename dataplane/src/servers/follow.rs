@@ -97,5 +97,6 @@ fn endpoint(server: &Server) -> Option<Endpoint> {
         url: Url::parse(&server.url).ok()?,
         timeout: server.timeout,
         max_response: usize::try_from(server.max_response_size).unwrap_or(usize::MAX),
+        not_dispatched: server.not_dispatched.clone(),
     })
 }

@@ -138,17 +138,24 @@ async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result
     Ok((body.freeze(), true))
 }
 
-/// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).
-pub(super) fn busy(response: &Response) -> Option<Error> {
-    let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-    let header = |name| response.headers().get(name)?.to_str().ok();
-    let now = header(DATE)
-        .and_then(schedule::http_date)
-        .unwrap_or(Millis(u64::MAX));
-    let retry_after = header(RETRY_AFTER).and_then(|asked| schedule::retry_after(asked, now));
-    no_room.contains(&response.status()).then(|| Error::Busy {
-        retry_after: retry_after.unwrap_or_default(),
-    })
+impl Upstream {
+    /// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).
+    pub(super) fn busy(&self, response: &Response) -> Option<Error> {
+        let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        let header = |name| response.headers().get(name)?.to_str().ok();
+        let now = header(DATE)
+            .and_then(schedule::http_date)
+            .unwrap_or(Millis(u64::MAX));
+        let retry_after = header(RETRY_AFTER).and_then(|asked| schedule::retry_after(asked, now));
+        no_room.contains(&response.status()).then(|| Error::Busy {
+            retry_after: retry_after.unwrap_or_default(),
+            not_dispatched: self
+                .0
+                .endpoint
+                .not_dispatched
+                .contains(&response.status().as_u16()),
+        })
+    }
 }
 
 fn said_length(response: &Response) -> Option<usize> {

@@ -105,7 +105,7 @@ impl Upstream {
         if maybe_older && self.offers_legacy_sse().await {
             return Error::LegacySseTransport;
         }
-        if let Some(busy) = http::busy(&response) {
+        if let Some(busy) = self.busy(&response) {
             return busy;
         }
         let body = http::beginning(response).await;

@@ -212,7 +212,7 @@ impl ServerSession {
     /// What an HTTP error means, and the beginning of its body.
     async fn refusal(&self, response: Response) -> (Error, Bytes) {
         let status = response.status();
-        let busy = http::busy(&response);
+        let busy = self.0.upstream.busy(&response);
         let said = http::beginning(response).await;
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {

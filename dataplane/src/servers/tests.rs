@@ -350,6 +350,30 @@ async fn a_server_that_did_not_change_outlives_a_change_of_the_route() {
 }
 
 #[tokio::test]
+async fn a_busy_server_dispatched_nothing_only_where_the_route_vouches_for_it() {
+    let fake = Fake::start(&["t"]).await;
+    for (vouched, status, not_dispatched) in [
+        ("", 503, false),
+        (", notDispatched: [429]", 503, false),
+        (", notDispatched: [503]", 503, true),
+        (", notDispatched: [429, 503]", 429, true),
+    ] {
+        let (upstreams, _change) = upstreams(&format!(
+            "servers: [{{name: s, url: \"{}\"{vouched}}}]",
+            fake.url()
+        ));
+        fake.on("t", [Reaction::Status(status, "busy")]);
+        let line = lines::visiting(&upstreams.get("s").unwrap());
+        let error = line.send(call("t")).await.unwrap_err();
+        assert_eq!(
+            error.not_dispatched(),
+            not_dispatched,
+            "{vouched} {status}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn retry_after_is_seconds_or_a_date_by_the_servers_own_clock() {
     let date = "Fri, 27 Nov 2026 08:00:00 GMT";
     for (asked, wait) in [

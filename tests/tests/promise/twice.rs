@@ -41,6 +41,8 @@ const ROWS: &[(u16, &str, i64)] = &[
     (504, "", UNKNOWN),
 ];
 const UNKNOWN: i64 = -31003;
+/// A call that finds the server at capacity once, and is not run then.
+const FULL: usize = 1000;
 const CHARGED: &str =
     r#"{"jsonrpc":"2.0","id":ID,"error":{"code":1,"message":"charged, but the session broke"}}"#;
 /// Two rounds of any back-off: what is sent again is sent again by then.
@@ -79,6 +81,29 @@ async fn a_call_that_may_run_once_runs_once_whatever_a_proxy_answers() -> Result
             .copied();
         assert_eq!(ran, Some(1), "{status} {body}");
     }
+    Ok(())
+}
+
+/// The route may vouch for a server that answers 503 only before it runs anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_that_the_route_vouches_for_lets_the_call_be_sent_again() -> Result<()> {
+    let (server, runs, _serving) = proxy().await?;
+    let receiver = Receiver::willing().await?;
+    let dir = tempfile::tempdir()?;
+    let route = route(&server, "charge", &receiver.url("/hook"), "{max: 0}");
+    let listed = route.replace(
+        &format!("url: \"{server}\""),
+        &format!("url: \"{server}\", notDispatched: [503]"),
+    );
+    let gateway = DataPlane::start(dir.path(), &listed, &[]).await?;
+    let session = Session::open(&gateway.url(), None).await?;
+    let reply = session.call(1, "charge", &json!({"row": FULL})).await?;
+    reply.job().with_context(|| reply.json().to_string())?;
+    let posts = receiver.answered(1, SOON).await;
+    let told = answers(&posts, 1);
+    assert_eq!(told[0]["result"], json!({"content": []}), "{told:?}");
+    let asked = runs.lock().unwrap_or_else(PoisonError::into_inner)[&FULL];
+    assert_eq!(asked, 2, "refused once, then run");
     Ok(())
 }
 
@@ -126,12 +151,14 @@ async fn answer(State(runs): State<Runs>, body: String) -> Response {
 fn ran(runs: &Runs, message: &Value) -> Response {
     let row = message["params"]["arguments"]["row"].as_u64().unwrap_or_default();
     let row = usize::try_from(row).unwrap_or_default();
-    *runs
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(row)
-        .or_default() += 1;
-    let (status, body, _) = ROWS[row];
+    let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = runs.entry(row).or_default();
+    *count += 1;
+    let (status, body) = match (row, *count) {
+        (FULL, 1) => (503, "at capacity"),
+        (FULL, _) => (200, r#"{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}"#),
+        _ => (ROWS[row].0, ROWS[row].1),
+    };
     let body = body.replace("ID", &message["id"].to_string());
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
     (status, [("content-type", "application/json")], body).into_response()

@@ -87,15 +87,15 @@ async fn what_acceptance_writes_down() {
     assert_eq!(call.timeout.as_secs(), 7200);
     assert_eq!(
         call.on_interruption,
-        OnInterruption::Retry,
-        "the tool is idempotent"
+        OnInterruption::Fail,
+        "a hint counts only where the route says Auto"
     );
     let target = call.target.unwrap();
     assert_eq!((target.url.as_str(), target.named_by), (NAMED, NamedBy::Session));
 }
 
 #[tokio::test]
-async fn a_tool_that_says_nothing_runs_once_unless_the_route_says_otherwise() {
+async fn a_tool_runs_once_unless_the_route_says_otherwise() {
     for (route, meta, expect) in [
         (OPEN, named(), OnInterruption::Fail),
         (OWN, json!({}), OnInterruption::Retry),
@@ -103,6 +103,19 @@ async fn a_tool_that_says_nothing_runs_once_unless_the_route_says_otherwise() {
         let gateway = Gateway::start(route).await;
         gateway.client(meta).await.call(1, "p_batch", json!({})).await;
         assert_eq!(begun(&gateway, 1).await[0].1.on_interruption, expect);
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_says_auto_believes_the_tools_hints() {
+    let auto = OPEN.replace("timeout: 2h", "onInterruption: Auto");
+    for (tool, expect) in [
+        ("p_batch", OnInterruption::Fail),
+        ("p_safe_batch", OnInterruption::Retry),
+    ] {
+        let gateway = Gateway::start(&auto).await;
+        gateway.client(named()).await.call(1, tool, json!({})).await;
+        assert_eq!(begun(&gateway, 1).await[0].1.on_interruption, expect, "{tool}");
     }
 }
 

@@ -52,33 +52,77 @@ mod tests {
 
     const BUSY: Error = Error::Busy {
         retry_after: Duration::from_secs(7),
+        not_dispatched: false,
     };
-    const UNKNOWN: Next = Next::End(End::Unknown);
-    const NOT_SENT: Next = Next::NotSent {
-        retry_after: Duration::ZERO,
-    };
-
-    fn status(status: u16) -> Error {
-        Error::Rejected { status }
-    }
 
     fn opening(cause: Error) -> Error {
         Error::NotOpened(Box::new(cause))
     }
 
+    /// The error that a row of the table is about.
+    fn error(row: &str) -> Error {
+        match row {
+            "no connection" => Error::NoServer("a".to_owned()), // a refused connection cannot be made by hand
+            "no session with the server" => opening(BUSY),
+            "unknown session" => Error::SessionLost,
+            "a connection that broke" | "a stream that ended early" => Error::Interrupted,
+            "something that is not MCP" => Error::Protocol("x"),
+            "an answer over the limit" => Error::TooLarge { limit: 1 },
+            status => {
+                let listed = status.ends_with(", listed in `notDispatched`");
+                let number = status.trim_start_matches("status ").split(',').next();
+                answered(number.and_then(|number| number.parse().ok()).expect(row), listed)
+            }
+        }
+    }
+
+    fn answered(status: u16, not_dispatched: bool) -> Error {
+        let retry_after = Duration::ZERO;
+        match status {
+            429 | 503 => Error::Busy {
+                retry_after,
+                not_dispatched,
+            },
+            status => Error::Rejected { status },
+        }
+    }
+
+    fn words(next: Next) -> &'static str {
+        match next {
+            Next::NotSent { .. } => "sent again",
+            Next::Later { .. } => "sent again later",
+            Next::Again { interrupted: true } => "sent again, 3 times in all",
+            Next::Again { interrupted: false } => "sent again at once",
+            Next::End(End::Unknown) => "ends as `unknown`",
+            Next::End(End::Error) => "ends as `error`",
+            Next::End(End::TooLarge) => "ends as `too_large`",
+            Next::End(_) => "ends otherwise",
+        }
+    }
+
     #[test]
-    fn a_status_proves_that_nothing_was_dispatched_only_where_it_can_come_from_nobody_else() {
-        for certain in [401, 405, 406, 415] {
-            assert_eq!(next(&status(certain), Fail, 0), NOT_SENT, "{certain}");
-            assert_eq!(next(&status(certain), Retry, 0), NOT_SENT, "{certain}");
+    fn the_table_in_the_docs_is_what_happens() {
+        let docs = include_str!("../../../../docs/at-most-once.md");
+        let rows = docs.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+        let mut count = 0;
+        for row in rows {
+            let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+            let [what, fail, retry] = cells[..] else {
+                panic!("{row}")
+            };
+            assert_eq!(words(next(&error(what), Fail, 0)), fail, "{what}, Fail");
+            assert_eq!(words(next(&error(what), Retry, 0)), retry, "{what}, Retry");
+            count += 1;
         }
-        for perhaps in [
-            300, 307, 400, 403, 404, 408, 409, 413, 421, 422, 425, 499, 500, 502, 504, 599,
-        ] {
-            assert_eq!(next(&status(perhaps), Fail, 0), UNKNOWN, "{perhaps}");
+        assert_eq!(count, 29);
+    }
+
+    #[test]
+    fn no_other_status_lets_a_call_that_may_run_once_be_sent_again() {
+        for status in (300..=599).filter(|status| !matches!(status, 401 | 405 | 406 | 415)) {
+            let next = next(&answered(status, false), Fail, 0);
+            assert_eq!(next, Next::End(End::Unknown), "{status}");
         }
-        assert_eq!(next(&BUSY, Fail, 0), UNKNOWN, "429 and 503");
-        assert_eq!(next(&Error::SessionLost, Fail, 0), NOT_SENT);
     }
 
     #[test]
@@ -91,25 +135,15 @@ mod tests {
             Error::Protocol("x"),
             Error::Rejected { status: 500 },
         ] {
-            assert_eq!(next(&opening(error), Fail, 0), NOT_SENT);
+            assert_eq!(words(next(&opening(error), Fail, 0)), "sent again");
         }
     }
 
     #[test]
-    fn a_call_that_may_run_again_waits_ends_or_is_sent_again() {
-        let retry_after = Duration::from_secs(7);
-        assert_eq!(next(&BUSY, Retry, 0), Next::Later { retry_after });
-        assert_eq!(next(&status(422), Retry, 0), Next::End(End::Error));
-        assert_eq!(next(&status(502), Retry, 0), Next::Again { interrupted: true });
-        assert_eq!(next(&status(502), Retry, 2), UNKNOWN);
-    }
-
-    #[test]
     fn what_may_have_run_once_is_never_taken_for_what_did_not() {
-        assert_eq!(
-            next(&Error::SessionLost, Retry, 1),
-            Next::Again { interrupted: false }
-        );
-        assert_eq!(next(&opening(BUSY), Retry, 1), Next::Again { interrupted: false });
+        let at_once = Next::Again { interrupted: false };
+        assert_eq!(next(&Error::SessionLost, Retry, 1), at_once);
+        assert_eq!(next(&opening(BUSY), Retry, 1), at_once);
+        assert_eq!(next(&answered(502, false), Retry, 2), Next::End(End::Unknown));
     }
 }
