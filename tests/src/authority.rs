@@ -29,7 +29,16 @@ impl Authority {
 
     /// A TLS server of this name.
     pub fn server(&self, name: &str) -> Result<TlsAcceptor> {
-        self.issue(&CertificateParams::new(vec![name.to_owned()])?)
+        Ok(acceptor(
+            self.issue(&CertificateParams::new(vec![name.to_owned()])?)?,
+        ))
+    }
+
+    /// The same, offering HTTP/2 before HTTP/1.1.
+    pub fn http2_server(&self, name: &str) -> Result<TlsAcceptor> {
+        let mut config = self.issue(&CertificateParams::new(vec![name.to_owned()])?)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(acceptor(config))
     }
 
     /// The same, with a certificate of the past.
@@ -37,10 +46,10 @@ impl Authority {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2020, 2, 1);
-        self.issue(&params)
+        Ok(acceptor(self.issue(&params)?))
     }
 
-    fn issue(&self, params: &CertificateParams) -> Result<TlsAcceptor> {
+    fn issue(&self, params: &CertificateParams) -> Result<ServerConfig> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.0)?;
@@ -48,6 +57,10 @@ impl Authority {
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(config)
     }
+}
+
+fn acceptor(config: ServerConfig) -> TlsAcceptor {
+    TlsAcceptor::from(Arc::new(config))
 }

@@ -157,6 +157,8 @@ impl HttpSender {
             let guard = Guarded::new(lookup, Arc::clone(&egress), named_by, self.lookups.clone());
             Client::builder()
                 .dns_resolver(Arc::new(guard))
+                // A frozen HTTP/2 connection would take every delivery to its host with it.
+                .http1_only()
                 .redirect(redirect::Policy::none())
                 .no_proxy()
                 .referer(false)

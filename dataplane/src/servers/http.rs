@@ -32,6 +32,8 @@ pub(super) fn build() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .user_agent(concat!("asyncmcp/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
+        // A frozen HTTP/2 connection would take every call of its server with it.
+        .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())

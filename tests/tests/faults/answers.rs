@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use asyncmcp_tests::authority::Authority;
+use asyncmcp_tests::dataplane::Launch;
 use asyncmcp_tests::fault::{Fault, FaultyReceiver};
 
-use crate::ending::Stage;
+use crate::ending::{Setting, Stage};
 
 #[tokio::test]
 async fn a_redirect_is_never_followed() -> Result<()> {
@@ -17,6 +19,28 @@ async fn a_redirect_is_never_followed() -> Result<()> {
     let story = ["retry 307 http_3xx", "retry 307 http_3xx", "dead 307 http_3xx"];
     stage.ends_as(&story).await?;
     assert_eq!((receiver.seen().len(), elsewhere.connections()), (3, 0));
+    Ok(())
+}
+
+/// A frozen HTTP/2 connection carries every delivery to its host, and nothing notices that it is dead; of HTTP/1.1
+/// connections each attempt that hangs has its own.
+#[tokio::test]
+async fn a_receiver_that_offers_http2_gets_http1() -> Result<()> {
+    let authority = Authority::new()?;
+    let receiver =
+        FaultyReceiver::start_with([Fault::status(200)], Some(authority.http2_server("127.0.0.1")?)).await?;
+    let url = receiver.url("127.0.0.1");
+    let stage = Stage::open_as(Setting::of(&url), |dir| {
+        let roots = dir.join("roots.pem");
+        authority.write(&roots)?;
+        Ok(Launch {
+            env: vec![("SSL_CERT_FILE".to_owned(), roots.display().to_string())],
+            ..Launch::default()
+        })
+    })
+    .await?;
+    stage.call(None).await?;
+    stage.ends_as(&["delivered 200"]).await?;
     Ok(())
 }
 
