@@ -14,7 +14,7 @@ pub mod space;
 mod codec;
 #[cfg(test)]
 mod conformance;
-mod lanes;
+mod queue_counts;
 pub(crate) mod roles;
 
 use std::time::Duration;

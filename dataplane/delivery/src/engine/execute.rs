@@ -1,9 +1,8 @@
 //! The execution loop: which queued jobs begin.
 //!
-//! Each server has a lane with its own room; within a lane the clients take turns, and a job whose tool
-//! has no room lets its client's next ones pass, as far as [`LOOK_AHEAD`]. Invariant: the
-//! lanes are read from the store each time; all that is remembered is whose turn it was, and since
-//! when a server has been gone from the route.
+//! Each server has a queue and capacity of its own. Within a queue the clients take turns, and a job whose tool has no
+//! capacity lets its client's next [`LOOK_AHEAD`] jobs pass. Invariant: the queues are read from the store each time;
+//! all that is remembered is whose turn it was, and since when a server has been gone from the route.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use crate::store::{self, Claim, Claimed};
 
 /// How long queued jobs wait for a server that is gone from the route.
 const GONE: Duration = Duration::from_mins(10);
-/// How often the lanes of servers that are gone are looked at, if nothing else wakes the loop.
+/// How often the queues of servers that are gone are checked, if nothing else wakes the loop.
 const IDLE: Duration = Duration::from_secs(30);
 /// The same while the store has no room for executions.
 const SHORT_OF_ROOM: Duration = Duration::from_secs(1);
@@ -159,7 +158,7 @@ struct Turn {
 }
 
 /// A server's queue, as one batch sees it.
-struct Lane {
+struct Queue {
     server: Key,
     gone: bool,
     room: usize,
@@ -168,53 +167,53 @@ struct Lane {
 /// What the loop remembers between batches.
 #[derive(Default)]
 struct Turns {
-    /// The client served last, per lane.
+    /// The client served last, per queue.
     served: HashMap<Key, Key>,
-    /// Lanes of servers that are not in the route, and since when.
+    /// Queues of servers that are not in the route, and since when.
     gone: HashMap<Key, Instant>,
 }
 
 impl Turns {
     async fn next(&mut self, core: &Core) -> Result<Vec<Turn>, store::Error> {
         let mut batch = Vec::new();
-        let lanes = core.store.lanes().await?;
-        self.served.retain(|server, _| lanes.contains(server));
-        self.gone.retain(|server, _| lanes.contains(server));
-        for server in lanes {
+        let servers = core.store.queued_servers().await?;
+        self.served.retain(|server, _| servers.contains(server));
+        self.gone.retain(|server, _| servers.contains(server));
+        for server in servers {
             let gone = self.is_gone(core, server);
             let room = if gone {
                 FAREWELLS
             } else {
                 room(core, server, batch.len())
             };
-            self.take(core, Lane { server, gone, room }, &mut batch).await?;
+            self.take(core, Queue { server, gone, room }, &mut batch).await?;
         }
         Ok(batch)
     }
 
     /// Takes one job of each client in turn, then a second, until there is no room or no job.
-    async fn take(&mut self, core: &Core, lane: Lane, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
+    async fn take(&mut self, core: &Core, queue: Queue, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
         let (mut asked, mut clients) = (HashSet::new(), VecDeque::new());
-        let full = batch.len() + lane.room;
-        let mut after = self.served.get(&lane.server).copied();
+        let full = batch.len() + queue.room;
+        let mut after = self.served.get(&queue.server).copied();
         while batch.len() < full {
-            let next = core.store.next_queued(lane.server, after).await?;
+            let next = core.store.next_queued(queue.server, after).await?;
             let Some((client, _)) = next.filter(|(client, _)| asked.insert(*client)) else {
                 break;
             };
-            let queued = core.store.queued(lane.server, client, LOOK_AHEAD).await?;
+            let queued = core.store.queued(queue.server, client, LOOK_AHEAD).await?;
             let mut queued = VecDeque::from(queued);
             after = Some(client);
-            if take_one(core, &lane, &mut queued, batch).await? {
-                self.served.insert(lane.server, client);
+            if take_one(core, &queue, &mut queued, batch).await? {
+                self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
         }
         while batch.len() < full
             && let Some((client, mut queued)) = clients.pop_front()
         {
-            if take_one(core, &lane, &mut queued, batch).await? {
-                self.served.insert(lane.server, client);
+            if take_one(core, &queue, &mut queued, batch).await? {
+                self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
         }
@@ -234,7 +233,7 @@ impl Turns {
 /// Takes the first of a client's jobs that may begin; says whether there was one.
 async fn take_one(
     core: &Core,
-    lane: &Lane,
+    queue: &Queue,
     queued: &mut VecDeque<JobId>,
     batch: &mut Vec<Turn>,
 ) -> Result<bool, store::Error> {
@@ -247,16 +246,16 @@ async fn take_one(
                 core.set_aside(id, &error);
                 continue;
             }
-            limit => limit?.filter(|_| !lane.gone),
+            limit => limit?.filter(|_| !queue.gone),
         };
         let taken =
             |tools| core.running.of(tools) + batch.iter().filter(|turn| turn.tools == Some(tools)).count();
         if limit.is_none_or(|limit| taken(limit.tools) < limit.room) {
             batch.push(Turn {
                 id,
-                server: lane.server,
+                server: queue.server,
                 tools: limit.map(|limit| limit.tools),
-                gone: lane.gone,
+                gone: queue.gone,
             });
             return Ok(true);
         }

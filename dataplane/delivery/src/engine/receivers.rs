@@ -6,8 +6,8 @@
 //! only a row in the store.
 
 mod breaker;
-mod lane;
 mod rate;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 pub(super) use self::breaker::Sample;
 use self::breaker::Term;
-use self::lane::Lane;
+use self::state::ReceiverState;
 use crate::clock::Millis;
 use crate::job::{Key, Rank};
 use crate::policy::PerReceiver;
@@ -35,14 +35,14 @@ pub(super) struct Receivers {
 
 #[derive(Default)]
 struct State {
-    lanes: BTreeMap<Key, Lane>,
+    entries: BTreeMap<Key, ReceiverState>,
     /// Attempts under way in all.
     in_flight: usize,
 }
 
 impl State {
-    fn lane(&mut self, receiver: Key) -> &mut Lane {
-        self.lanes.entry(receiver).or_default()
+    fn entry(&mut self, receiver: Key) -> &mut ReceiverState {
+        self.entries.entry(receiver).or_default()
     }
 
     fn is_full(&self) -> bool {
@@ -74,10 +74,10 @@ impl Receivers {
     /// Notes that a delivery is due at `at`.
     pub(super) fn schedule(&self, receiver: Key, rank: Rank, at: Millis) {
         let mut state = self.state();
-        let lane = state.lane(receiver);
+        let entry = state.entry(receiver);
         let next = match rank {
-            Rank::Live => &mut lane.next,
-            Rank::Replayed => &mut lane.replayed,
+            Rank::Live => &mut entry.next,
+            Rank::Replayed => &mut entry.replayed,
         };
         if next.is_none_or(|next| at < next) {
             *next = Some(at);
@@ -88,16 +88,16 @@ impl Receivers {
     /// Leaves the receiver alone until `until`.
     pub(super) fn block(&self, receiver: Key, until: Millis) {
         let mut state = self.state();
-        let lane = state.lane(receiver);
-        lane.blocked_until = lane.blocked_until.max(Some(until));
+        let entry = state.entry(receiver);
+        entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
     /// Counts a fault of ours, or forgets them all; says how many there were in a row before.
     pub(super) fn fault(&self, receiver: Key, ours: bool) -> u32 {
         let mut state = self.state();
-        let lane = state.lane(receiver);
-        let before = lane.faults;
-        lane.faults = if ours { before.saturating_add(1) } else { 0 };
+        let entry = state.entry(receiver);
+        let before = entry.faults;
+        entry.faults = if ours { before.saturating_add(1) } else { 0 };
         before
     }
 
@@ -110,9 +110,9 @@ impl Receivers {
     ) -> Option<Slot> {
         let mut state = self.state();
         let full = state.is_full();
-        let lane = state.lane(receiver);
-        let others_wait = lane.next.is_some_and(|next| next <= now);
-        if full || others_wait || !lane.is_free(now, limits) {
+        let entry = state.entry(receiver);
+        let others_wait = entry.next.is_some_and(|next| next <= now);
+        if full || others_wait || !entry.is_free(now, limits) {
             return None;
         }
         Some(self.take(&mut state, receiver, now, limits))
@@ -122,22 +122,25 @@ impl Receivers {
     /// replayed deliveries where there is room for them: whoever asked looks it up and schedules it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
-        state.lanes.retain(|_, lane| !lane.is_idle(now, limits));
-        let ready = state.lanes.iter().filter(|(_, lane)| lane.is_ready(now, limits));
+        state.entries.retain(|_, entry| !entry.is_idle(now, limits));
+        let ready = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.is_ready(now, limits));
         let ready: Vec<Key> = ready.map(|(receiver, _)| *receiver).collect();
         let mut claimed = Vec::new();
         for receiver in ready {
             if state.is_full() {
                 break;
             }
-            let lane = state.lane(receiver);
-            lane.next = None;
-            let replays = lane.replays(now, limits);
+            let entry = state.entry(receiver);
+            entry.next = None;
+            let replays = entry.replays(now, limits);
             if replays > 0 {
-                lane.replayed = None;
+                entry.replayed = None;
             }
             let mut slots = Vec::new();
-            while state.lane(receiver).is_free(now, limits) && !state.is_full() {
+            while state.entry(receiver).is_free(now, limits) && !state.is_full() {
                 slots.push(self.take(&mut state, receiver, now, limits));
             }
             claimed.push(Turn {
@@ -152,25 +155,29 @@ impl Receivers {
     /// When the next receiver's turn is; `None` while there is nothing to send or no room at all.
     pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let state = self.state();
-        let turns = state.lanes.values().filter_map(|lane| lane.turn(limits));
+        let turns = state.entries.values().filter_map(|entry| entry.turn(limits));
         turns.min().filter(|_| !state.is_full())
     }
 
     /// How many receivers get less than everything because their breaker is open, or half open.
     pub(super) fn open_breakers(&self) -> usize {
-        self.state().lanes.values().filter(|lane| lane.is_open()).count()
+        self.state()
+            .entries
+            .values()
+            .filter(|entry| entry.is_open())
+            .count()
     }
 
     /// How many receivers are remembered.
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        self.state().lanes.len()
+        self.state().entries.len()
     }
 
     /// The receivers that get nothing at present because their breaker is open.
     pub(super) fn left_alone(&self) -> Vec<Key> {
         let state = self.state();
-        let shut = state.lanes.iter().filter(|(_, lane)| lane.is_shut());
+        let shut = state.entries.iter().filter(|(_, entry)| entry.is_shut());
         shut.map(|(receiver, _)| *receiver).collect()
     }
 
@@ -185,7 +192,7 @@ impl Receivers {
             receivers: Arc::clone(self),
             receiver,
             limits: *limits,
-            term: state.lane(receiver).take(now, limits),
+            term: state.entry(receiver).take(now, limits),
             begun: None,
         }
     }
@@ -200,18 +207,18 @@ impl Slot {
     pub(super) fn begin(&mut self, rank: Rank) {
         self.begun = Some(rank);
         if rank == Rank::Replayed {
-            self.receivers.state().lane(self.receiver).replaying += 1;
+            self.receivers.state().entry(self.receiver).replaying += 1;
         }
     }
 
     /// Notes what the attempt said about the receiver; says whether its breaker opened or closed by it.
     pub(super) fn sample(&self, sample: Sample, now: Millis) -> bool {
         let mut state = self.receivers.state();
-        let lane = state.lane(self.receiver);
+        let entry = state.entry(self.receiver);
         if self.limits.breaker {
-            lane.sample(self.term, sample, now)
+            entry.sample(self.term, sample, now)
         } else {
-            lane.close();
+            entry.close();
             false
         }
     }
@@ -222,9 +229,9 @@ impl Drop for Slot {
         let mut state = self.receivers.state();
         let was_full = state.is_full();
         state.in_flight -= 1;
-        let lane = state.lane(self.receiver);
-        lane.give_back(self.begun, &self.limits);
-        if lane.next.is_some() || lane.replayed.is_some() || was_full {
+        let entry = state.entry(self.receiver);
+        entry.give_back(self.begun, &self.limits);
+        if entry.next.is_some() || entry.replayed.is_some() || was_full {
             self.receivers.changed.notify_one();
         }
     }

@@ -70,8 +70,8 @@ macro_rules! suite {
             }
             queries {
                 lists_the_servers_that_jobs_are_queued_for,
-                goes_round_the_clients_of_a_lane,
-                lists_the_oldest_of_one_client_in_a_lane,
+                goes_round_the_clients_of_a_queue,
+                lists_the_oldest_of_one_client_in_a_queue,
                 lists_due_jobs_in_order_up_to_now,
                 knows_each_receivers_earliest_delivery,
                 keeps_replayed_deliveries_apart_from_live_ones,

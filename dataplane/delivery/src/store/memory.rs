@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard};
 use bytes::Bytes;
 
 use self::index::Index;
-use super::lanes::Lanes;
 use super::metrics::Metrics;
+use super::queue_counts::QueueCounts;
 use super::{Acceptance, Claim, ClaimDue, Claimed, Counts, Due, Error, SessionRow};
 use crate::clock::Millis;
 use crate::history::Entry;
@@ -41,7 +41,7 @@ struct State {
     counts: Counts,
     /// How many jobs of each client are pending; no client with none.
     pending: BTreeMap<Key, u64>,
-    lanes: Lanes,
+    queues: QueueCounts,
     /// What all records weigh.
     taken: u64,
     budget: Option<u64>,
@@ -146,7 +146,7 @@ impl State {
         if self.pending_of(job.client) >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
-        if self.lanes.queued_for(job.server) >= new.max_queued {
+        if self.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
         }
         let record = Record {
@@ -303,7 +303,7 @@ impl State {
         }
         self.counts
             .shift(before.map(|job| job.state), after.map(|job| job.state));
-        self.lanes.shift(before, after);
+        self.queues.shift(before, after);
         let pending = |job: Option<&Job>| Some(job?.client).filter(|_| job.is_some_and(Job::is_pending));
         match (pending(before), pending(after)) {
             (None, Some(client)) => *self.pending.entry(client).or_default() += 1,

@@ -60,7 +60,7 @@ pub trait Jobs: Send + Sync + 'static {
 #[async_trait]
 pub trait Queues: Send + Sync + 'static {
     /// The servers that jobs are queued for. O(servers).
-    async fn lanes(&self) -> Result<Vec<Key>, Error>;
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error>;
 
     /// The oldest queued job of the next client after `after` in the queue of `server`, going round;
     /// taking each answer's client as the next `after` is fair to all clients.

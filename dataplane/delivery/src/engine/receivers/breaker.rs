@@ -1,7 +1,7 @@
 //! The breaker of one receiver: after enough failures it is left alone, then tried with one attempt, two,
 //! four and eight before it gets everything again.
 //!
-//! [`super::Lane`] asks it for room and tells it of every attempt. Invariant: pure, of constant size, and
+//! [`super::ReceiverState`] asks it for room and tells it of every attempt. Invariant: pure, of constant size, and
 //! an attempt that began before the last change of state says nothing any more.
 
 use std::time::Duration;

@@ -199,8 +199,8 @@ impl Jobs for Disk {
 
 #[async_trait]
 impl Queues for Disk {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.read(self.memory().lanes()).await
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.read(self.memory().queued_servers()).await
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

@@ -159,8 +159,8 @@ impl Jobs for Flaky {
 
 #[async_trait]
 impl Queues for Flaky {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.up()?.lanes().await
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.up()?.queued_servers().await
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

@@ -65,8 +65,8 @@ impl Jobs for Memory {
 
 #[async_trait]
 impl Queues for Memory {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        Ok(self.open()?.index.lanes())
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        Ok(self.open()?.index.queued_servers())
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

@@ -19,7 +19,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
 use crate::state::{Exec, Push};
-use crate::store::lanes::Lanes;
+use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, codec};
 
@@ -44,7 +44,7 @@ struct Expected {
     sessions: u64,
     pending: BTreeMap<Key, u64>,
     counts: Counts,
-    lanes: Lanes,
+    queues: QueueCounts,
 }
 
 /// Compares everything; the first finding is the error.
@@ -97,7 +97,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     }
     expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
-    expected.lanes.shift(None, Some(job));
+    expected.queues.shift(None, Some(job));
     if job.is_pending() {
         *expected.pending.entry(job.client).or_default() += 1;
     }
@@ -116,11 +116,13 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
 
 fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
     let (id, rows) = (job.id, job.rows());
-    let lane = rows.queued.map(|(server, client)| keys::lane(server, client, id));
+    let queue = rows
+        .queued
+        .map(|(server, client)| keys::queued(server, client, id));
     let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
-    row(view, tables::EXEC, lane, &mut expected.exec)?;
+    row(view, tables::EXEC, queue, &mut expected.exec)?;
     row(view, tables::INFLIGHT, inflight, &mut expected.inflight)?;
     row(view, tables::DUE, due, &mut expected.due)?;
     row(view, tables::WAITING, timed(rows.waiting), &mut expected.waiting)?;
@@ -207,12 +209,15 @@ fn length<const N: usize, V: Value + 'static>(
 
 fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     let ledger = format::ledger(&view.0)?;
-    let Expected { counts, lanes, .. } = expected;
+    let Expected { counts, queues, .. } = expected;
     agree(ledger.counts == *counts, || {
         format!("the ledger says {:?}, and the jobs are {counts:?}", ledger.counts)
     })?;
-    agree(ledger.lanes == *lanes, || {
-        format!("the ledger says {:?}, and the queues are {lanes:?}", ledger.lanes)
+    agree(ledger.queues == *queues, || {
+        format!(
+            "the ledger says {:?}, and the queues are {queues:?}",
+            ledger.queues
+        )
     })?;
     let usage = Usage::recount(&view.0)?;
     agree(ledger.usage == usage, || {

@@ -230,11 +230,14 @@ impl<'txn> Group<'txn> {
 
     /// Moves the index rows of a job.
     fn refile(&mut self, id: JobId, before: &Rows, after: &Rows) -> Result<(), Fault> {
-        let lane = |rows: &Rows| rows.queued.map(|(server, client)| keys::lane(server, client, id));
+        let queue = |rows: &Rows| {
+            rows.queued
+                .map(|(server, client)| keys::queued(server, client, id))
+        };
         let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
         let due = |rows: &Rows| rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
         let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
-        swap(&mut self.exec, lane(before), lane(after))?;
+        swap(&mut self.exec, queue(before), queue(after))?;
         swap(&mut self.inflight, inflight(before), inflight(after))?;
         swap(&mut self.due, due(before), due(after))?;
         swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
@@ -267,7 +270,7 @@ impl<'txn> Group<'txn> {
     fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
         self.done.ledger.counts.shift(state(before), state(after));
-        self.done.ledger.lanes.shift(before, after);
+        self.done.ledger.queues.shift(before, after);
         let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
         let now = match (is_pending(before), is_pending(after)) {
             (false, true) => pending + 1,

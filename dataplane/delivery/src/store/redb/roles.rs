@@ -103,8 +103,8 @@ fn claim(read: Result<Option<(Call, Bytes)>, Error>, started: Option<Job>) -> Cl
 
 #[async_trait]
 impl Queues for Embedded {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.shared.view()?.lanes()
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.shared.view()?.queued_servers()
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

@@ -28,7 +28,7 @@ impl Group<'_> {
         if pending >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
-        if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
+        if self.done.ledger.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
         }
         if !self.space().holds_job(usage::of_job(&[&call, &params.value])) {

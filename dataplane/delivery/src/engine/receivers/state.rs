@@ -13,7 +13,7 @@ const REPLAYS_SHARE: usize = 4;
 
 /// What is remembered about one receiver.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct ReceiverState {
     /// When its earliest live delivery is due.
     pub(super) next: Option<Millis>,
     /// When its earliest replayed delivery is due.
@@ -30,7 +30,7 @@ pub(super) struct Lane {
     breaker: Breaker,
 }
 
-impl Lane {
+impl ReceiverState {
     /// When an attempt may begin; `None` while there is nothing to send or no room.
     pub(super) fn turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let live = self.next.filter(|_| self.has_room(limits));
