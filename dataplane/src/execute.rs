@@ -3,12 +3,12 @@
 //! A job runs in a session of the gateway's own, so that no client's end can cut it, and as a task of the
 //! server's where it offers one, so that no end of ours can.
 //! Invariant: a call whose `onInterruption` is `Fail` is dispatched at most once; one that a
-//! server certainly did not dispatch may be sent again; one that is taken up is not sent at all.
+//! server certainly did not dispatch may be sent again; one that is resumed is not sent at all.
 
-mod handle;
 mod pool;
 mod request;
 mod response;
+mod resume_token;
 mod send;
 mod task;
 #[cfg(test)]
@@ -25,8 +25,8 @@ use asyncmcp_delivery::state::End;
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use self::handle::Handle;
 use self::pool::Pool;
+use self::resume_token::ResumeToken;
 use self::twice::{Failure, Next};
 use crate::upstream::{Error, Reply, Upstreams};
 
@@ -98,19 +98,19 @@ impl Runner {
     }
 
     /// Goes on with a call that was sent before, on the session that it was sent on.
-    async fn take_up(&self, run: &Run<'_>, handle: &[u8]) -> Executed {
+    async fn resume(&self, run: &Run<'_>, token: &[u8]) -> Executed {
         let call = run.call;
-        let Some((session, place)) = Handle::read(handle).and_then(|handle| self.pool.known(call, handle))
+        let Some((session, place)) = ResumeToken::read(token).and_then(|token| self.pool.known(call, token))
         else {
             return Executed::Lost;
         };
-        let reply = send::take_up(&session, run, place).await;
+        let reply = send::resume(&session, run, place).await;
         pool::discard(session);
         match reply {
             Ok(reply) => replied(call, reply),
             Err(Error::TooLarge { .. }) => ended(call, End::TooLarge),
             Err(error) => {
-                tracing::info!(server = call.server, reason = error.reason(), %error, "a call cannot be taken up");
+                tracing::info!(server = call.server, reason = error.reason(), %error, "a call cannot be resumed");
                 Executed::Lost
             }
         }
@@ -122,7 +122,7 @@ impl Executor for Runner {
     async fn execute(&self, run: Run<'_>) -> Executed {
         match &run.begin {
             Begin::Send(params) => self.run(&run, params).await,
-            Begin::TakeUp(handle) => self.take_up(&run, handle).await,
+            Begin::Resume(token) => self.resume(&run, token).await,
         }
     }
 

@@ -180,8 +180,8 @@ pub struct Job {
     pub last: Option<Category>,
     /// Bytes of its arguments, once it ended of its body. 0 where an earlier version wrote it.
     pub size: u32,
-    /// Whether the store has a handle by which a cut execution can be taken up again.
-    pub has_handle: bool,
+    /// Whether the store has a token with which an interrupted execution can be resumed.
+    pub has_resume_token: bool,
     /// Ended as unknown because it was cut too often: it may be what kills the process.
     pub poisoned: bool,
 }
@@ -213,7 +213,7 @@ impl Job {
             replayed: None,
             last: None,
             size: size(&new.params),
-            has_handle: false,
+            has_resume_token: false,
             poisoned: false,
         }
     }

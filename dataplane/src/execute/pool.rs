@@ -14,7 +14,7 @@ use asyncmcp_protocol::initialize::ClientCapabilities;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::handle::{Handle, Place};
+use super::resume_token::{Place, ResumeToken};
 use crate::upstream::{Error, Identity, ServerSession, Upstreams};
 
 /// A session without a job for so long is ended.
@@ -63,12 +63,12 @@ impl Pool {
         }
     }
 
-    /// The session that an earlier process left a handle on. It is not kept for other jobs: what its server
+    /// The session that an earlier process left a resume token on. It is not kept for other jobs: what its server
     /// offers is not known any more.
-    pub(super) fn known(&self, call: &Call, handle: Handle) -> Option<(ServerSession, Place)> {
+    pub(super) fn known(&self, call: &Call, token: ResumeToken) -> Option<(ServerSession, Place)> {
         let upstream = self.upstreams.get(&call.server)?;
-        let session = upstream.known(handle.session.as_deref(), handle.version()?)?;
-        Some((session, handle.place))
+        let session = upstream.known(token.session.as_deref(), token.version()?)?;
+        Some((session, token.place))
     }
 
     /// Keeps a session whose job went well, unless its server has forgotten it.

@@ -1,17 +1,17 @@
 //! One dispatch of a job's call, or what is left of one, until the server's reply.
 //!
-//! Called by [`super::Runner`]. Invariant: from the moment a call is out there is a handle to go on from,
+//! Called by [`super::Runner`]. Invariant: from the moment a call is out there is a resume token to go on from,
 //! if the server gives any; and a server is told when its work is not wanted any more.
 
 use std::time::Duration;
 
-use asyncmcp_delivery::engine::{Handles, Run};
+use asyncmcp_delivery::engine::{ResumeTokens, Run};
 use asyncmcp_protocol::tasks::{Status, Task};
 use asyncmcp_protocol::{Id, Notification};
 use tokio::time::timeout;
 use tracing::Span;
 
-use super::handle::{Handle, Place};
+use super::resume_token::{Place, ResumeToken};
 use super::{FAREWELL, request, task};
 use crate::upstream::{Error, Manner, Noted, Outgoing, Reply, ServerSession, TraceHeaders};
 
@@ -46,7 +46,7 @@ pub(super) async fn send(session: &ServerSession, run: &Run<'_>, params: &[u8]) 
 }
 
 /// Goes on with a call from where another process left it.
-pub(super) async fn take_up(session: &ServerSession, run: &Run<'_>, place: Place) -> Result<Reply, Error> {
+pub(super) async fn resume(session: &ServerSession, run: &Run<'_>, place: Place) -> Result<Reply, Error> {
     match place {
         Place::Task(id) => {
             let task = Task {
@@ -60,13 +60,13 @@ pub(super) async fn take_up(session: &ServerSession, run: &Run<'_>, place: Place
             let id = serde_json::from_str(&request)
                 .ok()
                 .and_then(|raw| Id::parse(raw).ok());
-            let id = id.ok_or(Error::Protocol("a handle's request id cannot be read"))?;
-            resume(session, run, &id, &event).await
+            let id = id.ok_or(Error::Protocol("the request id of a resume token cannot be read"))?;
+            resume_stream(session, run, &id, &event).await
         }
     }
 }
 
-async fn resume(session: &ServerSession, run: &Run<'_>, id: &Id, event: &str) -> Result<Reply, Error> {
+async fn resume_stream(session: &ServerSession, run: &Run<'_>, id: &Id, event: &str) -> Result<Reply, Error> {
     let reply = tokio::select! {
         reply = session.resume(id, event, manner(session, run, id)) => reply?,
         () = run.cancel.cancelled() => {
@@ -90,7 +90,8 @@ fn begun(reply: &Reply) -> Option<Task> {
 
 async fn follow(session: &ServerSession, run: &Run<'_>, task: Task) -> Result<Reply, Error> {
     let place = Place::Task(task.id.clone());
-    run.handles.keep_at_once(Handle::new(session, place).to_bytes());
+    run.tokens
+        .keep_at_once(ResumeToken::new(session, place).to_bytes());
     let id = task.id.clone();
     tokio::select! {
         reply = task::follow(session, task, &run.room) => reply,
@@ -104,20 +105,20 @@ async fn follow(session: &ServerSession, run: &Run<'_>, task: Task) -> Result<Re
 fn manner(session: &ServerSession, run: &Run<'_>, id: &Id) -> Manner {
     Manner {
         room: run.room.clone(),
-        noted: Some(note(session.clone(), run.handles.clone(), id)),
+        noted: Some(note(session.clone(), run.tokens.clone(), id)),
         ..Manner::default()
     }
 }
 
-/// Leaves a handle with each event of the answer's stream.
-fn note(session: ServerSession, handles: Handles, id: &Id) -> Noted {
+/// Leaves a resume token with each event of the answer's stream.
+fn note(session: ServerSession, tokens: ResumeTokens, id: &Id) -> Noted {
     let request = id.raw().get().to_owned();
     Box::new(move |event| {
         let place = Place::Stream {
             request: request.clone(),
             event: event.to_owned(),
         };
-        handles.keep(Handle::new(&session, place).to_bytes());
+        tokens.keep(ResumeToken::new(&session, place).to_bytes());
     })
 }
 

@@ -1,6 +1,6 @@
 //! One execution: from the committed start to the committed outcome.
 //!
-//! `execute` spawns it, and `reconcile` where an earlier process left a handle. Invariant: a call reaches its
+//! `execute` spawns it, and `reconcile` where an earlier process left a resume token. Invariant: a call reaches its
 //! server only after its start is committed, so that a crash can never run one twice that may not.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::budget::{Held, Room};
 use super::core::Core;
 use super::executor::{Begin, Executed, Run};
-use super::handle::{self, Handles};
+use super::resume_token::{self, ResumeTokens};
 use super::running::Execution;
 use super::{commit, finish};
 use crate::job::{Call, Change, Job};
@@ -24,7 +24,7 @@ use crate::trace;
 
 /// How long a cut execution may take to tell its server.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// What is taken up gets at least so long, for it may have ended while nobody was there.
+/// What is resumed gets at least so long, for it may have ended while nobody was there.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// What an execution is made of.
@@ -46,9 +46,9 @@ enum Outcome {
     Cancelled,
     /// Nothing was sent, and nothing will be: it goes back to the queue.
     Held,
-    /// Cut, be it by our own end, with nothing to take it up by.
+    /// Cut, be it by our own end, without a resume token.
     Cut,
-    /// Cut by our own end; the next process takes it up by this.
+    /// Cut by our own end; the next process resumes it with this.
     Left(Bytes),
 }
 
@@ -67,11 +67,11 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
 }
 
 /// Goes on with a job that an earlier process left running, once this one has claimed it.
-pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, handle): (Arc<Call>, Bytes)) {
+pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, token): (Arc<Call>, Bytes)) {
     let spent = core.now().since(job.started.unwrap_or(job.accepted));
     let work = Work {
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
-        begin: Begin::TakeUp(handle),
+        begin: Begin::Resume(token),
         room: core.budget.room(),
         call,
         job,
@@ -81,7 +81,7 @@ pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, h
 
 async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     let (job, call, room) = (work.job.clone(), Arc::clone(&work.call), work.room.clone());
-    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let resumed = matches!(work.begin, Begin::Resume(_));
     let span = trace::execution(job.id, &call, resumed);
     match execute(core, entry, work).instrument(span).await {
         Outcome::Ended(end, body) => {
@@ -91,7 +91,7 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
         }
         Outcome::Held => finish::release(core, job.id, commit::held(&job)).await,
         Outcome::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
-        Outcome::Left(handle) => leave(core, &job, handle).await,
+        Outcome::Left(token) => leave(core, &job, token).await,
         Outcome::Cancelled => {}
     }
 }
@@ -99,33 +99,33 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
 async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     let abort = CancellationToken::new();
     let waiting = AtomicBool::new(false);
-    let (handles, kept) = handle::place(match &work.begin {
-        Begin::TakeUp(handle) => Some(handle.clone()),
+    let (tokens, kept) = resume_token::place(match &work.begin {
+        Begin::Resume(token) => Some(token.clone()),
         Begin::Send(_) => None,
     });
-    let execution = until_sent(core, &work, &handles, (&abort, &waiting));
+    let execution = until_sent(core, &work, &tokens, (&abort, &waiting));
     tokio::pin!(execution);
     let outcome = tokio::select! {
         biased;
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => Outcome::Cancelled,
-        () = core.cut.cancelled() => match handles.last() {
-            Some(handle) => return Outcome::Left(handle), // the server is told nothing
+        () = core.cut.cancelled() => match tokens.last() {
+            Some(token) => return Outcome::Left(token), // the server is told nothing
             None => Outcome::Cut,
         },
         () = tokio::time::sleep(work.left) => {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
             Outcome::Ended(end, core.executor.body(&work.call, end))
         }
-        never = kept.commit_each(|handle| keep(core, &work.job, handle)) => match never {},
+        never = kept.commit_each(|token| keep(core, &work.job, token)) => match never {},
     };
     abort.cancel();
     let _told = tokio::time::timeout(FAREWELL, execution).await;
     outcome
 }
 
-async fn keep(core: &Core, job: &Job, handle: Bytes) {
-    let change = Change::Handle { handle };
+async fn keep(core: &Core, job: &Job, token: Bytes) {
+    let change = Change::ResumeToken { token };
     core.apply_surely(job.id, commit::held(job), vec![change]).await;
 }
 
@@ -133,18 +133,18 @@ async fn keep(core: &Core, job: &Job, handle: Bytes) {
 async fn until_sent(
     core: &Core,
     work: &Work,
-    handles: &Handles,
+    tokens: &ResumeTokens,
     (abort, waiting): (&CancellationToken, &AtomicBool),
 ) -> Outcome {
     let call = &*work.call;
-    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let resumed = matches!(work.begin, Begin::Resume(_));
     let mut was_sent = resumed;
     for tries in 0.. {
         let run = Run {
             job: work.job.id,
             call,
             begin: work.begin.clone(),
-            handles: handles.clone(),
+            tokens: tokens.clone(),
             room: work.room.clone(),
             cancel: abort.clone(),
         };
@@ -170,17 +170,17 @@ async fn until_sent(
         waiting.store(false, Ordering::Relaxed);
     }
     // What is resumed never goes back to the queue: the next process asks for it again.
-    match handles.last().filter(|_| resumed) {
-        Some(handle) => Outcome::Left(handle),
+    match tokens.last().filter(|_| resumed) {
+        Some(token) => Outcome::Left(token),
         None => Outcome::Held,
     }
 }
 
 /// To be told to end costs an execution nothing.
-async fn leave(core: &Core, job: &Job, handle: Bytes) {
-    let changes = vec![Change::Handle { handle }, Change::Suspend];
+async fn leave(core: &Core, job: &Job, token: Bytes) {
+    let changes = vec![Change::ResumeToken { token }, Change::Suspend];
     let left = core.apply_surely(job.id, commit::held(job), changes).await;
     if left.is_none() {
-        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "the next process resumes a call by an older handle");
+        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "the next process resumes a call with an older token");
     }
 }

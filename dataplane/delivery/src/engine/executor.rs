@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Room;
-use super::handle::Handles;
+use super::resume_token::ResumeTokens;
 use crate::id::JobId;
 use crate::job::Call;
 use crate::state::End;
@@ -22,8 +22,8 @@ pub struct Run<'a> {
     pub call: &'a Call,
     /// How it begins.
     pub begin: Begin,
-    /// Where to leave what a new process takes it up by.
-    pub handles: Handles,
+    /// Where to leave the tokens with which a new process resumes it.
+    pub tokens: ResumeTokens,
     /// To be asked before more than [`Room::SMALL`] bytes of a result are read.
     pub room: Room,
     /// When it fires, tell the server and return soon: what is returned then is not looked at.
@@ -36,8 +36,8 @@ pub struct Run<'a> {
 pub enum Begin {
     /// By sending the call; these are the raw `params` of its `tools/call`.
     Send(Bytes),
-    /// By this handle, for the call was sent before. It is not sent again.
-    TakeUp(Bytes),
+    /// With this resume token, for the call was sent before. It is not sent again.
+    Resume(Bytes),
 }
 
 /// What came of one attempt to execute a call.
@@ -63,7 +63,7 @@ pub enum Executed {
         /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
         retry_after: Duration,
     },
-    /// It cannot be taken up by its handle: the server knows nothing of it any more. The engine goes by
+    /// It cannot be resumed with its token: the server does not know it any more. The engine goes by
     /// the call's `on_interruption`.
     Lost,
 }

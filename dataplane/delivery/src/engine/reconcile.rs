@@ -98,14 +98,14 @@ fn as_read(job: &Job) -> Expect {
     Expect::Version(job.version)
 }
 
-/// Goes on with an execution that left a handle, unless it was interrupted too often.
+/// Goes on with an execution that left a resume token, unless it was interrupted too often.
 async fn resume_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
-    let handle = if job.has_handle && job.executions < POISONED {
-        core.surely(|| core.store.handle(job.id)).await.flatten()
+    let token = if job.has_resume_token && job.executions < POISONED {
+        core.surely(|| core.store.resume_token(job.id)).await.flatten()
     } else {
         None
     };
-    let Some(handle) = handle else {
+    let Some(token) = token else {
         return finish::interrupted(core, job, &call, as_read(job)).await;
     };
     let tools = core.policy().tools.of(&call.shown_as).map(|limit| limit.tools);
@@ -116,7 +116,7 @@ async fn resume_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
         .apply_surely(job.id, as_read(job), vec![Change::Resume])
         .await;
     if let Some(Applied::Applied(job)) = resumed {
-        let execution = execution::resume(Arc::clone(core), entry, job, (call, handle));
+        let execution = execution::resume(Arc::clone(core), entry, job, (call, token));
         core.executions.spawn(execution);
     }
 }

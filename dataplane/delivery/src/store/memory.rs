@@ -58,7 +58,7 @@ struct Record {
     fingerprint: [u8; 32],
     params: Option<Bytes>,
     body: Option<Bytes>,
-    handle: Option<Bytes>,
+    token: Option<Bytes>,
     history: VecDeque<(u32, Entry)>,
 }
 
@@ -70,12 +70,12 @@ impl Record {
                 self.params = None;
                 self.body = Some(body);
             }
-            Change::Handle { handle } => self.handle = Some(handle),
+            Change::ResumeToken { token } => self.token = Some(token),
             Change::Attempted(entry) => self.note(entry),
             _ => {}
         }
-        if !self.job.has_handle {
-            self.handle = None;
+        if !self.job.has_resume_token {
+            self.token = None;
         }
     }
 }
@@ -155,7 +155,7 @@ impl State {
             fingerprint: new.dedupe.fingerprint,
             params: Some(new.params),
             body: None,
-            handle: None,
+            token: None,
             history: VecDeque::new(),
         };
         if !self.space().holds_job(record.weight()) {

@@ -174,10 +174,10 @@ impl Embedded {
         Ok(!fits && self.shared.view()?.find(new.dedupe.key)?.is_none())
     }
 
-    /// A handle is a few hundred bytes and never a file.
-    fn seal_handle(&self, id: JobId, handle: &[u8]) -> Vec<u8> {
-        let value = codec::encode_blob(handle);
-        self.shared.vault().seal(Field::Handle, id.to_bytes(), value)
+    /// A resume token is a few hundred bytes and never a file.
+    fn seal_resume_token(&self, id: JobId, token: &[u8]) -> Vec<u8> {
+        let value = codec::encode_blob(token);
+        self.shared.vault().seal(Field::ResumeToken, id.to_bytes(), value)
     }
 
     /// Waits until the writer thread is gone, and the file with it.
@@ -202,10 +202,10 @@ fn body_of(changes: &[Change]) -> Option<Bytes> {
     })
 }
 
-/// The last handle that a change brings.
-fn handle_of(changes: &[Change]) -> Option<&Bytes> {
+/// The last resume token that a change brings.
+fn resume_token_of(changes: &[Change]) -> Option<&Bytes> {
     changes.iter().rev().find_map(|change| match change {
-        Change::Handle { handle } => Some(handle),
+        Change::ResumeToken { token } => Some(token),
         _ => None,
     })
 }

@@ -103,7 +103,7 @@ pub(super) enum Field {
     Params,
     Body,
     Session,
-    Handle,
+    ResumeToken,
 }
 
 impl Field {
@@ -113,7 +113,7 @@ impl Field {
             Self::Params => "params",
             Self::Body => "body",
             Self::Session => "session",
-            Self::Handle => "handle",
+            Self::ResumeToken => "handle",
         }
     }
 }

@@ -188,8 +188,8 @@ impl Jobs for Disk {
         self.read(self.memory().body(id)).await
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read(self.memory().handle(id)).await
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(self.memory().resume_token(id)).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

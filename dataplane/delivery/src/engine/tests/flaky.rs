@@ -148,8 +148,8 @@ impl Jobs for Flaky {
         self.readable(id)?.body(id).await
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.readable(id)?.handle(id).await
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.readable(id)?.resume_token(id).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

@@ -56,7 +56,7 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     value.u32(job.replays);
     value.option(job.last, |value, why| value.u8(code(&why, &CATEGORIES)));
     value.u32(job.size);
-    value.u8(u8::from(job.has_handle));
+    value.u8(u8::from(job.has_resume_token));
     value.u8(u8::from(job.poisoned));
     if let Some(at) = job.replayed {
         value.u8(REPLAYED);
@@ -99,7 +99,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         replayed: None, // it comes later
         last: value.option(read_category)?,
         size: value.u32()?,
-        has_handle: value.u8()? != 0,
+        has_resume_token: value.u8()? != 0,
         poisoned: value.u8()? != 0,
         owner: None, // it comes later
     };

@@ -54,8 +54,8 @@ impl Jobs for Memory {
         self.of(id, |record| record.body.clone()).map(Option::flatten)
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.of(id, |record| record.handle.clone()).map(Option::flatten)
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.of(id, |record| record.token.clone()).map(Option::flatten)
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {

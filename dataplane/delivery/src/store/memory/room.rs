@@ -15,7 +15,7 @@ const RECORD: u64 = 1 << 10;
 impl Record {
     /// About the bytes that it takes.
     pub(super) fn weight(&self) -> u64 {
-        let payloads = [&self.params, &self.body, &self.handle];
+        let payloads = [&self.params, &self.body, &self.token];
         RECORD + payloads.map(|payload| len(payload.as_ref())).iter().sum::<u64>()
     }
 }

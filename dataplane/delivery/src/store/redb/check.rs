@@ -32,7 +32,7 @@ struct Expected {
     jobs: u64,
     args: u64,
     results: u64,
-    handles: u64,
+    tokens: u64,
     names: u64,
     attempts: u64,
     exec: u64,
@@ -91,7 +91,7 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.jobs += 1;
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
-    expected.handles += u64::from(job.has_handle);
+    expected.tokens += u64::from(job.has_resume_token);
     for name in &job.names {
         expected.names += u64::from(view.find(*name)? == Some(job.id));
     }
@@ -104,11 +104,11 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     let fits = is_there(view.call(job.id))?
         && is_there(view.payload(Field::Params, job.id))? != ended
         && has_body(view, job)? == ended
-        && is_there(view.handle(job.id))? == job.has_handle
+        && is_there(view.resume_token(job.id))? == job.has_resume_token
         && view.find(job.dedupe)? == Some(job.id);
     agree(fits, || {
         format!(
-            "job {} lacks its call, arguments, result, handle or dedupe row",
+            "job {} lacks its call, arguments, result, resume token or dedupe row",
             job.id
         )
     })
@@ -179,8 +179,8 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, tables::DEDUPE, expected.jobs + expected.names)?;
     length(view, tables::ARGS, expected.args)?;
     length(view, tables::RESULT, expected.results)?;
-    if view.has_handles()? {
-        length(view, tables::HANDLE, expected.handles)?;
+    if view.has_resume_tokens()? {
+        length(view, tables::RESUME_TOKEN, expected.tokens)?;
     }
     length(view, tables::ATTEMPTS, expected.attempts)?;
     length(view, tables::EXEC, expected.exec)?;

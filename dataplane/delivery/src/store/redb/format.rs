@@ -7,8 +7,8 @@ use ::redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::fault::Fault;
 use super::tables::{
-    ARGS, ATTEMPTS, DEAD, DEDUPE, DUE, EXEC, EXPIRE, HANDLE, INFLIGHT, JOB, META, PENDING, RESULT, SESSION,
-    SESSION_EXPIRE, TARGET, WAITING,
+    ARGS, ATTEMPTS, DEAD, DEDUPE, DUE, EXEC, EXPIRE, INFLIGHT, JOB, META, PENDING, RESULT, RESUME_TOKEN,
+    SESSION, SESSION_EXPIRE, TARGET, WAITING,
 };
 use super::usage::Usage;
 use crate::clock::Millis;
@@ -104,7 +104,7 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     txn.open_table(META)?
         .insert(FORMAT_ROW, FORMAT.to_be_bytes().as_slice())?;
     Ledger::default().write(&txn)?;
-    for table in [JOB, TARGET, ARGS, RESULT, SESSION, HANDLE] {
+    for table in [JOB, TARGET, ARGS, RESULT, SESSION, RESUME_TOKEN] {
         txn.open_table(table)?;
     }
     for table in [WAITING, DEAD, EXPIRE, SESSION_EXPIRE] {

@@ -126,7 +126,7 @@ impl<'txn> Group<'txn> {
             id,
             step,
             body,
-            handle,
+            token,
         } = apply;
         if step.stamp.by != self.owner {
             return Ok(Applied::Fenced);
@@ -149,8 +149,8 @@ impl<'txn> Group<'txn> {
         if before.names.len() < after.names.len() {
             self.find_by(&after)?;
         }
-        if before.has_handle || after.has_handle {
-            self.hold(id, handle.filter(|_| after.has_handle), &after)?;
+        if before.has_resume_token || after.has_resume_token {
+            self.hold(id, token.filter(|_| after.has_resume_token), &after)?;
         }
         let entries = step.changes.iter().filter_map(Change::entry);
         history::add(&mut self.attempts, id, entries, &mut self.done.ledger.usage)?;

@@ -30,8 +30,8 @@ pub(super) struct Apply {
     pub(super) id: JobId,
     pub(super) step: Step,
     pub(super) body: Option<Stowed>,
-    /// The value of a handle.
-    pub(super) handle: Option<Vec<u8>>,
+    /// The value of a resume token.
+    pub(super) token: Option<Vec<u8>>,
 }
 
 /// A session's next row.

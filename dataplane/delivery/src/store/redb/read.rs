@@ -31,7 +31,7 @@ pub(super) fn table(field: Field) -> TableDefinition<'static, Id, Value> {
         Field::Params => tables::ARGS,
         Field::Body => tables::RESULT,
         Field::Session => tables::SESSION,
-        Field::Handle => tables::HANDLE,
+        Field::ResumeToken => tables::RESUME_TOKEN,
     }
 }
 
@@ -84,16 +84,16 @@ impl View {
     }
 
     /// None, too, in a file that has no table for them yet.
-    pub(super) fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        if !self.has_handles()? {
+    pub(super) fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        if !self.has_resume_tokens()? {
             return Ok(None);
         }
-        let value = self.opened(Field::Handle, id.to_bytes())?;
+        let value = self.opened(Field::ResumeToken, id.to_bytes())?;
         value.map(codec::decode_blob).transpose()
     }
 
-    pub(super) fn has_handles(&self) -> Result<bool, Error> {
-        match self.0.open_table(tables::HANDLE) {
+    pub(super) fn has_resume_tokens(&self) -> Result<bool, Error> {
+        match self.0.open_table(tables::RESUME_TOKEN) {
             Err(TableError::TableDoesNotExist(_)) => Ok(false),
             table => Ok(table.map(|_| true).map_err(Fault::from)?),
         }

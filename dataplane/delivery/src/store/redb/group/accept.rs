@@ -75,7 +75,7 @@ impl Group<'_> {
             id,
             step,
             body: None,
-            handle: None,
+            token: None,
         })?;
         Ok(())
     }

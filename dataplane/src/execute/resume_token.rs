@@ -1,4 +1,4 @@
-//! What a new process takes a cut execution up by.
+//! What a new process resumes an interrupted execution with.
 //!
 //! [`super::Runner`] leaves one with the engine as soon as there is something to go on from, and reads it
 //! back after a crash. Invariant: it holds credentials of a server's session, so it goes nowhere but into
@@ -12,7 +12,7 @@ use crate::upstream::ServerSession;
 
 /// A place to go on from, on a session of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Handle {
+pub(super) struct ResumeToken {
     /// The session's id; `None` where the server keeps no sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) session: Option<String>,
@@ -36,7 +36,7 @@ pub(super) enum Place {
     },
 }
 
-impl Handle {
+impl ResumeToken {
     pub(super) fn new(session: &ServerSession, place: Place) -> Self {
         Self {
             session: session.id().map(str::to_owned),
@@ -66,18 +66,18 @@ mod tests {
 
     #[test]
     fn reads_back_and_is_what_it_was() {
-        let task = Handle {
+        let task = ResumeToken {
             session: Some("s".to_owned()),
             version: "2025-11-25".to_owned(),
             place: Place::Task("t".to_owned()),
         };
         let bytes = task.to_bytes();
         assert_eq!(bytes, r#"{"session":"s","version":"2025-11-25","task":"t"}"#);
-        assert_eq!(Handle::read(&bytes), Some(task));
+        assert_eq!(ResumeToken::read(&bytes), Some(task));
         let stream = r#"{"version":"2025-11-25","stream":{"request":"\"asyncmcp:1\"","event":"e"}}"#;
-        let read = Handle::read(stream.as_bytes()).unwrap();
+        let read = ResumeToken::read(stream.as_bytes()).unwrap();
         assert_eq!(read.session, None);
         assert_eq!(read.to_bytes(), stream);
-        assert_eq!(Handle::read(b"{}"), None);
+        assert_eq!(ResumeToken::read(b"{}"), None);
     }
 }
