@@ -6,14 +6,12 @@
 //! runs and one entry per receiver, never a waiting job.
 
 mod attempt;
-mod budget;
 mod commit;
 mod core;
 mod deliver;
 mod delivery;
 mod dispatch;
 mod drain;
-mod execute;
 mod execution;
 mod executor;
 mod expire;
@@ -22,11 +20,13 @@ mod hints;
 mod holds;
 pub mod jobs;
 mod log;
+mod memory_budget;
 mod metrics;
 mod receivers;
 mod reconcile;
 mod resume_token;
 mod running;
+mod scheduler;
 mod sweep;
 
 use std::future::Future;
@@ -38,11 +38,11 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::budget::Room;
 use self::core::Core;
 pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 use self::hints::Hint;
+pub use self::memory_budget::Room;
 pub use self::resume_token::ResumeTokens;
 use crate::clock::Clock;
 use crate::egress::{NamedBy, Refusal};
@@ -196,7 +196,7 @@ async fn work(core: Arc<Core>, oldest_is_known: bool) {
     let unheld = reconcile::first(&core).await;
     tokio::join!(
         dispatch::run(&core),
-        execute::run(&core),
+        scheduler::run(&core),
         deliver::run(&core),
         reconcile::run(&core, unheld),
         sweep::run(&core),

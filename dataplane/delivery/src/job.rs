@@ -170,7 +170,7 @@ pub struct Job {
     pub turn: Millis,
     /// Executions begun.
     pub executions: u8,
-    /// Attempts that count against the budget: begun and not cut by our own end.
+    /// Attempts that count against the retries: begun, and not interrupted by our shutdown.
     pub attempts: u32,
     /// Times an administrator had it replayed.
     pub replays: u32,

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
-use super::budget::Held;
 use super::core::Core;
 use super::delivery::Delivery;
 use super::holds::Hold;
 use super::log;
+use super::memory_budget::Held;
 use super::receivers::{Sample, Slot};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
@@ -102,7 +102,7 @@ async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> 
     }
     let held = tokio::select! {
         biased;
-        held = core.budget.stored_body(job.size) => held,
+        held = core.memory.stored_body(job.size) => held,
         () = core.cut.cancelled() => return None,
     };
     match core.read(|| read(core, job.id)).await {
@@ -221,7 +221,7 @@ fn sample(verdict: Verdict) -> Option<Sample> {
     }
 }
 
-/// How long until the next attempt, if the budget has one. A fault of ours takes nothing from it.
+/// How long until the next attempt, if a retry is left. A fault of ours uses none.
 fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Option<Duration> {
     let ours = matches!(attempt.verdict, Verdict::Requeue(_));
     let faults = core.receivers.fault(job.receiver?, ours);
@@ -258,7 +258,7 @@ fn deadline(core: &Core, job: &Job, verdict: Verdict) -> Millis {
     since.plus(core.policy().max_age)
 }
 
-/// The change that a verdict means; `next` is when the next attempt would be, if the budget has one.
+/// The change that a verdict means; `next` is when the next attempt would be, if a retry is left.
 fn step(verdict: Verdict, next: Option<Millis>, deadline: Millis) -> (Change, Outcome) {
     let bury = |why| (Change::Bury { why }, Outcome::Dead);
     match (verdict, next) {
@@ -283,7 +283,7 @@ mod tests {
     const DEADLINE: Millis = Millis(100);
 
     #[test]
-    fn a_failure_is_retried_while_budget_and_age_allow() {
+    fn a_failure_is_retried_while_retries_and_age_allow() {
         let why = Category::Http5xx;
         let retried = (
             Change::Retry {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_ours_costs_no_budget() {
+    fn a_fault_of_ours_uses_no_retry() {
         let again = (
             Change::Retry {
                 at: Millis(50),

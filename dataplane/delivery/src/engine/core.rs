@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::budget::Budget;
 use super::executor::Executor;
 use super::hints::{Hint, Hints};
 use super::holds::Holds;
+use super::memory_budget::MemoryBudget;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
@@ -41,7 +41,7 @@ pub(super) struct Core {
     pub(super) chance: Chance,
     pub(super) metrics: Metrics,
     /// How much of bodies is in memory.
-    pub(super) budget: Budget,
+    pub(super) memory: MemoryBudget,
     /// The jobs that somebody here is at work on.
     pub(super) holds: Arc<Holds>,
     pub(super) hints: Hints,
@@ -87,7 +87,7 @@ impl Core {
             chance: parts.chance,
             policy: parts.policy,
             metrics: Metrics::register(registry)?,
-            budget: Budget::default(),
+            memory: MemoryBudget::default(),
             holds: Arc::default(),
             hints: Hints::default(),
             running: Arc::default(),

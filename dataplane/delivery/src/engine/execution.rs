@@ -1,6 +1,6 @@
 //! One execution: from the committed start to the committed outcome.
 //!
-//! `execute` spawns it, and `reconcile` where an earlier process left a resume token. Invariant: a call reaches its
+//! `scheduler` spawns it, and `reconcile` where an earlier process left a resume token. Invariant: a call reaches its
 //! server only after its start is committed, so that a crash can never run one twice that may not.
 
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::budget::{Held, Room};
 use super::core::Core;
 use super::executor::{Begin, Executed, Run};
+use super::memory_budget::{Held, Room};
 use super::resume_token::{self, ResumeTokens};
 use super::running::Execution;
 use super::{commit, finish};
@@ -39,7 +39,7 @@ struct Work {
 }
 
 /// How an execution ended.
-enum Outcome {
+enum ExecutionEnd {
     /// It is over.
     Ended(End, Bytes),
     /// The client cancelled it; that is committed already.
@@ -58,7 +58,7 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
     let work = Work {
         left: call.timeout,
         begin: Begin::Send(params),
-        room: core.budget.room(),
+        room: core.memory.room(),
         call: Arc::new(call),
         job,
     };
@@ -72,7 +72,7 @@ pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, t
     let work = Work {
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
         begin: Begin::Resume(token),
-        room: core.budget.room(),
+        room: core.memory.room(),
         call,
         job,
     };
@@ -84,19 +84,19 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     let resumed = matches!(work.begin, Begin::Resume(_));
     let span = trace::execution(job.id, &call, resumed);
     match execute(core, entry, work).instrument(span).await {
-        Outcome::Ended(end, body) => {
+        ExecutionEnd::Ended(end, body) => {
             let held = room.keep(body.len());
             let ending = finish::of_execution(&job, &call, (end, body));
             core.finish_surely(&ending, held).await;
         }
-        Outcome::Held => finish::release(core, job.id, commit::held(&job)).await,
-        Outcome::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
-        Outcome::Left(token) => leave(core, &job, token).await,
-        Outcome::Cancelled => {}
+        ExecutionEnd::Held => finish::release(core, job.id, commit::held(&job)).await,
+        ExecutionEnd::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
+        ExecutionEnd::Left(token) => leave(core, &job, token).await,
+        ExecutionEnd::Cancelled => {}
     }
 }
 
-async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
+async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
     let abort = CancellationToken::new();
     let waiting = AtomicBool::new(false);
     let (tokens, kept) = resume_token::place(match &work.begin {
@@ -108,14 +108,14 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
     let outcome = tokio::select! {
         biased;
         outcome = &mut execution => return outcome,
-        () = entry.cancel.cancelled() => Outcome::Cancelled,
+        () = entry.cancel.cancelled() => ExecutionEnd::Cancelled,
         () = core.cut.cancelled() => match tokens.last() {
-            Some(token) => return Outcome::Left(token), // the server is told nothing
-            None => Outcome::Cut,
+            Some(token) => return ExecutionEnd::Left(token), // the server is told nothing
+            None => ExecutionEnd::Cut,
         },
         () = tokio::time::sleep(work.left) => {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
-            Outcome::Ended(end, core.executor.body(&work.call, end))
+            ExecutionEnd::Ended(end, core.executor.body(&work.call, end))
         }
         never = kept.commit_each(|token| keep(core, &work.job, token)) => match never {},
     };
@@ -135,7 +135,7 @@ async fn until_sent(
     work: &Work,
     tokens: &ResumeTokens,
     (abort, waiting): (&CancellationToken, &AtomicBool),
-) -> Outcome {
+) -> ExecutionEnd {
     let call = &*work.call;
     let resumed = matches!(work.begin, Begin::Resume(_));
     let mut was_sent = resumed;
@@ -150,10 +150,10 @@ async fn until_sent(
         };
         let retry_after = match core.executor.execute(run).await {
             Executed::Ended { body, .. } if body.len() > core.policy().max_result_size => {
-                return Outcome::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
+                return ExecutionEnd::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
             }
-            Executed::Ended { end, body } => return Outcome::Ended(end, body),
-            Executed::Lost => return Outcome::Cut,
+            Executed::Ended { end, body } => return ExecutionEnd::Ended(end, body),
+            Executed::Lost => return ExecutionEnd::Cut,
             Executed::NotSent { retry_after } => retry_after,
             Executed::Again { retry_after } => {
                 was_sent = true;
@@ -171,8 +171,8 @@ async fn until_sent(
     }
     // What is resumed never goes back to the queue: the next process asks for it again.
     match tokens.last().filter(|_| resumed) {
-        Some(token) => Outcome::Left(token),
-        None => Outcome::Held,
+        Some(token) => ExecutionEnd::Left(token),
+        None => ExecutionEnd::Held,
     }
 }
 

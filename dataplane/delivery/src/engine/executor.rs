@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Room;
+use super::memory_budget::Room;
 use super::resume_token::ResumeTokens;
 use crate::id::JobId;
 use crate::job::Call;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::budget::Held;
 use super::core::Core;
 use super::hints::Hint;
+use super::memory_budget::Held;
 use super::receivers::Slot;
 use super::{commit, deliver, log};
 use crate::id::JobId;
@@ -57,7 +57,7 @@ impl Core {
     ) -> Result<bool, store::Error> {
         let _hold = self.holds.take(ending.id);
         let claimed = held
-            .or_else(|| self.budget.body(ending.body.len()))
+            .or_else(|| self.memory.body(ending.body.len()))
             .and_then(|held| Some((held, deliver::reserve(self, &ending.call)?)));
         let changes = ending.changes(claimed.is_some());
         let Applied::Applied(job) = self.apply(ending.id, ending.expect, changes).await? else {

@@ -181,7 +181,7 @@ impl Engine {
         self.core.store.body(id).await
     }
 
-    /// Has a dead or stopped delivery tried again: the same webhook-id, a new budget, the history kept. It
+    /// Has a dead or stopped delivery tried again: the same webhook-id, all retries again, the history kept. It
     /// comes after all live deliveries that are due for its receiver.
     pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {
         self.detached(move |core| async move { replay(&core, id).await })

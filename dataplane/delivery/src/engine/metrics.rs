@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use crate::clock::Millis;
-use crate::egress::{Egress, Refusal};
+use crate::egress::{Refusal, Rules};
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
@@ -116,7 +116,7 @@ impl Metrics {
         for fault in Fault::ALL {
             self.retries.with_label_values(&[fault.as_str()]);
         }
-        for rule in Egress::rules() {
+        for rule in Rules::names() {
             self.egress_blocked.with_label_values(&[rule]);
         }
     }

@@ -53,8 +53,8 @@ pub enum Change {
     Retry {
         /// When the next attempt is due.
         at: Millis,
-        /// Why this one failed; `None` when it costs no budget (cut by our own end,
-        /// or a fault of ours).
+        /// Why this one failed; `None` when it uses no retry (interrupted by our
+        /// shutdown, or a fault of ours).
         why: Option<Category>,
     },
     /// The receiver has it.

@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn only_a_failed_attempt_costs_budget(changes in prop::collection::vec(change(), 0..40)) {
+    fn only_a_failed_attempt_uses_a_retry(changes in prop::collection::vec(change(), 0..40)) {
         for (before, change, after) in life(true, changes) {
             let expected = match change {
                 Change::Claim => before.attempts + 1,

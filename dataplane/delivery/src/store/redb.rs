@@ -8,8 +8,8 @@
 //! Invariant: an answer to a write is sent after its commit is on the disk.
 
 mod blob;
-mod budget;
 mod check;
+mod disk_budget;
 mod fault;
 mod file;
 mod format;
@@ -39,10 +39,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use self::budget::Budget;
+use self::disk_budget::DiskBudget;
 use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
-use self::op::{Op, Reply};
+use self::op::{Op, ReplyTo};
 pub use self::options::Options;
 use self::read::{Near, View};
 use self::shared::Shared;
@@ -84,7 +84,7 @@ impl Embedded {
             replica: 0,
             epoch: ledger.next_epoch(&db)?,
         };
-        let budget = Budget::new(media.volume(), options.size, options.ballast, options.look_every);
+        let budget = DiskBudget::new(media.volume(), options.size, options.ballast, options.look_every);
         budget.tend(&ledger);
         let shared = Arc::new(Shared::new(vault, budget, options.metrics.clone()));
         shared.rise(db, ledger);
@@ -122,7 +122,7 @@ impl Embedded {
     }
 
     /// Hands the writer an operation and waits until it is durable.
-    async fn write<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, Error> {
+    async fn write<T>(&self, op: impl FnOnce(ReplyTo<T>) -> Op) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(op(reply)).map_err(|_| self.shared.failure())?;
         // The writer drops a reply instead of sending it when the commit failed.

@@ -14,7 +14,7 @@ use ::redb::{ReadableTable, Table, WriteTransaction};
 
 pub(super) use self::restore::Restored;
 use super::blob::{Draft, Name};
-use super::budget::used;
+use super::disk_budget::used;
 use super::fault::Fault;
 use super::format::Ledger;
 use super::history;

@@ -18,7 +18,7 @@ use super::file::Media;
 use super::format;
 use super::group::{Done, Group};
 use super::keys::Timed;
-use super::op::{Op, Reply, Waiter};
+use super::op::{Op, ReplyTo, Waiter};
 use super::shared::Shared;
 use crate::job::Owner;
 use crate::store::Error;
@@ -44,7 +44,7 @@ struct Batch {
     /// Files that rows of this group name: if its commit fails, nobody knows whether they stay.
     written: Vec<Name>,
     /// Whom to tell when the file is closed after it.
-    close: Option<Reply<()>>,
+    close: Option<ReplyTo<()>>,
 }
 
 /// The state of the writer thread.
@@ -249,7 +249,7 @@ impl Writer {
         }
     }
 
-    fn close(mut self, reply: Reply<()>) {
+    fn close(mut self, reply: ReplyTo<()>) {
         self.closed = true;
         let closed = self.shared.fall("it was closed");
         let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));

@@ -16,7 +16,7 @@ const RESULTS: u32 = 96 << 20;
 const SMALL: u32 = 64 << 10;
 
 /// The budget of an engine.
-pub(super) struct Budget {
+pub(super) struct MemoryBudget {
     arguments: Arc<Semaphore>,
     results: Arc<Semaphore>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Held {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Budget {
+impl Default for MemoryBudget {
     fn default() -> Self {
         let room = |bytes: u32| Arc::new(Semaphore::new(bytes as usize));
         Self {
@@ -37,7 +37,7 @@ impl Default for Budget {
     }
 }
 
-impl Budget {
+impl MemoryBudget {
     /// Room for the arguments of one call, if there is any.
     pub(super) fn arguments(&self, size: u32) -> Option<Held> {
         if size <= SMALL {
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_arguments_take_nothing_and_large_ones_their_size() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let small = budget.arguments(SMALL);
         assert_eq!((small.is_some(), budget.taken()), (true, 0));
         let large = budget.arguments(ARGUMENTS - 5);
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_gives_back_what_it_did_not_need() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let room = budget.room();
         room.take(Room::SMALL).await;
         assert_eq!(budget.taken(), 0);
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_waits_for_deliveries() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let sending = budget.stored_body(RESULTS - 10).await;
         assert!(budget.body(11).is_none());
         let room = budget.room();

@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::budget::Held;
 use super::core::Core;
 use super::execution;
 use super::finish::Ending;
+use super::memory_budget::Held;
 use super::running::Execution;
 use crate::id::JobId;
 use crate::job::{Expect, Key};
@@ -80,7 +80,7 @@ async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {
         let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
-        let Some(arguments) = core.budget.arguments(size) else {
+        let Some(arguments) = core.memory.arguments(size) else {
             continue;
         };
         let hold = core.holds.take(turn.id);

@@ -117,7 +117,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The rule's name, from a closed set ([`Egress::rules`]).
+    /// The rule's name, from a closed set ([`Rules::names`]).
     pub fn rule(self) -> &'static str {
         self.rule
     }
@@ -138,7 +138,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A URL that the policy let pass. Only [`Egress::check_url`] makes one.
+/// A URL that the policy let pass. Only [`Rules::check_url`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed(Url);
 
@@ -152,14 +152,14 @@ impl Allowed {
 /// The whole egress policy of a route. The author's own receiver has no settings: it may be
 /// any http or https URL outside the never-opened list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Egress {
+pub struct Rules {
     /// What holds for receivers that clients name.
     pub from_clients: FromClients,
 }
 
-impl Egress {
+impl Rules {
     /// Every rule's name, for metrics that exist before they move.
-    pub fn rules() -> impl Iterator<Item = &'static str> {
+    pub fn names() -> impl Iterator<Item = &'static str> {
         let names = LOCAL_NAMES.iter().map(|(_, rule)| *rule);
         let rows = table::NEVER.iter().chain(table::BLOCKED).map(|row| row.rule);
         RULES.iter().copied().chain(names).chain(rows)

@@ -23,7 +23,7 @@ const LEAST_BALLAST: u64 = 1 << 20;
 const LEAST_FREE: u64 = 16 << 20;
 
 /// See the module.
-pub(super) struct Budget {
+pub(super) struct DiskBudget {
     volume: Arc<dyn Volume>,
     /// What the volume is said to hold, where that is less than it does.
     size: AtomicU64,
@@ -47,7 +47,7 @@ struct Found {
     said: bool,
 }
 
-impl Budget {
+impl DiskBudget {
     pub(super) fn new(volume: Arc<dyn Volume>, size: u64, ballast: u64, look_every: Duration) -> Self {
         Self {
             volume,
