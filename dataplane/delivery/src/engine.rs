@@ -1,9 +1,10 @@
 //! The engine: executes accepted calls and delivers their results.
 //!
-//! The data plane starts one per process, hands it calls with [`Engine::accept`] and ends
-//! it with [`Engine::drain`]. Invariant: whatever was acknowledged is in the store, and
-//! every step of it is committed there before the engine acts on it; memory holds what
-//! runs and one entry per receiver, never a waiting job.
+//! The data plane starts one per process, hands it calls with [`Engine::accept`] and stops it with [`Engine::drain`]. Here
+//! live its loops and what they share in memory; what a job is and where it is kept belongs to [`crate::job`] and
+//! [`crate::store`], and how a server or a receiver is called to [`Executor`] and [`Sender`]. Invariant: every step of an
+//! acknowledged call is committed before the engine acts on it; memory holds what runs and one entry per receiver, never
+//! a waiting job.
 
 mod attempt;
 mod commit;
@@ -81,7 +82,7 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The route is going away or the process is ending.
-    #[error("no more calls are accepted: the route is being deleted or this process is ending")]
+    #[error("no more calls are accepted: the route is being deleted or this process is shutting down")]
     Closed,
     /// The store failed.
     #[error(transparent)]
@@ -102,7 +103,7 @@ impl Engine {
     pub fn start(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let core = Arc::new(Core::new(parts, registry)?);
         // Metrics are read as soon as this returns. A store that is slow answers the work below.
-        let is_known = sweep::tell_oldest(&core).now_or_never().is_some();
+        let is_known = sweep::report_oldest(&core).now_or_never().is_some();
         let work = work(Arc::clone(&core), is_known);
         core.loops.spawn(Arc::clone(&core).watched(work));
         core.loops.close();
@@ -191,7 +192,7 @@ impl Engine {
 
 async fn work(core: Arc<Core>, oldest_is_known: bool) {
     if !oldest_is_known {
-        sweep::tell_oldest(&core).await;
+        sweep::report_oldest(&core).await;
     }
     let unheld = reconcile::first(&core).await;
     tokio::join!(

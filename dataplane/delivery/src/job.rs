@@ -1,8 +1,9 @@
-//! A job as the store keeps it: what acceptance fixed ([`Call`]), what moves
-//! ([`Job`]), and the one function by which it moves ([`Job::after_step`]).
+//! A job as the store keeps it: what acceptance fixed ([`Call`]), what changes ([`Job`]), and the one function that
+//! changes it ([`Job::after_step`]).
 //!
-//! Every store calls [`Job::after_step`] and files the job under [`Job::rows`]; nothing else
-//! decides either. Invariant: a job's index rows are a function of its header alone.
+//! Every store calls [`Job::after_step`] and files the job under [`Job::rows`]; nothing else decides either. Only plain
+//! values and pure functions live here: no store, no clock, no task. Invariant: a job's index rows are a function of its
+//! header alone.
 
 mod change;
 mod owner;

@@ -1,8 +1,8 @@
-//! One attempt: a POST to a receiver, and what came of it.
+//! One attempt: a POST to a receiver, and its result.
 //!
-//! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. Invariant: the request goes
-//! to the URL the policy passed and nowhere else (no proxy, no redirect), and the receiver
-//! can take neither more of our time than `webhook.timeout` nor more memory than 16 KiB.
+//! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. What is retried, and when, is decided elsewhere.
+//! Invariant: the request goes to the URL that the egress rules allowed and nowhere else (no proxy, no redirect), and a
+//! receiver can cost neither more time than `webhook.timeout` nor more memory than 16 KiB.
 
 mod headers;
 
@@ -144,7 +144,7 @@ impl HttpSender {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.as_ref().is_none_or(|clients| *clients.egress != *egress) {
             *clients = Some(self.build(egress).map_err(|error| {
-                tracing::error!(target: "asyncmcp::delivery", %error, "cannot make an HTTP client");
+                tracing::error!(target: "asyncmcp::delivery", %error, "failed to create an HTTP client");
                 Failure::NoClient
             })?);
         }

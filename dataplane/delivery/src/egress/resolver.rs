@@ -56,7 +56,7 @@ impl Dns {
     /// server: names from `/etc/hosts` and `localhost` still resolve, others are unavailable.
     pub fn system() -> Result<Self, NetError> {
         let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot read the resolver's configuration");
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to read the resolver's configuration");
             let nobody = ResolverConfig::default();
             TokioResolver::builder_with_config(nobody, TokioRuntimeProvider::default())
         });

@@ -63,7 +63,7 @@ pub enum HostPattern {
 
 /// The text is no host and no `*.` before one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no host name, address, or \"*.\" before a host name")]
+#[error("{0:?} is not a host name, an address, or \"*.\" before a host name")]
 pub struct HostPatternError(String);
 
 impl std::str::FromStr for HostPattern {
@@ -126,14 +126,22 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.rule {
-            "url" => "the receiver is no absolute http or https URL with a host",
+            "url" => "the receiver is not an absolute http or https URL with a host",
             "userinfo" => "the receiver's URL has user information, which is not allowed",
             "scheme" => {
-                "the receiver's scheme is not among webhook.receivers.fromClients.schemes (https unless it says otherwise)"
+                "the receiver's scheme is not among webhook.receivers.fromClients.schemes (default: https)"
             }
-            "policy" => "this route lets no client name a receiver (webhook.receivers.fromClients.policy)",
+            "policy" => {
+                "this route does not let clients name a receiver (webhook.receivers.fromClients.policy)"
+            }
             "host" => "the receiver's host is not in webhook.receivers.fromClients.allowedHosts",
-            _ => return write!(f, "the receiver's host is not allowed by the egress policy (rule {})", self.rule),
+            _ => {
+                return write!(
+                    f,
+                    "the receiver's host is not allowed by the egress policy (rule {})",
+                    self.rule
+                );
+            }
         })
     }
 }

@@ -22,9 +22,9 @@ use crate::state::End;
 use crate::store::Claimed;
 use crate::trace;
 
-/// How long a cut execution may take to tell its server.
+/// How long an interrupted execution may take to tell its server.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// What is resumed gets at least so long, for it may have ended while nobody was there.
+/// A resumed execution gets at least this long, since it may have ended while no process ran.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// What an execution is made of.
@@ -44,11 +44,11 @@ enum ExecutionEnd {
     Ended(End, Bytes),
     /// The client cancelled it; that is committed already.
     Cancelled,
-    /// Nothing was sent, and nothing will be: it goes back to the queue.
+    /// Nothing was sent, and nothing will be: the job goes back to the queue.
     Held,
-    /// Cut, be it by our own end, without a resume token.
+    /// Interrupted, and there is no resume token.
     Cut,
-    /// Cut by our own end; the next process resumes it with this.
+    /// Interrupted by our shutdown; the next process resumes it with this token.
     Left(Bytes),
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
     drop(held);
 }
 
-/// Goes on with a job that an earlier process left running, once this one has claimed it.
+/// Continues a job that an earlier process left running, once this one has claimed it.
 pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, token): (Arc<Call>, Bytes)) {
     let spent = core.now().since(job.started.unwrap_or(job.accepted));
     let work = Work {
@@ -129,7 +129,7 @@ async fn keep(core: &Core, job: &Job, token: Bytes) {
     core.apply_surely(job.id, commit::held(job), vec![change]).await;
 }
 
-/// Asks until the call was sent. `waiting` is true while it waits and certainly was not sent.
+/// Retries until the call was sent. `waiting` is true while it waits and certainly was not sent.
 async fn until_sent(
     core: &Core,
     work: &Work,
@@ -169,18 +169,18 @@ async fn until_sent(
         }
         waiting.store(false, Ordering::Relaxed);
     }
-    // What is resumed never goes back to the queue: the next process asks for it again.
+    // A resumed call never goes back to the queue: the next process resumes it again.
     match tokens.last().filter(|_| resumed) {
         Some(token) => ExecutionEnd::Left(token),
         None => ExecutionEnd::Held,
     }
 }
 
-/// To be told to end costs an execution nothing.
+/// A graceful shutdown does not count against an execution.
 async fn leave(core: &Core, job: &Job, token: Bytes) {
     let changes = vec![Change::ResumeToken { token }, Change::Suspend];
     let left = core.apply_surely(job.id, commit::held(job), changes).await;
     if left.is_none() {
-        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "the next process resumes a call with an older token");
+        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "failed to save the latest resume token: the next process resumes the call with an older one");
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a call: its outcome, with the first attempt claimed in the same commit where there is room.
+//! The end of a call: its outcome, with the first attempt claimed in the same commit if the receiver has capacity.
 //!
 //! Executions, cancellations and the reconciler end calls here. Invariant: the job is held for as long as its
 //! end is being committed, so that nobody else resumes it, and the attempt begins only if this commit
@@ -18,7 +18,7 @@ use crate::job::{Applied, Call, Change, Expect, Job, OnInterruption};
 use crate::state::{End, Push};
 use crate::store;
 
-/// A job that was interrupted this often is assumed to be what kills the process.
+/// A job that was interrupted this often is assumed to be the cause.
 pub(super) const POISONED: u8 = 3;
 
 /// The end of a call that is about to be committed.
@@ -80,7 +80,7 @@ impl Core {
         }
     }
 
-    /// [`Self::finish`], until the store can.
+    /// [`Self::finish`], retried until the store is up.
     pub(super) async fn finish_surely(self: &Arc<Self>, ending: &Ending, mut held: Option<Held>) {
         self.surely(|| self.finish(ending, held.take())).await;
     }

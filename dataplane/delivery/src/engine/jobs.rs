@@ -245,7 +245,7 @@ async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
         Applied::Moved(job) => Err(ActError::Impossible(job.state.stage())),
         Applied::Gone => Err(ActError::Unknown),
         Applied::Fenced => Err(ActError::Store(store::Error::Down(
-            "this process has ended for it".to_owned(),
+            "another process owns its jobs now".to_owned(),
         ))),
     }
 }

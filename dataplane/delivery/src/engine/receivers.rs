@@ -1,9 +1,9 @@
-//! The engine's memory of receivers: one entry for each that has due work or attempts under way, or
-//! failed lately.
+//! What the engine remembers of receivers: one entry for each that has due deliveries or attempts in progress, or failed
+//! recently.
 //!
-//! `deliver` claims by it, attempts give their [`Slot`] back to it. Invariant: an entry says when the
-//! receiver's earliest delivery is due, never which; a job that waits, be it for a rate or a breaker, is
-//! only a row in the store.
+//! `deliver` asks it whom to claim for; attempts hold a [`Slot`] of it. Limits, rate and breaker live here; deliveries
+//! do not. Invariant: an entry says when the receiver's earliest delivery is due, never which; a job that waits, also
+//! for a rate or a breaker, is only a row in the store.
 
 mod breaker;
 mod rate;
@@ -21,9 +21,8 @@ use crate::clock::Millis;
 use crate::job::{Key, Rank};
 use crate::policy::PerReceiver;
 
-/// Attempts under way at once to all receivers: what keeps a process that starts with very many due
-/// receivers from running out of file descriptors. Only more than a hundred receivers that all hang
-/// at once would make others wait for one attempt's timeout.
+/// Attempts in progress to all receivers: a process that starts with very many due receivers must not run out of file
+/// descriptors. Others wait only if more than a hundred receivers hang at the same time.
 const OVERALL: usize = 1024;
 
 /// All receivers with something to do.
@@ -36,7 +35,7 @@ pub(super) struct Receivers {
 #[derive(Default)]
 struct State {
     entries: BTreeMap<Key, ReceiverState>,
-    /// Attempts under way in all.
+    /// Attempts in progress in all.
     in_flight: usize,
 }
 
@@ -50,23 +49,23 @@ impl State {
     }
 }
 
-/// The right to one attempt to a receiver; dropping it gives the room back.
+/// The right to one attempt to a receiver; dropping it releases the capacity.
 pub(super) struct Slot {
     receivers: Arc<Receivers>,
     receiver: Key,
     /// The limits that it was given under.
     limits: PerReceiver,
     term: Term,
-    /// Of what rank the attempt is that began.
+    /// The rank of the attempt, once it began.
     begun: Option<Rank>,
 }
 
 /// A receiver whose turn it is.
 pub(super) struct Turn {
     pub(super) receiver: Key,
-    /// Its room.
+    /// Its free capacity.
     pub(super) slots: Vec<Slot>,
-    /// How many of them replayed deliveries may take, where live ones leave any.
+    /// How many of them replayed deliveries may use, after the live ones.
     pub(super) replays: usize,
 }
 
@@ -85,14 +84,14 @@ impl Receivers {
         }
     }
 
-    /// Leaves the receiver alone until `until`.
+    /// Makes no attempt to the receiver until `until`.
     pub(super) fn block(&self, receiver: Key, until: Millis) {
         let mut state = self.state();
         let entry = state.entry(receiver);
         entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
-    /// Counts a fault of ours, or forgets them all; says how many there were in a row before.
+    /// Counts a fault of ours, or resets the count; returns how many there were in a row before.
     pub(super) fn fault(&self, receiver: Key, ours: bool) -> u32 {
         let mut state = self.state();
         let entry = state.entry(receiver);
@@ -101,7 +100,7 @@ impl Receivers {
         before
     }
 
-    /// Room for a fresh result, unless live work that is due already waits for it.
+    /// Capacity for a fresh result, unless live deliveries that are due wait for it already.
     pub(super) fn reserve(
         self: &Arc<Self>,
         receiver: Key,
@@ -118,8 +117,8 @@ impl Receivers {
         Some(self.take(&mut state, receiver, now, limits))
     }
 
-    /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on, that of
-    /// replayed deliveries where there is room for them: whoever asked looks it up and schedules it.
+    /// The receivers whose turn it is, each with its free capacity. Their next turn is unknown afterwards (that of
+    /// replayed deliveries only if they got capacity): the caller reads it from the store and schedules it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
         state.entries.retain(|_, entry| !entry.is_idle(now, limits));
@@ -152,14 +151,14 @@ impl Receivers {
         claimed
     }
 
-    /// When the next receiver's turn is; `None` while there is nothing to send or no room at all.
+    /// When the next receiver's turn is; `None` while there is nothing to send or no capacity at all.
     pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let state = self.state();
         let turns = state.entries.values().filter_map(|entry| entry.turn(limits));
         turns.min().filter(|_| !state.is_full())
     }
 
-    /// How many receivers get less than everything because their breaker is open, or half open.
+    /// How many receivers have a breaker that is open or half open.
     pub(super) fn open_breakers(&self) -> usize {
         self.state()
             .entries
@@ -174,14 +173,14 @@ impl Receivers {
         self.state().entries.len()
     }
 
-    /// The receivers that get nothing at present because their breaker is open.
-    pub(super) fn left_alone(&self) -> Vec<Key> {
+    /// The receivers that get no attempts at present because their breaker is open.
+    pub(super) fn shut(&self) -> Vec<Key> {
         let state = self.state();
         let shut = state.entries.iter().filter(|(_, entry)| entry.is_shut());
         shut.map(|(receiver, _)| *receiver).collect()
     }
 
-    /// Returns when something was scheduled, or room came free where something is scheduled.
+    /// Returns when something was scheduled, or a receiver with something scheduled has capacity again.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -203,7 +202,7 @@ impl Receivers {
 }
 
 impl Slot {
-    /// The attempt begins. A slot that is dropped before costs the receiver's rate nothing.
+    /// The attempt begins. A slot that is dropped before does not count for the receiver's rate.
     pub(super) fn begin(&mut self, rank: Rank) {
         self.begun = Some(rank);
         if rank == Rank::Replayed {
@@ -211,7 +210,7 @@ impl Slot {
         }
     }
 
-    /// Notes what the attempt said about the receiver; says whether its breaker opened or closed by it.
+    /// Records the attempt's sample; returns whether the breaker opened or closed by it.
     pub(super) fn sample(&self, sample: Sample, now: Millis) -> bool {
         let mut state = self.receivers.state();
         let entry = state.entry(self.receiver);

@@ -1,4 +1,5 @@
-//! Where an executor leaves what a new process resumes an interrupted execution with, and when that is committed.
+//! Resume tokens: what an executor leaves so that a new process can resume an interrupted execution, and when they are
+//! committed.
 //!
 //! `execution` makes a pair for each one. A token with which the server runs on without us is committed at
 //! once. Any other waits until the execution is a second old, so that a quick call costs no commit, and
@@ -23,7 +24,7 @@ struct Noted {
     at_once: bool,
 }
 
-/// Where an executor leaves the resume tokens of one execution. Every clone is the same place.
+/// Where an executor leaves the resume tokens of one execution. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ResumeTokens(watch::Sender<Noted>);
 
@@ -41,17 +42,17 @@ pub(super) fn place(token: Option<Bytes>) -> (ResumeTokens, Kept) {
 }
 
 impl ResumeTokens {
-    /// A place that nobody looks at.
+    /// A place from which nothing is read.
     pub fn nowhere() -> Self {
         place(None).0
     }
 
-    /// Leaves a resume token in place of the one before, to be committed before long.
+    /// Replaces the token; it is committed within a few seconds.
     pub fn keep(&self, token: Bytes) {
         self.0.send_modify(|noted| noted.token = Some(token));
     }
 
-    /// Leaves a resume token that must not be lost: from here on the server runs on without us.
+    /// Replaces the token with one that must not be lost: from now on the server continues without us.
     pub fn keep_at_once(&self, token: Bytes) {
         self.0.send_replace(Noted {
             token: Some(token),

@@ -1,4 +1,4 @@
-//! The execution loop: which queued jobs begin.
+//! The scheduler: which queued jobs begin.
 //!
 //! Each server has a queue and capacity of its own. Within a queue the clients take turns, and a job whose tool has no
 //! capacity lets its client's next [`LOOK_AHEAD`] jobs pass. Invariant: the queues are read from the store each time;
@@ -26,12 +26,12 @@ use crate::store::{self, Claim, Claimed};
 const GONE: Duration = Duration::from_mins(10);
 /// How often the queues of servers that are gone are checked, if nothing else wakes the loop.
 const IDLE: Duration = Duration::from_secs(30);
-/// The same while the store has no room for executions.
+/// The same while the store has no space for executions.
 const SHORT_OF_ROOM: Duration = Duration::from_secs(1);
 /// How many jobs of a server that is gone end at a time.
 const FAREWELLS: usize = 64;
 
-/// How many of a client's oldest queued jobs are looked at in one batch.
+/// How many of a client's oldest queued jobs are checked in one batch.
 const LOOK_AHEAD: usize = 64;
 
 /// Begins executions until the engine stops.
@@ -57,7 +57,7 @@ pub(super) async fn run(core: &Arc<Core>) {
     }
 }
 
-/// Begins as many jobs as there is room for; their starts share a commit. Returns how many are out of the way.
+/// Begins as many jobs as there is capacity for; their starts share a commit. Returns how many left the queue.
 async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
     let (gone, batch): (Vec<Turn>, Vec<Turn>) =
         turns.next(core).await?.into_iter().partition(|turn| turn.gone);
@@ -75,7 +75,7 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
     Ok(turned_away + ids.len())
 }
 
-/// Enters the jobs whose arguments there is memory for; the end of an execution makes room, and wakes the loop.
+/// Enters the jobs for whose arguments there is memory; the end of an execution frees some, and wakes the loop.
 async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {
@@ -90,8 +90,8 @@ async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)
     Ok(entered)
 }
 
-/// Claims jobs that are entered. A claim whose commit reported failure is read again: only this loop starts
-/// queued jobs, so whatever runs now was claimed, and was not sent yet.
+/// Claims jobs that are entered. After a claim whose commit reported failure they are read again: only this loop starts
+/// queued jobs, so what runs now was claimed by it, and was not sent yet.
 async fn claim(core: &Core, ids: &[JobId]) -> Result<Vec<Claim>, store::Error> {
     match core.store.claim_queued(ids, core.stamp()).await {
         Err(store::Error::Unknown(_)) => {
@@ -114,7 +114,7 @@ async fn read_claim(core: &Core, id: JobId) -> Result<Claim, store::Error> {
     })
 }
 
-/// Begins what was claimed. A job that cannot be read is no reason to hold up the others.
+/// Begins what was claimed. A job that cannot be read does not hold up the others.
 fn begin(core: &Arc<Core>, entry: Execution, held: Held, claim: Claim) {
     match claim {
         Claim::Claimed(claimed) => {
@@ -152,7 +152,7 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
 struct Turn {
     id: JobId,
     server: Key,
-    /// The tools whose room it takes, where they have a limit of their own.
+    /// The tools whose limit it counts against, if they have one of their own.
     tools: Option<Key>,
     gone: bool,
 }
@@ -191,7 +191,7 @@ impl Turns {
         Ok(batch)
     }
 
-    /// Takes one job of each client in turn, then a second, until there is no room or no job.
+    /// Takes one job of each client in turn, then a second, until there is no capacity or no job.
     async fn take(&mut self, core: &Core, queue: Queue, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
         let (mut asked, mut clients) = (HashSet::new(), VecDeque::new());
         let full = batch.len() + queue.room;
@@ -230,7 +230,7 @@ impl Turns {
     }
 }
 
-/// Takes the first of a client's jobs that may begin; says whether there was one.
+/// Takes the first of a client's jobs that may begin; returns whether there was one.
 async fn take_one(
     core: &Core,
     queue: &Queue,
@@ -283,7 +283,7 @@ fn room(core: &Core, server: Key, batched: usize) -> usize {
     here.min(overall).min(held.saturating_sub(batched))
 }
 
-/// Nothing wakes the loop when the store has room again.
+/// Nothing wakes the loop when the store has space again.
 fn idle(core: &Core) -> Duration {
     if core.store.space().executions() == 0 {
         SHORT_OF_ROOM

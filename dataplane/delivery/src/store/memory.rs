@@ -1,8 +1,7 @@
 //! The store of a route with `store.memory`, and the model that other stores are tested
 //! against: everything in ordered maps behind one lock.
 //!
-//! Invariant: what it answers is what [`Job::after_step`] and [`Job::rows`] say, and nothing of it
-//! outlives the process.
+//! Invariant: it does what [`Job::after_step`] and [`Job::rows`] say, and nothing of it outlives the process.
 
 mod index;
 mod roles;
@@ -110,7 +109,7 @@ impl Memory {
     fn open(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.lock();
         if state.closed {
-            return Err(Error::Down("it was closed".to_owned()));
+            return Err(Error::Down("it is closed".to_owned()));
         }
         Ok(state)
     }
@@ -140,7 +139,7 @@ impl State {
             return Ok(Acceptance::Same(id));
         }
         if self.jobs.contains_key(&new.id) {
-            return Err(Error::Corrupt(format!("there is a job {} already", new.id)));
+            return Err(Error::Corrupt(format!("job {} exists already", new.id)));
         }
         let job = Job::accepted(&new);
         if self.pending_of(job.client) >= new.max_pending {

@@ -1,11 +1,9 @@
-//! The embedded store: one redb file, large bodies beside it, one thread that writes, readers
-//! anywhere.
+//! The embedded store: one redb file, large bodies in files beside it, one thread that writes, any number of readers.
 //!
-//! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread,
-//! which commits them in groups; reads are short transactions on the caller's side. Rows
-//! are read where the caller stands (microseconds from redb's cache or the page cache); files of
-//! large bodies and the in-flight list are read on the blocking pool.
-//! Invariant: an answer to a write is sent after its commit is on the disk.
+//! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread, which commits them in
+//! groups. Rows are read on the caller's thread (microseconds from redb's cache or the page cache); files of large bodies
+//! and the in-flight list are read on the blocking pool. Only this folder knows redb, files and encryption at rest.
+//! Invariant: the reply to a write is sent after its commit is on the disk.
 
 mod blob;
 mod check;
@@ -95,7 +93,7 @@ impl Embedded {
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
-            .map_err(|error| Error::Down(format!("its thread cannot start: {error}")))?;
+            .map_err(|error| Error::Down(format!("failed to start its thread: {error}")))?;
         Ok(Self {
             owner,
             inbox,
@@ -137,7 +135,7 @@ impl Embedded {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || read(&shared.view()?))
             .await
-            .map_err(|error| Error::Down(format!("a read was cut: {error}")))?
+            .map_err(|error| Error::Down(format!("a read was interrupted: {error}")))?
     }
 
     /// Reads a payload: a file off the runtime's threads, and again where it went between the look at
@@ -164,7 +162,7 @@ impl Embedded {
         }
         tokio::task::spawn_blocking(move || shared.stow(field, id, &payload))
             .await
-            .map_err(|error| Error::Down(format!("a write was cut: {error}")))?
+            .map_err(|error| Error::Down(format!("a write was interrupted: {error}")))?
     }
 
     /// Whether arguments that would be a file are of a new call that there is no room for: spares writing it.

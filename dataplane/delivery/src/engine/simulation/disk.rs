@@ -99,7 +99,7 @@ impl Disk {
 
     fn open_still(&self) -> Result<(), Error> {
         if self.is_closed.load(Ordering::Relaxed) {
-            return Err(Error::Down("it was closed".to_owned()));
+            return Err(Error::Down("it is closed".to_owned()));
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ impl DiskBudget {
             return;
         }
         if let Err(error) = self.look(&mut found, ledger) {
-            tracing::warn!(%error, "cannot see how much room the store's volume has");
+            tracing::warn!(%error, "failed to read the free space of the store's volume");
         }
         found.at = Some(Instant::now());
     }
@@ -78,15 +78,15 @@ impl DiskBudget {
     pub(super) fn is_refused(&self) {
         let mut found = self.found();
         if !found.is_full {
-            tracing::error!("the store's volume is full: no new calls until there is room");
+            tracing::error!("the store's volume is full: new calls are refused until there is space");
         }
         found.is_full = true;
         found.at = Some(Instant::now()); // the next look is not at once
         if found.ballast > 0 {
             found.given_up = std::mem::take(&mut found.ballast);
             match self.volume.drop_ballast() {
-                Ok(()) => tracing::warn!("the ballast was given up"),
-                Err(error) => tracing::error!(%error, "the ballast cannot be given up"),
+                Ok(()) => tracing::warn!("the reserve file was deleted to free space"),
+                Err(error) => tracing::error!(%error, "failed to delete the reserve file"),
             }
         }
     }
@@ -112,7 +112,10 @@ impl DiskBudget {
         let wanted = self.wanted(found.volume).max(found.given_up);
         if wanted == 0 && self.ballast > 0 && !found.said {
             found.said = true;
-            tracing::warn!(volume = found.volume, "the volume is too small for a ballast");
+            tracing::warn!(
+                volume = found.volume,
+                "the volume is too small for the reserve file"
+            );
         }
         if found.ballast == 0 && wanted > 0 && room.free >= 2 * wanted {
             self.volume.make_ballast(wanted)?;
@@ -121,7 +124,7 @@ impl DiskBudget {
         }
         if found.is_full && has_room(found, wanted, &room, ledger) {
             found.is_full = false;
-            tracing::info!("the store's volume has room again");
+            tracing::info!("the store's volume has space again");
         }
         Ok(())
     }

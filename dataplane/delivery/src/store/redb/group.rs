@@ -1,7 +1,8 @@
-//! One group of operations inside one write transaction: which rows each of them moves.
+//! One group of operations inside one write transaction: which rows each of them changes.
 //!
-//! Called by the writer only. Invariant: an operation reads and decodes everything it needs
-//! before its first write, so one that fails has written nothing.
+//! Called by the writer only; one file an operation. When to commit, and what a failed commit means, is the writer's.
+//! Invariant: an operation reads and decodes everything it needs before its first write, so one that fails has written
+//! nothing.
 
 mod accept;
 mod claims;
@@ -210,7 +211,7 @@ impl<'txn> Group<'txn> {
     /// Takes every trace of a job away.
     fn remove(&mut self, id: JobId) -> Result<(), Fault> {
         let job = self.job(id)?;
-        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is gone")))?;
+        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))?;
         let key = id.to_bytes();
         let pending = self.pending_of(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;

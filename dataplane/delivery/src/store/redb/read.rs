@@ -161,7 +161,7 @@ impl View {
         rows.map(|row| {
             let id = JobId::from_bytes(*row.map_err(Fault::from)?.0.value());
             let job = self.job(id)?;
-            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but gone")))
+            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but missing")))
         })
         .collect()
     }

@@ -100,7 +100,7 @@ impl Shared {
             tracing::error!(
                 key,
                 values,
-                "a key of the store is missing: jobs sealed with it wait for it"
+                "an encryption key of the store is missing: jobs encrypted with it wait until it is back"
             );
         }
     }
@@ -112,7 +112,7 @@ impl Shared {
         let failed = |error| Error::Down(format!("the large bodies: {error}"));
         for file in self.vault.blobs.list().map_err(failed)? {
             if !view.names(file)? {
-                tracing::info!(%file, "removing a large body that was never committed");
+                tracing::info!(%file, "removing the file of a large body that was never committed");
                 self.vault.blobs.remove(file).map_err(failed)?;
             }
         }
@@ -166,7 +166,7 @@ impl Shared {
             if is_full(&error) {
                 self.budget.is_refused();
             }
-            Error::Down(format!("a large body cannot be written: {error}"))
+            Error::Down(format!("failed to write a large body: {error}"))
         })
     }
 

@@ -245,13 +245,13 @@ impl Writer {
     /// A file that cannot be removed is an orphan, which the next start removes.
     fn remove(&self, file: Name) {
         if let Err(error) = self.shared.vault().blobs.remove(file) {
-            tracing::warn!(%error, %file, "a large body that is no longer needed cannot be removed");
+            tracing::warn!(%error, %file, "failed to remove the file of a large body that is no longer needed");
         }
     }
 
     fn close(mut self, reply: ReplyTo<()>) {
         self.closed = true;
-        let closed = self.shared.fall("it was closed");
+        let closed = self.shared.fall("it is closed");
         let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));
     }
 }

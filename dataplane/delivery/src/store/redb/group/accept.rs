@@ -21,7 +21,7 @@ impl Group<'_> {
             return Ok(known);
         }
         if self.job(new.id)?.is_some() {
-            Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
+            Err(Error::Corrupt(format!("job {} exists already", new.id)))?;
         }
         let (job, id) = (Job::accepted(&new), new.id.to_bytes());
         let pending = self.pending_of(job.client)?;

@@ -44,7 +44,7 @@ impl Restored {
         let value = value.ok_or_else(|| Error::Corrupt(format!("it lacks its {what}")))?;
         let payload = vault
             .put_back(field, job.id, value)
-            .map_err(|error| Error::Down(format!("a large body cannot be written: {error}")))?;
+            .map_err(|error| Error::Down(format!("failed to write a large body: {error}")))?;
         // Without its resume token an execution that was cut is not resumed, and ends as its tool says.
         job.has_resume_token &= token.is_some();
         Ok(Self {
@@ -63,7 +63,7 @@ impl Group<'_> {
         let Restored { job, payload, .. } = restored;
         let id = job.id.to_bytes();
         if self.job(job.id)?.is_some() {
-            Err(Error::Corrupt(format!("job {} is there twice", job.id)))?;
+            Err(Error::Corrupt(format!("duplicate job {}", job.id)))?;
         }
         // Whoever opens this store is another process than the one that held the job.
         let epoch = job.owner.map_or(0, |owner| owner.epoch);
