@@ -65,7 +65,7 @@ impl Clock {
         let wall = system_time();
         let start = first(wall, floor, unfinished);
         if start != wall && floor > Millis::default() {
-            tracing::error!(%wall, store = %floor, "the wall clock is not where the store's time is: ages are counted on from the store's");
+            tracing::error!(%wall, store = %floor, "the wall clock is behind the store's last time or far ahead of it: ages are counted from the store's last time");
         }
         Self {
             is_system: true,

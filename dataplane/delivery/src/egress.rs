@@ -1,16 +1,14 @@
-//! Where a webhook may go: the guard against requests forged through us (SSRF).
+//! Where a webhook may go: the guard against server-side request forgery (SSRF).
 //!
-//! The data plane asks [`Egress::check_url`] when a receiver is named; the sender asks it
-//! again at every attempt, and gives its connections [`resolver::Guarded`], which filters
-//! what names resolve to. Invariant: no address is dialled that [`Egress::check_address`]
-//! did not pass, under the policy in force when it is dialled.
+//! The data plane calls [`Rules::check_url`] when a receiver is named; the sender calls it again at every attempt, and
+//! gives its connections [`resolver::Guarded`], which filters what names resolve to. Here live the rules, the address
+//! ranges and the resolver; no request is sent from here. Invariant: no address is dialled that
+//! [`Rules::check_address`] did not allow, under the rules in force when it is dialled.
 
 mod named_by;
-mod policy;
 pub mod resolver;
+mod rules;
 pub mod table;
 
 pub use named_by::NamedBy;
-pub use policy::{
-    Allowed, ClientPolicy, Egress, FromClients, HostPattern, HostPatternError, Refusal, Scheme,
-};
+pub use rules::{Allowed, ClientPolicy, FromClients, HostPattern, HostPatternError, Refusal, Rules, Scheme};

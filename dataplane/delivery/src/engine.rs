@@ -1,32 +1,33 @@
 //! The engine: executes accepted calls and delivers their results.
 //!
-//! The data plane starts one per process, hands it calls with [`Engine::accept`] and ends
-//! it with [`Engine::drain`]. Invariant: whatever was acknowledged is in the store, and
-//! every step of it is committed there before the engine acts on it; memory holds what
-//! runs and one entry per receiver, never a waiting job.
+//! The data plane starts one per process, hands it calls with [`Engine::accept`] and stops it with [`Engine::drain`]. Here
+//! live its loops and what they share in memory; what a job is and where it is kept belongs to [`crate::job`] and
+//! [`crate::store`], and how a server or a receiver is called to [`Executor`] and [`Sender`]. Invariant: every step of an
+//! acknowledged call is committed before the engine acts on it; memory holds what runs and one entry per receiver, never
+//! a waiting job.
 
 mod attempt;
-mod budget;
 mod commit;
 mod core;
 mod deliver;
 mod delivery;
 mod dispatch;
 mod drain;
-mod execute;
 mod execution;
 mod executor;
 mod expire;
 mod finish;
-mod handle;
 mod hints;
 mod holds;
 pub mod jobs;
 mod log;
+mod memory_budget;
 mod metrics;
 mod receivers;
 mod reconcile;
+mod resume_token;
 mod running;
+mod scheduler;
 mod sweep;
 
 use std::future::Future;
@@ -38,12 +39,12 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::budget::Room;
 use self::core::Core;
 pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
-pub use self::handle::Handles;
 use self::hints::Hint;
+pub use self::memory_budget::Room;
+pub use self::resume_token::ResumeTokens;
 use crate::clock::Clock;
 use crate::egress::{NamedBy, Refusal};
 use crate::id::JobId;
@@ -81,7 +82,7 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The route is going away or the process is ending.
-    #[error("no more calls are accepted: the route is being deleted or this process is ending")]
+    #[error("no more calls are accepted: the route is being deleted or this process is shutting down")]
     Closed,
     /// The store failed.
     #[error(transparent)]
@@ -102,7 +103,7 @@ impl Engine {
     pub fn start(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let core = Arc::new(Core::new(parts, registry)?);
         // Metrics are read as soon as this returns. A store that is slow answers the work below.
-        let is_known = sweep::tell_oldest(&core).now_or_never().is_some();
+        let is_known = sweep::report_oldest(&core).now_or_never().is_some();
         let work = work(Arc::clone(&core), is_known);
         core.loops.spawn(Arc::clone(&core).watched(work));
         core.loops.close();
@@ -191,12 +192,12 @@ impl Engine {
 
 async fn work(core: Arc<Core>, oldest_is_known: bool) {
     if !oldest_is_known {
-        sweep::tell_oldest(&core).await;
+        sweep::report_oldest(&core).await;
     }
     let unheld = reconcile::first(&core).await;
     tokio::join!(
         dispatch::run(&core),
-        execute::run(&core),
+        scheduler::run(&core),
         deliver::run(&core),
         reconcile::run(&core, unheld),
         sweep::run(&core),

@@ -20,7 +20,7 @@ pub enum Outcome {
     Retry,
     /// It failed, and none follows.
     Dead,
-    /// It was cut by our own end; it costs no budget.
+    /// Interrupted by our shutdown; it uses no retry.
     Interrupted,
 }
 

@@ -88,7 +88,7 @@ impl fmt::Debug for JobId {
 
 /// The text is no job id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a job id is 26 lower-case letters and digits")]
+#[error("not a job id (26 lower-case letters and digits)")]
 pub struct ParseError;
 
 impl FromStr for JobId {

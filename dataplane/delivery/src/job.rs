@@ -1,8 +1,9 @@
-//! A job as the store keeps it: what acceptance fixed ([`Call`]), what moves
-//! ([`Job`]), and the one function by which it moves ([`Job::after_step`]).
+//! A job as the store keeps it: what acceptance fixed ([`Call`]), what changes ([`Job`]), and the one function that
+//! changes it ([`Job::after_step`]).
 //!
-//! Every store calls [`Job::after_step`] and files the job under [`Job::rows`]; nothing else
-//! decides either. Invariant: a job's index rows are a function of its header alone.
+//! Every store calls [`Job::after_step`] and files the job under [`Job::rows`]; nothing else decides either. Only plain
+//! values and pure functions live here: no store, no clock, no task. Invariant: a job's index rows are a function of its
+//! header alone.
 
 mod change;
 mod owner;
@@ -170,7 +171,7 @@ pub struct Job {
     pub turn: Millis,
     /// Executions begun.
     pub executions: u8,
-    /// Attempts that count against the budget: begun and not cut by our own end.
+    /// Attempts that count against the retries: begun, and not interrupted by our shutdown.
     pub attempts: u32,
     /// Times an administrator had it replayed.
     pub replays: u32,
@@ -180,8 +181,8 @@ pub struct Job {
     pub last: Option<Category>,
     /// Bytes of its arguments, once it ended of its body. 0 where an earlier version wrote it.
     pub size: u32,
-    /// Whether the store has a handle by which a cut execution can be taken up again.
-    pub has_handle: bool,
+    /// Whether the store has a token with which an interrupted execution can be resumed.
+    pub has_resume_token: bool,
     /// Ended as unknown because it was cut too often: it may be what kills the process.
     pub poisoned: bool,
 }
@@ -213,7 +214,7 @@ impl Job {
             replayed: None,
             last: None,
             size: size(&new.params),
-            has_handle: false,
+            has_resume_token: false,
             poisoned: false,
         }
     }

@@ -1,9 +1,8 @@
-//! Jobs and their delivery: what happens to a webhook tool's call between its
-//! acknowledgement and its end.
+//! Jobs and their delivery: what happens to a webhook tool's call between its acknowledgement and its end.
 //!
-//! The data plane calls [`engine::Engine`]; operators' hands call [`store::Store`].
-//! Invariant: nothing here knows MCP or Kubernetes, and no job leaves a
-//! [`store::Store`] by any way but the table in [`state`].
+//! Here live the state table, the stores, the engine, the retry schedule, signatures and the egress guard. What knows MCP,
+//! Kubernetes or a route's YAML belongs to the data plane, which calls [`engine::Engine`] and [`store::Store`].
+//! Invariant: a job changes only by the table in [`state`].
 
 pub mod clock;
 pub mod egress;

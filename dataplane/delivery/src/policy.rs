@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::egress::Egress;
+use crate::egress::Rules;
 use crate::job::Key;
 use crate::signature::SigningKey;
 
@@ -87,7 +87,7 @@ impl PartialEq for ToolLimits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Where webhooks may go.
-    pub egress: Egress,
+    pub egress: Rules,
     /// How they are signed.
     pub signing: Signing,
     /// One attempt, body included (`webhook.timeout`).

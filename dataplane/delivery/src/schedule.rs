@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::clock::Millis;
 use crate::job::Retry;
 
-/// How long to wait after attempt number `attempts_made` failed, or `None` when the budget is spent.
+/// How long to wait after attempt number `attempts_made` failed, or `None` when no retry is left.
 ///
 /// The wait is never below `retry_after` (capped by `retry_after_max`), for jitter must not bring an attempt
 /// before the time the receiver asked for. `chance` is a number in [0, 1).

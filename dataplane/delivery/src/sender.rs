@@ -1,8 +1,8 @@
-//! One attempt: a POST to a receiver, and what came of it.
+//! One attempt: a POST to a receiver, and its result.
 //!
-//! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. Invariant: the request goes
-//! to the URL the policy passed and nowhere else (no proxy, no redirect), and the receiver
-//! can take neither more of our time than `webhook.timeout` nor more memory than 16 KiB.
+//! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. What is retried, and when, is decided elsewhere.
+//! Invariant: the request goes to the URL that the egress rules allowed and nowhere else (no proxy, no redirect), and a
+//! receiver can cost neither more time than `webhook.timeout` nor more memory than 16 KiB.
 
 mod headers;
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::clock::Millis;
 use crate::egress::resolver::{Guarded, Lookup, Lookups};
-use crate::egress::{Allowed, Egress, NamedBy, Refusal};
+use crate::egress::{Allowed, NamedBy, Refusal, Rules};
 use crate::job::{Call, Job, Target, Trace};
 use crate::policy::Policy;
 use crate::schedule;
@@ -79,7 +79,7 @@ pub struct HttpSender {
 /// One client, and so one pool of connections, per kind of receiver. A new egress policy gets new
 /// ones: a connection that is reused was dialled under the policy in force.
 struct Clients {
-    egress: Arc<Egress>,
+    egress: Arc<Rules>,
     named_by_client: Client,
     default: Client,
 }
@@ -93,7 +93,7 @@ enum Failure {
     Http(reqwest::Error),
 }
 
-struct Answer {
+struct ReceiverAnswer {
     verdict: Verdict,
     status: Option<u16>,
     retry_after: Option<Duration>,
@@ -120,7 +120,12 @@ impl HttpSender {
         Ok((self.client(&post.policy.egress, post.target.named_by)?, allowed))
     }
 
-    async fn attempt(&self, post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<Answer, Failure> {
+    async fn attempt(
+        &self,
+        post: &Post<'_>,
+        client: &Client,
+        allowed: &Allowed,
+    ) -> Result<ReceiverAnswer, Failure> {
         let exchange = exchange(post, client, allowed);
         tokio::pin!(exchange);
         let in_time = tokio::time::timeout(post.policy.attempt_timeout, &mut exchange).await;
@@ -135,11 +140,11 @@ impl HttpSender {
         })
     }
 
-    fn client(&self, egress: &Egress, named_by: NamedBy) -> Result<Client, Failure> {
+    fn client(&self, egress: &Rules, named_by: NamedBy) -> Result<Client, Failure> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.as_ref().is_none_or(|clients| *clients.egress != *egress) {
             *clients = Some(self.build(egress).map_err(|error| {
-                tracing::error!(target: "asyncmcp::delivery", %error, "cannot make an HTTP client");
+                tracing::error!(target: "asyncmcp::delivery", %error, "failed to create an HTTP client");
                 Failure::NoClient
             })?);
         }
@@ -150,7 +155,7 @@ impl HttpSender {
         })
     }
 
-    fn build(&self, egress: &Egress) -> reqwest::Result<Clients> {
+    fn build(&self, egress: &Rules) -> reqwest::Result<Clients> {
         let egress = Arc::new(egress.clone());
         let client = |named_by| {
             let lookup = Arc::clone(&self.lookup);
@@ -186,7 +191,7 @@ impl Sender for HttpSender {
             Ok((client, allowed)) => self.attempt(&post, &client, &allowed).await,
             Err(failure) => Err(failure),
         };
-        let answer = answer.unwrap_or_else(|failure| Answer::none(failure.verdict()));
+        let answer = answer.unwrap_or_else(|failure| ReceiverAnswer::none(failure.verdict()));
         Attempt {
             status: answer.status,
             verdict: answer.verdict,
@@ -196,13 +201,13 @@ impl Sender for HttpSender {
     }
 }
 
-async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<Answer, Failure> {
+async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<ReceiverAnswer, Failure> {
     let request = client
         .post(allowed.url().clone())
         .headers(headers::of(post))
         .body(post.body.clone());
     let response = request.send().await.map_err(Failure::Http)?;
-    let answer = Answer::of(&response, post.at);
+    let answer = ReceiverAnswer::of(&response, post.at);
     match drained(response).await {
         // A 2xx cut short is no success: the receiver may have failed after the head. Sending again
         // can at worst make a duplicate, which receivers know by its id.
@@ -211,7 +216,7 @@ async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result
     }
 }
 
-impl Answer {
+impl ReceiverAnswer {
     fn of(response: &Response, now: Millis) -> Self {
         let header = response.headers().get(RETRY_AFTER);
         Self {

@@ -17,13 +17,13 @@ const LONGEST: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It lacks the prefix.
-    #[error("a signing key begins with \"whsec_\"")]
+    #[error("a signing key must begin with \"whsec_\"")]
     Prefix,
     /// What follows the prefix is no base64.
-    #[error("what follows \"whsec_\" in a signing key is base64")]
+    #[error("the part of a signing key after \"whsec_\" must be standard base64")]
     Base64,
     /// Too short or too long.
-    #[error("a signing key has 24 to 64 bytes, this one has {0}")]
+    #[error("a signing key must have 24 to 64 bytes, not {0}")]
     Length(usize),
 }
 

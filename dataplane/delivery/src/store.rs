@@ -1,8 +1,8 @@
-//! Where jobs live: one trait, one conformance suite, and the stores that pass it.
+//! Where jobs are kept: one trait, one conformance suite, and the stores that pass it.
 //!
-//! The engine and the data plane hold an `Arc<dyn Store>`. Invariant: a method that
-//! changes something returns only after the change is as durable as the store can
-//! make it, and a change is there as a whole or not at all.
+//! The engine and the data plane hold an `Arc<dyn Store>`. A store decides nothing about a job: [`crate::job`] says what a
+//! step leads to, and the engine which step to make. Invariant: a method that changes something returns only after the
+//! change is as durable as the store can make it, and a change happens as a whole or not at all.
 
 pub mod memory;
 pub mod metrics;
@@ -14,7 +14,7 @@ pub mod space;
 mod codec;
 #[cfg(test)]
 mod conformance;
-mod lanes;
+mod queue_counts;
 pub(crate) mod roles;
 
 use std::time::Duration;
@@ -40,14 +40,14 @@ pub enum Error {
     #[error("the store failed during the commit: {0}")]
     Unknown(String),
     /// The process that claims is not the owner that it was: another one has its jobs now.
-    #[error("this process was replaced as the owner of its jobs and must end")]
+    #[error("another process owns this process's jobs now; this one must exit")]
     Fenced,
     /// A row cannot be read.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
     /// A value is whole, but sealed with a key that is not in the key ring: it waits for the key.
     #[error(
-        "the store has a value that is sealed with key {key}, which is not in the key ring; put the key back \
+        "the store has a value that is encrypted with key {key}, which is not in the key ring; put the key back \
          (in a cluster into `store.json` of the Secret <claim>-keys, else into `store.json` of the state directory)"
     )]
     Sealed {
@@ -57,7 +57,7 @@ pub enum Error {
     /// Written by a version whose format this one does not read.
     #[error(
         "the store has format {found}, and this version reads format {known} only: let the version that wrote it \
-         deliver what is in it, then start this version with an empty directory"
+         deliver its jobs, then start this version with an empty directory"
     )]
     OlderFormat {
         /// What the file says.

@@ -12,8 +12,8 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Trace};
 
 /// The span of one execution.
-/// `taken_up` says whether it goes on with what an earlier process began.
-pub(crate) fn execution(job: JobId, call: &Call, taken_up: bool) -> Span {
+/// `resumed`: whether it goes on with what an earlier process began.
+pub(crate) fn execution(job: JobId, call: &Call, resumed: bool) -> Span {
     let span = tracing::info_span!(
         target: "asyncmcp::delivery",
         parent: None,
@@ -21,7 +21,7 @@ pub(crate) fn execution(job: JobId, call: &Call, taken_up: bool) -> Span {
         otel.name = format!("execute {}", call.shown_as),
         job = %job,
         gen_ai.tool.name = call.shown_as,
-        asyncmcp.taken_up = taken_up,
+        asyncmcp.resumed = resumed,
     );
     link(&span, &call.trace);
     span

@@ -1,7 +1,7 @@
 //! What an attempt's answer, or its failure, means for the delivery.
 //!
 //! The sender asks it once per attempt. Invariant: errors are told apart by their types along the
-//! chain of sources, never by their texts; what is our own fault never costs a receiver's budget.
+//! chain of sources, never by their texts; what is our own fault never uses up retries.
 
 use std::error::Error as StdError;
 use std::io;
@@ -20,7 +20,7 @@ pub enum Verdict {
     Refused(Refusal),
     /// The receiver will never take it: no further attempt.
     Terminal(Category),
-    /// Try again while the budget lasts.
+    /// Try again while retries are left.
     Retry(Category),
     /// Try again; this one did not count.
     Requeue(Fault),

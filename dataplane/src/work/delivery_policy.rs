@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use asyncmcp_crds::effective::{FromClients, Webhook};
 use asyncmcp_crds::v1alpha1::{Breaker, ReceiverPolicy, Scheme};
-use asyncmcp_delivery::egress::{self, ClientPolicy, Egress};
+use asyncmcp_delivery::egress::{self, ClientPolicy, Rules};
 use asyncmcp_delivery::job::Key;
 use asyncmcp_delivery::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use asyncmcp_delivery::signature::SigningKey;
@@ -33,7 +33,7 @@ fn policy(config: &Arc<Config>) -> Policy {
     let route = &config.route;
     let webhook = &route.webhook;
     Policy {
-        egress: Egress {
+        egress: Rules {
             from_clients: from_clients(&webhook.receivers.from_clients),
         },
         signing: signing(webhook, &config.refs),

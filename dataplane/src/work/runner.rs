@@ -105,7 +105,7 @@ impl Executor for Runner {
     async fn execute(&self, run: Run<'_>) -> Executed {
         match &run.begin {
             Begin::Send(params) => self.run(&run, params).await,
-            Begin::TakeUp(token) => self.resume(&run, token).await,
+            Begin::Resume(token) => self.resume(&run, token).await,
         }
     }
 

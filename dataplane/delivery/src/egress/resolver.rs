@@ -15,7 +15,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{Egress, Refusal};
+use super::{Refusal, Rules};
 use crate::egress::NamedBy;
 
 /// Why a name has no addresses.
@@ -56,7 +56,7 @@ impl Dns {
     /// server: names from `/etc/hosts` and `localhost` still resolve, others are unavailable.
     pub fn system() -> Result<Self, NetError> {
         let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot read the resolver's configuration");
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to read the resolver's configuration");
             let nobody = ResolverConfig::default();
             TokioResolver::builder_with_config(nobody, TokioRuntimeProvider::default())
         });
@@ -154,14 +154,14 @@ impl Drop for UnderWay {
 /// A resolver that gives an HTTP client only addresses that the policy lets it dial.
 pub struct Guarded {
     lookup: Arc<dyn Lookup>,
-    egress: Arc<Egress>,
+    egress: Arc<Rules>,
     named_by: NamedBy,
     lookups: Lookups,
 }
 
 impl Guarded {
     /// A guard for receivers that `named_by` named, whose lookups are noted in `lookups`.
-    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Egress>, named_by: NamedBy, lookups: Lookups) -> Self {
+    pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Rules>, named_by: NamedBy, lookups: Lookups) -> Self {
         Self {
             lookup,
             egress,
@@ -182,12 +182,7 @@ impl Resolve for Guarded {
     }
 }
 
-async fn guarded(
-    lookup: &dyn Lookup,
-    egress: &Egress,
-    named_by: NamedBy,
-    name: &str,
-) -> Result<Addrs, Error> {
+async fn guarded(lookup: &dyn Lookup, egress: &Rules, named_by: NamedBy, name: &str) -> Result<Addrs, Error> {
     let addresses = lookup.lookup(name).await.map_err(Error::Lookup)?;
     if addresses.is_empty() {
         return Err(Error::Lookup(LookupError::NoAddress));

@@ -1,6 +1,6 @@
 //! The address ranges that a webhook never goes to unasked, row by row.
 //!
-//! [`super::Egress`] reads them; a row's name is the `rule` label of
+//! [`super::Rules`] reads them; a row's name is the `rule` label of
 //! `asyncmcp_egress_blocked_total`. Sources: the IANA special-purpose registries
 //! (RFC 6890 and its updates) and the metadata services of the large clouds.
 //! Invariant: [`NEVER`] is opened by no policy at all; [`BLOCKED`] only by

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
-use super::budget::Held;
 use super::core::Core;
 use super::delivery::Delivery;
 use super::holds::Hold;
 use super::log;
+use super::memory_budget::Held;
 use super::receivers::{Sample, Slot};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
@@ -25,18 +25,18 @@ use crate::state::Category;
 use crate::verdict::Verdict;
 use crate::{schedule, store, trace};
 
-/// The call and the body of an attempt, and the room that the body takes.
+/// The call and the body of an attempt, and the memory that the body takes.
 pub(super) type Loaded = (Arc<Call>, Bytes, Held);
 
 /// What became of an attempt.
 enum Sent {
-    /// The receiver, or the network, said something.
+    /// The receiver answered, or the network failed.
     Answered(Attempt),
     /// Interrupted by the end of the process.
     Cut,
     /// An administrator stopped the delivery.
     Stopped,
-    /// Nothing was sent: it is to be signed, and there is no key any more.
+    /// Nothing was sent: it has to be signed, and no key can be read any more.
     Unsigned,
 }
 
@@ -62,9 +62,9 @@ pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, l
 }
 
 /// Puts back a job whose attempt was interrupted, after `took` where that is known. It is due at once and
-/// costs no retry.
+/// uses no retry.
 pub(super) async fn interrupted(core: &Core, delivery: &Delivery, took: Option<Duration>, expect: Expect) {
-    // Said before it is undone: the line is what explains a delivery that its receiver saw twice.
+    // Logged before it is put back: the line explains a delivery that its receiver saw twice.
     core.metrics.interrupted();
     log::interrupted(&core.policy(), delivery);
     let entry = Entry {
@@ -75,7 +75,7 @@ pub(super) async fn interrupted(core: &Core, delivery: &Delivery, took: Option<D
     put_back(core, &delivery.job, Some(entry), expect).await;
 }
 
-/// Makes a job due at once; what was done so far costs no retry.
+/// Makes a job due at once; what was done so far uses no retry.
 async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) {
     let at = core.now();
     let again = Change::Retry { at, why: None };
@@ -85,7 +85,7 @@ async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) 
     }
 }
 
-/// The delivery was stopped, which is committed: all that is left of the attempt is that it happened.
+/// The delivery was stopped, which is committed already: the attempt only goes into the history.
 async fn stopped(core: &Core, delivery: &Delivery, took: Option<Duration>) {
     core.metrics.interrupted();
     log::interrupted(&core.policy(), delivery);
@@ -102,12 +102,12 @@ async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> 
     }
     let held = tokio::select! {
         biased;
-        held = core.budget.stored_body(job.size) => held,
+        held = core.memory.stored_body(job.size) => held,
         () = core.cut.cancelled() => return None,
     };
     match core.read(|| read(core, job.id)).await {
         Ok(read) => read.map(|(call, body)| (Arc::new(call), body, held)),
-        Err(store::Error::Down(_)) => None, // the process is cut
+        Err(store::Error::Down(_)) => None, // interrupted by our shutdown
         Err(error) => {
             core.set_aside(job.id, &error);
             None
@@ -120,7 +120,6 @@ async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Er
     Ok(call.zip(core.store.body(id).await?))
 }
 
-/// `None`: cut by our own end.
 async fn send(core: &Core, Delivery { job, call }: &Delivery, body: &Bytes) -> Sent {
     let policy = core.policy();
     let Some(target) = &call.target else {
@@ -154,7 +153,7 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     {
         log::breaker(&policy, delivery, sample);
     }
-    quieten(core, job, &policy, &attempt);
+    block(core, job, &policy, &attempt);
     let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
@@ -173,14 +172,14 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     }
 }
 
-/// Keeps in the history what ended nothing, because the job was stopped or replayed meanwhile.
+/// Keeps an attempt in the history that ended nothing, because the job was stopped or replayed meanwhile.
 async fn came_late(core: &Core, job: &Job, entry: Entry) {
     let attempted = vec![Change::Attempted(entry)];
     core.apply_surely(job.id, Expect::Any, attempted).await;
 }
 
-/// The attempt as the job's history keeps it; not for a delivery that its first attempt brought, which is the
-/// common case and whose header says it all.
+/// The attempt as the job's history keeps it. A delivery that succeeds at once, the common case, has no entry: its
+/// header says everything.
 fn entry(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Entry {
     Entry {
         duration: Some(attempt.duration),
@@ -198,7 +197,7 @@ fn entry(job: &Job, attempt: &Attempt, outcome: Outcome, change: &Change) -> Ent
     }
 }
 
-/// What the header says about the attempt that its job is in.
+/// What the header says about the attempt in progress.
 fn blank(job: &Job, outcome: Outcome) -> Entry {
     Entry {
         replay: job.replays,
@@ -212,7 +211,7 @@ fn blank(job: &Job, outcome: Outcome) -> Entry {
     }
 }
 
-/// What the attempt says about the receiver. Of a policy refusal and a fault of ours it heard nothing.
+/// What the attempt says about the receiver. A policy refusal or a fault of ours did not reach it.
 fn sample(verdict: Verdict) -> Option<Sample> {
     match verdict {
         Verdict::Delivered | Verdict::Terminal(_) => Some(Sample::Well),
@@ -221,7 +220,7 @@ fn sample(verdict: Verdict) -> Option<Sample> {
     }
 }
 
-/// How long until the next attempt, if the budget has one. A fault of ours takes nothing from it.
+/// How long until the next attempt, if a retry is left. A fault of ours uses none.
 fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Option<Duration> {
     let ours = matches!(attempt.verdict, Verdict::Requeue(_));
     let faults = core.receivers.fault(job.receiver?, ours);
@@ -238,8 +237,8 @@ fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Op
     )
 }
 
-/// A receiver that says when to come back is left alone until then, not only by this job.
-fn quieten(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
+/// A receiver that says when to come back gets no attempt until then, neither of this job nor of others.
+fn block(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
     if let (Some(429 | 503), Some(wait), Some(receiver)) = (attempt.status, attempt.retry_after, job.receiver)
     {
         let until = core.now().plus(wait.min(policy.retry_after_max));
@@ -247,8 +246,8 @@ fn quieten(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
     }
 }
 
-/// When the delivery is too old: `maxAge` after the result. As long as nothing but ourselves was in the
-/// way, the time in which nobody was there to try does not count.
+/// When the delivery is too old: `maxAge` after the result. While only faults of ours have prevented it, the time before
+/// this process started does not count.
 fn deadline(core: &Core, job: &Job, verdict: Verdict) -> Millis {
     let result = job.undelivered_since().unwrap_or(job.accepted);
     let since = match verdict {
@@ -258,7 +257,7 @@ fn deadline(core: &Core, job: &Job, verdict: Verdict) -> Millis {
     since.plus(core.policy().max_age)
 }
 
-/// The change that a verdict means; `next` is when the next attempt would be, if the budget has one.
+/// The change that a verdict means; `next` is when the next attempt would be, if a retry is left.
 fn step(verdict: Verdict, next: Option<Millis>, deadline: Millis) -> (Change, Outcome) {
     let bury = |why| (Change::Bury { why }, Outcome::Dead);
     match (verdict, next) {
@@ -283,7 +282,7 @@ mod tests {
     const DEADLINE: Millis = Millis(100);
 
     #[test]
-    fn a_failure_is_retried_while_budget_and_age_allow() {
+    fn a_failure_is_retried_while_retries_and_age_allow() {
         let why = Category::Http5xx;
         let retried = (
             Change::Retry {
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_ours_costs_no_budget() {
+    fn a_fault_of_ours_uses_no_retry() {
         let again = (
             Change::Retry {
                 at: Millis(50),

@@ -1,8 +1,8 @@
-//! How the engine commits: until the store says what became of a step.
+//! How the engine commits: it retries until the outcome of a step is known.
 //!
-//! Every change of a job by the engine goes through [`Core::apply`]. Invariant: a commit that reported
-//! failure is read again and compared before anybody acts, and what was to be committed is held meanwhile,
-//! never dropped; only the end of the process cuts it.
+//! Every change of a job by the engine goes through [`Core::apply`]. Invariant: after a commit that reported failure the
+//! job is read again and compared before anything else happens, and what was to be committed is kept meanwhile; only the
+//! process's shutdown interrupts that.
 
 use std::future::Future;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Core {
         }
     }
 
-    /// Applies changes to one job. What it answers is durable, also where the commit reported failure.
+    /// Applies changes to one job. What it returns is durable, also when the commit reported failure.
     pub(super) async fn apply(
         &self,
         id: JobId,
@@ -43,23 +43,23 @@ impl Core {
             let Err(error @ store::Error::Unknown(_)) = answer else {
                 return answer.inspect(|applied| self.heed(matches!(applied, Applied::Fenced)));
             };
-            tracing::warn!(target: "asyncmcp::delivery", %error, job = %id, "reading what became of a commit");
+            tracing::warn!(target: "asyncmcp::delivery", %error, job = %id, "a commit reported failure: reading whether it happened");
             if let Some(found) = self.look_again(id, &step).await? {
                 return Ok(found);
             }
         }
     }
 
-    /// A process that was replaced as the owner of its jobs has to end: whatever it does changes nothing.
+    /// A process that no longer owns its jobs has to exit: its steps change nothing.
     pub(super) fn heed(&self, fenced: bool) {
         if fenced && !self.failed.is_cancelled() {
-            tracing::error!(target: "asyncmcp::delivery", "another process is the owner of this one's jobs: it has to end");
+            tracing::error!(target: "asyncmcp::delivery", "another process owns this process's jobs now: shutting down");
             self.stop.cancel();
             self.failed.cancel();
         }
     }
 
-    /// What became of a step whose commit reported failure; `None`: it did not happen.
+    /// The outcome of a step whose commit reported failure; `None`: it did not happen.
     async fn look_again(&self, id: JobId, step: &Step) -> Result<Option<Applied>, store::Error> {
         let Some(job) = self.read(|| self.store.job(id)).await? else {
             return Ok(Some(Applied::Gone));
@@ -76,7 +76,7 @@ impl Core {
         })
     }
 
-    /// [`Self::apply`], until the store can. `None`: the process is cut, or trying again cannot help.
+    /// [`Self::apply`], retried until the store is up. `None`: interrupted by our shutdown, or retrying cannot help.
     pub(super) async fn apply_surely(
         &self,
         id: JobId,
@@ -86,19 +86,19 @@ impl Core {
         self.surely(|| self.apply(id, expect, changes.clone())).await
     }
 
-    /// Does `act` until the store is up. Gives up when the process is cut (the next one recovers) and
-    /// where the store says that trying again cannot help.
+    /// Retries `act` until the store is up. Gives up when our shutdown interrupts it (the next process recovers) and
+    /// when the store says that retrying cannot help.
     pub(super) async fn surely<T, F>(&self, act: impl FnMut() -> F) -> Option<T>
     where
         F: Future<Output = Result<T, store::Error>>,
     {
         let done = self.read(act).await.inspect_err(|error| {
-            tracing::error!(target: "asyncmcp::delivery", %error, reason = error.reason(), "given up");
+            tracing::error!(target: "asyncmcp::delivery", %error, reason = error.reason(), "an operation on the store failed and is not retried");
         });
         done.ok()
     }
 
-    /// The same, with the reason why it gave up.
+    /// The same, with the error with which it gave up.
     pub(super) async fn read<T, F>(&self, mut act: impl FnMut() -> F) -> Result<T, store::Error>
     where
         F: Future<Output = Result<T, store::Error>>,
@@ -133,7 +133,7 @@ impl Core {
     }
 }
 
-/// How whoever holds a job under its present claim makes steps.
+/// What steps of the holder of a job expect: its present claim.
 pub(super) fn held(job: &Job) -> Expect {
     Expect::Held(job.run)
 }

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::budget::Budget;
 use super::executor::Executor;
 use super::hints::{Hint, Hints};
 use super::holds::Holds;
+use super::memory_budget::MemoryBudget;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
@@ -40,20 +40,20 @@ pub(super) struct Core {
     pub(super) started: Millis,
     pub(super) chance: Chance,
     pub(super) metrics: Metrics,
-    /// How much of bodies is in memory.
-    pub(super) budget: Budget,
-    /// The jobs that somebody here is at work on.
+    /// How many bytes of bodies are in memory.
+    pub(super) memory: MemoryBudget,
+    /// The jobs that this process is working on.
     pub(super) holds: Arc<Holds>,
     pub(super) hints: Hints,
-    /// Executions under way.
+    /// Executions in progress.
     pub(super) running: Arc<Running>,
-    /// Receivers with due work or attempts under way.
+    /// Receivers with due deliveries or attempts in progress.
     pub(super) receivers: Arc<Receivers>,
     /// Nothing more is claimed once this fires.
     pub(super) stop: CancellationToken,
     /// What still runs is interrupted once this fires.
     pub(super) cut: CancellationToken,
-    /// Fires when a loop panicked.
+    /// Fires when a loop panicked, or another process owns the jobs.
     pub(super) failed: CancellationToken,
     pub(super) loops: TaskTracker,
     pub(super) commands: TaskTracker,
@@ -87,7 +87,7 @@ impl Core {
             chance: parts.chance,
             policy: parts.policy,
             metrics: Metrics::register(registry)?,
-            budget: Budget::default(),
+            memory: MemoryBudget::default(),
             holds: Arc::default(),
             hints: Hints::default(),
             running: Arc::default(),
@@ -108,7 +108,7 @@ impl Core {
         Arc::clone(&self.policy.borrow())
     }
 
-    /// Tells one loop of new policies from here on.
+    /// Notifies one loop of new policies from now on.
     pub(super) fn policy_changes(&self) -> PolicyChanges {
         let mut policy = self.policy.clone();
         policy.mark_unchanged();
@@ -142,16 +142,16 @@ impl Core {
         }
     }
 
-    /// Leaves a job that cannot be read to the next process, and says so once.
+    /// Leaves a job that cannot be read to the next process, and logs it once.
     pub(super) fn set_aside(&self, id: JobId, error: &store::Error) {
         if self.holds.set_aside(id) {
             let webhook_id = id.webhook_id();
-            tracing::error!(target: "asyncmcp::delivery", %error, webhook_id, "a job that cannot be read is set aside");
+            tracing::error!(target: "asyncmcp::delivery", %error, webhook_id, "a job cannot be read and waits for the next start");
         }
     }
 
-    /// Runs a command in a task of its own, so that whoever asked for it may leave at any moment: what it has
-    /// committed, it also acts on.
+    /// Runs a command in a task of its own, so that the caller may hang up at any moment: the command finishes what it
+    /// has committed.
     pub(super) async fn detached<T: Send + 'static>(
         &self,
         command: impl Future<Output = T> + Send + 'static,
@@ -165,10 +165,10 @@ impl Core {
         }
     }
 
-    /// Watches over a loop: one that panics ends the engine, which ends the process.
+    /// Watches a loop: if it panics, the engine fails, and the process exits.
     pub(super) async fn watched(self: Arc<Self>, work: impl Future<Output = ()>) {
         if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-            tracing::error!(target: "asyncmcp::delivery", "the delivery engine panicked: this process has to end");
+            tracing::error!(target: "asyncmcp::delivery", "the delivery engine panicked: shutting down");
             self.failed.cancel();
         }
     }

@@ -1,9 +1,8 @@
-//! The delivery loop: whose turn it is, and claiming attempts for them.
+//! The delivery loop: which receivers are next, and claiming attempts for them.
 //!
-//! Fresh results of executions skip the loop where the receiver has room ([`reserve`]). What an
-//! administrator had replayed comes after all live deliveries that are due for the same receiver, and
-//! takes a quarter of its room at most. Invariant: an attempt begins only after its claim is committed,
-//! and never beyond a receiver's room, its rate or its breaker.
+//! A fresh result skips the loop if its receiver has capacity ([`reserve`]). Replayed deliveries come after all live ones
+//! that are due for the same receiver, and use at most a quarter of its in-flight limit. Invariant: an attempt begins
+//! only after its claim is committed, and within the receiver's in-flight limit, rate and breaker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +50,8 @@ async fn claim_ready(core: &Arc<Core>) -> Result<(), store::Error> {
     join_all(claims).await.into_iter().collect()
 }
 
-/// Claims what is due for one receiver, and schedules what is due later. A failure schedules it, too: the
-/// receiver must not be forgotten.
+/// Claims what is due for one receiver, and schedules what is due later. After a failure it is scheduled again, so that
+/// the receiver is not forgotten.
 async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
     let Turn {
         receiver,
@@ -81,8 +80,8 @@ async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
 }
 
 /// Claims live deliveries first; replayed ones get what is left, up to their share. A claim whose commit
-/// reported failure is read again: nobody else claims for this receiver, so whatever is sent and not held is
-/// what was claimed.
+/// reported failure is read again: nothing else claims for this receiver, so what is being sent and not held is what was
+/// claimed.
 async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Error> {
     let claimed = core.store.claim_due(claim).await;
     let Err(store::Error::Unknown(_)) = claimed else {
@@ -103,7 +102,7 @@ async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Erro
     Ok(due)
 }
 
-/// Room to attempt a result at once that is about to be committed.
+/// Capacity to attempt at once a result that is about to be committed.
 pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
     let policy = core.policy();
     let target = call.target.as_ref()?;
@@ -114,7 +113,7 @@ pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
         .reserve(Target::key(target), core.now(), &policy.per_receiver)
 }
 
-/// Begins a claimed attempt, unless it is under way. `loaded` spares reading what is at hand.
+/// Begins a claimed attempt, unless it is in progress. `loaded`: the call and body, if they are in memory already.
 pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<Loaded>) {
     let Some(hold) = core.holds.take_attempt(job.id, job.run) else {
         return;

@@ -1,4 +1,4 @@
-//! Hands each hint to whoever waits for it.
+//! Passes each hint to the loop that waits for it.
 //!
 //! One loop of the engine. Invariant: it waits for hints only, so that a slow store or receiver delays none.
 

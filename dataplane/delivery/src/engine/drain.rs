@@ -1,15 +1,15 @@
-//! The two ways an engine comes to rest: a process that ends, and a route that is deleted.
+//! The two ways an engine stops: the process shuts down, or the route is deleted.
 //!
-//! Invariant: whatever is not finished is in the store, in a state from which the next process goes on.
+//! Invariant: whatever is not finished is in the store, in a state from which the next process continues.
 
 use std::time::Duration;
 
 use super::core::Core;
 use crate::store;
 
-/// How long the last commits may take once everything is cut.
+/// How long the last commits may take once everything is interrupted.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
-/// How often a route that is being deleted looks whether anything is pending.
+/// How often a route that is being deleted checks whether anything is pending.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// See [`super::Engine::drain`].

@@ -1,6 +1,6 @@
 //! One execution: from the committed start to the committed outcome.
 //!
-//! `execute` spawns it, and `reconcile` where an earlier process left a handle. Invariant: a call reaches its
+//! `scheduler` spawns it, and `reconcile` where an earlier process left a resume token. Invariant: a call reaches its
 //! server only after its start is committed, so that a crash can never run one twice that may not.
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::budget::{Held, Room};
 use super::core::Core;
 use super::executor::{Begin, Executed, Run};
-use super::handle::{self, Handles};
+use super::memory_budget::{Held, Room};
+use super::resume_token::{self, ResumeTokens};
 use super::running::Execution;
 use super::{commit, finish};
 use crate::job::{Call, Change, Job};
@@ -22,9 +22,9 @@ use crate::state::End;
 use crate::store::Claimed;
 use crate::trace;
 
-/// How long a cut execution may take to tell its server.
+/// How long an interrupted execution may take to tell its server.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// What is taken up gets at least so long, for it may have ended while nobody was there.
+/// A resumed execution gets at least this long, since it may have ended while no process ran.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// What an execution is made of.
@@ -39,16 +39,16 @@ struct Work {
 }
 
 /// How an execution ended.
-enum Outcome {
+enum ExecutionEnd {
     /// It is over.
     Ended(End, Bytes),
     /// The client cancelled it; that is committed already.
     Cancelled,
-    /// Nothing was sent, and nothing will be: it goes back to the queue.
+    /// Nothing was sent, and nothing will be: the job goes back to the queue.
     Held,
-    /// Cut, be it by our own end, with nothing to take it up by.
+    /// Interrupted, and there is no resume token.
     Cut,
-    /// Cut by our own end; the next process takes it up by this.
+    /// Interrupted by our shutdown; the next process resumes it with this token.
     Left(Bytes),
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
     let work = Work {
         left: call.timeout,
         begin: Begin::Send(params),
-        room: core.budget.room(),
+        room: core.memory.room(),
         call: Arc::new(call),
         job,
     };
@@ -66,13 +66,13 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
     drop(held);
 }
 
-/// Goes on with a job that an earlier process left running, once this one has claimed it.
-pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, handle): (Arc<Call>, Bytes)) {
+/// Continues a job that an earlier process left running, once this one has claimed it.
+pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, token): (Arc<Call>, Bytes)) {
     let spent = core.now().since(job.started.unwrap_or(job.accepted));
     let work = Work {
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
-        begin: Begin::TakeUp(handle),
-        room: core.budget.room(),
+        begin: Begin::Resume(token),
+        room: core.memory.room(),
         call,
         job,
     };
@@ -81,79 +81,79 @@ pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, h
 
 async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     let (job, call, room) = (work.job.clone(), Arc::clone(&work.call), work.room.clone());
-    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let resumed = matches!(work.begin, Begin::Resume(_));
     let span = trace::execution(job.id, &call, resumed);
     match execute(core, entry, work).instrument(span).await {
-        Outcome::Ended(end, body) => {
+        ExecutionEnd::Ended(end, body) => {
             let held = room.keep(body.len());
             let ending = finish::of_execution(&job, &call, (end, body));
             core.finish_surely(&ending, held).await;
         }
-        Outcome::Held => finish::release(core, job.id, commit::held(&job)).await,
-        Outcome::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
-        Outcome::Left(handle) => leave(core, &job, handle).await,
-        Outcome::Cancelled => {}
+        ExecutionEnd::Held => finish::release(core, job.id, commit::held(&job)).await,
+        ExecutionEnd::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
+        ExecutionEnd::Left(token) => leave(core, &job, token).await,
+        ExecutionEnd::Cancelled => {}
     }
 }
 
-async fn execute(core: &Core, entry: &Execution, work: Work) -> Outcome {
+async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
     let abort = CancellationToken::new();
     let waiting = AtomicBool::new(false);
-    let (handles, kept) = handle::place(match &work.begin {
-        Begin::TakeUp(handle) => Some(handle.clone()),
+    let (tokens, kept) = resume_token::place(match &work.begin {
+        Begin::Resume(token) => Some(token.clone()),
         Begin::Send(_) => None,
     });
-    let execution = until_sent(core, &work, &handles, (&abort, &waiting));
+    let execution = until_sent(core, &work, &tokens, (&abort, &waiting));
     tokio::pin!(execution);
     let outcome = tokio::select! {
         biased;
         outcome = &mut execution => return outcome,
-        () = entry.cancel.cancelled() => Outcome::Cancelled,
-        () = core.cut.cancelled() => match handles.last() {
-            Some(handle) => return Outcome::Left(handle), // the server is told nothing
-            None => Outcome::Cut,
+        () = entry.cancel.cancelled() => ExecutionEnd::Cancelled,
+        () = core.cut.cancelled() => match tokens.last() {
+            Some(token) => return ExecutionEnd::Left(token), // the server is told nothing
+            None => ExecutionEnd::Cut,
         },
         () = tokio::time::sleep(work.left) => {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
-            Outcome::Ended(end, core.executor.body(&work.call, end))
+            ExecutionEnd::Ended(end, core.executor.body(&work.call, end))
         }
-        never = kept.commit_each(|handle| keep(core, &work.job, handle)) => match never {},
+        never = kept.commit_each(|token| keep(core, &work.job, token)) => match never {},
     };
     abort.cancel();
     let _told = tokio::time::timeout(FAREWELL, execution).await;
     outcome
 }
 
-async fn keep(core: &Core, job: &Job, handle: Bytes) {
-    let change = Change::Handle { handle };
+async fn keep(core: &Core, job: &Job, token: Bytes) {
+    let change = Change::ResumeToken { token };
     core.apply_surely(job.id, commit::held(job), vec![change]).await;
 }
 
-/// Asks until the call was sent. `waiting` is true while it waits and certainly was not sent.
+/// Retries until the call was sent. `waiting` is true while it waits and certainly was not sent.
 async fn until_sent(
     core: &Core,
     work: &Work,
-    handles: &Handles,
+    tokens: &ResumeTokens,
     (abort, waiting): (&CancellationToken, &AtomicBool),
-) -> Outcome {
+) -> ExecutionEnd {
     let call = &*work.call;
-    let resumed = matches!(work.begin, Begin::TakeUp(_));
+    let resumed = matches!(work.begin, Begin::Resume(_));
     let mut was_sent = resumed;
     for tries in 0.. {
         let run = Run {
             job: work.job.id,
             call,
             begin: work.begin.clone(),
-            handles: handles.clone(),
+            tokens: tokens.clone(),
             room: work.room.clone(),
             cancel: abort.clone(),
         };
         let retry_after = match core.executor.execute(run).await {
             Executed::Ended { body, .. } if body.len() > core.policy().max_result_size => {
-                return Outcome::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
+                return ExecutionEnd::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
             }
-            Executed::Ended { end, body } => return Outcome::Ended(end, body),
-            Executed::Lost => return Outcome::Cut,
+            Executed::Ended { end, body } => return ExecutionEnd::Ended(end, body),
+            Executed::Lost => return ExecutionEnd::Cut,
             Executed::NotSent { retry_after } => retry_after,
             Executed::Again { retry_after } => {
                 was_sent = true;
@@ -169,18 +169,18 @@ async fn until_sent(
         }
         waiting.store(false, Ordering::Relaxed);
     }
-    // What is resumed never goes back to the queue: the next process asks for it again.
-    match handles.last().filter(|_| resumed) {
-        Some(handle) => Outcome::Left(handle),
-        None => Outcome::Held,
+    // A resumed call never goes back to the queue: the next process resumes it again.
+    match tokens.last().filter(|_| resumed) {
+        Some(token) => ExecutionEnd::Left(token),
+        None => ExecutionEnd::Held,
     }
 }
 
-/// To be told to end costs an execution nothing.
-async fn leave(core: &Core, job: &Job, handle: Bytes) {
-    let changes = vec![Change::Handle { handle }, Change::Suspend];
+/// A graceful shutdown does not count against an execution.
+async fn leave(core: &Core, job: &Job, token: Bytes) {
+    let changes = vec![Change::ResumeToken { token }, Change::Suspend];
     let left = core.apply_surely(job.id, commit::held(job), changes).await;
     if left.is_none() {
-        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "the next process resumes a call by an older handle");
+        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, "failed to save the latest resume token: the next process resumes the call with an older one");
     }
 }

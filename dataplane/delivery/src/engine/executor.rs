@@ -1,4 +1,4 @@
-//! What the engine needs from whoever speaks to servers: the data plane implements it.
+//! What the engine needs from the code that calls servers, which the data plane implements.
 //!
 //! Invariant: delivery knows no MCP; every byte of a response comes from here.
 
@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Room;
-use super::handle::Handles;
+use super::memory_budget::Room;
+use super::resume_token::ResumeTokens;
 use crate::id::JobId;
 use crate::job::Call;
 use crate::state::End;
@@ -22,11 +22,11 @@ pub struct Run<'a> {
     pub call: &'a Call,
     /// How it begins.
     pub begin: Begin,
-    /// Where to leave what a new process takes it up by.
-    pub handles: Handles,
+    /// Where to leave the tokens with which a new process resumes it.
+    pub tokens: ResumeTokens,
     /// To be asked before more than [`Room::SMALL`] bytes of a result are read.
     pub room: Room,
-    /// When it fires, tell the server and return soon: what is returned then is not looked at.
+    /// When it fires, notify the server and return soon: what is returned then is ignored.
     /// An execution that is left to the next process is dropped instead.
     pub cancel: CancellationToken,
 }
@@ -36,11 +36,11 @@ pub struct Run<'a> {
 pub enum Begin {
     /// By sending the call; these are the raw `params` of its `tools/call`.
     Send(Bytes),
-    /// By this handle, for the call was sent before. It is not sent again.
-    TakeUp(Bytes),
+    /// With this resume token, for the call was sent before. It is not sent again.
+    Resume(Bytes),
 }
 
-/// What came of one attempt to execute a call.
+/// The result of one attempt to execute a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executed {
     /// The call ended; `body` is the JSON-RPC response, under the client's id.
@@ -50,20 +50,20 @@ pub enum Executed {
         /// What is delivered, byte for byte.
         body: Bytes,
     },
-    /// Certainly nothing was sent: the server could not be reached or had no room. The engine
-    /// asks again after `retry_after`, until the call's timeout; then the call ends as
+    /// Certainly nothing was sent: the server could not be reached or had no capacity. The engine
+    /// retries after `retry_after`, until the call's timeout; then the call ends as
     /// [`End::Error`].
     NotSent {
-        /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
+        /// How long the server asked to wait; zero leaves it to the engine's backoff.
         retry_after: Duration,
     },
     /// It may have been sent, and may be sent again, but not now. Only of a call whose `onInterruption` is
-    /// `Retry`. The engine asks again after `retry_after`, until the call's timeout.
+    /// `Retry`. The engine retries after `retry_after`, until the call's timeout.
     Again {
-        /// How long the server asked to be left alone; zero leaves it to the engine's back-off.
+        /// How long the server asked to wait; zero leaves it to the engine's backoff.
         retry_after: Duration,
     },
-    /// It cannot be taken up by its handle: the server knows nothing of it any more. The engine goes by
+    /// It cannot be resumed with its token: the server does not know it any more. The engine goes by
     /// the call's `on_interruption`.
     Lost,
 }
@@ -78,7 +78,7 @@ pub trait Executor: Send + Sync + 'static {
     /// `TooLarge`, or `Error` (the server was never reached, or left the route).
     fn body(&self, call: &Call, end: End) -> Bytes;
 
-    /// The JSON-RPC response for a call that was cut too often to be tried again; it ends as `Unknown`.
+    /// The JSON-RPC response for a call that was interrupted too often to be tried again; it ends as `Unknown`.
     fn poisoned(&self, call: &Call) -> Bytes {
         self.body(call, End::Unknown)
     }

@@ -1,8 +1,8 @@
-//! Deliveries that grow too old behind an open breaker: they end, although nobody tries them.
+//! Deliveries that get too old behind an open breaker: they end, although they are not attempted.
 //!
-//! The housekeeping asks for it. Without it a receiver that never comes back would keep its jobs pending for
-//! ever, and its clients from new ones. Invariant: a breaker opens by attempts of this process alone, so
-//! nothing expires before its receiver was tried since the start.
+//! The housekeeping calls it. Without it, the jobs of a receiver that never comes back would stay pending for ever, and
+//! count against their clients' limits. Invariant: only attempts of this process open a breaker, so nothing expires
+//! before its receiver was tried since the start.
 
 use futures::future::join_all;
 
@@ -12,12 +12,12 @@ use crate::job::{Change, Expect, Job, Key, Rank};
 use crate::state::{Category, Push};
 use crate::store;
 
-/// Jobs looked at in one commit.
+/// Jobs checked in one commit.
 const ROWS: usize = 256;
 
 /// Ends what is older than `maxAge` and waits for a breaker, oldest turn first.
 pub(super) async fn run(core: &Core) -> Result<(), store::Error> {
-    for receiver in core.receivers.left_alone() {
+    for receiver in core.receivers.shut() {
         for rank in Rank::ALL {
             while expire(core, receiver, rank).await? == ROWS && !core.is_stopping() {}
         }

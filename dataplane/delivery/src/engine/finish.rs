@@ -1,4 +1,4 @@
-//! The end of a call: its outcome, with the first attempt claimed in the same commit where there is room.
+//! The end of a call: its outcome, with the first attempt claimed in the same commit if the receiver has capacity.
 //!
 //! Executions, cancellations and the reconciler end calls here. Invariant: the job is held for as long as its
 //! end is being committed, so that nobody else resumes it, and the attempt begins only if this commit
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::budget::Held;
 use super::core::Core;
 use super::hints::Hint;
+use super::memory_budget::Held;
 use super::receivers::Slot;
 use super::{commit, deliver, log};
 use crate::id::JobId;
@@ -18,7 +18,7 @@ use crate::job::{Applied, Call, Change, Expect, Job, OnInterruption};
 use crate::state::{End, Push};
 use crate::store;
 
-/// A job that was interrupted this often is assumed to be what kills the process.
+/// A job that was interrupted this often is assumed to be the cause.
 pub(super) const POISONED: u8 = 3;
 
 /// The end of a call that is about to be committed.
@@ -57,7 +57,7 @@ impl Core {
     ) -> Result<bool, store::Error> {
         let _hold = self.holds.take(ending.id);
         let claimed = held
-            .or_else(|| self.budget.body(ending.body.len()))
+            .or_else(|| self.memory.body(ending.body.len()))
             .and_then(|held| Some((held, deliver::reserve(self, &ending.call)?)));
         let changes = ending.changes(claimed.is_some());
         let Applied::Applied(job) = self.apply(ending.id, ending.expect, changes).await? else {
@@ -80,7 +80,7 @@ impl Core {
         }
     }
 
-    /// [`Self::finish`], until the store can.
+    /// [`Self::finish`], retried until the store is up.
     pub(super) async fn finish_surely(self: &Arc<Self>, ending: &Ending, mut held: Option<Held>) {
         self.surely(|| self.finish(ending, held.take())).await;
     }

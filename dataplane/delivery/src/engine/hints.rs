@@ -1,7 +1,7 @@
-//! Hints: what happened in the store that somebody else waits for.
+//! Hints: what happened in the store that another part of the engine waits for.
 //!
-//! Whoever committed sends one, one loop hands it to those who wait. Invariant: a hint is only a hint; whatever
-//! it tells is found by polling, too, so that one that is lost costs time and nothing else.
+//! The code that committed sends one; `dispatch` passes it on. Invariant: polling finds everything that a hint reports,
+//! so a lost hint costs time and nothing else.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,13 +11,13 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Key, Rank};
 
-/// Endings that somebody who waits may fall behind by, before polling finds them.
+/// How many endings a waiter may fall behind by before it has to poll.
 const ENDINGS: usize = 256;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// A job is queued, or an execution has room.
+    /// A job is queued, or there is capacity for an execution.
     Queued,
     /// A delivery is due for a receiver.
     Due(Key, Rank, Millis),

@@ -1,7 +1,7 @@
-//! Which jobs this process is at work on, so that the reconciler resumes only what nobody holds.
+//! Which jobs this process is working on, so that the reconciler resumes only what nothing holds.
 //!
 //! Executions, attempts and commands take a [`Hold`] before their first commit. Invariant: a job is held from
-//! before its claim until whoever claimed it has committed its outcome, or died.
+//! before its claim until the claiming task has committed its outcome, or died.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -17,19 +17,19 @@ pub(super) struct Holds(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many hold each job: an execution hands it on to the attempt.
+    /// How many hold each job: an execution still holds it when its attempt begins.
     held: HashMap<JobId, u32>,
-    /// The attempts under way, each by the claim that it was begun under.
+    /// The attempts in progress, each by its claim.
     attempts: HashMap<(JobId, u32), CancellationToken>,
     /// Jobs that cannot be read in this process's life; the next one tries again.
     set_aside: HashSet<JobId>,
 }
 
-/// Somebody is at work on a job; dropping it ends that.
+/// A job is being worked on; dropping it ends that.
 pub(super) struct Hold {
     holds: Arc<Holds>,
     pub(super) id: JobId,
-    /// The claim, where it is of an attempt.
+    /// The claim, if this is an attempt.
     attempt: Option<u32>,
     stopped: CancellationToken,
 }
@@ -46,7 +46,7 @@ impl Holds {
         }
     }
 
-    /// Holds a job for the attempt that was claimed as `run`; `None` if that attempt is under way already.
+    /// Holds a job for the attempt that was claimed as `run`; `None` if that attempt is in progress already.
     pub(super) fn take_attempt(self: &Arc<Self>, id: JobId, run: u32) -> Option<Hold> {
         let mut hold = self.take(id);
         match self.state().attempts.entry((id, run)) {
@@ -57,20 +57,20 @@ impl Holds {
         Some(hold)
     }
 
-    /// Ends the attempts that are under way for a job.
+    /// Interrupts the attempts of a job.
     pub(super) fn stop(&self, id: JobId) {
         for ((_, _), stopped) in self.state().attempts.iter().filter(|((of, _), _)| *of == id) {
             stopped.cancel();
         }
     }
 
-    /// Whether somebody is at work on a job, or it is set aside.
+    /// Whether a job is being worked on, or is set aside.
     pub(super) fn has(&self, id: JobId) -> bool {
         let state = self.state();
         state.held.contains_key(&id) || state.set_aside.contains(&id)
     }
 
-    /// Leaves a job alone for as long as this process lives. Returns whether it was not set aside before.
+    /// Ignores a job for as long as this process lives. Returns whether it was not set aside before.
     pub(super) fn set_aside(&self, id: JobId) -> bool {
         self.state().set_aside.insert(id)
     }

@@ -181,7 +181,7 @@ impl Engine {
         self.core.store.body(id).await
     }
 
-    /// Has a dead or stopped delivery tried again: the same webhook-id, a new budget, the history kept. It
+    /// Has a dead or stopped delivery tried again: the same webhook-id, all retries again, the history kept. It
     /// comes after all live deliveries that are due for its receiver.
     pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {
         self.detached(move |core| async move { replay(&core, id).await })
@@ -245,7 +245,7 @@ async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
         Applied::Moved(job) => Err(ActError::Impossible(job.state.stage())),
         Applied::Gone => Err(ActError::Unknown),
         Applied::Fenced => Err(ActError::Store(store::Error::Down(
-            "this process has ended for it".to_owned(),
+            "another process owns its jobs now".to_owned(),
         ))),
     }
 }

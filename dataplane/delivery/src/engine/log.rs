@@ -1,6 +1,6 @@
 //! One log line per attempt, and what an attempt leaves on its span.
 //!
-//! Invariant: no URL, no header, no body and no secret in a line.
+//! The engine calls it. Invariant: no URL, no header, no body and no secret in a line.
 
 use tracing::Span;
 
@@ -39,7 +39,7 @@ pub(super) fn attempt(
     );
 }
 
-/// The line of an attempt that was cut by our own end.
+/// The line of an attempt that was interrupted.
 pub(super) fn interrupted(policy: &Policy, Delivery { job, call }: &Delivery) {
     tracing::info!(
         target: "asyncmcp::delivery",
@@ -53,7 +53,7 @@ pub(super) fn interrupted(policy: &Policy, Delivery { job, call }: &Delivery) {
     );
 }
 
-/// A receiver's breaker opened, or closed again, by this job's attempt.
+/// This job's attempt opened a receiver's breaker, or closed it again.
 pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, sample: Sample) {
     tracing::warn!(
         target: "asyncmcp::delivery",
@@ -64,11 +64,11 @@ pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, sample
             Sample::Ill => "open",
             Sample::Well => "closed",
         },
-        "a receiver's breaker changed"
+        "a receiver's circuit breaker changed state"
     );
 }
 
-/// What an administrator had done to a job.
+/// What an administrator did to a job.
 pub(super) fn acted(policy: &Policy, job: &Job, what: &'static str) {
     tracing::info!(
         target: "asyncmcp::delivery",
@@ -76,12 +76,12 @@ pub(super) fn acted(policy: &Policy, job: &Job, what: &'static str) {
         webhook_id = job.id.webhook_id(),
         route = policy.route,
         replays = job.replays,
-        done = what,
-        "an administrator moved a job"
+        action = what,
+        "an administrator changed a job"
     );
 }
 
-/// A job that ends because nobody knows whether it ran.
+/// A job ends because it is unknown whether it ran.
 pub(super) fn unknown(job: &Job, call: &Call, poisoned: bool) {
     tracing::warn!(
         target: "asyncmcp::delivery",
@@ -93,7 +93,7 @@ pub(super) fn unknown(job: &Job, call: &Call, poisoned: bool) {
     );
 }
 
-/// Writes status and failure onto the attempt's span.
+/// Records status and failure on the attempt's span.
 pub(super) fn onto_span(span: &Span, attempt: &Attempt) {
     if let Some(status) = attempt.status {
         span.record("http.response.status_code", i64::from(status));

@@ -1,7 +1,7 @@
 //! The engine's metrics.
 //!
-//! Invariant: every label is from a closed set or the route's catalogue, and whatever an alert looks at
-//! is there, at zero, from the start.
+//! Invariant: every label is from a closed set or the route's catalogue, and what an alert needs is there, at zero, from
+//! the start.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use crate::clock::Millis;
-use crate::egress::{Egress, Refusal};
+use crate::egress::{Refusal, Rules};
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::sender::Attempt;
@@ -33,11 +33,11 @@ const JOBS_ACCEPTED: Named = (
 const DELIVERY_ATTEMPTS: Named = ("asyncmcp_delivery_attempts_total", "POSTs to receivers.");
 const DELIVERY_ATTEMPT_DURATION: Named = (
     "asyncmcp_delivery_attempt_duration_seconds",
-    "How long one POST took.",
+    "Duration of one POST.",
 );
 const DELIVERY_RETRIES: Named = (
     "asyncmcp_delivery_retries_total",
-    "Attempts that will be repeated, by the reason of the failure.",
+    "Failed attempts that will be retried, by reason.",
 );
 const TIME_TO_DELIVERY: Named = (
     "asyncmcp_time_to_delivery_seconds",
@@ -45,15 +45,15 @@ const TIME_TO_DELIVERY: Named = (
 );
 const OLDEST_PENDING: Named = (
     "asyncmcp_oldest_pending_seconds",
-    "Age of the oldest result that is not delivered; 0 without one.",
+    "Age of the oldest undelivered result after a failed first attempt; 0 if there is none.",
 );
 const DEAD_LETTERS: Named = (
     "asyncmcp_dead_letters_total",
-    "Deliveries given up, by the last reason.",
+    "Deliveries that became dead letters, by the last reason.",
 );
 const RECONCILED_JOBS: Named = (
     "asyncmcp_reconciled_jobs_total",
-    "Jobs that the store said were under way although nobody was at work on them, by state. They were resumed.",
+    "Jobs in progress that nothing was working on, by state. They were resumed.",
 );
 const EGRESS_BLOCKED: Named = (
     "asyncmcp_egress_blocked_total",
@@ -61,7 +61,7 @@ const EGRESS_BLOCKED: Named = (
 );
 const BREAKER_OPEN: Named = (
     "asyncmcp_breaker_open",
-    "Receivers that get few attempts or none because they failed again and again.",
+    "Receivers whose circuit breaker is open or half open.",
 );
 const STATUS_CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
 
@@ -116,12 +116,12 @@ impl Metrics {
         for fault in Fault::ALL {
             self.retries.with_label_values(&[fault.as_str()]);
         }
-        for rule in Egress::rules() {
+        for rule in Rules::names() {
             self.egress_blocked.with_label_values(&[rule]);
         }
     }
 
-    /// Counts a job of this process that nobody was at work on.
+    /// Counts a job of this process that nothing was working on.
     pub(super) fn reconciled(&self, job: &Job) {
         self.reconciled
             .with_label_values(&[job.state.stage().as_str()])
@@ -155,7 +155,7 @@ impl Metrics {
         self.attempts.with_label_values(&labels).inc();
     }
 
-    /// Counts what an attempt did to its delivery.
+    /// Counts the outcome of an attempt for its delivery.
     pub(super) fn settled(&self, job: &Job, change: &Change, verdict: Verdict, now: Millis) {
         match change {
             Change::Deliver => {
@@ -167,7 +167,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a delivery that grew too old without an attempt at its end.
+    /// Counts a delivery that expired between attempts.
     pub(super) fn expired(&self) {
         let labels = [Category::Expired.as_str()];
         self.dead_letters.with_label_values(&labels).inc();

@@ -1,13 +1,13 @@
-//! The engine's memory of receivers: one entry for each that has due work or attempts under way, or
-//! failed lately.
+//! What the engine remembers of receivers: one entry for each that has due deliveries or attempts in progress, or failed
+//! recently.
 //!
-//! `deliver` claims by it, attempts give their [`Slot`] back to it. Invariant: an entry says when the
-//! receiver's earliest delivery is due, never which; a job that waits, be it for a rate or a breaker, is
-//! only a row in the store.
+//! `deliver` asks it whom to claim for; attempts hold a [`Slot`] of it. Limits, rate and breaker live here; deliveries
+//! do not. Invariant: an entry says when the receiver's earliest delivery is due, never which; a job that waits, also
+//! for a rate or a breaker, is only a row in the store.
 
 mod breaker;
-mod lane;
 mod rate;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +16,13 @@ use tokio::sync::Notify;
 
 pub(super) use self::breaker::Sample;
 use self::breaker::Term;
-use self::lane::Lane;
+use self::state::ReceiverState;
 use crate::clock::Millis;
 use crate::job::{Key, Rank};
 use crate::policy::PerReceiver;
 
-/// Attempts under way at once to all receivers: what keeps a process that starts with very many due
-/// receivers from running out of file descriptors. Only more than a hundred receivers that all hang
-/// at once would make others wait for one attempt's timeout.
+/// Attempts in progress to all receivers: a process that starts with very many due receivers must not run out of file
+/// descriptors. Others wait only if more than a hundred receivers hang at the same time.
 const OVERALL: usize = 1024;
 
 /// All receivers with something to do.
@@ -35,14 +34,14 @@ pub(super) struct Receivers {
 
 #[derive(Default)]
 struct State {
-    lanes: BTreeMap<Key, Lane>,
-    /// Attempts under way in all.
+    entries: BTreeMap<Key, ReceiverState>,
+    /// Attempts in progress in all.
     in_flight: usize,
 }
 
 impl State {
-    fn lane(&mut self, receiver: Key) -> &mut Lane {
-        self.lanes.entry(receiver).or_default()
+    fn entry(&mut self, receiver: Key) -> &mut ReceiverState {
+        self.entries.entry(receiver).or_default()
     }
 
     fn is_full(&self) -> bool {
@@ -50,23 +49,23 @@ impl State {
     }
 }
 
-/// The right to one attempt to a receiver; dropping it gives the room back.
+/// The right to one attempt to a receiver; dropping it releases the capacity.
 pub(super) struct Slot {
     receivers: Arc<Receivers>,
     receiver: Key,
     /// The limits that it was given under.
     limits: PerReceiver,
     term: Term,
-    /// Of what rank the attempt is that began.
+    /// The rank of the attempt, once it began.
     begun: Option<Rank>,
 }
 
 /// A receiver whose turn it is.
 pub(super) struct Turn {
     pub(super) receiver: Key,
-    /// Its room.
+    /// Its free capacity.
     pub(super) slots: Vec<Slot>,
-    /// How many of them replayed deliveries may take, where live ones leave any.
+    /// How many of them replayed deliveries may use, after the live ones.
     pub(super) replays: usize,
 }
 
@@ -74,10 +73,10 @@ impl Receivers {
     /// Notes that a delivery is due at `at`.
     pub(super) fn schedule(&self, receiver: Key, rank: Rank, at: Millis) {
         let mut state = self.state();
-        let lane = state.lane(receiver);
+        let entry = state.entry(receiver);
         let next = match rank {
-            Rank::Live => &mut lane.next,
-            Rank::Replayed => &mut lane.replayed,
+            Rank::Live => &mut entry.next,
+            Rank::Replayed => &mut entry.replayed,
         };
         if next.is_none_or(|next| at < next) {
             *next = Some(at);
@@ -85,23 +84,23 @@ impl Receivers {
         }
     }
 
-    /// Leaves the receiver alone until `until`.
+    /// Makes no attempt to the receiver until `until`.
     pub(super) fn block(&self, receiver: Key, until: Millis) {
         let mut state = self.state();
-        let lane = state.lane(receiver);
-        lane.blocked_until = lane.blocked_until.max(Some(until));
+        let entry = state.entry(receiver);
+        entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
-    /// Counts a fault of ours, or forgets them all; says how many there were in a row before.
+    /// Counts a fault of ours, or resets the count; returns how many there were in a row before.
     pub(super) fn fault(&self, receiver: Key, ours: bool) -> u32 {
         let mut state = self.state();
-        let lane = state.lane(receiver);
-        let before = lane.faults;
-        lane.faults = if ours { before.saturating_add(1) } else { 0 };
+        let entry = state.entry(receiver);
+        let before = entry.faults;
+        entry.faults = if ours { before.saturating_add(1) } else { 0 };
         before
     }
 
-    /// Room for a fresh result, unless live work that is due already waits for it.
+    /// Capacity for a fresh result, unless live deliveries that are due wait for it already.
     pub(super) fn reserve(
         self: &Arc<Self>,
         receiver: Key,
@@ -110,34 +109,37 @@ impl Receivers {
     ) -> Option<Slot> {
         let mut state = self.state();
         let full = state.is_full();
-        let lane = state.lane(receiver);
-        let others_wait = lane.next.is_some_and(|next| next <= now);
-        if full || others_wait || !lane.is_free(now, limits) {
+        let entry = state.entry(receiver);
+        let others_wait = entry.next.is_some_and(|next| next <= now);
+        if full || others_wait || !entry.is_free(now, limits) {
             return None;
         }
         Some(self.take(&mut state, receiver, now, limits))
     }
 
-    /// The receivers whose turn it is, each with its room. Their next turn is unknown from here on, that of
-    /// replayed deliveries where there is room for them: whoever asked looks it up and schedules it.
+    /// The receivers whose turn it is, each with its free capacity. Their next turn is unknown afterwards (that of
+    /// replayed deliveries only if they got capacity): the caller reads it from the store and schedules it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
-        state.lanes.retain(|_, lane| !lane.is_idle(now, limits));
-        let ready = state.lanes.iter().filter(|(_, lane)| lane.is_ready(now, limits));
+        state.entries.retain(|_, entry| !entry.is_idle(now, limits));
+        let ready = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.is_ready(now, limits));
         let ready: Vec<Key> = ready.map(|(receiver, _)| *receiver).collect();
         let mut claimed = Vec::new();
         for receiver in ready {
             if state.is_full() {
                 break;
             }
-            let lane = state.lane(receiver);
-            lane.next = None;
-            let replays = lane.replays(now, limits);
+            let entry = state.entry(receiver);
+            entry.next = None;
+            let replays = entry.replays(now, limits);
             if replays > 0 {
-                lane.replayed = None;
+                entry.replayed = None;
             }
             let mut slots = Vec::new();
-            while state.lane(receiver).is_free(now, limits) && !state.is_full() {
+            while state.entry(receiver).is_free(now, limits) && !state.is_full() {
                 slots.push(self.take(&mut state, receiver, now, limits));
             }
             claimed.push(Turn {
@@ -149,32 +151,36 @@ impl Receivers {
         claimed
     }
 
-    /// When the next receiver's turn is; `None` while there is nothing to send or no room at all.
+    /// When the next receiver's turn is; `None` while there is nothing to send or no capacity at all.
     pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let state = self.state();
-        let turns = state.lanes.values().filter_map(|lane| lane.turn(limits));
+        let turns = state.entries.values().filter_map(|entry| entry.turn(limits));
         turns.min().filter(|_| !state.is_full())
     }
 
-    /// How many receivers get less than everything because their breaker is open, or half open.
+    /// How many receivers have a breaker that is open or half open.
     pub(super) fn open_breakers(&self) -> usize {
-        self.state().lanes.values().filter(|lane| lane.is_open()).count()
+        self.state()
+            .entries
+            .values()
+            .filter(|entry| entry.is_open())
+            .count()
     }
 
     /// How many receivers are remembered.
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        self.state().lanes.len()
+        self.state().entries.len()
     }
 
-    /// The receivers that get nothing at present because their breaker is open.
-    pub(super) fn left_alone(&self) -> Vec<Key> {
+    /// The receivers that get no attempts at present because their breaker is open.
+    pub(super) fn shut(&self) -> Vec<Key> {
         let state = self.state();
-        let shut = state.lanes.iter().filter(|(_, lane)| lane.is_shut());
+        let shut = state.entries.iter().filter(|(_, entry)| entry.is_shut());
         shut.map(|(receiver, _)| *receiver).collect()
     }
 
-    /// Returns when something was scheduled, or room came free where something is scheduled.
+    /// Returns when something was scheduled, or a receiver with something scheduled has capacity again.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -185,7 +191,7 @@ impl Receivers {
             receivers: Arc::clone(self),
             receiver,
             limits: *limits,
-            term: state.lane(receiver).take(now, limits),
+            term: state.entry(receiver).take(now, limits),
             begun: None,
         }
     }
@@ -196,22 +202,22 @@ impl Receivers {
 }
 
 impl Slot {
-    /// The attempt begins. A slot that is dropped before costs the receiver's rate nothing.
+    /// The attempt begins. A slot that is dropped before does not count for the receiver's rate.
     pub(super) fn begin(&mut self, rank: Rank) {
         self.begun = Some(rank);
         if rank == Rank::Replayed {
-            self.receivers.state().lane(self.receiver).replaying += 1;
+            self.receivers.state().entry(self.receiver).replaying += 1;
         }
     }
 
-    /// Notes what the attempt said about the receiver; says whether its breaker opened or closed by it.
+    /// Records the attempt's sample; returns whether the breaker opened or closed by it.
     pub(super) fn sample(&self, sample: Sample, now: Millis) -> bool {
         let mut state = self.receivers.state();
-        let lane = state.lane(self.receiver);
+        let entry = state.entry(self.receiver);
         if self.limits.breaker {
-            lane.sample(self.term, sample, now)
+            entry.sample(self.term, sample, now)
         } else {
-            lane.close();
+            entry.close();
             false
         }
     }
@@ -222,9 +228,9 @@ impl Drop for Slot {
         let mut state = self.receivers.state();
         let was_full = state.is_full();
         state.in_flight -= 1;
-        let lane = state.lane(self.receiver);
-        lane.give_back(self.begun, &self.limits);
-        if lane.next.is_some() || lane.replayed.is_some() || was_full {
+        let entry = state.entry(self.receiver);
+        entry.give_back(self.begun, &self.limits);
+        if entry.next.is_some() || entry.replayed.is_some() || was_full {
             self.receivers.changed.notify_one();
         }
     }

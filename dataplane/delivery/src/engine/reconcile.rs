@@ -1,9 +1,9 @@
-//! The reconciler: whatever the store says is under way, somebody must be at work on.
+//! The reconciler: whatever the store says is in progress must be worked on by something.
 //!
-//! Its first round resumes what an earlier process left. Every later one looks for what a lost wake-up, a
-//! commit that reported failure or a panic left behind here. Invariant: it resumes what is another process's
-//! that ended, or what two rounds in a row saw unheld at the same version, by a step that expects that
-//! version; no round is O(jobs), and a tool runs again only if its `onInterruption` says so.
+//! Its first round resumes what an earlier process left. Later rounds find what a lost wake-up, a commit that reported
+//! failure or a panic left behind in this one. Invariant: it resumes what belongs to a process that ended, or what two
+//! rounds in a row saw unheld at the same version, by a step that expects that version; no round is O(jobs), and a tool
+//! runs again only if its `onInterruption` allows it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const ROUND: Duration = Duration::from_secs(20);
 /// Jobs resumed at once; the store makes one commit of their changes.
 const AT_ONCE: usize = 256;
 
-/// Jobs of this process that nobody held in the last round, and their versions then.
+/// Jobs of this process that nothing held in the last round, and their versions then.
 #[derive(Default)]
 pub(super) struct Unheld(HashMap<JobId, u64>);
 
@@ -47,7 +47,7 @@ pub(super) async fn run(core: &Arc<Core>, mut unheld: Unheld) {
             () = tokio::time::sleep(ROUND) => {}
         }
         if let Err(error) = round(core, &mut unheld).await {
-            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot compare the store with what runs");
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to compare the store with the work in progress");
         }
         core.hint(Hint::Queued);
     }
@@ -63,7 +63,7 @@ async fn round(core: &Arc<Core>, unheld: &mut Unheld) -> Result<(), store::Error
     Ok(())
 }
 
-/// The jobs under way that nobody is at work on.
+/// The jobs in progress that nothing is working on.
 async fn left_behind(core: &Core, unheld: &mut Unheld) -> Result<Vec<Job>, store::Error> {
     let in_flight = core.store.in_flight().await?;
     let nobodys = in_flight.into_iter().filter(|job| !core.holds.has(job.id));
@@ -73,7 +73,7 @@ async fn left_behind(core: &Core, unheld: &mut Unheld) -> Result<Vec<Job>, store
     });
     unheld.0 = doubtful.into_iter().map(|job| (job.id, job.version)).collect();
     for job in sure.iter().filter(|job| job.owner == Some(core.owner)) {
-        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, state = job.state.stage().as_str(), "nobody was at work on a job: it is resumed");
+        tracing::warn!(target: "asyncmcp::delivery", job = %job.id, state = job.state.stage().as_str(), "nothing was working on a job in progress: resuming it");
         core.metrics.reconciled(job);
     }
     Ok(sure)
@@ -98,14 +98,14 @@ fn as_read(job: &Job) -> Expect {
     Expect::Version(job.version)
 }
 
-/// Goes on with an execution that left a handle, unless it was interrupted too often.
+/// Resumes an execution that left a resume token, unless it was interrupted too often.
 async fn resume_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
-    let handle = if job.has_handle && job.executions < POISONED {
-        core.surely(|| core.store.handle(job.id)).await.flatten()
+    let token = if job.has_resume_token && job.executions < POISONED {
+        core.surely(|| core.store.resume_token(job.id)).await.flatten()
     } else {
         None
     };
-    let Some(handle) = handle else {
+    let Some(token) = token else {
         return finish::interrupted(core, job, &call, as_read(job)).await;
     };
     let tools = core.policy().tools.of(&call.shown_as).map(|limit| limit.tools);
@@ -116,7 +116,7 @@ async fn resume_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
         .apply_surely(job.id, as_read(job), vec![Change::Resume])
         .await;
     if let Some(Applied::Applied(job)) = resumed {
-        let execution = execution::resume(Arc::clone(core), entry, job, (call, handle));
+        let execution = execution::resume(Arc::clone(core), entry, job, (call, token));
         core.executions.spawn(execution);
     }
 }

@@ -1,4 +1,4 @@
-//! The executions under way, and what wakes the execution loop.
+//! The executions in progress, and what wakes the scheduler.
 //!
 //! Invariant: a job is in here from before its start is committed until its outcome is, so it is never
 //! dispatched twice.
@@ -13,7 +13,7 @@ use super::holds::Hold;
 use crate::id::JobId;
 use crate::job::Key;
 
-/// All executions under way in this process.
+/// All executions in progress in this process.
 #[derive(Default)]
 pub(super) struct Running {
     jobs: Mutex<HashMap<JobId, Entry>>,
@@ -22,12 +22,12 @@ pub(super) struct Running {
 
 struct Entry {
     server: Key,
-    /// The tools whose room it takes, where they have a limit of their own.
+    /// The tools whose limit it counts against, if they have one of their own.
     tools: Option<Key>,
     cancel: CancellationToken,
 }
 
-/// One execution; dropping it makes room for the next.
+/// One execution; dropping it frees capacity for the next.
 pub(super) struct Execution {
     pub(super) id: JobId,
     /// Fires when the job is cancelled.
@@ -59,7 +59,7 @@ impl Running {
         })
     }
 
-    /// Aborts a job's execution, if it is under way.
+    /// Aborts a job's execution, if it is in progress.
     pub(super) fn cancel(&self, id: JobId) {
         if let Some(entry) = self.jobs().get(&id) {
             entry.cancel.cancel();
@@ -85,7 +85,7 @@ impl Running {
         self.jobs().len()
     }
 
-    /// Wakes the execution loop: a job is queued, or an execution has room.
+    /// Wakes the scheduler: a job is queued, or there is capacity for an execution.
     pub(super) fn wake(&self) {
         self.changed.notify_one();
     }

@@ -1,4 +1,4 @@
-//! A simulation that finds the faults nobody named: the real engine in worlds where everything goes wrong.
+//! A simulation that finds faults nobody thought of: the real engine in worlds where everything goes wrong.
 //!
 //! A seed makes a plan (`generate`): calls, requests of clients and administrators, and what servers, receivers,
 //! the store, the route's author and the process's end do to them. `process` carries it out under a paused

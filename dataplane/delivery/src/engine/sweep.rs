@@ -1,6 +1,6 @@
-//! Housekeeping by the clock: what is over and old goes, and the age of the oldest delivery is told.
+//! Periodic housekeeping: removes what is over and old, and reports the age of the oldest delivery.
 //!
-//! Invariant: bounded steps, so that a great sweep never holds up the jobs' own commits.
+//! One loop of the engine. Invariant: bounded steps, so that a large sweep never holds up the jobs' own commits.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const SWEEP_EVERY: u32 = 6;
 /// Rows per commit.
 const ROWS: usize = 512;
 
-/// Keeps house until the engine stops. A store that is down is only left for later.
+/// Runs until the engine stops. If the store is down, the next tick tries again.
 pub(super) async fn run(core: &Core) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -27,39 +27,39 @@ pub(super) async fn run(core: &Core) {
             () = core.stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        tell_oldest(core).await;
+        report_oldest(core).await;
         if let Err(error) = reclaim(core).await {
-            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot make room");
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to delete delivered results early");
         }
         core.metrics.open_breakers(core.receivers.open_breakers());
         if tick % SWEEP_EVERY == 0
             && let Err(error) = sweep(core).await
         {
-            tracing::warn!(target: "asyncmcp::delivery", %error, "cannot sweep");
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to remove expired jobs");
         }
     }
 }
 
-/// Tells the age of the oldest result that is not delivered.
-pub(super) async fn tell_oldest(core: &Core) {
+/// Reports the age of the oldest undelivered result.
+pub(super) async fn report_oldest(core: &Core) {
     if let Ok(oldest) = core.store.oldest_waiting().await {
         let age = oldest.map(|since| core.now().since(since));
         core.metrics.oldest_pending(age.unwrap_or_default());
     }
 }
 
-/// Gives delivered results back before their time while the store is crowded.
+/// Deletes delivered results early while the store is crowded.
 async fn reclaim(core: &Core) -> Result<(), store::Error> {
-    let mut given = 0;
+    let mut deleted = 0;
     while core.store.space().is_crowded() && !core.is_stopping() {
         let more = core.store.reclaim(ROWS).await?;
-        given += more;
+        deleted += more;
         if more < ROWS {
             break;
         }
     }
-    if given > 0 {
-        tracing::warn!(target: "asyncmcp::delivery", given, "the store is crowded: delivered results were given back");
+    if deleted > 0 {
+        tracing::warn!(target: "asyncmcp::delivery", deleted, "the store is above 60 % of its budget: delivered results were deleted early");
     }
     Ok(())
 }

@@ -19,20 +19,20 @@ pub enum Change {
     Start,
     /// Execution is given back to the queue.
     Release,
-    /// A handle by which the execution can be taken up again, in place of the one before. It goes
+    /// A token with which the execution can be resumed, in place of the one before. It goes
     /// when the execution ends or is given back.
-    Handle {
+    ResumeToken {
         /// Who executes made it and reads it.
-        handle: Bytes,
+        token: Bytes,
     },
     /// The call is found by this, too, as long as it has not ended.
     Name {
         /// As unlikely to be another's as a dedupe key.
         name: [u8; 32],
     },
-    /// A new process takes up the execution; counts as one that began.
+    /// A new process resumes the execution; counts as one that began.
     Resume,
-    /// This process leaves the execution to the next one, as it was told to end: taking it up
+    /// This process leaves the execution to the next one, as it was told to end: resuming it
     /// then counts as no execution more.
     Suspend,
     /// It was cut too often to be tried again; goes before the [`Change::Finish`].
@@ -53,8 +53,8 @@ pub enum Change {
     Retry {
         /// When the next attempt is due.
         at: Millis,
-        /// Why this one failed; `None` when it costs no budget (cut by our own end,
-        /// or a fault of ours).
+        /// Why this one failed; `None` when it uses no retry (interrupted by our
+        /// shutdown, or a fault of ours).
         why: Option<Category>,
     },
     /// The receiver has it.
@@ -81,7 +81,7 @@ impl Change {
 
     /// Whether it writes a row beside the header.
     pub(super) fn writes_a_row(&self) -> bool {
-        matches!(self, Self::Attempted(_) | Self::Handle { .. })
+        matches!(self, Self::Attempted(_) | Self::ResumeToken { .. })
     }
 
     /// The change as the state table knows it.
@@ -89,7 +89,7 @@ impl Change {
         match self {
             Self::Start => Event::Start,
             Self::Release => Event::Release,
-            Self::Handle { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Annotate,
+            Self::ResumeToken { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Annotate,
             Self::Finish { end, .. } => Event::Finish {
                 end: *end,
                 deliver: job.receiver.is_some(),
@@ -130,9 +130,9 @@ impl Job {
                     job.names.push(*name);
                 }
             }
-            Change::Handle { .. } => {
+            Change::ResumeToken { .. } => {
                 job.turn = self.turn;
-                job.has_handle = true;
+                job.has_resume_token = true;
             }
             Change::Resume => {
                 job.claim(by);
@@ -140,11 +140,11 @@ impl Job {
             }
             Change::Suspend => job.executions = job.executions.saturating_sub(1),
             Change::Poison => job.poisoned = true,
-            Change::Release => job.has_handle = false,
+            Change::Release => job.has_resume_token = false,
             Change::Finish { body, .. } => {
                 job.ended = Some(now);
                 job.size = size(body);
-                job.has_handle = false;
+                job.has_resume_token = false;
             }
             Change::Claim => {
                 job.claim(by);

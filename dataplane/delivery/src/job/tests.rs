@@ -61,7 +61,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
-        1 => Just(Change::Handle { handle: Bytes::from_static(b"h") }),
+        1 => Just(Change::ResumeToken { token: Bytes::from_static(b"h") }),
         1 => Just(Change::Resume),
         1 => any::<u8>().prop_map(|name| Change::Name { name: [name; 32] }),
         1 => Just(Change::Suspend),
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn only_a_failed_attempt_costs_budget(changes in prop::collection::vec(change(), 0..40)) {
+    fn only_a_failed_attempt_uses_a_retry(changes in prop::collection::vec(change(), 0..40)) {
         for (before, change, after) in life(true, changes) {
             let expected = match change {
                 Change::Claim => before.attempts + 1,

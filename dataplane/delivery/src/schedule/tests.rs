@@ -17,7 +17,7 @@ fn exponential(retries: u32, jitter_percent: u8) -> Retry {
     }
 }
 
-/// Waits in seconds without jitter, until the budget is spent.
+/// Waits in seconds without jitter, until no retry is left.
 fn waits(retry: &Retry) -> Vec<u64> {
     (1..)
         .map_while(|made| next(retry, made, None, HOUR, 0.5))
@@ -32,7 +32,7 @@ fn doubles_up_to_the_longest_wait() {
 }
 
 #[test]
-fn a_budget_of_retries_is_spent_after_as_many() {
+fn retries_end_after_as_many() {
     assert_eq!(waits(&exponential(0, 0)), [0; 0]);
     assert_eq!(waits(&exponential(1, 0)).len(), 1);
     assert_eq!(waits(&exponential(50, 0)).len(), 50);

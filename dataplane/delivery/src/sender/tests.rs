@@ -40,7 +40,7 @@ fn everywhere(address: &str) -> Arc<dyn Lookup> {
 
 pub(crate) fn policy() -> Policy {
     Policy {
-        egress: Egress {
+        egress: Rules {
             from_clients: FromClients {
                 policy: ClientPolicy::Allowlist,
                 hosts: vec!["receiver.example".parse().unwrap()],

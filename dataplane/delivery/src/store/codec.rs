@@ -1,8 +1,8 @@
-//! How values are written: a header of our own, then big-endian fields in a fixed order.
+//! How values are encoded: a header of our own, then big-endian fields in a fixed order.
 //!
-//! Stores that keep bytes call this; there is no derived encoding, so a renamed type cannot
-//! change a file. Invariant: reading never looks past the value's end; what does not read
-//! whole is [`Error::Corrupt`], and what a newer version wrote is [`Error::NewerFormat`].
+//! Stores that keep bytes call it; there is no derived encoding, so a renamed type cannot change a file. Only bytes and
+//! values live here, no file and no key. Invariant: reading never goes past the value's end; an incomplete value is
+//! [`Error::Corrupt`], and what a newer version wrote is [`Error::NewerFormat`].
 
 mod call;
 mod history;
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
     pub(super) fn variant<T: Copy>(&mut self, what: &str, known: &[T]) -> Result<T, Error> {
         let code = self.u8()?;
         let found = known.get(usize::from(code)).copied();
-        found.ok_or_else(|| Error::Corrupt(format!("{code} is no {what}")))
+        found.ok_or_else(|| Error::Corrupt(format!("{code} is not a known {what}")))
     }
 
     /// All that is left.

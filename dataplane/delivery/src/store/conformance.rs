@@ -7,11 +7,11 @@
 pub(super) mod acceptance;
 pub(super) mod ends;
 pub(super) mod fence;
-pub(super) mod handles;
 pub(super) mod histories;
 pub(super) mod model;
 pub(super) mod queries;
 pub(super) mod races;
+pub(super) mod resume_tokens;
 pub(super) mod scans;
 pub(super) mod space;
 pub(super) mod steps;
@@ -70,8 +70,8 @@ macro_rules! suite {
             }
             queries {
                 lists_the_servers_that_jobs_are_queued_for,
-                goes_round_the_clients_of_a_lane,
-                lists_the_oldest_of_one_client_in_a_lane,
+                goes_round_the_clients_of_a_queue,
+                lists_the_oldest_of_one_client_in_a_queue,
                 lists_due_jobs_in_order_up_to_now,
                 knows_each_receivers_earliest_delivery,
                 keeps_replayed_deliveries_apart_from_live_ones,
@@ -86,11 +86,11 @@ macro_rules! suite {
                 a_claim_takes_what_is_due_live_first_and_tells_what_is_next,
                 a_call_is_found_by_the_names_it_was_accepted_with,
             }
-            handles {
-                keeps_the_last_handle_while_the_execution_runs,
+            resume_tokens {
+                keeps_the_last_token_while_the_execution_runs,
                 finds_a_job_by_its_names_until_it_is_gone,
-                drops_the_handle_with_the_execution,
-                counts_executions_that_were_taken_up,
+                drops_the_token_with_the_execution,
+                counts_executions_that_were_resumed,
             }
             histories {
                 numbers_entries_and_keeps_the_newest,

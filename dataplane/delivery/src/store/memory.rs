@@ -1,8 +1,7 @@
 //! The store of a route with `store.memory`, and the model that other stores are tested
 //! against: everything in ordered maps behind one lock.
 //!
-//! Invariant: what it answers is what [`Job::after_step`] and [`Job::rows`] say, and nothing of it
-//! outlives the process.
+//! Invariant: it does what [`Job::after_step`] and [`Job::rows`] say, and nothing of it outlives the process.
 
 mod index;
 mod roles;
@@ -16,8 +15,8 @@ use std::sync::{Mutex, MutexGuard};
 use bytes::Bytes;
 
 use self::index::Index;
-use super::lanes::Lanes;
 use super::metrics::Metrics;
+use super::queue_counts::QueueCounts;
 use super::{Acceptance, Claim, ClaimDue, Claimed, Counts, Due, Error, SessionRow};
 use crate::clock::Millis;
 use crate::history::Entry;
@@ -41,7 +40,7 @@ struct State {
     counts: Counts,
     /// How many jobs of each client are pending; no client with none.
     pending: BTreeMap<Key, u64>,
-    lanes: Lanes,
+    queues: QueueCounts,
     /// What all records weigh.
     taken: u64,
     budget: Option<u64>,
@@ -58,7 +57,7 @@ struct Record {
     fingerprint: [u8; 32],
     params: Option<Bytes>,
     body: Option<Bytes>,
-    handle: Option<Bytes>,
+    token: Option<Bytes>,
     history: VecDeque<(u32, Entry)>,
 }
 
@@ -70,12 +69,12 @@ impl Record {
                 self.params = None;
                 self.body = Some(body);
             }
-            Change::Handle { handle } => self.handle = Some(handle),
+            Change::ResumeToken { token } => self.token = Some(token),
             Change::Attempted(entry) => self.note(entry),
             _ => {}
         }
-        if !self.job.has_handle {
-            self.handle = None;
+        if !self.job.has_resume_token {
+            self.token = None;
         }
     }
 }
@@ -110,7 +109,7 @@ impl Memory {
     fn open(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.lock();
         if state.closed {
-            return Err(Error::Down("it was closed".to_owned()));
+            return Err(Error::Down("it is closed".to_owned()));
         }
         Ok(state)
     }
@@ -140,13 +139,13 @@ impl State {
             return Ok(Acceptance::Same(id));
         }
         if self.jobs.contains_key(&new.id) {
-            return Err(Error::Corrupt(format!("there is a job {} already", new.id)));
+            return Err(Error::Corrupt(format!("job {} exists already", new.id)));
         }
         let job = Job::accepted(&new);
         if self.pending_of(job.client) >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
-        if self.lanes.queued_for(job.server) >= new.max_queued {
+        if self.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
         }
         let record = Record {
@@ -155,7 +154,7 @@ impl State {
             fingerprint: new.dedupe.fingerprint,
             params: Some(new.params),
             body: None,
-            handle: None,
+            token: None,
             history: VecDeque::new(),
         };
         if !self.space().holds_job(record.weight()) {
@@ -303,7 +302,7 @@ impl State {
         }
         self.counts
             .shift(before.map(|job| job.state), after.map(|job| job.state));
-        self.lanes.shift(before, after);
+        self.queues.shift(before, after);
         let pending = |job: Option<&Job>| Some(job?.client).filter(|_| job.is_some_and(Job::is_pending));
         match (pending(before), pending(after)) {
             (None, Some(client)) => *self.pending.entry(client).or_default() += 1,

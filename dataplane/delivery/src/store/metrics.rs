@@ -80,7 +80,7 @@ impl Default for Metrics {
         let up = IntGauge::new("asyncmcp_store_up", "1 while commits succeed, else 0.").expect(valid);
         let batch = HistogramOpts::new(
             "asyncmcp_store_commit_batch_size",
-            "Operations that one commit of the store made durable.",
+            "Operations per commit of the store.",
         );
         let batch = Histogram::with_opts(batch.buckets(BATCH_BUCKETS.to_vec())).expect(valid);
         let jobs = Opts::new(
@@ -90,17 +90,17 @@ impl Default for Metrics {
         let jobs = IntGaugeVec::new(jobs, &["state"]).expect(valid);
         let unreadable = IntGauge::new(
             "asyncmcp_store_key_missing_values",
-            "Stored values that are sealed with a key that is not in the key ring: their jobs wait for it.",
+            "Stored values encrypted with a key that is not in the key ring; their jobs wait until it is back.",
         )
         .expect(valid);
         let used = IntGauge::new(
             "asyncmcp_store_used_bytes",
-            "What the store takes, and what it reserves for jobs that wait or run.",
+            "Bytes used by the store, with what it reserves for jobs that wait or run.",
         )
         .expect(valid);
         let budget = IntGauge::new(
             "asyncmcp_store_budget_bytes",
-            "What the store may take: 80 % of its volume; calls are refused at 70 % of it. 0 without bounds.",
+            "Bytes the store may use: 80 % of its volume; calls are refused at 70 % of that. 0 if unlimited.",
         )
         .expect(valid);
         let metrics = Self {

@@ -1,15 +1,13 @@
-//! The embedded store: one redb file, large bodies beside it, one thread that writes, readers
-//! anywhere.
+//! The embedded store: one redb file, large bodies in files beside it, one thread that writes, any number of readers.
 //!
-//! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread,
-//! which commits them in groups; reads are short transactions on the caller's side. Rows
-//! are read where the caller stands (microseconds from redb's cache or the page cache); files of
-//! large bodies and the in-flight list are read on the blocking pool.
-//! Invariant: an answer to a write is sent after its commit is on the disk.
+//! The data plane opens it for a route with `store.embedded`. Writes go to the writer thread, which commits them in
+//! groups. Rows are read on the caller's thread (microseconds from redb's cache or the page cache); files of large bodies
+//! and the in-flight list are read on the blocking pool. Only this folder knows redb, files and encryption at rest.
+//! Invariant: the reply to a write is sent after its commit is on the disk.
 
 mod blob;
-mod budget;
 mod check;
+mod disk_budget;
 mod fault;
 mod file;
 mod format;
@@ -39,10 +37,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use self::budget::Budget;
+use self::disk_budget::DiskBudget;
 use self::file::{Directory, Media};
 pub use self::hooks::{CommitInfo, Hook, Kind};
-use self::op::{Op, Reply};
+use self::op::{Op, ReplyTo};
 pub use self::options::Options;
 use self::read::{Near, View};
 use self::shared::Shared;
@@ -84,7 +82,7 @@ impl Embedded {
             replica: 0,
             epoch: ledger.next_epoch(&db)?,
         };
-        let budget = Budget::new(media.volume(), options.size, options.ballast, options.look_every);
+        let budget = DiskBudget::new(media.volume(), options.size, options.ballast, options.look_every);
         budget.tend(&ledger);
         let shared = Arc::new(Shared::new(vault, budget, options.metrics.clone()));
         shared.rise(db, ledger);
@@ -95,7 +93,7 @@ impl Embedded {
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
-            .map_err(|error| Error::Down(format!("its thread cannot start: {error}")))?;
+            .map_err(|error| Error::Down(format!("failed to start its thread: {error}")))?;
         Ok(Self {
             owner,
             inbox,
@@ -122,7 +120,7 @@ impl Embedded {
     }
 
     /// Hands the writer an operation and waits until it is durable.
-    async fn write<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, Error> {
+    async fn write<T>(&self, op: impl FnOnce(ReplyTo<T>) -> Op) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(op(reply)).map_err(|_| self.shared.failure())?;
         // The writer drops a reply instead of sending it when the commit failed.
@@ -137,7 +135,7 @@ impl Embedded {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || read(&shared.view()?))
             .await
-            .map_err(|error| Error::Down(format!("a read was cut: {error}")))?
+            .map_err(|error| Error::Down(format!("a read was interrupted: {error}")))?
     }
 
     /// Reads a payload: a file off the runtime's threads, and again where it went between the look at
@@ -164,7 +162,7 @@ impl Embedded {
         }
         tokio::task::spawn_blocking(move || shared.stow(field, id, &payload))
             .await
-            .map_err(|error| Error::Down(format!("a write was cut: {error}")))?
+            .map_err(|error| Error::Down(format!("a write was interrupted: {error}")))?
     }
 
     /// Whether arguments that would be a file are of a new call that there is no room for: spares writing it.
@@ -174,10 +172,10 @@ impl Embedded {
         Ok(!fits && self.shared.view()?.find(new.dedupe.key)?.is_none())
     }
 
-    /// A handle is a few hundred bytes and never a file.
-    fn seal_handle(&self, id: JobId, handle: &[u8]) -> Vec<u8> {
-        let value = codec::encode_blob(handle);
-        self.shared.vault().seal(Field::Handle, id.to_bytes(), value)
+    /// A resume token is a few hundred bytes and never a file.
+    fn seal_resume_token(&self, id: JobId, token: &[u8]) -> Vec<u8> {
+        let value = codec::encode_blob(token);
+        self.shared.vault().seal(Field::ResumeToken, id.to_bytes(), value)
     }
 
     /// Waits until the writer thread is gone, and the file with it.
@@ -202,10 +200,10 @@ fn body_of(changes: &[Change]) -> Option<Bytes> {
     })
 }
 
-/// The last handle that a change brings.
-fn handle_of(changes: &[Change]) -> Option<&Bytes> {
+/// The last resume token that a change brings.
+fn resume_token_of(changes: &[Change]) -> Option<&Bytes> {
     changes.iter().rev().find_map(|change| match change {
-        Change::Handle { handle } => Some(handle),
+        Change::ResumeToken { token } => Some(token),
         _ => None,
     })
 }

@@ -49,8 +49,8 @@ pub trait Jobs: Send + Sync + 'static {
     /// The body to deliver; there once the call ended, until it was delivered and [`Upkeep::reclaim`] took it.
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
-    /// The handle of the execution under way, if one was kept; gone with the execution.
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error>;
+    /// The resume token of the execution under way, if one was kept; gone with the execution.
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
     /// The job that was accepted under this dedupe key, or has this name.
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
@@ -60,7 +60,7 @@ pub trait Jobs: Send + Sync + 'static {
 #[async_trait]
 pub trait Queues: Send + Sync + 'static {
     /// The servers that jobs are queued for. O(servers).
-    async fn lanes(&self) -> Result<Vec<Key>, Error>;
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error>;
 
     /// The oldest queued job of the next client after `after` in the queue of `server`, going round;
     /// taking each answer's client as the next `after` is fair to all clients.

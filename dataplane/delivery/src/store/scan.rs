@@ -60,7 +60,7 @@ impl fmt::Display for Cursor {
 
 /// The text is no cursor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a cursor is a job's id, a hyphen and a number, as an earlier answer gave it")]
+#[error("not a cursor of an earlier response (a job id, a hyphen and a number)")]
 pub struct NoCursor;
 
 impl FromStr for Cursor {

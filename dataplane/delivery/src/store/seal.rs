@@ -28,7 +28,7 @@ pub(super) enum Field {
     Params,
     Body,
     Session,
-    Handle,
+    ResumeToken,
 }
 
 impl Field {
@@ -38,7 +38,7 @@ impl Field {
             Self::Params => "params",
             Self::Body => "body",
             Self::Session => "session",
-            Self::Handle => "handle",
+            Self::ResumeToken => "handle",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every error, its status and its code, in one table.
 
-use asyncmcp_delivery::egress::{ClientPolicy, Egress, FromClients, NamedBy};
+use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
@@ -23,7 +23,7 @@ fn refusal() -> Refusal {
         cidrs: Vec::new(),
         schemes: Vec::new(),
     };
-    let egress = Egress { from_clients };
+    let egress = Rules { from_clients };
     egress
         .check_url(NamedBy::Session, "https://a.example")
         .unwrap_err()

@@ -1,4 +1,4 @@
-//! By what a new process continues an interrupted execution.
+//! What a new process resumes an interrupted execution with.
 //!
 //! The job's runner leaves one with the engine as soon as there is something to continue, and [`super::OwnLines`] reads
 //! it back after a crash. Invariant: it holds credentials of a server's session, so it goes nowhere but into the store,

@@ -93,7 +93,7 @@ fn begun(reply: &Reply) -> Option<Task> {
 async fn follow(line: &Line, run: &Run<'_>, task: Task) -> Result<Reply, Error> {
     let id = task.id.clone();
     if let Some(token) = line.token(Place::Task(id.clone())) {
-        run.handles.keep_at_once(token);
+        run.tokens.keep_at_once(token);
     }
     tokio::select! {
         reply = task::follow(line, task, &run.room) => reply,
@@ -114,14 +114,14 @@ fn options(line: &Line, run: &Run<'_>, id: &Id) -> RequestOptions {
 
 /// Leaves a resume token with each event of the answer's stream.
 fn note(line: Line, run: &Run<'_>, id: &Id) -> Noted {
-    let (request, handles) = (id.raw().get().to_owned(), run.handles.clone());
+    let (request, tokens) = (id.raw().get().to_owned(), run.tokens.clone());
     Arc::new(move |event| {
         let place = Place::Stream {
             request: request.clone(),
             event: event.to_owned(),
         };
         if let Some(token) = line.token(place) {
-            handles.keep(token);
+            tokens.keep(token);
         }
     })
 }

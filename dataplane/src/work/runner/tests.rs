@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, Handles, Room, Run};
+use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, ResumeTokens, Room, Run};
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, OnInterruption, Retry, Trace};
 use asyncmcp_delivery::state::End;
@@ -62,7 +62,7 @@ fn run(call: &Call, cancel: CancellationToken) -> Run<'_> {
         job: JobId::from_bytes([0; 16]),
         call,
         begin: Begin::Send(Bytes::from_static(PARAMS)),
-        handles: Handles::nowhere(),
+        tokens: ResumeTokens::nowhere(),
         room: Room::default(),
         cancel,
     }

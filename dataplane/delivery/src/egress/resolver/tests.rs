@@ -26,8 +26,8 @@ impl Lookup for Scripted {
     }
 }
 
-fn egress() -> Egress {
-    Egress {
+fn egress() -> Rules {
+    Rules {
         from_clients: FromClients {
             policy: ClientPolicy::Allowlist,
             hosts: Vec::new(),

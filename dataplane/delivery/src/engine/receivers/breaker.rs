@@ -1,8 +1,8 @@
-//! The breaker of one receiver: after enough failures it is left alone, then tried with one attempt, two,
-//! four and eight before it gets everything again.
+//! The circuit breaker of one receiver: after enough failures it gets no attempts for a while, then one at a time, two,
+//! four and eight before the limit is lifted.
 //!
-//! [`super::Lane`] asks it for room and tells it of every attempt. Invariant: pure, of constant size, and
-//! an attempt that began before the last change of state says nothing any more.
+//! [`super::ReceiverState`] asks it for capacity and reports every attempt. Invariant: pure, of constant size, and an
+//! attempt that began before the last change of state is ignored.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::clock::Millis;
 const WINDOW: Duration = Duration::from_mins(5);
 const BUCKET: Duration = Duration::from_secs(30);
 const BUCKETS: usize = 10;
-/// Fewer samples say nothing.
+/// Fewer samples are ignored.
 const LEAST_SAMPLES: u32 = 10;
-/// So many of a hundred samples must have failed.
+/// The share of samples that must have failed, in percent.
 const FAILING_PERCENT: u32 = 70;
-/// How long a receiver is left alone the first time, and the longest.
+/// How long a receiver gets no attempts the first time, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
-/// Attempts under way in the last step before everything.
+/// Attempts at once in the last step before the limit is lifted.
 const LAST_STEP: usize = 8;
 
 /// What an attempt said about its receiver.
@@ -47,7 +47,7 @@ struct Bucket {
 enum State {
     #[default]
     Closed,
-    /// Left alone until `until`.
+    /// No attempts until `until`.
     Open { until: Millis },
     /// `step` attempts at once; `well` of them ended well.
     HalfOpen { step: usize, well: usize },
@@ -57,9 +57,9 @@ enum State {
 pub(super) struct Breaker {
     state: State,
     term: Term,
-    /// Times in a row that it opened without closing between.
+    /// How often it opened in a row without closing in between.
     openings: u32,
-    /// When it last heard of an attempt.
+    /// When the last attempt was reported.
     touched: Millis,
     buckets: [Bucket; BUCKETS],
 }
@@ -69,7 +69,7 @@ impl Breaker {
         self.term
     }
 
-    /// Whether the receiver gets less than everything.
+    /// Whether it limits the receiver.
     pub(super) fn is_open(&self) -> bool {
         self.state != State::Closed
     }
@@ -82,7 +82,7 @@ impl Breaker {
         }
     }
 
-    /// How many attempts may be under way, if nothing else limits them.
+    /// How many attempts may be in progress, if nothing else limits them.
     pub(super) fn room(&self) -> usize {
         match self.state {
             State::Closed => usize::MAX,
@@ -101,7 +101,7 @@ impl Breaker {
         }
     }
 
-    /// An attempt that began in `term` ended. Says whether the breaker opened or closed by it.
+    /// An attempt that began in `term` ended. Returns whether the breaker opened or closed by it.
     pub(super) fn end(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
         let was_open = self.is_open();
         self.touched = now;
@@ -156,7 +156,7 @@ impl Breaker {
         });
     }
 
-    /// A step is over when as many attempts as it allows ended well.
+    /// A step is over when as many attempts as it allows have succeeded.
     fn progress(&mut self, step: usize, well: usize) {
         if well < step {
             self.state = State::HalfOpen { step, well };

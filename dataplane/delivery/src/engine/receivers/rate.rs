@@ -1,12 +1,12 @@
 //! How soon a receiver may get its next attempt (`webhook.perReceiver.ratePerSecond`).
 //!
 //! Attempts are spread evenly; a tenth of a second's worth may go at once. Invariant: pure, two numbers of
-//! state, and an attempt that did not come about costs nothing.
+//! state, and an attempt that did not happen costs nothing.
 
 use crate::clock::Millis;
 
 const MICROS: u64 = 1_000_000;
-/// What may go at once, in time.
+/// The burst that is allowed, as a time span.
 const BURST: u64 = MICROS / 10;
 
 /// The generic cell rate algorithm: when the next attempt would be if all were spread evenly.
@@ -35,7 +35,7 @@ impl Rate {
         }
     }
 
-    /// It did not come about after all.
+    /// It did not happen after all.
     pub(super) fn give_back(&mut self, per_second: Option<u32>) {
         if let Some(per_second) = per_second {
             self.even = self.even.saturating_sub(interval(per_second));

@@ -76,7 +76,7 @@ fn idle_receivers_are_forgotten() {
     let (receivers, key) = receivers();
     drop(receivers.reserve(key, NOW, &room(1)));
     receivers.ready(NOW, &room(1));
-    assert!(receivers.state().lanes.is_empty());
+    assert!(receivers.state().entries.is_empty());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_breaker_of_which_nothing_is_heard_is_forgotten() {
     receivers.ready(NOW.plus(Duration::from_secs(299)), &room(8));
     assert_eq!(receivers.open_breakers(), 1);
     receivers.ready(NOW.plus(Duration::from_secs(301)), &room(8));
-    assert!(receivers.state().lanes.is_empty());
+    assert!(receivers.state().entries.is_empty());
 }
 
 #[test]

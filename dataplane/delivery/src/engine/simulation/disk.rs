@@ -99,7 +99,7 @@ impl Disk {
 
     fn open_still(&self) -> Result<(), Error> {
         if self.is_closed.load(Ordering::Relaxed) {
-            return Err(Error::Down("it was closed".to_owned()));
+            return Err(Error::Down("it is closed".to_owned()));
         }
         Ok(())
     }
@@ -188,8 +188,8 @@ impl Jobs for Disk {
         self.read(self.memory().body(id)).await
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.read(self.memory().handle(id)).await
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.read(self.memory().resume_token(id)).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
@@ -199,8 +199,8 @@ impl Jobs for Disk {
 
 #[async_trait]
 impl Queues for Disk {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.read(self.memory().lanes()).await
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.read(self.memory().queued_servers()).await
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

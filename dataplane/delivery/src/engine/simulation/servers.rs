@@ -67,17 +67,17 @@ impl Servers {
 fn not_sent(run: &Run<'_>, does: OnServer) -> Option<Executed> {
     match (does, &run.begin) {
         (OnServer::IsAway { retry_after }, Begin::Send(_))
-        | (OnServer::CannotResumeYet { retry_after }, Begin::TakeUp(_)) => {
+        | (OnServer::CannotResumeYet { retry_after }, Begin::Resume(_)) => {
             Some(Executed::NotSent { retry_after })
         }
-        (OnServer::IsAway { .. }, Begin::TakeUp(_)) => Some(Executed::Lost),
+        (OnServer::IsAway { .. }, Begin::Resume(_)) => Some(Executed::Lost),
         _ => None,
     }
 }
 
 /// What the server makes of a call that reached it.
 async fn answer(world: &World, call: Number, run: &Run<'_>, does: OnServer) -> Executed {
-    if let Begin::TakeUp(_) = run.begin
+    if let Begin::Resume(_) = run.begin
         && !matches!(does, OnServer::Hangs | OnServer::Panics | OnServer::Loses { .. })
     {
         return resume(world, call).await;
@@ -92,7 +92,7 @@ async fn answer(world: &World, call: Number, run: &Run<'_>, does: OnServer) -> E
             tokio::time::sleep(after).await;
             match run.begin {
                 Begin::Send(_) => ended(world, call, End::Unknown),
-                Begin::TakeUp(_) => Executed::Lost,
+                Begin::Resume(_) => Executed::Lost,
             }
         }
         OnServer::GivesToken { after, at_once, ends } => {
@@ -110,9 +110,9 @@ async fn answer(world: &World, call: Number, run: &Run<'_>, does: OnServer) -> E
 fn leave(run: &Run<'_>, at_once: bool) {
     let token = Bytes::from_static(b"token");
     if at_once {
-        run.handles.keep_at_once(token);
+        run.tokens.keep_at_once(token);
     } else {
-        run.handles.keep(token);
+        run.tokens.keep(token);
     }
 }
 

@@ -41,7 +41,7 @@ async fn attempts_follow_the_schedule_until_one_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spent_budget_leaves_a_dead_letter_with_the_last_reason() {
+async fn spent_retries_leave_a_dead_letter_with_the_last_reason() {
     let world = World::new();
     let refused = Reply::none(Verdict::Retry(Category::ConnectionRefused));
     world.receivers.script("http://r/", [Reply::status(500), refused]);
@@ -150,7 +150,7 @@ async fn a_slow_receiver_gets_few_at_once_and_holds_up_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_of_ours_costs_no_budget() {
+async fn a_fault_of_ours_uses_no_retry() {
     let world = World::new();
     let fault = Reply::none(Verdict::Requeue(Fault::Resolver));
     world.receivers.script(

@@ -86,7 +86,7 @@ async fn an_attempt_may_end_within_the_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_is_cut_is_due_at_once_and_costs_no_budget() {
+async fn an_attempt_that_is_cut_is_due_at_once_and_uses_no_retry() {
     let world = World::new();
     world
         .receivers

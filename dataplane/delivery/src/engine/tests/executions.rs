@@ -2,6 +2,7 @@
 
 use super::world::*;
 use crate::engine::AcceptError;
+use crate::job::Key;
 use crate::policy::{ToolLimit, ToolLimits};
 use crate::store::Acceptance;
 use crate::store::roles::*;
@@ -172,7 +173,10 @@ async fn calls_for_a_server_that_left_the_route_end_after_ten_minutes() {
     let waited = settled.ended.unwrap().since(START).as_secs();
     assert!((600..700).contains(&waited), "{waited}");
     assert_eq!(world.servers.count(), 0);
-    assert_eq!(world.store.next_queued(lane("gone"), None).await.unwrap(), None);
+    assert_eq!(
+        world.store.next_queued(Key::of("gone"), None).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +261,7 @@ async fn nothing_is_accepted_while_the_store_is_down_and_nothing_accepted_is_los
 async fn a_tool_with_a_limit_lets_its_clients_other_calls_pass() {
     let tools = |tool: &str| {
         let limit = ToolLimit {
-            tools: lane("takes-*"),
+            tools: Key::of("takes-*"),
             room: 2,
         };
         tool.starts_with("takes-").then_some(limit)

@@ -148,8 +148,8 @@ impl Jobs for Flaky {
         self.readable(id)?.body(id).await
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.readable(id)?.handle(id).await
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.readable(id)?.resume_token(id).await
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
@@ -159,8 +159,8 @@ impl Jobs for Flaky {
 
 #[async_trait]
 impl Queues for Flaky {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.up()?.lanes().await
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.up()?.queued_servers().await
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

@@ -107,7 +107,7 @@ async fn an_attempt_that_was_cut_is_in_the_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_has_a_new_budget_and_age_and_keeps_the_history() {
+async fn a_replay_has_all_retries_and_a_new_age_and_keeps_the_history() {
     let world = World::with(|policy| policy.max_age = Duration::from_mins(1));
     world.receivers.script("http://r/", [Reply::status(500)]);
     let engine = world.start();

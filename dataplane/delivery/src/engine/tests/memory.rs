@@ -27,14 +27,14 @@ async fn many_large_results_at_once_are_held_within_the_budget() {
     }
     let mut most = 0;
     while world.store.counts().pending() > 0 {
-        most = most.max(engine.core.budget.taken());
+        most = most.max(engine.core.memory.taken());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(most > 64 << 20 && most <= BUDGET, "{most} bytes at most");
     for id in ids {
         assert_eq!(fate(&world.look(id).await), ("result", "delivered"));
     }
-    eventually(async || (engine.core.budget.taken() == 0).then_some(())).await;
+    eventually(async || (engine.core.memory.taken() == 0).then_some(())).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +56,7 @@ async fn calls_with_large_arguments_wait_in_the_store_and_small_ones_pass() {
     let counts = world.store.counts();
     assert_eq!((counts.running, counts.queued), (8, 12), "32 MiB of arguments");
     while world.store.counts().pending() > 0 {
-        most = most.max(engine.core.budget.taken());
+        most = most.max(engine.core.memory.taken());
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert!((32 << 20..33 << 20).contains(&most), "{most} bytes at most");
@@ -85,5 +85,5 @@ async fn a_body_that_has_no_room_is_read_again_when_there_is_some() {
     for id in ids {
         assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
     }
-    eventually(async || (engine.core.budget.taken() == 0).then_some(())).await;
+    eventually(async || (engine.core.memory.taken() == 0).then_some(())).await;
 }

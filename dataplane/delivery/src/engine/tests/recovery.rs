@@ -17,7 +17,7 @@ fn finished() -> Change {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_attempt_is_made_again_at_once_and_costs_no_budget() {
+async fn a_cut_attempt_is_made_again_at_once_and_uses_no_retry() {
     let world = World::new();
     let mut job = world.job("echo");
     job.call.retry = retries(0);

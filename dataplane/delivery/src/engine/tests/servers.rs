@@ -14,14 +14,14 @@ use crate::state::End;
 /// Servers that do what the tool's name says: `echo` answers, `hang` waits for ever, `takes-N` answers
 /// after N seconds, `down-N` cannot be reached N times and then answers, `busy-N` may have run N times and
 /// then answers. `task-N` and `stream-N` take N
-/// seconds, too, and leave a handle, `task-N` one that must not be lost; taken up, they take N seconds
-/// again. `forgets-N` is a `task-N` that cannot be taken up. `big-N` answers with N MiB.
+/// seconds, too, and leave a resume token, `task-N` one that must not be lost; resumed, they take N seconds
+/// again. `forgets-N` is a `task-N` that cannot be resumed. `big-N` answers with N MiB.
 #[derive(Default)]
 pub(super) struct Servers {
     /// Jobs in the order in which they were executed, every time.
     pub(super) executed: Mutex<Vec<JobId>>,
-    /// The handles by which jobs were taken up.
-    pub(super) taken_up: Mutex<Vec<Bytes>>,
+    /// The tokens with which jobs were resumed.
+    pub(super) resumed: Mutex<Vec<Bytes>>,
     /// Jobs whose execution was told to stop.
     pub(super) aborted: Mutex<Vec<JobId>>,
 }
@@ -40,8 +40,8 @@ impl Executor for Servers {
             job, call, cancel, ..
         } = &run;
         let job = *job;
-        if let Begin::TakeUp(handle) = &run.begin {
-            self.taken_up.lock().unwrap().push(handle.clone());
+        if let Begin::Resume(token) = &run.begin {
+            self.resumed.lock().unwrap().push(token.clone());
         }
         let tries = {
             let mut executed = self.executed.lock().unwrap();
@@ -52,14 +52,14 @@ impl Executor for Servers {
         let number: u64 = number.parse().unwrap();
         let mut body = Bytes::from("answered");
         let work = match script {
-            "forgets" if matches!(run.begin, Begin::TakeUp(_)) => return Executed::Lost,
+            "forgets" if matches!(run.begin, Begin::Resume(_)) => return Executed::Lost,
             "takes" => Duration::from_secs(number),
             "task" | "forgets" => {
-                run.handles.keep_at_once(Bytes::from("task"));
+                run.tokens.keep_at_once(Bytes::from("task"));
                 Duration::from_secs(number)
             }
             "stream" => {
-                run.handles.keep(Bytes::from("event"));
+                run.tokens.keep(Bytes::from("event"));
                 Duration::from_secs(number)
             }
             "big" => {

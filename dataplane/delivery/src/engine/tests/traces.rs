@@ -188,23 +188,23 @@ async fn every_attempt_leaves_one_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_taken_up_is_a_span_of_its_own_linked_to_the_accepting_span() {
+async fn what_is_resumed_is_a_span_of_its_own_linked_to_the_accepting_span() {
     let kept = Kept::default();
     let listening = kept.listen();
     let world = World::new();
     let mut job = world.job("task-1");
     job.call.trace.parent = CALLER.to_owned();
-    let handle = Change::Handle {
-        handle: Bytes::from_static(b"left"),
+    let token = Change::ResumeToken {
+        token: Bytes::from_static(b"left"),
     };
-    let id = world.left_behind(job, vec![Change::Start, handle]).await;
+    let id = world.left_behind(job, vec![Change::Start, token]).await;
     let _engine = world.start();
     world.settled(id).await;
     drop(listening);
     let [span] = &kept.spans("execute task-1")[..] else {
         panic!("one span in this process")
     };
-    assert_eq!(attribute(span, "asyncmcp.taken_up"), Some(Value::Bool(true)));
+    assert_eq!(attribute(span, "asyncmcp.resumed"), Some(Value::Bool(true)));
     let accepting = trace::parse(&Trace {
         parent: CALLER.to_owned(),
         state: String::new(),

@@ -12,7 +12,7 @@ use super::flaky::Flaky;
 pub(super) use super::receivers::{Receivers, Reply};
 pub(super) use super::servers::Servers;
 use crate::clock::Millis;
-use crate::job::{Call, Change, Dedupe, Job, Key, OnInterruption, Retry, Step, Target};
+use crate::job::{Call, Change, Dedupe, Job, OnInterruption, Retry, Step, Target};
 use crate::sender;
 use crate::store::roles::*;
 
@@ -236,9 +236,4 @@ pub(super) fn fate(job: &Job) -> (&'static str, &'static str) {
         Push::Stopped => "stopped",
     };
     (exec, push)
-}
-
-/// The lane of a server.
-pub(super) fn lane(server: &str) -> Key {
-    Key::of(server)
 }

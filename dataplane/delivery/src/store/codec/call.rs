@@ -115,6 +115,6 @@ fn read_retry(value: &mut Reader<'_>) -> Result<Retry, Error> {
                 jitter_percent: value.u8()?,
             })
         }
-        other => Err(Error::Corrupt(format!("{other} is no retry schedule"))),
+        other => Err(Error::Corrupt(format!("{other} is not a retry schedule"))),
     }
 }

@@ -56,5 +56,5 @@ fn read_duration(value: &mut Reader<'_>) -> Result<Duration, Error> {
 
 fn read_status(value: &mut Reader<'_>) -> Result<u16, Error> {
     let status = value.u32()?;
-    u16::try_from(status).map_err(|_| Error::Corrupt(format!("{status} is no HTTP status")))
+    u16::try_from(status).map_err(|_| Error::Corrupt(format!("{status} is not an HTTP status")))
 }

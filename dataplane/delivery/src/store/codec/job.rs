@@ -56,7 +56,7 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     value.u32(job.replays);
     value.option(job.last, |value, why| value.u8(code(&why, &CATEGORIES)));
     value.u32(job.size);
-    value.u8(u8::from(job.has_handle));
+    value.u8(u8::from(job.has_resume_token));
     value.u8(u8::from(job.poisoned));
     if let Some(at) = job.replayed {
         value.u8(REPLAYED);
@@ -99,7 +99,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         replayed: None, // it comes later
         last: value.option(read_category)?,
         size: value.u32()?,
-        has_handle: value.u8()? != 0,
+        has_resume_token: value.u8()? != 0,
         poisoned: value.u8()? != 0,
         owner: None, // it comes later
     };
@@ -111,7 +111,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
                 job.owner = Some(Owner { replica, epoch });
             }
             NAME => job.names.push(value.array()?),
-            other => return Err(Error::Corrupt(format!("{other} is no field of a job"))),
+            other => return Err(Error::Corrupt(format!("{other} is not a field of a job"))),
         }
     }
     Ok(job)
@@ -133,7 +133,7 @@ fn read_exec(value: &mut Reader<'_>) -> Result<Exec, Error> {
         0 => Ok(Exec::Queued),
         1 => Ok(Exec::Running),
         2 => value.variant("ending", &ENDS).map(Exec::Ended),
-        other => Err(Error::Corrupt(format!("{other} is no state of an execution"))),
+        other => Err(Error::Corrupt(format!("{other} is not a state of an execution"))),
     }
 }
 
@@ -159,7 +159,7 @@ fn read_push(value: &mut Reader<'_>) -> Result<Push, Error> {
         3 => Ok(Push::Delivered),
         4 => read_category(value).map(Push::Dead),
         5 => Ok(Push::Stopped),
-        other => Err(Error::Corrupt(format!("{other} is no state of a delivery"))),
+        other => Err(Error::Corrupt(format!("{other} is not a state of a delivery"))),
     }
 }
 

@@ -34,7 +34,7 @@ fn job(exec: Exec, push: Push) -> Job {
         replayed: None,
         last: Some(Category::TlsError),
         size: 12,
-        has_handle: true,
+        has_resume_token: true,
         poisoned: false,
     }
 }

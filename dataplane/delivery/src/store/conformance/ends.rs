@@ -86,7 +86,7 @@ pub(in crate::store) async fn refuses_everything_once_closed(store: Arc<dyn Stor
             .map(drop),
         store.job(id).await.map(drop),
         store.params(id).await.map(drop),
-        store.lanes().await.map(drop),
+        store.queued_servers().await.map(drop),
         store.sweep(sweep(1)).await.map(drop),
         store.reclaim(1).await.map(drop),
     ];

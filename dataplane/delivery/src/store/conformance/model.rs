@@ -73,7 +73,7 @@ pub(in crate::store) struct Observation {
     calls: Vec<Option<Call>>,
     blobs: Vec<Option<Bytes>>,
     found: Vec<Option<JobId>>,
-    lanes: Vec<Key>,
+    queued_servers: Vec<Key>,
     next: Vec<Option<(Key, JobId)>>,
     queued: Vec<Vec<JobId>>,
     pending: Vec<u64>,
@@ -96,7 +96,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         calls: Vec::new(),
         blobs: Vec::new(),
         found: Vec::new(),
-        lanes: store.lanes().await.unwrap(),
+        queued_servers: store.queued_servers().await.unwrap(),
         next: Vec::new(),
         queued: Vec::new(),
         pending: Vec::new(),
@@ -118,7 +118,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         seen.calls.push(store.call(id).await.unwrap());
         seen.blobs.push(store.params(id).await.unwrap());
         seen.blobs.push(store.body(id).await.unwrap());
-        seen.blobs.push(store.handle(id).await.unwrap());
+        seen.blobs.push(store.resume_token(id).await.unwrap());
         seen.found.push(store.find(job.dedupe.key).await.unwrap());
         seen.found.push(store.find([number + 3; 32]).await.unwrap());
         seen.histories.push(store.history(id).await.unwrap());
@@ -257,7 +257,7 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
-        2 => (1..9usize).prop_map(|size| Change::Handle { handle: Bytes::from(vec![5; size]) }),
+        2 => (1..9usize).prop_map(|size| Change::ResumeToken { token: Bytes::from(vec![5; size]) }),
         2 => (0..JOBS + 3).prop_map(|name| Change::Name { name: [name; 32] }),
         1 => prop::sample::select(vec![Change::Resume, Change::Suspend, Change::Poison]),
         4 => (prop::sample::select(End::ALL.to_vec()), body).prop_map(|(end, body)| Change::Finish { end, body }),

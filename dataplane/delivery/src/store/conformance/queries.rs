@@ -12,21 +12,21 @@ const ONE: &str = "https://one.example/hook";
 const TWO: &str = "https://two.example/hook";
 
 pub(in crate::store) async fn lists_the_servers_that_jobs_are_queued_for(store: Arc<dyn Store>) {
-    assert_eq!(store.lanes().await.unwrap(), []);
+    assert_eq!(store.queued_servers().await.unwrap(), []);
     let first = accept(&*store, job_of(1, "a", "x", None)).await;
     accept(&*store, job_of(2, "b", "x", None)).await;
     accept(&*store, job_of(3, "b", "y", None)).await;
     let mut both = [Key::of("a"), Key::of("b")];
     both.sort_unstable();
-    assert_eq!(store.lanes().await.unwrap(), both);
+    assert_eq!(store.queued_servers().await.unwrap(), both);
 
     apply(&*store, first, [Change::Start], 5).await;
-    assert_eq!(store.lanes().await.unwrap(), [Key::of("b")]);
+    assert_eq!(store.queued_servers().await.unwrap(), [Key::of("b")]);
     apply(&*store, first, [Change::Release], 6).await;
-    assert_eq!(store.lanes().await.unwrap(), both);
+    assert_eq!(store.queued_servers().await.unwrap(), both);
 }
 
-pub(in crate::store) async fn goes_round_the_clients_of_a_lane(store: Arc<dyn Store>) {
+pub(in crate::store) async fn goes_round_the_clients_of_a_queue(store: Arc<dyn Store>) {
     for number in 1..=6 {
         accept(&*store, job_of(number, "s", "greedy", None)).await;
     }
@@ -55,7 +55,7 @@ pub(in crate::store) async fn goes_round_the_clients_of_a_lane(store: Arc<dyn St
     assert_eq!(store.next_queued(Key::of("nobody"), None).await.unwrap(), None);
 }
 
-pub(in crate::store) async fn lists_the_oldest_of_one_client_in_a_lane(store: Arc<dyn Store>) {
+pub(in crate::store) async fn lists_the_oldest_of_one_client_in_a_queue(store: Arc<dyn Store>) {
     let mut ids = Vec::new();
     for number in 1..=4 {
         ids.push(accept(&*store, job_of(number, "s", "c", None)).await);

@@ -61,18 +61,18 @@ impl Index {
         }
     }
 
-    pub(super) fn lanes(&self) -> Vec<Key> {
-        let mut lanes = Vec::new();
+    pub(super) fn queued_servers(&self) -> Vec<Key> {
+        let mut servers = Vec::new();
         let mut next = self.queued.first();
         while let Some((server, ..)) = next {
-            lanes.push(*server);
+            servers.push(*server);
             let past = (
                 Excluded((*server, LAST_KEY, LAST_ID)),
                 Included((LAST_KEY, LAST_KEY, LAST_ID)),
             );
             next = self.queued.range(past).next();
         }
-        lanes
+        servers
     }
 
     pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Option<(Key, JobId)> {

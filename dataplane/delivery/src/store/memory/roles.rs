@@ -54,8 +54,8 @@ impl Jobs for Memory {
         self.of(id, |record| record.body.clone()).map(Option::flatten)
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.of(id, |record| record.handle.clone()).map(Option::flatten)
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.of(id, |record| record.token.clone()).map(Option::flatten)
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
@@ -65,8 +65,8 @@ impl Jobs for Memory {
 
 #[async_trait]
 impl Queues for Memory {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        Ok(self.open()?.index.lanes())
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        Ok(self.open()?.index.queued_servers())
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

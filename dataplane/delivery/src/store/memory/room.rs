@@ -1,4 +1,4 @@
-//! How much the records weigh, and which of their bodies are given back.
+//! How much the records weigh, and which of their bodies are reclaimed back.
 //!
 //! Invariant: what is taken is the sum of all records' weights.
 
@@ -15,7 +15,7 @@ const RECORD: u64 = 1 << 10;
 impl Record {
     /// About the bytes that it takes.
     pub(super) fn weight(&self) -> u64 {
-        let payloads = [&self.params, &self.body, &self.handle];
+        let payloads = [&self.params, &self.body, &self.token];
         RECORD + payloads.map(|payload| len(payload.as_ref())).iter().sum::<u64>()
     }
 }
@@ -26,16 +26,16 @@ fn len(payload: Option<&Bytes>) -> u64 {
 
 impl State {
     pub(super) fn reclaim(&mut self, limit: usize) -> usize {
-        let mut given = 0;
+        let mut reclaimed = 0;
         for id in self.index.settled() {
             let record = self.jobs.get_mut(&id).expect("the index is of the jobs");
-            if given < limit && record.job.state.push == Push::Delivered {
+            if reclaimed < limit && record.job.state.push == Push::Delivered {
                 let body = record.body.take();
                 self.taken -= len(body.as_ref());
-                given += usize::from(body.is_some());
+                reclaimed += usize::from(body.is_some());
             }
         }
-        given
+        reclaimed
     }
 
     pub(super) fn space(&self) -> Space {

@@ -15,11 +15,11 @@ impl Memory {
         let state = self.lock();
         let (mut index, mut counts) = (Index::default(), Counts::default());
         let mut pending = BTreeMap::<Key, u64>::new();
-        let mut lanes = Lanes::default();
+        let mut queues = QueueCounts::default();
         for record in state.jobs.values() {
             index.insert(&record.job);
             counts.shift(None, Some(record.job.state));
-            lanes.shift(None, Some(&record.job));
+            queues.shift(None, Some(&record.job));
             if record.job.is_pending() {
                 *pending.entry(record.job.client).or_default() += 1;
             }
@@ -28,7 +28,7 @@ impl Memory {
         assert_eq!(state.index, index);
         assert_eq!(state.counts, counts);
         assert_eq!(state.pending, pending);
-        assert_eq!(state.lanes, lanes);
+        assert_eq!(state.queues, queues);
         assert_eq!(state.taken, state.jobs.values().map(Record::weight).sum::<u64>());
         let names = state.jobs.values().map(|record| {
             let own = |name: &&[u8; 32]| state.dedupe.get(*name) == Some(&record.job.id);

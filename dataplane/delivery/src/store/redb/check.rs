@@ -19,7 +19,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
 use crate::state::{Exec, Push};
-use crate::store::lanes::Lanes;
+use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, codec};
 
@@ -32,7 +32,7 @@ struct Expected {
     jobs: u64,
     args: u64,
     results: u64,
-    handles: u64,
+    tokens: u64,
     names: u64,
     attempts: u64,
     exec: u64,
@@ -44,7 +44,7 @@ struct Expected {
     sessions: u64,
     pending: BTreeMap<Key, u64>,
     counts: Counts,
-    lanes: Lanes,
+    queues: QueueCounts,
 }
 
 /// Compares everything; the first finding is the error.
@@ -91,24 +91,24 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.jobs += 1;
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
-    expected.handles += u64::from(job.has_handle);
+    expected.tokens += u64::from(job.has_resume_token);
     for name in &job.names {
         expected.names += u64::from(view.find(*name)? == Some(job.id));
     }
     expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
-    expected.lanes.shift(None, Some(job));
+    expected.queues.shift(None, Some(job));
     if job.is_pending() {
         *expected.pending.entry(job.client).or_default() += 1;
     }
     let fits = is_there(view.call(job.id))?
         && is_there(view.payload(Field::Params, job.id))? != ended
         && has_body(view, job)? == ended
-        && is_there(view.handle(job.id))? == job.has_handle
+        && is_there(view.resume_token(job.id))? == job.has_resume_token
         && view.find(job.dedupe)? == Some(job.id);
     agree(fits, || {
         format!(
-            "job {} lacks its call, arguments, result, handle or dedupe row",
+            "job {} lacks its call, arguments, result, resume token or dedupe row",
             job.id
         )
     })
@@ -116,11 +116,13 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
 
 fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
     let (id, rows) = (job.id, job.rows());
-    let lane = rows.queued.map(|(server, client)| keys::lane(server, client, id));
+    let queue = rows
+        .queued
+        .map(|(server, client)| keys::queued(server, client, id));
     let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
-    row(view, tables::EXEC, lane, &mut expected.exec)?;
+    row(view, tables::EXEC, queue, &mut expected.exec)?;
     row(view, tables::INFLIGHT, inflight, &mut expected.inflight)?;
     row(view, tables::DUE, due, &mut expected.due)?;
     row(view, tables::WAITING, timed(rows.waiting), &mut expected.waiting)?;
@@ -177,8 +179,8 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, tables::DEDUPE, expected.jobs + expected.names)?;
     length(view, tables::ARGS, expected.args)?;
     length(view, tables::RESULT, expected.results)?;
-    if view.has_handles()? {
-        length(view, tables::HANDLE, expected.handles)?;
+    if view.has_resume_tokens()? {
+        length(view, tables::RESUME_TOKEN, expected.tokens)?;
     }
     length(view, tables::ATTEMPTS, expected.attempts)?;
     length(view, tables::EXEC, expected.exec)?;
@@ -207,12 +209,15 @@ fn length<const N: usize, V: Value + 'static>(
 
 fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     let ledger = format::ledger(&view.0)?;
-    let Expected { counts, lanes, .. } = expected;
+    let Expected { counts, queues, .. } = expected;
     agree(ledger.counts == *counts, || {
         format!("the ledger says {:?}, and the jobs are {counts:?}", ledger.counts)
     })?;
-    agree(ledger.lanes == *lanes, || {
-        format!("the ledger says {:?}, and the queues are {lanes:?}", ledger.lanes)
+    agree(ledger.queues == *queues, || {
+        format!(
+            "the ledger says {:?}, and the queues are {queues:?}",
+            ledger.queues
+        )
     })?;
     let usage = Usage::recount(&view.0)?;
     agree(ledger.usage == usage, || {

@@ -101,7 +101,7 @@ pub(super) fn builder() -> Builder {
     builder.set_repair_callback(|repair| {
         tracing::warn!(
             progress = repair.progress(),
-            "the store was not closed and is repaired"
+            "the store was not closed cleanly: repairing it"
         );
     });
     builder

@@ -7,13 +7,13 @@ use ::redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::fault::Fault;
 use super::tables::{
-    ARGS, ATTEMPTS, DEAD, DEDUPE, DUE, EXEC, EXPIRE, HANDLE, INFLIGHT, JOB, META, PENDING, RESULT, SESSION,
-    SESSION_EXPIRE, TARGET, WAITING,
+    ARGS, ATTEMPTS, DEAD, DEDUPE, DUE, EXEC, EXPIRE, INFLIGHT, JOB, META, PENDING, RESULT, RESUME_TOKEN,
+    SESSION, SESSION_EXPIRE, TARGET, WAITING,
 };
 use super::usage::Usage;
 use crate::clock::Millis;
 use crate::store::codec::{Reader, Writer};
-use crate::store::lanes::Lanes;
+use crate::store::queue_counts::QueueCounts;
 use crate::store::{Counts, Error};
 
 /// The file format that this version writes and reads.
@@ -31,7 +31,7 @@ pub(super) struct Ledger {
     /// The epoch of the process that has the store open, or had it last.
     pub(super) epoch: u64,
     pub(super) usage: Usage,
-    pub(super) lanes: Lanes,
+    pub(super) queues: QueueCounts,
 }
 
 impl Ledger {
@@ -50,7 +50,7 @@ impl Ledger {
         value.millis(self.high_water);
         value.u64(self.epoch);
         self.usage.write(&mut value);
-        self.lanes.write(&mut value);
+        self.queues.write(&mut value);
         value.done()
     }
 
@@ -67,7 +67,7 @@ impl Ledger {
             high_water: value.millis()?,
             epoch: value.u64()?,
             usage: Usage::read(&mut value)?,
-            lanes: Lanes::read(&mut value)?,
+            queues: QueueCounts::read(&mut value)?,
         };
         value.end()?;
         Ok(ledger)
@@ -104,7 +104,7 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     txn.open_table(META)?
         .insert(FORMAT_ROW, FORMAT.to_be_bytes().as_slice())?;
     Ledger::default().write(&txn)?;
-    for table in [JOB, TARGET, ARGS, RESULT, SESSION, HANDLE] {
+    for table in [JOB, TARGET, ARGS, RESULT, SESSION, RESUME_TOKEN] {
         txn.open_table(table)?;
     }
     for table in [WAITING, DEAD, EXPIRE, SESSION_EXPIRE] {

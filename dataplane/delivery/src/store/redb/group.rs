@@ -1,7 +1,8 @@
-//! One group of operations inside one write transaction: which rows each of them moves.
+//! One group of operations inside one write transaction: which rows each of them changes.
 //!
-//! Called by the writer only. Invariant: an operation reads and decodes everything it needs
-//! before its first write, so one that fails has written nothing.
+//! Called by the writer only; one file an operation. When to commit, and what a failed commit means, is the writer's.
+//! Invariant: an operation reads and decodes everything it needs before its first write, so one that fails has written
+//! nothing.
 
 mod accept;
 mod claims;
@@ -14,7 +15,7 @@ use ::redb::{ReadableTable, Table, WriteTransaction};
 
 pub(super) use self::restore::Restored;
 use super::blob::{Draft, Name};
-use super::budget::used;
+use super::disk_budget::used;
 use super::fault::Fault;
 use super::format::Ledger;
 use super::history;
@@ -126,7 +127,7 @@ impl<'txn> Group<'txn> {
             id,
             step,
             body,
-            handle,
+            token,
         } = apply;
         if step.stamp.by != self.owner {
             return Ok(Applied::Fenced);
@@ -149,8 +150,8 @@ impl<'txn> Group<'txn> {
         if before.names.len() < after.names.len() {
             self.find_by(&after)?;
         }
-        if before.has_handle || after.has_handle {
-            self.hold(id, handle.filter(|_| after.has_handle), &after)?;
+        if before.has_resume_token || after.has_resume_token {
+            self.hold(id, token.filter(|_| after.has_resume_token), &after)?;
         }
         let entries = step.changes.iter().filter_map(Change::entry);
         history::add(&mut self.attempts, id, entries, &mut self.done.ledger.usage)?;
@@ -210,7 +211,7 @@ impl<'txn> Group<'txn> {
     /// Takes every trace of a job away.
     fn remove(&mut self, id: JobId) -> Result<(), Fault> {
         let job = self.job(id)?;
-        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is gone")))?;
+        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))?;
         let key = id.to_bytes();
         let pending = self.pending_of(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;
@@ -230,11 +231,14 @@ impl<'txn> Group<'txn> {
 
     /// Moves the index rows of a job.
     fn refile(&mut self, id: JobId, before: &Rows, after: &Rows) -> Result<(), Fault> {
-        let lane = |rows: &Rows| rows.queued.map(|(server, client)| keys::lane(server, client, id));
+        let queue = |rows: &Rows| {
+            rows.queued
+                .map(|(server, client)| keys::queued(server, client, id))
+        };
         let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
         let due = |rows: &Rows| rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
         let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
-        swap(&mut self.exec, lane(before), lane(after))?;
+        swap(&mut self.exec, queue(before), queue(after))?;
         swap(&mut self.inflight, inflight(before), inflight(after))?;
         swap(&mut self.due, due(before), due(after))?;
         swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
@@ -267,7 +271,7 @@ impl<'txn> Group<'txn> {
     fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
         self.done.ledger.counts.shift(state(before), state(after));
-        self.done.ledger.lanes.shift(before, after);
+        self.done.ledger.queues.shift(before, after);
         let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
         let now = match (is_pending(before), is_pending(after)) {
             (false, true) => pending + 1,

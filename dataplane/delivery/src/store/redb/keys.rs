@@ -25,7 +25,7 @@ pub(super) fn expiry(at: Millis, sid: [u8; 16]) -> Timed {
 }
 
 /// `exec`: which server, which client, which job.
-pub(super) fn lane(server: Key, client: Key, id: JobId) -> Sorted {
+pub(super) fn queued(server: Key, client: Key, id: JobId) -> Sorted {
     join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
 }
 
@@ -47,7 +47,7 @@ pub(super) fn first(key: &Sorted) -> Key {
     Key(part(key, 0))
 }
 
-/// The client that a lane's key has in the middle.
+/// The client that a queue's key has in the middle.
 pub(super) fn client(key: &Sorted) -> Key {
     Key(part(key, 8))
 }
@@ -66,7 +66,7 @@ pub(super) fn at(key: &Timed) -> Millis {
     Millis(u64::from_be_bytes(part(key, 0)))
 }
 
-/// The job that a row of a lane or of a receiver is about.
+/// The job that a row of a queue or of a receiver is about.
 pub(super) fn sorted_id(key: &Sorted) -> JobId {
     JobId::from_bytes(part(key, 16))
 }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn keys_come_apart_again() {
         let id = JobId::new(Millis(9), [7; 10]);
-        let row = lane(Key([1; 8]), Key([2; 8]), id);
+        let row = queued(Key([1; 8]), Key([2; 8]), id);
         assert_eq!(
             (first(&row), client(&row), sorted_id(&row)),
             (Key([1; 8]), Key([2; 8]), id)

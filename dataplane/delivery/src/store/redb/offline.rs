@@ -1,7 +1,7 @@
-//! What an operator does to a store that no data plane has open: check, export, import, compact.
+//! Maintenance of a store that no data plane has open: check, export, import, compact.
 //!
-//! `asyncmcp-dataplane store` calls it. Invariant: check and export never write to the store's files, and
-//! nothing here is done to a store that a process has open.
+//! `asyncmcp-dataplane store` calls it. Invariant: check and export never write to the store's files, and no command
+//! touches a store that a process has open.
 
 mod export;
 mod import;
@@ -39,13 +39,13 @@ pub enum Failure {
     #[error("there is no store in {0}: name the directory that has jobs.redb in it with --state-dir")]
     NoStore(String),
     /// There is one where none may be.
-    #[error("there is a store in {0} already: import into a directory that has none")]
+    #[error("there is a store in {0} already: import into an empty directory")]
     Occupied(String),
     /// The input or the output failed.
     #[error("cannot read or write the lines")]
     Lines(#[source] io::Error),
     /// A line of the input is not one of an export.
-    #[error("line {0} is no line of an export: {1}")]
+    #[error("line {0} is not a line of an export: {1}")]
     NoLine(usize, String),
 }
 

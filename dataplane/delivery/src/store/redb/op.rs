@@ -11,7 +11,7 @@ use crate::job::{Applied, Job, NewJob, Stamp, Step};
 use crate::store::{Acceptance, ClaimDue, Due, Error, Sweep};
 
 /// Whom to answer.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+pub(super) type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
 
 /// Somebody who waits for the commit; dropping it tells them that it failed.
 pub(super) type Waiter = Box<dyn FnOnce() + Send>;
@@ -30,8 +30,8 @@ pub(super) struct Apply {
     pub(super) id: JobId,
     pub(super) step: Step,
     pub(super) body: Option<Stowed>,
-    /// The value of a handle.
-    pub(super) handle: Option<Vec<u8>>,
+    /// The value of a resume token.
+    pub(super) token: Option<Vec<u8>>,
 }
 
 /// A session's next row.
@@ -46,17 +46,17 @@ pub(super) struct Swap {
 /// One thing to write.
 #[derive(Debug)]
 pub(super) enum Op {
-    Accept(Box<Accept>, Reply<Acceptance>),
-    Apply(Box<Apply>, Reply<Applied>),
+    Accept(Box<Accept>, ReplyTo<Acceptance>),
+    Apply(Box<Apply>, ReplyTo<Applied>),
     /// Answers for each job, in order; `None` where it was not queued.
-    Start(Vec<JobId>, Stamp, Reply<Vec<Option<Job>>>),
-    ClaimDue(ClaimDue, Reply<Due>),
-    Sweep(Sweep, Reply<usize>),
-    Swap(Swap, Reply<bool>),
+    Start(Vec<JobId>, Stamp, ReplyTo<Vec<Option<Job>>>),
+    ClaimDue(ClaimDue, ReplyTo<Due>),
+    Sweep(Sweep, ReplyTo<usize>),
+    Swap(Swap, ReplyTo<bool>),
     /// At most so many delivered results.
-    Reclaim(usize, Reply<usize>),
+    Reclaim(usize, ReplyTo<usize>),
     /// Commit what came before, close the file, end.
-    Close(Reply<()>),
+    Close(ReplyTo<()>),
 }
 
 /// What an operation weighs beside its payload, roughly.

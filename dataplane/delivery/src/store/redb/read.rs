@@ -31,7 +31,7 @@ pub(super) fn table(field: Field) -> TableDefinition<'static, Id, Value> {
         Field::Params => tables::ARGS,
         Field::Body => tables::RESULT,
         Field::Session => tables::SESSION,
-        Field::Handle => tables::HANDLE,
+        Field::ResumeToken => tables::RESUME_TOKEN,
     }
 }
 
@@ -84,16 +84,16 @@ impl View {
     }
 
     /// None, too, in a file that has no table for them yet.
-    pub(super) fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        if !self.has_handles()? {
+    pub(super) fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        if !self.has_resume_tokens()? {
             return Ok(None);
         }
-        let value = self.opened(Field::Handle, id.to_bytes())?;
+        let value = self.opened(Field::ResumeToken, id.to_bytes())?;
         value.map(codec::decode_blob).transpose()
     }
 
-    pub(super) fn has_handles(&self) -> Result<bool, Error> {
-        match self.0.open_table(tables::HANDLE) {
+    pub(super) fn has_resume_tokens(&self) -> Result<bool, Error> {
+        match self.0.open_table(tables::RESUME_TOKEN) {
             Err(TableError::TableDoesNotExist(_)) => Ok(false),
             table => Ok(table.map(|_| true).map_err(Fault::from)?),
         }
@@ -126,16 +126,16 @@ impl View {
         self.value(tables::DEDUPE, &dedupe, |value| Ok(value.to_vec()))
     }
 
-    pub(super) fn lanes(&self) -> Result<Vec<Key>, Error> {
+    pub(super) fn queued_servers(&self) -> Result<Vec<Key>, Error> {
         let firsts = self.first_of_each(tables::EXEC)?;
         Ok(firsts.iter().map(keys::first).collect())
     }
 
     pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
-        let first = keys::lane(server, FIRST_KEY, JobId::MIN);
-        let last = keys::lane(server, LAST_KEY, JobId::MAX);
+        let first = keys::queued(server, FIRST_KEY, JobId::MIN);
+        let last = keys::queued(server, LAST_KEY, JobId::MAX);
         // No job has the largest id, so a row after it is the next client's.
-        let past = after.map_or(first, |client| keys::lane(server, client, JobId::MAX));
+        let past = after.map_or(first, |client| keys::queued(server, client, JobId::MAX));
         let row = self.first_in(tables::EXEC, &past, &last)?;
         let row = match row {
             None if after.is_some() => self.first_in(tables::EXEC, &first, &last)?,
@@ -145,8 +145,8 @@ impl View {
     }
 
     pub(super) fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
-        let first = keys::lane(server, client, JobId::MIN);
-        let last = keys::lane(server, client, JobId::MAX);
+        let first = keys::queued(server, client, JobId::MIN);
+        let last = keys::queued(server, client, JobId::MAX);
         self.ids(tables::EXEC, (&first, &last), limit)
     }
 
@@ -161,7 +161,7 @@ impl View {
         rows.map(|row| {
             let id = JobId::from_bytes(*row.map_err(Fault::from)?.0.value());
             let job = self.job(id)?;
-            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but gone")))
+            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but missing")))
         })
         .collect()
     }
@@ -251,7 +251,7 @@ impl View {
         let mut firsts: Vec<Sorted> = Vec::new();
         loop {
             let last = firsts.last();
-            let past = last.map(|row| keys::lane(keys::first(row), LAST_KEY, JobId::MAX));
+            let past = last.map(|row| keys::queued(keys::first(row), LAST_KEY, JobId::MAX));
             let from = past.as_ref().map_or(Unbounded, Excluded);
             let mut rows = table.range::<&Sorted>((from, Unbounded)).map_err(Fault::from)?;
             match rows.next().transpose().map_err(Fault::from)? {

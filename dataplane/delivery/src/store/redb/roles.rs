@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::op::{Accept, Apply, Op, Swap};
 use super::read::View;
-use super::{Embedded, body_of, handle_of};
+use super::{Embedded, body_of, resume_token_of};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -47,12 +47,12 @@ impl Jobs for Embedded {
             Some(body) => Some(self.stow(Field::Body, id, body).await?),
             None => None,
         };
-        let handle = handle_of(&step.changes).map(|handle| self.seal_handle(id, handle));
+        let token = resume_token_of(&step.changes).map(|token| self.seal_resume_token(id, token));
         let apply = Box::new(Apply {
             id,
             step,
             body,
-            handle,
+            token,
         });
         self.write(|reply| Op::Apply(apply, reply)).await
     }
@@ -73,8 +73,8 @@ impl Jobs for Embedded {
         self.payload(Field::Body, id).await
     }
 
-    async fn handle(&self, id: JobId) -> Result<Option<Bytes>, Error> {
-        self.shared.view()?.handle(id)
+    async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
+        self.shared.view()?.resume_token(id)
     }
 
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error> {
@@ -103,8 +103,8 @@ fn claim(read: Result<Option<(Call, Bytes)>, Error>, started: Option<Job>) -> Cl
 
 #[async_trait]
 impl Queues for Embedded {
-    async fn lanes(&self) -> Result<Vec<Key>, Error> {
-        self.shared.view()?.lanes()
+    async fn queued_servers(&self) -> Result<Vec<Key>, Error> {
+        self.shared.view()?.queued_servers()
     }
 
     async fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {

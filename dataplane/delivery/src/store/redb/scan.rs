@@ -59,7 +59,7 @@ impl View {
 
     fn header(&self, id: JobId) -> Result<Job, Error> {
         let job = self.job(id)?;
-        job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is gone")))
+        job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use ::redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Budget;
+use super::disk_budget::DiskBudget;
 use super::fault::Fault;
 use super::format::{self, Ledger};
 use super::read::View;
@@ -22,7 +22,7 @@ use crate::store::{Counts, Error, KeyUse, Space};
 
 pub(super) struct Shared {
     vault: Arc<Vault>,
-    budget: Budget,
+    budget: DiskBudget,
     db: RwLock<Option<Database>>,
     ledger: Mutex<Ledger>,
     /// Why the last commit failed, or that the store was closed.
@@ -33,7 +33,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Down until [`Shared::rise`].
-    pub(super) fn new(vault: Vault, budget: Budget, metrics: Metrics) -> Self {
+    pub(super) fn new(vault: Vault, budget: DiskBudget, metrics: Metrics) -> Self {
         Self {
             vault: Arc::new(vault),
             budget,
@@ -100,7 +100,7 @@ impl Shared {
             tracing::error!(
                 key,
                 values,
-                "a key of the store is missing: jobs sealed with it wait for it"
+                "an encryption key of the store is missing: jobs encrypted with it wait until it is back"
             );
         }
     }
@@ -112,7 +112,7 @@ impl Shared {
         let failed = |error| Error::Down(format!("the large bodies: {error}"));
         for file in self.vault.blobs.list().map_err(failed)? {
             if !view.names(file)? {
-                tracing::info!(%file, "removing a large body that was never committed");
+                tracing::info!(%file, "removing the file of a large body that was never committed");
                 self.vault.blobs.remove(file).map_err(failed)?;
             }
         }
@@ -156,7 +156,7 @@ impl Shared {
         self.budget.space(&lock(&self.ledger))
     }
 
-    pub(super) fn budget(&self) -> &Budget {
+    pub(super) fn budget(&self) -> &DiskBudget {
         &self.budget
     }
 
@@ -166,7 +166,7 @@ impl Shared {
             if is_full(&error) {
                 self.budget.is_refused();
             }
-            Error::Down(format!("a large body cannot be written: {error}"))
+            Error::Down(format!("failed to write a large body: {error}"))
         })
     }
 

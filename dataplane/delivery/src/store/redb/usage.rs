@@ -92,7 +92,7 @@ impl Usage {
             tables::ARGS,
             tables::RESULT,
             tables::SESSION,
-            tables::HANDLE,
+            tables::RESUME_TOKEN,
         ] {
             let rows = match txn.open_table(table) {
                 Err(TableError::TableDoesNotExist(_)) => continue, // of an earlier version

@@ -97,14 +97,18 @@ impl Vault {
         match Wrapped::read(stored)? {
             Wrapped::Plain(value) => Ok(value.to_vec()),
             Wrapped::Sealed(key, sealed) => self.sealer.open(key, &self.place(field, id), sealed),
-            Wrapped::Filed(_) => Err(Error::Corrupt("a file of a large body names another".to_owned())),
-            Wrapped::Gone => Err(Error::Corrupt("a value was given back that never is".to_owned())),
+            Wrapped::Filed(_) => Err(Error::Corrupt(
+                "a row of a large body names the file of another".to_owned(),
+            )),
+            Wrapped::Gone => Err(Error::Corrupt(
+                "a value is marked as deleted that is never deleted".to_owned(),
+            )),
         }
     }
 
     fn read(&self, name: Name, len: u64) -> Result<Vec<u8>, Error> {
         let bytes = self.blobs.read(name).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::Corrupt(format!("the file blobs/{name} is gone")),
+            io::ErrorKind::NotFound => Error::Corrupt(format!("the file blobs/{name} is missing")),
             _ => Error::Down(format!("blobs/{name}: {error}")),
         })?;
         if bytes.len() as u64 == len {

@@ -18,7 +18,7 @@ use super::file::Media;
 use super::format;
 use super::group::{Done, Group};
 use super::keys::Timed;
-use super::op::{Op, Reply, Waiter};
+use super::op::{Op, ReplyTo, Waiter};
 use super::shared::Shared;
 use crate::job::Owner;
 use crate::store::Error;
@@ -44,7 +44,7 @@ struct Batch {
     /// Files that rows of this group name: if its commit fails, nobody knows whether they stay.
     written: Vec<Name>,
     /// Whom to tell when the file is closed after it.
-    close: Option<Reply<()>>,
+    close: Option<ReplyTo<()>>,
 }
 
 /// The state of the writer thread.
@@ -245,13 +245,13 @@ impl Writer {
     /// A file that cannot be removed is an orphan, which the next start removes.
     fn remove(&self, file: Name) {
         if let Err(error) = self.shared.vault().blobs.remove(file) {
-            tracing::warn!(%error, %file, "a large body that is no longer needed cannot be removed");
+            tracing::warn!(%error, %file, "failed to remove the file of a large body that is no longer needed");
         }
     }
 
-    fn close(mut self, reply: Reply<()>) {
+    fn close(mut self, reply: ReplyTo<()>) {
         self.closed = true;
-        let closed = self.shared.fall("it was closed");
+        let closed = self.shared.fall("it is closed");
         let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));
     }
 }

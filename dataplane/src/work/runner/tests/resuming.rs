@@ -19,17 +19,17 @@ async fn with_tasks(statuses: &[&'static str]) -> Fake {
 /// What is left behind by an execution that is cut as soon as it left something.
 async fn left_by(runner: &Runner, call: &Call) -> Bytes {
     let run = run(call, CancellationToken::new());
-    let handles = run.handles.clone();
+    let tokens = run.tokens.clone();
     tokio::select! {
         executed = runner.execute(run) => panic!("it ended: {executed:?}"),
-        handle = eventually(|| handles.last()) => handle,
+        token = eventually(|| tokens.last()) => token,
     }
 }
 
 /// Goes on from it, as a new process does.
-async fn taken_up(fake: &Fake, call: &Call, handle: Bytes) -> Executed {
+async fn resumed(fake: &Fake, call: &Call, token: Bytes) -> Executed {
     let run = Run {
-        begin: Begin::TakeUp(handle),
+        begin: Begin::Resume(token),
         ..run(call, CancellationToken::new())
     };
     runner(fake).execute(run).await
@@ -97,9 +97,9 @@ async fn a_task_that_its_server_forgot_is_a_call_of_unknown_outcome() {
     fake.nature().tasks = Some(vec!["working"]);
     let runner = runner(&fake);
     let call = as_task(call("slow"));
-    let handle = left_by(&runner, &call).await;
+    let token = left_by(&runner, &call).await;
     fake.forget_sessions();
-    assert_eq!(taken_up(&fake, &call, handle).await, Executed::Lost);
+    assert_eq!(resumed(&fake, &call, token).await, Executed::Lost);
     assert_eq!(fake.seen("tools/call").len(), 2);
 }
 
@@ -119,12 +119,12 @@ async fn a_cancelled_task_is_cancelled_at_its_server() {
 }
 
 #[tokio::test]
-async fn a_task_is_taken_up_on_its_session_and_not_begun_again() {
+async fn a_task_is_resumed_on_its_session_and_not_begun_again() {
     let fake = with_tasks(&["working"]).await;
     let call = as_task(call("slow"));
-    let handle = left_by(&runner(&fake), &call).await;
+    let token = left_by(&runner(&fake), &call).await;
     fake.nature().tasks = Some(vec!["working", "completed"]);
-    let executed = taken_up(&fake, &call, handle).await;
+    let executed = resumed(&fake, &call, token).await;
     assert_eq!(end(executed), result(r#"{"content":[]}"#));
     assert_eq!(fake.seen("tools/call").len(), 1);
     let sessions: Vec<_> = fake
@@ -142,12 +142,12 @@ async fn a_task_is_taken_up_on_its_session_and_not_begun_again() {
 }
 
 #[tokio::test]
-async fn a_stream_is_taken_up_after_the_last_event_and_the_call_not_sent_again() {
+async fn a_stream_is_resumed_after_the_last_event_and_the_call_not_sent_again() {
     let fake = Fake::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(Some("e-1"), Some(r#"{ "late":1}"#))]);
     let call = call("slow");
-    let handle = left_by(&runner(&fake), &call).await;
-    let executed = taken_up(&fake, &call, handle).await;
+    let token = left_by(&runner(&fake), &call).await;
+    let executed = resumed(&fake, &call, token).await;
     assert_eq!(end(executed), result(r#"{ "late":1}"#));
     assert_eq!(fake.seen("tools/call").len(), 1);
     let resumed = fake.seen_http(&Method::GET).pop().unwrap();
@@ -155,14 +155,14 @@ async fn a_stream_is_taken_up_after_the_last_event_and_the_call_not_sent_again()
 }
 
 #[tokio::test]
-async fn a_stream_of_a_session_that_is_gone_cannot_be_taken_up() {
+async fn a_stream_of_a_session_that_is_gone_cannot_be_resumed() {
     let fake = Fake::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(Some("e-1"), Some("{}"))]);
     let call = call("slow");
-    let handle = left_by(&runner(&fake), &call).await;
+    let token = left_by(&runner(&fake), &call).await;
     fake.forget_sessions();
-    assert_eq!(taken_up(&fake, &call, handle).await, Executed::Lost);
+    assert_eq!(resumed(&fake, &call, token).await, Executed::Lost);
     let unreadable = Bytes::from_static(b"what no version wrote");
-    assert_eq!(taken_up(&fake, &call, unreadable).await, Executed::Lost);
+    assert_eq!(resumed(&fake, &call, unreadable).await, Executed::Lost);
     assert_eq!(fake.seen("tools/call").len(), 1);
 }

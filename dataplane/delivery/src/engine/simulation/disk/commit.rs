@@ -116,7 +116,7 @@ fn step(change: &Change) -> Step {
     match change {
         Change::Start => Step::Start,
         Change::Release => Step::Release,
-        Change::Handle { .. } => Step::Token,
+        Change::ResumeToken { .. } => Step::Token,
         Change::Name { .. } => Step::Name,
         Change::Resume => Step::Resume,
         Change::Suspend => Step::Suspend,

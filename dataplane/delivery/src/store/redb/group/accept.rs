@@ -21,14 +21,14 @@ impl Group<'_> {
             return Ok(known);
         }
         if self.job(new.id)?.is_some() {
-            Err(Error::Corrupt(format!("there is a job {} already", new.id)))?;
+            Err(Error::Corrupt(format!("job {} exists already", new.id)))?;
         }
         let (job, id) = (Job::accepted(&new), new.id.to_bytes());
         let pending = self.pending_of(job.client)?;
         if pending >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
-        if self.done.ledger.lanes.queued_for(job.server) >= new.max_queued {
+        if self.done.ledger.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
         }
         if !self.space().holds_job(usage::of_job(&[&call, &params.value])) {
@@ -75,7 +75,7 @@ impl Group<'_> {
             id,
             step,
             body: None,
-            handle: None,
+            token: None,
         })?;
         Ok(())
     }

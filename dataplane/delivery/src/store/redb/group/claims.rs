@@ -62,13 +62,13 @@ impl Group<'_> {
             stamp,
             changes: vec![change],
         };
-        let (body, handle) = (None, None);
+        let (body, token) = (None, None);
         Ok(self
             .apply(Apply {
                 id,
                 step,
                 body,
-                handle,
+                token,
             })?
             .job())
     }

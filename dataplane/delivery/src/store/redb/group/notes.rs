@@ -1,4 +1,4 @@
-//! What is noted of a call while it runs: its names and its handle.
+//! What is noted of a call while it runs: its names and its resume token.
 //!
 //! Part of [`Group::apply`]. Invariant: most jobs have neither, and pay for neither.
 
@@ -31,14 +31,14 @@ impl Group<'_> {
         Ok(named.is_some_and(|(named, _)| named == id))
     }
 
-    /// Writes the handle of an execution, or takes it away with the execution. The table is opened only
+    /// Writes the resume token of an execution, or takes it away with the execution. The table is opened only
     /// here, since most jobs never have one.
-    pub(super) fn hold(&mut self, id: JobId, handle: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
-        let mut rows = self.txn.open_table(tables::HANDLE)?;
-        if handle.is_some() || !job.has_handle {
-            take(&mut rows, Field::Handle, &id.to_bytes(), &mut self.done)?;
+    pub(super) fn hold(&mut self, id: JobId, token: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
+        let mut rows = self.txn.open_table(tables::RESUME_TOKEN)?;
+        if token.is_some() || !job.has_resume_token {
+            take(&mut rows, Field::ResumeToken, &id.to_bytes(), &mut self.done)?;
         }
-        match handle {
+        match token {
             Some(value) => put(&mut rows, &id.to_bytes(), &value, &mut self.done),
             None => Ok(()),
         }

@@ -18,18 +18,18 @@ const LOOKED_AT: usize = 32_768;
 
 impl Group<'_> {
     pub(in crate::store::redb) fn reclaim(&mut self, limit: usize) -> Result<usize, Fault> {
-        let mut given = 0;
+        let mut reclaimed = 0;
         for row in self.settled_since(&self.reclaimed)? {
-            if given == limit {
+            if reclaimed == limit {
                 break;
             }
-            given += usize::from(self.give_back(keys::timed_id(&row))?);
+            reclaimed += usize::from(self.give_back(keys::timed_id(&row))?);
             self.reclaimed = row; // looked at again, which costs little
         }
-        if given > 0 {
+        if reclaimed > 0 {
             self.done.info.note(Kind::Sweep);
         }
-        Ok(given)
+        Ok(reclaimed)
     }
 
     fn settled_since(&self, first: &Timed) -> Result<Vec<Timed>, Fault> {

@@ -19,12 +19,12 @@ pub(in crate::store::redb) struct Restored {
     dedupe: Vec<u8>,
     call: Vec<u8>,
     payload: Stowed,
-    handle: Option<Vec<u8>>,
+    token: Option<Vec<u8>>,
     attempts: Vec<(u32, Vec<u8>)>,
 }
 
 impl Restored {
-    /// `values` are params, body and handle. Writes a file where the payload is large.
+    /// `values` are params, body and resume token. Writes a file where the payload is large.
     pub(in crate::store::redb) fn new(
         mut job: Job,
         (dedupe, call): (Vec<u8>, Vec<u8>),
@@ -32,7 +32,7 @@ impl Restored {
         attempts: Vec<(u32, Vec<u8>)>,
         vault: &Vault,
     ) -> Result<Self, Error> {
-        let [params, body, handle] = values;
+        let [params, body, token] = values;
         let ended = matches!(job.state.exec, Exec::Ended(_));
         let (field, what, value) = if ended {
             let gone = job.state.push == Push::Delivered;
@@ -44,14 +44,14 @@ impl Restored {
         let value = value.ok_or_else(|| Error::Corrupt(format!("it lacks its {what}")))?;
         let payload = vault
             .put_back(field, job.id, value)
-            .map_err(|error| Error::Down(format!("a large body cannot be written: {error}")))?;
-        // Without its handle an execution that was cut is not taken up, and ends as its tool says.
-        job.has_handle &= handle.is_some();
+            .map_err(|error| Error::Down(format!("failed to write a large body: {error}")))?;
+        // Without its resume token an execution that was cut is not resumed, and ends as its tool says.
+        job.has_resume_token &= token.is_some();
         Ok(Self {
             dedupe,
             call,
             payload,
-            handle: handle.filter(|_| job.has_handle),
+            token: token.filter(|_| job.has_resume_token),
             attempts,
             job,
         })
@@ -63,7 +63,7 @@ impl Group<'_> {
         let Restored { job, payload, .. } = restored;
         let id = job.id.to_bytes();
         if self.job(job.id)?.is_some() {
-            Err(Error::Corrupt(format!("job {} is there twice", job.id)))?;
+            Err(Error::Corrupt(format!("duplicate job {}", job.id)))?;
         }
         // Whoever opens this store is another process than the one that held the job.
         let epoch = job.owner.map_or(0, |owner| owner.epoch);
@@ -77,8 +77,8 @@ impl Group<'_> {
             put(&mut self.args, &id, &payload.value, &mut self.done)?;
         }
         self.adopt(payload);
-        if let Some(handle) = restored.handle {
-            self.hold(job.id, Some(handle), &job)?;
+        if let Some(token) = restored.token {
+            self.hold(job.id, Some(token), &job)?;
         }
         for (number, value) in &restored.attempts {
             let usage = &mut self.done.ledger.usage;

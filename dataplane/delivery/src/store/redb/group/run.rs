@@ -5,7 +5,7 @@
 use super::Group;
 use crate::store::Error;
 use crate::store::redb::fault::Fault;
-use crate::store::redb::op::{Op, Reply, Waiter};
+use crate::store::redb::op::{Op, ReplyTo, Waiter};
 
 impl Group<'_> {
     /// Does one operation, and adds whoever waits for the commit to `waiters`, also when it fails.
@@ -26,7 +26,7 @@ impl Group<'_> {
 /// A row's fault is the operation's own answer; redb's fault is everybody's.
 fn wait<T: Send + 'static>(
     waiters: &mut Vec<Waiter>,
-    reply: Reply<T>,
+    reply: ReplyTo<T>,
     done: Result<T, Fault>,
 ) -> Result<(), Fault> {
     let (answer, spoilt) = match done {

@@ -94,7 +94,7 @@ fn job(reading: &Reading, id: JobId) -> Option<JobLine> {
         call: field(Field::Call),
         params: field(Field::Params),
         body: field(Field::Body),
-        handle: field(Field::Handle),
+        token: field(Field::ResumeToken),
         attempts: attempts.collect(),
     })
 }

@@ -116,7 +116,7 @@ fn restored(vault: &Vault, line: JobLine) -> Result<group::Restored, Error> {
     group::Restored::new(
         job,
         (dedupe, call),
-        [line.params, line.body, line.handle].map(|value| value.map(|value| value.value.0)),
+        [line.params, line.body, line.token].map(|value| value.map(|value| value.value.0)),
         attempts
             .map(|attempt| (attempt.number, attempt.value.0))
             .collect(),

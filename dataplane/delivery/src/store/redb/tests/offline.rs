@@ -38,13 +38,13 @@ fn end(size: usize) -> Change {
 /// A job in every state, large and small, and a session.
 async fn fill(store: &Embedded) {
     let why = Category::Http5xx;
-    let handle = Change::Handle {
-        handle: Bytes::from_static(b"task-1"),
+    let token = Change::ResumeToken {
+        token: Bytes::from_static(b"task-1"),
     };
     let lives = [
         vec![],
         vec![Change::Start],
-        vec![Change::Start, handle],
+        vec![Change::Start, token],
         vec![end(10)],
         vec![end(300_000), Change::Claim],
         vec![end(10), Change::Claim, Change::Deliver],
@@ -112,7 +112,10 @@ async fn an_export_makes_the_same_store_again() {
         assert_eq!(one.call(id).await.unwrap(), two.call(id).await.unwrap());
         assert_eq!(one.params(id).await.unwrap(), two.params(id).await.unwrap());
         assert_eq!(one.body(id).await.unwrap(), two.body(id).await.unwrap());
-        assert_eq!(one.handle(id).await.unwrap(), two.handle(id).await.unwrap());
+        assert_eq!(
+            one.resume_token(id).await.unwrap(),
+            two.resume_token(id).await.unwrap()
+        );
     }
     assert!(two.session([7; 16]).await.unwrap().is_some());
 }

@@ -8,12 +8,12 @@ use crate::clock::Millis;
 use crate::job::Rank;
 use crate::policy::PerReceiver;
 
-/// What part of a receiver's room replayed deliveries may take: one in so many.
+/// Replayed deliveries may use one in this many of a receiver's in-flight limit.
 const REPLAYS_SHARE: usize = 4;
 
 /// What is remembered about one receiver.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct ReceiverState {
     /// When its earliest live delivery is due.
     pub(super) next: Option<Millis>,
     /// When its earliest replayed delivery is due.
@@ -22,7 +22,7 @@ pub(super) struct Lane {
     pub(super) in_flight: usize,
     /// Those of them that are of replayed deliveries.
     pub(super) replaying: usize,
-    /// It asked to be left alone until then.
+    /// It asked for no attempts until then.
     pub(super) blocked_until: Option<Millis>,
     /// Faults of ours in a row.
     pub(super) faults: u32,
@@ -30,8 +30,8 @@ pub(super) struct Lane {
     breaker: Breaker,
 }
 
-impl Lane {
-    /// When an attempt may begin; `None` while there is nothing to send or no room.
+impl ReceiverState {
+    /// When an attempt may begin; `None` while there is nothing to send or no capacity.
     pub(super) fn turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let live = self.next.filter(|_| self.has_room(limits));
         let replayed = self.replayed.filter(|_| self.room_for_replays(limits) > 0);
@@ -39,8 +39,8 @@ impl Lane {
         Some(next.max(self.free_at(limits)))
     }
 
-    /// How many replayed deliveries may begin now: a quarter of the receiver's room is theirs at most, so
-    /// that live ones never find it full of them.
+    /// How many replayed deliveries may begin now: at most a quarter of the in-flight limit, so that they never block
+    /// live ones.
     pub(super) fn replays(&self, now: Millis, limits: &PerReceiver) -> usize {
         let due = self.replayed.is_some_and(|at| at <= now);
         if due { self.room_for_replays(limits) } else { 0 }
@@ -96,7 +96,7 @@ impl Lane {
         }
     }
 
-    /// Notes how an attempt went; says whether the breaker opened or closed by it.
+    /// Records how an attempt went; returns whether the breaker opened or closed by it.
     pub(super) fn sample(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
         self.breaker.end(term, sample, now)
     }
@@ -115,7 +115,7 @@ impl Lane {
         self.in_flight < limits.max_in_flight.min(room)
     }
 
-    /// When the receiver's own word, the breaker and the rate let an attempt begin.
+    /// When the receiver's `Retry-After`, the breaker and the rate let an attempt begin.
     fn free_at(&self, limits: &PerReceiver) -> Millis {
         let opens = self.breaker.until().filter(|_| limits.breaker);
         let free = self.rate.free_at(limits.rate);

@@ -63,7 +63,7 @@ pub enum HostPattern {
 
 /// The text is no host and no `*.` before one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no host name, address, or \"*.\" before a host name")]
+#[error("{0:?} is not a host name, an address, or \"*.\" before a host name")]
 pub struct HostPatternError(String);
 
 impl std::str::FromStr for HostPattern {
@@ -117,7 +117,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The rule's name, from a closed set ([`Egress::rules`]).
+    /// The rule's name, from a closed set ([`Rules::names`]).
     pub fn rule(self) -> &'static str {
         self.rule
     }
@@ -126,19 +126,27 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.rule {
-            "url" => "the receiver is no absolute http or https URL with a host",
+            "url" => "the receiver is not an absolute http or https URL with a host",
             "userinfo" => "the receiver's URL has user information, which is not allowed",
             "scheme" => {
-                "the receiver's scheme is not among webhook.receivers.fromClients.schemes (https unless it says otherwise)"
+                "the receiver's scheme is not among webhook.receivers.fromClients.schemes (default: https)"
             }
-            "policy" => "this route lets no client name a receiver (webhook.receivers.fromClients.policy)",
+            "policy" => {
+                "this route does not let clients name a receiver (webhook.receivers.fromClients.policy)"
+            }
             "host" => "the receiver's host is not in webhook.receivers.fromClients.allowedHosts",
-            _ => return write!(f, "the receiver's host is not allowed by the egress policy (rule {})", self.rule),
+            _ => {
+                return write!(
+                    f,
+                    "the receiver's host is not allowed by the egress policy (rule {})",
+                    self.rule
+                );
+            }
         })
     }
 }
 
-/// A URL that the policy let pass. Only [`Egress::check_url`] makes one.
+/// A URL that the policy let pass. Only [`Rules::check_url`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed(Url);
 
@@ -152,14 +160,14 @@ impl Allowed {
 /// The whole egress policy of a route. The author's own receiver has no settings: it may be
 /// any http or https URL outside the never-opened list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Egress {
+pub struct Rules {
     /// What holds for receivers that clients name.
     pub from_clients: FromClients,
 }
 
-impl Egress {
+impl Rules {
     /// Every rule's name, for metrics that exist before they move.
-    pub fn rules() -> impl Iterator<Item = &'static str> {
+    pub fn names() -> impl Iterator<Item = &'static str> {
         let names = LOCAL_NAMES.iter().map(|(_, rule)| *rule);
         let rows = table::NEVER.iter().chain(table::BLOCKED).map(|row| row.rule);
         RULES.iter().copied().chain(names).chain(rows)

@@ -23,7 +23,7 @@ const LEAST_BALLAST: u64 = 1 << 20;
 const LEAST_FREE: u64 = 16 << 20;
 
 /// See the module.
-pub(super) struct Budget {
+pub(super) struct DiskBudget {
     volume: Arc<dyn Volume>,
     /// What the volume is said to hold, where that is less than it does.
     size: AtomicU64,
@@ -47,7 +47,7 @@ struct Found {
     said: bool,
 }
 
-impl Budget {
+impl DiskBudget {
     pub(super) fn new(volume: Arc<dyn Volume>, size: u64, ballast: u64, look_every: Duration) -> Self {
         Self {
             volume,
@@ -69,7 +69,7 @@ impl Budget {
             return;
         }
         if let Err(error) = self.look(&mut found, ledger) {
-            tracing::warn!(%error, "cannot see how much room the store's volume has");
+            tracing::warn!(%error, "failed to read the free space of the store's volume");
         }
         found.at = Some(Instant::now());
     }
@@ -78,15 +78,15 @@ impl Budget {
     pub(super) fn is_refused(&self) {
         let mut found = self.found();
         if !found.is_full {
-            tracing::error!("the store's volume is full: no new calls until there is room");
+            tracing::error!("the store's volume is full: new calls are refused until there is space");
         }
         found.is_full = true;
         found.at = Some(Instant::now()); // the next look is not at once
         if found.ballast > 0 {
             found.given_up = std::mem::take(&mut found.ballast);
             match self.volume.drop_ballast() {
-                Ok(()) => tracing::warn!("the ballast was given up"),
-                Err(error) => tracing::error!(%error, "the ballast cannot be given up"),
+                Ok(()) => tracing::warn!("the reserve file was deleted to free space"),
+                Err(error) => tracing::error!(%error, "failed to delete the reserve file"),
             }
         }
     }
@@ -112,7 +112,10 @@ impl Budget {
         let wanted = self.wanted(found.volume).max(found.given_up);
         if wanted == 0 && self.ballast > 0 && !found.said {
             found.said = true;
-            tracing::warn!(volume = found.volume, "the volume is too small for a ballast");
+            tracing::warn!(
+                volume = found.volume,
+                "the volume is too small for the reserve file"
+            );
         }
         if found.ballast == 0 && wanted > 0 && room.free >= 2 * wanted {
             self.volume.make_ballast(wanted)?;
@@ -121,7 +124,7 @@ impl Budget {
         }
         if found.is_full && has_room(found, wanted, &room, ledger) {
             found.is_full = false;
-            tracing::info!("the store's volume has room again");
+            tracing::info!("the store's volume has space again");
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ mod addresses;
 
 use super::*;
 
-fn egress(hosts: &[&str], cidrs: &[&str], schemes: &[Scheme]) -> Egress {
-    Egress {
+fn egress(hosts: &[&str], cidrs: &[&str], schemes: &[Scheme]) -> Rules {
+    Rules {
         from_clients: FromClients {
             policy: ClientPolicy::Allowlist,
             hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
@@ -15,12 +15,12 @@ fn egress(hosts: &[&str], cidrs: &[&str], schemes: &[Scheme]) -> Egress {
     }
 }
 
-fn https(hosts: &[&str]) -> Egress {
+fn https(hosts: &[&str]) -> Rules {
     egress(hosts, &[], &[Scheme::Https])
 }
 
 /// The rule that refuses `url` to a client, or "allowed".
-fn asked(egress: &Egress, url: &str) -> &'static str {
+fn asked(egress: &Rules, url: &str) -> &'static str {
     rule(egress.check_url(NamedBy::Session, url))
 }
 
@@ -284,7 +284,7 @@ fn a_refusal_says_what_to_change() {
 
 #[test]
 fn every_rule_has_one_name() {
-    let rules: Vec<_> = Egress::rules().collect();
+    let rules: Vec<_> = Rules::names().collect();
     let distinct: std::collections::BTreeSet<_> = rules.iter().collect();
     assert_eq!(rules.len(), distinct.len());
     assert!(rules.contains(&"link_local") && rules.contains(&"loopback") && rules.contains(&"scheme"));

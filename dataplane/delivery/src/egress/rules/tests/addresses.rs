@@ -7,7 +7,7 @@
 use super::*;
 
 /// A route whose clients may name any host there is: only the address rules are left.
-fn any_host(host: &str) -> Egress {
+fn any_host(host: &str) -> Rules {
     https(&["*.example", host])
 }
 

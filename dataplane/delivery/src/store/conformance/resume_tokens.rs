@@ -1,4 +1,4 @@
-//! What is noted of a job while it runs: handles, names, and who took it up.
+//! What is noted of a job while it runs: resume tokens, names, and who resumed it.
 
 use std::sync::Arc;
 
@@ -9,47 +9,47 @@ use crate::clock::Millis;
 use crate::job::{Change, Job};
 use crate::store::{Store, Sweep};
 
-fn handle(text: &'static str) -> Change {
-    Change::Handle {
-        handle: Bytes::from_static(text.as_bytes()),
+fn token(text: &'static str) -> Change {
+    Change::ResumeToken {
+        token: Bytes::from_static(text.as_bytes()),
     }
 }
 
-pub(in crate::store) async fn keeps_the_last_handle_while_the_execution_runs(store: Arc<dyn Store>) {
+pub(in crate::store) async fn keeps_the_last_token_while_the_execution_runs(store: Arc<dyn Store>) {
     let id = accept(&*store, new_job(1)).await;
-    let queued = apply_any(&*store, id, vec![handle("early")], Millis(5))
+    let queued = apply_any(&*store, id, vec![token("early")], Millis(5))
         .await
         .unwrap();
-    assert_eq!((queued, store.handle(id).await.unwrap()), (None, None));
+    assert_eq!((queued, store.resume_token(id).await.unwrap()), (None, None));
 
     let started = apply(&*store, id, [Change::Start], 5).await;
-    assert!(!started.has_handle);
-    let held = apply(&*store, id, [handle("one")], 6).await;
-    assert!(held.has_handle);
-    assert_eq!(store.handle(id).await.unwrap().unwrap(), "one");
+    assert!(!started.has_resume_token);
+    let held = apply(&*store, id, [token("one")], 6).await;
+    assert!(held.has_resume_token);
+    assert_eq!(store.resume_token(id).await.unwrap().unwrap(), "one");
     // Nothing but the version says that there is another one.
     let version = held.version + 1;
     assert_eq!(
-        apply(&*store, id, [handle("two")], 7).await,
+        apply(&*store, id, [token("two")], 7).await,
         Job { version, ..held }
     );
-    assert_eq!(store.handle(id).await.unwrap().unwrap(), "two");
+    assert_eq!(store.resume_token(id).await.unwrap().unwrap(), "two");
     assert_eq!(store.high_water(), new_job(1).at.max(Millis(7)));
 }
 
-pub(in crate::store) async fn drops_the_handle_with_the_execution(store: Arc<dyn Store>) {
+pub(in crate::store) async fn drops_the_token_with_the_execution(store: Arc<dyn Store>) {
     for (number, last) in [(1, Change::Release), (2, finish())] {
         let id = accept(&*store, new_job(number)).await;
-        apply(&*store, id, [Change::Start, handle("kept")], 5).await;
-        assert!(store.handle(id).await.unwrap().is_some());
+        apply(&*store, id, [Change::Start, token("kept")], 5).await;
+        assert!(store.resume_token(id).await.unwrap().is_some());
         let over = apply(&*store, id, [last], 6).await;
-        assert!(!over.has_handle);
-        assert_eq!(store.handle(id).await.unwrap(), None);
+        assert!(!over.has_resume_token);
+        assert_eq!(store.resume_token(id).await.unwrap(), None);
     }
     let id = accept(&*store, new_job(3)).await;
-    apply(&*store, id, [Change::Start, handle("never"), finish()], 5).await;
+    apply(&*store, id, [Change::Start, token("never"), finish()], 5).await;
     assert_eq!(
-        store.handle(id).await.unwrap(),
+        store.resume_token(id).await.unwrap(),
         None,
         "written and gone in one commit"
     );
@@ -90,7 +90,7 @@ pub(in crate::store) async fn finds_a_job_by_its_names_until_it_is_gone(store: A
     assert_eq!(store.find([2; 32]).await.unwrap(), Some(other));
 }
 
-pub(in crate::store) async fn counts_executions_that_were_taken_up(store: Arc<dyn Store>) {
+pub(in crate::store) async fn counts_executions_that_were_resumed(store: Arc<dyn Store>) {
     let id = accept(&*store, new_job(1)).await;
     apply(&*store, id, [Change::Start], 5).await;
     assert_eq!(apply(&*store, id, [Change::Resume], 6).await.executions, 2);

@@ -1,4 +1,4 @@
-//! Executions that leave a handle: when it is committed, and what becomes of them after the process.
+//! Executions that leave a resume token: when it is committed, and what becomes of them after the process.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::store::roles::*;
 
 const GRACE: Duration = Duration::from_secs(30);
 
-fn handle() -> Change {
-    Change::Handle {
-        handle: Bytes::from_static(b"left"),
+fn token() -> Change {
+    Change::ResumeToken {
+        token: Bytes::from_static(b"left"),
     }
 }
 
@@ -25,7 +25,7 @@ async fn accepted(engine: &Engine, job: NewJob) -> JobId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quick_call_commits_no_handle() {
+async fn a_quick_call_commits_no_token() {
     let world = World::new();
     let engine = world.start();
     let id = accepted(&engine, world.job("stream-0")).await;
@@ -40,33 +40,33 @@ async fn an_event_is_committed_after_a_second_and_a_task_at_once() {
     let task = accepted(&engine, world.job("task-60")).await;
     let stream = accepted(&engine, by("other", world.job("stream-60"))).await;
     tokio::time::sleep(Duration::from_millis(900)).await;
-    assert_eq!(world.store.handle(task).await.unwrap().unwrap(), "task");
-    assert_eq!(world.store.handle(stream).await.unwrap(), None);
+    assert_eq!(world.store.resume_token(task).await.unwrap().unwrap(), "task");
+    assert_eq!(world.store.resume_token(stream).await.unwrap(), None);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(world.store.handle(stream).await.unwrap().unwrap(), "event");
+    assert_eq!(world.store.resume_token(stream).await.unwrap().unwrap(), "event");
     for id in [task, stream] {
-        assert!(!world.settled(id).await.has_handle);
-        assert_eq!(world.store.handle(id).await.unwrap(), None);
+        assert!(!world.settled(id).await.has_resume_token);
+        assert_eq!(world.store.resume_token(id).await.unwrap(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_left_a_handle_is_taken_up_and_not_sent_again() {
+async fn what_left_a_token_is_resumed_and_not_sent_again() {
     let world = World::new();
     let id = world
-        .left_behind(world.job("task-5"), vec![Change::Start, handle()])
+        .left_behind(world.job("task-5"), vec![Change::Start, token()])
         .await;
     let _engine = world.start();
     let settled = world.settled(id).await;
     assert_eq!((fate(&settled), settled.executions), (("result", "delivered"), 2));
-    assert_eq!(*world.servers.taken_up.lock().unwrap(), ["left"]);
+    assert_eq!(*world.servers.resumed.lock().unwrap(), ["left"]);
     assert_eq!(world.servers.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_taken_up_goes_by_on_interruption() {
+async fn what_cannot_be_resumed_goes_by_on_interruption() {
     let world = World::new();
-    let steps = || vec![Change::Start, handle()];
+    let steps = || vec![Change::Start, token()];
     let once = world.left_behind(world.job("forgets-5"), steps()).await;
     let again = repeatable(by("other", world.job("forgets-5")));
     let again = world.left_behind(again, steps()).await;
@@ -74,13 +74,13 @@ async fn what_cannot_be_taken_up_goes_by_on_interruption() {
     assert_eq!(fate(&world.settled(once).await), ("unknown", "delivered"));
     let settled = world.settled(again).await;
     assert_eq!((fate(&settled), settled.executions), (("result", "delivered"), 3));
-    assert_eq!(world.servers.taken_up.lock().unwrap().len(), 2);
+    assert_eq!(world.servers.resumed.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_up_twice_is_poisoned_and_says_so() {
+async fn what_was_resumed_twice_is_poisoned_and_says_so() {
     let world = World::new();
-    let steps = vec![Change::Start, handle(), Change::Resume, Change::Resume];
+    let steps = vec![Change::Start, token(), Change::Resume, Change::Resume];
     let id = world.left_behind(world.job("task-5"), steps).await;
     let _engine = world.start();
     let settled = world.settled(id).await;
@@ -100,8 +100,8 @@ async fn the_time_that_nobody_was_there_counts_but_an_end_is_still_looked_for() 
         job.call.timeout = Duration::from_mins(1);
     }
     let [ended, runs_on] = jobs;
-    let ended = world.left_behind(ended, vec![Change::Start, handle()]).await;
-    let runs_on = world.left_behind(runs_on, vec![Change::Start, handle()]).await;
+    let ended = world.left_behind(ended, vec![Change::Start, token()]).await;
+    let runs_on = world.left_behind(runs_on, vec![Change::Start, token()]).await;
     tokio::time::sleep(Duration::from_hours(1)).await; // nobody was there
     let _engine = world.start();
     assert_eq!(fate(&world.settled(ended).await), ("result", "delivered"));
@@ -135,10 +135,10 @@ async fn a_process_that_is_told_to_end_leaves_its_executions_to_the_next_at_no_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_up_can_be_cancelled() {
+async fn what_was_resumed_can_be_cancelled() {
     let world = World::new();
     let id = world
-        .left_behind(world.job("task-600"), vec![Change::Start, handle()])
+        .left_behind(world.job("task-600"), vec![Change::Start, token()])
         .await;
     let engine = world.start();
     eventually(async || (world.servers.count() == 1).then_some(())).await;

@@ -11,9 +11,9 @@ use crate::job::{Job, Key};
 
 /// Queued jobs by server; no server with none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lanes(BTreeMap<Key, u64>);
+pub(super) struct QueueCounts(BTreeMap<Key, u64>);
 
-impl Lanes {
+impl QueueCounts {
     /// How many are queued for `server`.
     pub(super) fn queued_for(&self, server: Key) -> u64 {
         self.0.get(&server).copied().unwrap_or(0)
@@ -21,8 +21,8 @@ impl Lanes {
 
     /// Counts a job that went from `before` to `after`; `None` is before acceptance or after removal.
     pub(super) fn shift(&mut self, before: Option<&Job>, after: Option<&Job>) {
-        let lane = |job: Option<&Job>| Some(job?.rows().queued?.0);
-        match (lane(before), lane(after)) {
+        let queue = |job: Option<&Job>| Some(job?.rows().queued?.0);
+        match (queue(before), queue(after)) {
             (None, Some(server)) => self.add(server),
             (Some(server), None) => self.remove(server),
             _ => {} // a job never changes its server
@@ -51,8 +51,8 @@ impl Lanes {
 
     pub(super) fn read(value: &mut Reader<'_>) -> Result<Self, Error> {
         let len = value.u32()?;
-        let lanes = (0..len).map(|_| Ok((Key(value.array()?), value.u64()?)));
-        lanes.collect::<Result<_, Error>>().map(Self)
+        let counts = (0..len).map(|_| Ok((Key(value.array()?), value.u64()?)));
+        counts.collect::<Result<_, Error>>().map(Self)
     }
 }
 
@@ -64,8 +64,8 @@ mod tests {
     use crate::store::conformance::new_job;
 
     #[test]
-    fn counts_what_is_queued_and_forgets_empty_lanes() {
-        let mut lanes = Lanes::default();
+    fn counts_what_is_queued_and_forgets_empty_queues() {
+        let mut counts = QueueCounts::default();
         let queued = Job::accepted(&new_job(1));
         let running = queued
             .after(
@@ -76,26 +76,29 @@ mod tests {
                 },
             )
             .unwrap();
-        lanes.shift(None, Some(&queued));
-        lanes.shift(None, Some(&queued));
-        assert_eq!(lanes.queued_for(queued.server), 2);
-        lanes.shift(Some(&queued), Some(&running));
-        lanes.shift(Some(&running), Some(&running));
-        assert_eq!(lanes.queued_for(queued.server), 1);
-        lanes.shift(Some(&running), Some(&queued));
-        lanes.shift(Some(&queued), None);
-        lanes.shift(Some(&queued), None);
-        assert_eq!(lanes, Lanes::default());
+        counts.shift(None, Some(&queued));
+        counts.shift(None, Some(&queued));
+        assert_eq!(counts.queued_for(queued.server), 2);
+        counts.shift(Some(&queued), Some(&running));
+        counts.shift(Some(&running), Some(&running));
+        assert_eq!(counts.queued_for(queued.server), 1);
+        counts.shift(Some(&running), Some(&queued));
+        counts.shift(Some(&queued), None);
+        counts.shift(Some(&queued), None);
+        assert_eq!(counts, QueueCounts::default());
     }
 
     #[test]
     fn reads_back() {
-        let mut lanes = Lanes::default();
-        lanes.add(Key([1; 8]));
-        lanes.add(Key([2; 8]));
+        let mut counts = QueueCounts::default();
+        counts.add(Key([1; 8]));
+        counts.add(Key([2; 8]));
         let mut value = Writer::new();
-        lanes.write(&mut value);
+        counts.write(&mut value);
         let value = value.done();
-        assert_eq!(Lanes::read(&mut Reader::open(&value).unwrap()).unwrap(), lanes);
+        assert_eq!(
+            QueueCounts::read(&mut Reader::open(&value).unwrap()).unwrap(),
+            counts
+        );
     }
 }

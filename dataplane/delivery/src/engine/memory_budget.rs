@@ -1,8 +1,8 @@
-//! The byte budget: how much of bodies is in memory at once.
+//! The memory budget: how many bytes of bodies are in memory at once.
 //!
-//! Executions hold their arguments and the result they read, attempts the body they send. Arguments have a
-//! part of their own, so that whoever has both waits for results alone, and only for attempts and readers,
-//! who wait for nobody. Invariant: what waits for room stays in the store or with its server.
+//! Executions hold their arguments and the result they read, attempts the body they send. Arguments have a part of their
+//! own: an execution that holds arguments may wait for a result's memory, but holders of a result never wait, so there
+//! is no deadlock. Invariant: what waits for memory stays in the store or with its server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,22 +12,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ARGUMENTS: u32 = 32 << 20;
 /// Results being read, and bodies being delivered, in bytes. Together 128 MiB.
 const RESULTS: u32 = 96 << 20;
-/// Arguments and results of an execution up to here take no room: there are at most `webhook.maxRunning`.
+/// Arguments and results of an execution up to this size are not counted: there are at most `webhook.maxRunning`.
 const SMALL: u32 = 64 << 10;
 
 /// The budget of an engine.
-pub(super) struct Budget {
+pub(super) struct MemoryBudget {
     arguments: Arc<Semaphore>,
     results: Arc<Semaphore>,
 }
 
-/// Room that is taken; dropping it gives it back.
+/// Memory that is taken; dropping it releases it.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Budget {
+impl Default for MemoryBudget {
     fn default() -> Self {
         let room = |bytes: u32| Arc::new(Semaphore::new(bytes as usize));
         Self {
@@ -37,8 +37,8 @@ impl Default for Budget {
     }
 }
 
-impl Budget {
-    /// Room for the arguments of one call, if there is any.
+impl MemoryBudget {
+    /// Memory for the arguments of one call, if there is enough.
     pub(super) fn arguments(&self, size: u32) -> Option<Held> {
         if size <= SMALL {
             return Some(Held::default());
@@ -49,7 +49,7 @@ impl Budget {
         })
     }
 
-    /// Room for a body that is at hand, if there is any.
+    /// Memory for a body that was read already, if there is enough.
     pub(super) fn body(&self, size: usize) -> Option<Held> {
         let room = Arc::clone(&self.results).try_acquire_many_owned(clamped(size));
         Some(Held {
@@ -57,7 +57,7 @@ impl Budget {
         })
     }
 
-    /// Room for a body that is about to be read from the store.
+    /// Waits for the memory of a body that is about to be read from the store.
     pub(super) async fn stored_body(&self, size: u32) -> Held {
         let room = Arc::clone(&self.results).acquire_many_owned(size.min(RESULTS));
         Held {
@@ -78,7 +78,7 @@ impl Budget {
     }
 }
 
-/// The room for one execution's result. Every clone is the same room.
+/// The memory for one execution's result. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Taken>);
 
@@ -90,7 +90,7 @@ struct Taken {
 }
 
 impl Default for Room {
-    /// Room without a limit.
+    /// Memory without a limit.
     fn default() -> Self {
         Self(Arc::new(Taken {
             results: None,
@@ -100,7 +100,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room of `results`, a byte a permit.
+    /// Memory of `results`, one byte per permit.
     pub fn of(results: Arc<Semaphore>) -> Self {
         Self(Arc::new(Taken {
             results: Some(results),
@@ -108,11 +108,11 @@ impl Room {
         }))
     }
 
-    /// A result that was read so far may be held without asking.
+    /// A result up to this size may be read without asking.
     pub const SMALL: usize = SMALL as usize;
 
-    /// Waits until a result of `size` bytes may be read; `size` is what it may come to, where that is not
-    /// known yet. Asking again does nothing: whoever holds room never waits for more.
+    /// Waits until a result of `size` bytes may be read; `size` is an upper bound if it is not known yet. Calling it again
+    /// does nothing: a holder never waits for more.
     pub async fn take(&self, size: usize) {
         let Some(results) = &self.0.results else { return };
         if size <= Self::SMALL || self.held(|held| held.is_some()) {
@@ -122,7 +122,7 @@ impl Room {
         self.held(|held| *held = taken.ok());
     }
 
-    /// What a result of `size` bytes goes on to hold; the rest is given back.
+    /// What a result of `size` bytes continues to hold; the rest is released.
     pub(super) fn keep(&self, size: usize) -> Option<Held> {
         let kept = self.held(Option::take)?.split(clamped(size) as usize);
         kept.map(|kept| Held { _room: Some(kept) })
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_arguments_take_nothing_and_large_ones_their_size() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let small = budget.arguments(SMALL);
         assert_eq!((small.is_some(), budget.taken()), (true, 0));
         let large = budget.arguments(ARGUMENTS - 5);
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_gives_back_what_it_did_not_need() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let room = budget.room();
         room.take(Room::SMALL).await;
         assert_eq!(budget.taken(), 0);
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_waits_for_deliveries() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let sending = budget.stored_body(RESULTS - 10).await;
         assert!(budget.body(11).is_none());
         let room = budget.room();

@@ -1,9 +1,8 @@
-//! The execution loop: which queued jobs begin.
+//! The scheduler: which queued jobs begin.
 //!
-//! Each server has a lane with its own room; within a lane the clients take turns, and a job whose tool
-//! has no room lets its client's next ones pass, as far as [`LOOK_AHEAD`]. Invariant: the
-//! lanes are read from the store each time; all that is remembered is whose turn it was, and since
-//! when a server has been gone from the route.
+//! Each server has a queue and capacity of its own. Within a queue the clients take turns, and a job whose tool has no
+//! capacity lets its client's next [`LOOK_AHEAD`] jobs pass. Invariant: the queues are read from the store each time;
+//! all that is remembered is whose turn it was, and since when a server has been gone from the route.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::budget::Held;
 use super::core::Core;
 use super::execution;
 use super::finish::Ending;
+use super::memory_budget::Held;
 use super::running::Execution;
 use crate::id::JobId;
 use crate::job::{Expect, Key};
@@ -25,14 +24,14 @@ use crate::store::{self, Claim, Claimed};
 
 /// How long queued jobs wait for a server that is gone from the route.
 const GONE: Duration = Duration::from_mins(10);
-/// How often the lanes of servers that are gone are looked at, if nothing else wakes the loop.
+/// How often the queues of servers that are gone are checked, if nothing else wakes the loop.
 const IDLE: Duration = Duration::from_secs(30);
-/// The same while the store has no room for executions.
+/// The same while the store has no space for executions.
 const SHORT_OF_ROOM: Duration = Duration::from_secs(1);
 /// How many jobs of a server that is gone end at a time.
 const FAREWELLS: usize = 64;
 
-/// How many of a client's oldest queued jobs are looked at in one batch.
+/// How many of a client's oldest queued jobs are checked in one batch.
 const LOOK_AHEAD: usize = 64;
 
 /// Begins executions until the engine stops.
@@ -58,7 +57,7 @@ pub(super) async fn run(core: &Arc<Core>) {
     }
 }
 
-/// Begins as many jobs as there is room for; their starts share a commit. Returns how many are out of the way.
+/// Begins as many jobs as there is capacity for; their starts share a commit. Returns how many left the queue.
 async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store::Error> {
     let (gone, batch): (Vec<Turn>, Vec<Turn>) =
         turns.next(core).await?.into_iter().partition(|turn| turn.gone);
@@ -76,12 +75,12 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
     Ok(turned_away + ids.len())
 }
 
-/// Enters the jobs whose arguments there is memory for; the end of an execution makes room, and wakes the loop.
+/// Enters the jobs for whose arguments there is memory; the end of an execution frees some, and wakes the loop.
 async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {
         let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
-        let Some(arguments) = core.budget.arguments(size) else {
+        let Some(arguments) = core.memory.arguments(size) else {
             continue;
         };
         let hold = core.holds.take(turn.id);
@@ -91,8 +90,8 @@ async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)
     Ok(entered)
 }
 
-/// Claims jobs that are entered. A claim whose commit reported failure is read again: only this loop starts
-/// queued jobs, so whatever runs now was claimed, and was not sent yet.
+/// Claims jobs that are entered. After a claim whose commit reported failure they are read again: only this loop starts
+/// queued jobs, so what runs now was claimed by it, and was not sent yet.
 async fn claim(core: &Core, ids: &[JobId]) -> Result<Vec<Claim>, store::Error> {
     match core.store.claim_queued(ids, core.stamp()).await {
         Err(store::Error::Unknown(_)) => {
@@ -115,7 +114,7 @@ async fn read_claim(core: &Core, id: JobId) -> Result<Claim, store::Error> {
     })
 }
 
-/// Begins what was claimed. A job that cannot be read is no reason to hold up the others.
+/// Begins what was claimed. A job that cannot be read does not hold up the others.
 fn begin(core: &Arc<Core>, entry: Execution, held: Held, claim: Claim) {
     match claim {
         Claim::Claimed(claimed) => {
@@ -153,13 +152,13 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
 struct Turn {
     id: JobId,
     server: Key,
-    /// The tools whose room it takes, where they have a limit of their own.
+    /// The tools whose limit it counts against, if they have one of their own.
     tools: Option<Key>,
     gone: bool,
 }
 
 /// A server's queue, as one batch sees it.
-struct Lane {
+struct Queue {
     server: Key,
     gone: bool,
     room: usize,
@@ -168,53 +167,53 @@ struct Lane {
 /// What the loop remembers between batches.
 #[derive(Default)]
 struct Turns {
-    /// The client served last, per lane.
+    /// The client served last, per queue.
     served: HashMap<Key, Key>,
-    /// Lanes of servers that are not in the route, and since when.
+    /// Queues of servers that are not in the route, and since when.
     gone: HashMap<Key, Instant>,
 }
 
 impl Turns {
     async fn next(&mut self, core: &Core) -> Result<Vec<Turn>, store::Error> {
         let mut batch = Vec::new();
-        let lanes = core.store.lanes().await?;
-        self.served.retain(|server, _| lanes.contains(server));
-        self.gone.retain(|server, _| lanes.contains(server));
-        for server in lanes {
+        let servers = core.store.queued_servers().await?;
+        self.served.retain(|server, _| servers.contains(server));
+        self.gone.retain(|server, _| servers.contains(server));
+        for server in servers {
             let gone = self.is_gone(core, server);
             let room = if gone {
                 FAREWELLS
             } else {
                 room(core, server, batch.len())
             };
-            self.take(core, Lane { server, gone, room }, &mut batch).await?;
+            self.take(core, Queue { server, gone, room }, &mut batch).await?;
         }
         Ok(batch)
     }
 
-    /// Takes one job of each client in turn, then a second, until there is no room or no job.
-    async fn take(&mut self, core: &Core, lane: Lane, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
+    /// Takes one job of each client in turn, then a second, until there is no capacity or no job.
+    async fn take(&mut self, core: &Core, queue: Queue, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
         let (mut asked, mut clients) = (HashSet::new(), VecDeque::new());
-        let full = batch.len() + lane.room;
-        let mut after = self.served.get(&lane.server).copied();
+        let full = batch.len() + queue.room;
+        let mut after = self.served.get(&queue.server).copied();
         while batch.len() < full {
-            let next = core.store.next_queued(lane.server, after).await?;
+            let next = core.store.next_queued(queue.server, after).await?;
             let Some((client, _)) = next.filter(|(client, _)| asked.insert(*client)) else {
                 break;
             };
-            let queued = core.store.queued(lane.server, client, LOOK_AHEAD).await?;
+            let queued = core.store.queued(queue.server, client, LOOK_AHEAD).await?;
             let mut queued = VecDeque::from(queued);
             after = Some(client);
-            if take_one(core, &lane, &mut queued, batch).await? {
-                self.served.insert(lane.server, client);
+            if take_one(core, &queue, &mut queued, batch).await? {
+                self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
         }
         while batch.len() < full
             && let Some((client, mut queued)) = clients.pop_front()
         {
-            if take_one(core, &lane, &mut queued, batch).await? {
-                self.served.insert(lane.server, client);
+            if take_one(core, &queue, &mut queued, batch).await? {
+                self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
         }
@@ -231,10 +230,10 @@ impl Turns {
     }
 }
 
-/// Takes the first of a client's jobs that may begin; says whether there was one.
+/// Takes the first of a client's jobs that may begin; returns whether there was one.
 async fn take_one(
     core: &Core,
-    lane: &Lane,
+    queue: &Queue,
     queued: &mut VecDeque<JobId>,
     batch: &mut Vec<Turn>,
 ) -> Result<bool, store::Error> {
@@ -247,16 +246,16 @@ async fn take_one(
                 core.set_aside(id, &error);
                 continue;
             }
-            limit => limit?.filter(|_| !lane.gone),
+            limit => limit?.filter(|_| !queue.gone),
         };
         let taken =
             |tools| core.running.of(tools) + batch.iter().filter(|turn| turn.tools == Some(tools)).count();
         if limit.is_none_or(|limit| taken(limit.tools) < limit.room) {
             batch.push(Turn {
                 id,
-                server: lane.server,
+                server: queue.server,
                 tools: limit.map(|limit| limit.tools),
-                gone: lane.gone,
+                gone: queue.gone,
             });
             return Ok(true);
         }
@@ -284,7 +283,7 @@ fn room(core: &Core, server: Key, batched: usize) -> usize {
     here.min(overall).min(held.saturating_sub(batched))
 }
 
-/// Nothing wakes the loop when the store has room again.
+/// Nothing wakes the loop when the store has space again.
 fn idle(core: &Core) -> Duration {
     if core.store.space().executions() == 0 {
         SHORT_OF_ROOM
