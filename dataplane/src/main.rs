@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use asyncmcp_crds::v1alpha1::OtlpProtocol;
@@ -94,7 +95,13 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
         .with_graceful_shutdown(last_call.clone().cancelled_owned());
     let mut mcp = tokio::spawn(mcp.into_future());
     let ended = ending(&app).await;
-    let deadline = Instant::now() + app.time_to_end();
+    // After a failure nothing that still runs could be stored: only a new process helps, and at once.
+    let patience = if ended.is_ok() {
+        app.time_to_end()
+    } else {
+        Duration::ZERO
+    };
+    let deadline = Instant::now() + patience;
     app.drain(deadline).await;
     last_call.cancel();
     if timeout_at(deadline, &mut mcp).await.is_err() {

@@ -51,6 +51,11 @@ impl Fault {
         Ok(std::fs::write(&self.control, (commits * COMMIT).to_string())?)
     }
 
+    /// No sync ever works again.
+    fn fail_for_good(&self) -> Result<()> {
+        Ok(std::fs::write(&self.control, "-1")?)
+    }
+
     async fn happened(&self) {
         eventually(SOON, || async {
             if self.control.exists() {
@@ -162,5 +167,23 @@ async fn an_acceptance_that_is_in_doubt_is_refused_and_the_same_call_again_is_th
     has_its_result(&receiver, 1)?;
     assert_eq!(scene.example.ran().len(), 0, "these calls have no key");
     tokio::time::timeout(Duration::from_secs(30), scene.gateway.at_rest(SOON)).await?;
+    Ok(())
+}
+
+/// Whatever still runs could not be stored: the process ends at once, and the next one recovers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_failed_for_good_ends_the_process_at_once() -> Result<()> {
+    let (fault, receiver) = (Fault::new()?, Receiver::willing().await?);
+    let mut scene = Scene::open(&receiver, "{max: 1}", fault.launch()?).await?;
+    let session = scene.session().await?;
+    let id = scene.call(&session, 1, 20.0).await?;
+    scene.once(&id, "running").await;
+    fault.fail_for_good()?;
+    let _ = scene.call(&session, 2, 0.0).await; // any commit: nobody hears the answer
+    let began = std::time::Instant::now();
+    let status = scene.gateway.process.ended(SOON).await;
+    assert!(!status.success());
+    // The grace period of a route is 60 s, of which 30 are for what runs.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     Ok(())
 }

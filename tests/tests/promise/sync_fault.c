@@ -1,6 +1,6 @@
 /* Preloaded into the data plane: fails one chosen sync of the store's file after it was done, as a disk does that
  * wrote the bytes and lost the acknowledgement. SYNC_FAULT names a file with a number: that many syncs from now, one
- * fails. The file is removed with it. */
+ * fails. The file is removed with it. With -1 every sync fails. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -30,6 +30,8 @@ static int fails(void) {
     if (fscanf(file, "%d", &left) != 1)
         left = 0;
     fclose(file);
+    if (left < 0)
+        return 1; /* the disk is gone */
     if (left == 1)
         return unlink(control) == 0;
     if (left > 1 && (file = fopen(control, "w")) != NULL) {

@@ -132,6 +132,20 @@ async fn a_lost_session_is_replaced_and_the_call_sent_once_more() {
     );
 }
 
+/// Each of its sessions is replaced by a new one, never by another old one, so no job waits for a back-off.
+#[tokio::test]
+async fn after_a_restart_of_its_server_no_job_waits_however_many_sessions_were_idle() {
+    let fake = Fake::start(&["slow"]).await;
+    let runner = runner(&fake);
+    let call = call("slow");
+    let at_once = || futures::future::join_all((0..4).map(|_| execute(&runner, &call)));
+    at_once().await;
+    fake.forget_sessions();
+    for executed in at_once().await {
+        assert_eq!(end(executed).0, End::Result);
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
     let fake = Fake::start(&["slow"]).await;
