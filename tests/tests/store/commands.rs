@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::Result;
 use asyncmcp_tests::dataplane::DataPlane;
@@ -11,6 +12,7 @@ use asyncmcp_tests::process::binary;
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::Session;
 use http::StatusCode;
+use serde_json::json;
 
 use super::{call, route};
 
@@ -97,5 +99,38 @@ fn a_directory_without_a_store_is_said() -> Result<()> {
         );
     }
     assert_eq!(fs::read_dir(dir.path())?.count(), 0, "nothing was made there");
+    Ok(())
+}
+
+/// As a volume that is half mounted, or a restore in the wrong order.
+#[tokio::test]
+async fn a_store_without_its_file_is_not_a_new_store() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let example = Example::start(dir.path()).await?;
+    let receiver = Receiver::start(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await?;
+    let mut gateway = DataPlane::start(dir.path(), &route(&example, &receiver), &[]).await?;
+    let session = Session::open(&gateway.url(), None).await?;
+    let large = json!({"seconds": 0.0, "items": 1, "note": "x".repeat(300 << 10)});
+    let reply = session.call(1, "process_batch", &large).await?;
+    assert!(reply.is_acknowledgement(), "{}", reply.json());
+    gateway.process.kill()?;
+    let state = dir.path().join("state");
+    let bodies = || fs::read_dir(state.join("blobs")).map(Iterator::count);
+    let before = bodies()?;
+    assert!(before > 0, "a large body is a file");
+    let (file, away) = (state.join("jobs.redb"), dir.path().join("away"));
+    fs::rename(&file, &away)?;
+    gateway.relaunch(&[])?;
+    let status = gateway.process.ended(Duration::from_secs(30)).await;
+    assert!(!status.success());
+    let said = gateway.process.output();
+    assert!(
+        said.contains("jobs.redb is missing") && said.contains("blobs"),
+        "{said}"
+    );
+    assert_eq!(bodies()?, before, "nothing was deleted");
+    fs::rename(&away, &file)?;
+    gateway.restart(&[]).await?;
+    assert_eq!(gateway.status().await?["delivery"]["pending"], 1);
     Ok(())
 }

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use crate::id::JobId;
 use crate::store::seal::Field;
 
+/// The folder of the bodies.
+pub(super) const FOLDER: &str = "blobs";
 /// A place for large bodies.
 pub(super) trait Blobs: Send + Sync {
     /// Writes a file that is not there yet; it survives a power cut once this returned.
@@ -116,15 +118,24 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// The directory `blobs` in `dir`, which is made where it is not there.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let folder = dir.join("blobs");
+        let folder = dir.join(FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         File::open(dir)?.sync_all()?;
         Ok(Self(folder))
     }
 
+    /// Whether there are bodies in `dir`.
+    pub(super) fn holds_any(dir: &Path) -> io::Result<bool> {
+        match std::fs::read_dir(dir.join(FOLDER)) {
+            Ok(mut bodies) => Ok(bodies.next().is_some()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The same, where it is only read from.
     pub(super) fn at(dir: &Path) -> Self {
-        Self(dir.join("blobs"))
+        Self(dir.join(FOLDER))
     }
 
     fn path(&self, name: Name) -> PathBuf {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use ::redb::backends::FileBackend;
 use ::redb::{Builder, Database, DatabaseError, StorageError};
 
-use super::blob::{Blobs, Folder};
+use super::blob::{self, Blobs, Folder};
 use super::fault::Fault;
 use super::format::{self, Ledger};
-use super::volume::{Mounted, Volume};
+use super::volume::{BALLAST, Mounted, Volume};
 use crate::store::Error;
 
 /// The data file.
@@ -56,6 +56,7 @@ impl Directory {
         builder.recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let lock = lock(&dir.join(LOCK))?;
         if !file.try_exists().map_err(failed)? {
+            refuse_the_rest_of_a_store(dir, &file)?;
             create(dir, &file)?;
         }
         let blobs = Folder::open(dir).map_err(failed)?;
@@ -129,6 +130,25 @@ pub(super) fn lock_shared(path: &Path) -> Result<Option<File>, Error> {
         Err(TryLockError::WouldBlock) => Err(taken(path)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// A store that lost its file is not a new store: a new one would delete the bodies that the lost file refers to. The
+/// file is created before anything else, so that what lies here alone is what is left of a store.
+fn refuse_the_rest_of_a_store(dir: &Path, file: &Path) -> Result<(), Error> {
+    let failed = |error| Error::Down(format!("{}: {error}", dir.display()));
+    let left = if Folder::holds_any(dir).map_err(failed)? {
+        dir.join(blob::FOLDER)
+    } else if dir.join(BALLAST).try_exists().map_err(failed)? {
+        dir.join(BALLAST)
+    } else {
+        return Ok(());
+    };
+    Err(Error::Corrupt(format!(
+        "{} is missing, but {} is there, so a store was here before. Restore the file (is the whole volume mounted?), or \
+         start with an empty directory to give up what was in it",
+        file.display(),
+        left.display(),
+    )))
 }
 
 /// Creates the store under another name and moves it in place when it is whole and on the disk.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 /// Beside the data file.
-const BALLAST: &str = "ballast";
+pub(super) const BALLAST: &str = "ballast";
 /// What `st_blocks` counts.
 const BLOCK: u64 = 512;
 
