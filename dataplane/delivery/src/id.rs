@@ -1,7 +1,7 @@
 //! A job's id: 48 bits of milliseconds, then 80 random bits.
 //!
 //! Made at acceptance; it is the MCP task id, so it is a capability and must not be
-//! guessable, while its leading time lets a store append. Receivers never see it:
+//! guessable, while its leading time lets a store append. Receivers never see it;
 //! they see [`JobId::webhook_id`], which is one-way and the same for ever.
 
 use std::fmt::{self, Write as _};
@@ -86,7 +86,7 @@ impl fmt::Debug for JobId {
     }
 }
 
-/// The text is no job id.
+/// The text is not a job id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a job id (26 lower-case letters and digits)")]
 pub struct ParseError;

@@ -1,6 +1,6 @@
 //! When a failed attempt is repeated: arithmetic, and the `Retry-After` header.
 //!
-//! The engine calls it after every failed attempt. Invariant: pure; time and chance are arguments.
+//! The engine calls it after every failed attempt. Invariant: pure; times and random numbers are arguments.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use crate::job::Retry;
 
 /// How long to wait after attempt number `attempts_made` failed, or `None` when no retry is left.
 ///
-/// The wait is never below `retry_after` (capped by `retry_after_max`), for jitter must not bring an attempt
-/// before the time the receiver asked for. `chance` is a number in [0, 1).
+/// The wait is never below `retry_after` (capped by `retry_after_max`): jitter must not move an attempt before the time
+/// that the receiver asked for. `chance` is a number in [0, 1).
 pub fn next(
     retry: &Retry,
     attempts_made: u32,
@@ -46,7 +46,7 @@ fn doubled(initial: Duration, n: u32, max: Duration) -> Duration {
     initial.saturating_mul(factor).min(max)
 }
 
-/// `wait` give or take `percent` of itself.
+/// `wait` plus or minus `percent` of itself.
 pub fn jittered(wait: Duration, percent: u8, chance: f64) -> Duration {
     let share = f64::from(percent.min(100)) / 100.0;
     let seconds = wait.as_secs_f64() * (1.0 + share * (2.0 * chance.clamp(0.0, 1.0) - 1.0));
@@ -54,7 +54,7 @@ pub fn jittered(wait: Duration, percent: u8, chance: f64) -> Duration {
 }
 
 /// Reads a `Retry-After` header (RFC 9110 §10.2.3): seconds, or a date, of which one in the past is zero.
-/// A number too large for us is as long as can be; anything else is no header.
+/// A number that is too large becomes the maximum; anything else is ignored.
 pub fn retry_after(header: &str, now: Millis) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {

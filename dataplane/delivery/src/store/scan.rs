@@ -101,7 +101,7 @@ pub struct Scan {
 pub struct Found {
     /// The jobs, in order.
     pub jobs: Vec<Job>,
-    /// Where to go on; `None` when there is no more.
+    /// Where to continue; `None` when there is no more.
     pub next: Option<Cursor>,
 }
 

@@ -1,4 +1,4 @@
-//! How much the records weigh, and which of their bodies are reclaimed back.
+//! How much the records weigh, and which of their bodies are reclaimed.
 //!
 //! Invariant: what is taken is the sum of all records' weights.
 
