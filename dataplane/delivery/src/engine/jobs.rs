@@ -27,7 +27,7 @@ const TURN: usize = 64;
 /// The most jobs that one request returns or one command changes.
 pub const MOST: usize = 500;
 
-/// Which jobs; what is `None` asks for nothing.
+/// Which jobs; `None` matches every job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// What their headers say.
@@ -43,7 +43,7 @@ pub struct Query {
 pub struct Page {
     /// Which come first.
     pub order: Order,
-    /// Behind this place; `None` begins at the beginning.
+    /// After this position; `None` starts at the beginning.
     pub after: Option<Cursor>,
     /// Maximum number of jobs, up to [`MOST`].
     pub limit: usize,

@@ -1,13 +1,13 @@
-//! The key ring of the store: what seals calls, arguments, results and sessions at rest.
+//! The key ring of the store: encrypts calls, arguments, results and sessions at rest.
 //!
 //! Stores that keep bytes call [`Sealer`]; the data plane loads it from `store.json` (in a
-//! cluster the operator's `<route>-keys` Secret; on a laptop a file in the state directory).
-//! Invariant: what was sealed for one route, job and field opens for no other, and a key that is
-//! not in the ring is told from a value that was changed.
+//! cluster the Secret `<claim>-keys`; on a laptop a file in the state directory).
+//! Invariant: what was encrypted for one route, job and field decrypts for no other, and a key that is
+//! not in the ring is distinguished from a value that was changed.
 //!
-//! AES-256-GCM (NIST SP 800-38D) with 96 random bits of nonce. The ring's key never seals by
-//! itself: each place has a key of its own, HMAC-SHA256(ring key, place), so that the 2^32 sealings
-//! that one key may do with random nonces are counted per place and never reached.
+//! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces. The ring's key never encrypts itself:
+//! each place has a key of its own, HMAC-SHA256(ring key, place), so that the limit of 2^32
+//! encryptions per key with random nonces holds per place and is never reached.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Bytes of chance that every sealing needs.
+/// Random bytes that every encryption needs.
 pub(super) const NONCE_LEN: usize = 12;
 /// Bytes of a key: AES-256.
 const KEY_LEN: usize = 32;
@@ -62,7 +62,7 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// A key's id is no number from 1 on.
+    /// A key's id is not a number from 1.
     #[error("{}: the key id {id:?} is not a number from 1 to 4294967295", path.display())]
     Id {
         /// Which file.
@@ -78,7 +78,7 @@ pub enum Error {
         /// Which key.
         id: String,
     },
-    /// `sealWith` names no key of the file.
+    /// `sealWith` names a key that is not in the file.
     #[error("{}: sealWith names {id:?}, which is not among keys", path.display())]
     SealWith {
         /// Which file.
@@ -96,7 +96,7 @@ struct File {
     seal_with: String,
 }
 
-/// What of a job or session is sealed.
+/// The fields of a job or session that are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Call,
@@ -118,7 +118,7 @@ impl Field {
     }
 }
 
-/// Where a value belongs: authenticated with it, so that it opens nowhere else.
+/// Where a value belongs: authenticated with it, so that it decrypts nowhere else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) route: &'a str,
@@ -127,7 +127,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A route's name holds no zero byte and an id is 16 bytes, so no two places are spelt alike.
+    /// A route's name has no zero byte and an id is 16 bytes, so no two places are encoded alike.
     fn aad(&self) -> Vec<u8> {
         [
             self.route.as_bytes(),
@@ -139,7 +139,7 @@ impl Place<'_> {
     }
 }
 
-/// The keys of a store: one seals, all open. Without a key values are kept plain.
+/// The keys of a store: one encrypts, all decrypt. Without a key values are stored in plain text.
 #[derive(Default)]
 pub struct Sealer {
     keys: BTreeMap<u32, Key>,
@@ -167,7 +167,7 @@ impl Sealer {
         Self::from_file(&file, path)
     }
 
-    /// The ring in the file at `path`, which is made, for its owner's eyes only, when there is none.
+    /// The ring in the file at `path`, which is created with mode 0600 if it is missing.
     pub fn open_or_create(path: &Path) -> Result<Self, Error> {
         match Self::load(path) {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -181,12 +181,12 @@ impl Sealer {
         }
     }
 
-    /// Whether values sealed with `key` open; 0 is plain.
+    /// Whether values encrypted with `key` can be read; 0 is plain.
     pub(super) fn knows(&self, key: u32) -> bool {
         key == 0 || self.keys.contains_key(&key)
     }
 
-    /// The key's id, and nonce and sealed text; `None` where there is no key to seal with.
+    /// The key's id, and nonce and ciphertext; `None` if there is no key to encrypt with.
     pub(super) fn seal(
         &self,
         place: &Place<'_>,
@@ -204,7 +204,7 @@ impl Sealer {
         Some((id, [&nonce[..], &sealed].concat()))
     }
 
-    /// What was sealed for `place` with the key `id`.
+    /// Decrypts what was encrypted for `place` with the key `id`.
     pub(super) fn open(&self, id: u32, place: &Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, super::Error> {
         let key = self.keys.get(&id).ok_or(super::Error::Sealed { key: id })?;
         let aad = place.aad();
@@ -244,7 +244,7 @@ impl Sealer {
     }
 }
 
-/// 0 stands for "not sealed", so no key has it.
+/// 0 means "not encrypted", so no key has it.
 fn number(id: &str, path: &Path) -> Result<u32, Error> {
     let number = id.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| Error::Id {
@@ -269,8 +269,8 @@ fn cipher(key: &Key, aad: &[u8]) -> Aes256Gcm {
     Aes256Gcm::new(&mac.finalize().into_bytes())
 }
 
-/// Writes a file with one new key beside `path` and moves it there, so that no half of it is ever
-/// read and none is lost that sealed something.
+/// Writes a file with one new key beside `path` and renames it, so that it is never read half-written, and no key is lost
+/// that encrypted something.
 fn create(path: &Path) -> io::Result<()> {
     let key = Zeroizing::new(rand::random::<[u8; KEY_LEN]>());
     let file = File {
@@ -290,7 +290,7 @@ fn create(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 impl Sealer {
-    /// A ring of keys that are each their id over and over; the last one seals.
+    /// A ring of keys whose bytes are all their id; the last one encrypts.
     pub(super) fn of(ids: &[u8]) -> Self {
         let keys = ids
             .iter()

@@ -61,7 +61,7 @@ impl FromStr for Name {
             field: field.ok_or(NoName)?,
             tag: u64::from_str_radix(tag, 16).map_err(|_| NoName)?,
         };
-        // Only the one spelling is ours.
+        // Only one spelling is valid.
         if name.to_string() == text {
             Ok(name)
         } else {

@@ -61,7 +61,7 @@ impl Group<'_> {
         Ok(Some(Acceptance::Same(id)))
     }
 
-    /// Has a job that has not ended found by more names.
+    /// Files a job that has not ended under more names.
     fn name(&mut self, id: JobId, names: &[[u8; 32]], at: Millis) -> Result<(), Fault> {
         let (expect, by) = (Expect::Any, self.owner);
         let stamp = Stamp { by, at };

@@ -13,7 +13,7 @@ use crate::store::redb::tables;
 use crate::store::seal::Field;
 
 impl Group<'_> {
-    /// Has a job found by its names, but for those that are another's.
+    /// Files a job under its names, except those of other jobs.
     pub(super) fn find_by(&mut self, job: &Job) -> Result<(), Fault> {
         let row = self.dedupe.get(&job.dedupe)?.map(|row| row.value().to_vec());
         for name in &job.names {

@@ -26,7 +26,7 @@ pub(super) struct Base64(pub(super) Vec<u8>);
 /// A value as it stands in the store.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
-    /// The key that it is sealed with; 0 is plain.
+    /// The key that it is encrypted with; 0 is plain.
     pub(super) key: u32,
     pub(super) value: Base64,
 }
