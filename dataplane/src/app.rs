@@ -16,7 +16,7 @@ use asyncmcp_crds::StatusReport;
 use asyncmcp_crds::effective::Route;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
-use asyncmcp_delivery::engine::{Engine, Parts, chance};
+use asyncmcp_delivery::engine::{Engine, Parts, rng};
 use asyncmcp_delivery::sender::HttpSender;
 use asyncmcp_delivery::store::{self, Store};
 use prometheus::{IntGaugeVec, Opts, Registry};
@@ -103,7 +103,7 @@ impl App {
             sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
             policy: policy::follow(live.clone()),
             clock: clock.clone(),
-            chance: chance(),
+            rng: rng(),
         };
         let engine = Arc::new(Engine::start(parts, &registry)?);
         let ending = CancellationToken::new();

@@ -55,10 +55,10 @@ use crate::state::{End, Exec};
 use crate::store::{self, Acceptance, Store};
 
 /// The source of jitter: each call returns a number in [0, 1).
-pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+pub type Rng = Arc<dyn Fn() -> f64 + Send + Sync>;
 
-/// The process's random numbers, as [`Chance`].
-pub fn chance() -> Chance {
+/// The process's random numbers, as [`Rng`].
+pub fn rng() -> Rng {
     Arc::new(rand::random::<f64>)
 }
 
@@ -75,7 +75,7 @@ pub struct Parts {
     /// The time.
     pub clock: Clock,
     /// The jitter.
-    pub chance: Chance,
+    pub rng: Rng,
 }
 
 /// Why a call was not accepted.

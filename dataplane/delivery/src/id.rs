@@ -26,11 +26,11 @@ impl JobId {
     /// After every id.
     pub const MAX: Self = Self([255; 16]);
 
-    /// The id of a job accepted at `at`; `chance` is ten random bytes.
-    pub fn new(at: Millis, chance: [u8; 10]) -> Self {
+    /// The id of a job accepted at `at`; `random` is ten random bytes.
+    pub fn new(at: Millis, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        bytes[6..].copy_from_slice(&chance);
+        bytes[6..].copy_from_slice(&random);
         Self(bytes)
     }
 

@@ -38,7 +38,7 @@ impl Key {
     }
 }
 
-/// What a job does when the process dies while its server call is under way.
+/// What a job does when the process dies while its server call is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnInterruption {
     /// Ends as [`End::Unknown`]; the tool runs at most once.
@@ -146,7 +146,7 @@ pub struct Job {
     pub version: u64,
     /// Its place on both axes.
     pub state: State,
-    /// Who runs or sends it; `None` while nobody does.
+    /// The process that runs or sends it; `None` if there is none.
     pub owner: Option<Owner>,
     /// Claims so far, of executions and of attempts: distinguishes one holder from the next. Unlike `attempts` it
     /// never decreases.

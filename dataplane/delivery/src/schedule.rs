@@ -10,13 +10,13 @@ use crate::job::Retry;
 /// How long to wait after attempt number `attempts_made` failed, or `None` when no retry is left.
 ///
 /// The wait is never below `retry_after` (capped by `retry_after_max`): jitter must not move an attempt before the time
-/// that the receiver asked for. `chance` is a number in [0, 1).
+/// that the receiver asked for. `random` is a number in [0, 1).
 pub fn next(
     retry: &Retry,
     attempts_made: u32,
     retry_after: Option<Duration>,
     retry_after_max: Duration,
-    chance: f64,
+    random: f64,
 ) -> Option<Duration> {
     let (wait, jitter_percent) = match retry {
         Retry::Exponential {
@@ -37,7 +37,7 @@ pub fn next(
         }
     };
     let asked = retry_after.unwrap_or_default().min(retry_after_max);
-    Some(jittered(wait, jitter_percent, chance).max(asked))
+    Some(jittered(wait, jitter_percent, random).max(asked))
 }
 
 /// min(`initial` x 2^(n-1), `max`).
@@ -47,9 +47,9 @@ fn doubled(initial: Duration, n: u32, max: Duration) -> Duration {
 }
 
 /// `wait` plus or minus `percent` of itself.
-pub fn jittered(wait: Duration, percent: u8, chance: f64) -> Duration {
+pub fn jittered(wait: Duration, percent: u8, random: f64) -> Duration {
     let share = f64::from(percent.min(100)) / 100.0;
-    let seconds = wait.as_secs_f64() * (1.0 + share * (2.0 * chance.clamp(0.0, 1.0) - 1.0));
+    let seconds = wait.as_secs_f64() * (1.0 + share * (2.0 * random.clamp(0.0, 1.0) - 1.0));
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 

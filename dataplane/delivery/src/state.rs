@@ -42,7 +42,7 @@ pub enum Push {
     None,
     /// Waits for its next attempt.
     Due,
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Sending,
     /// A receiver answered 2xx.
     Delivered,
@@ -114,7 +114,7 @@ pub enum Stage {
     Dead,
     /// An administrator stopped its delivery.
     Stopped,
-    /// Over, and there was nobody to deliver it to.
+    /// Over, and there is no receiver.
     Ended,
 }
 

@@ -35,7 +35,7 @@ pub enum Error {
     /// The store cannot be reached or is closed. Nothing was changed.
     #[error("the store is down: {0}")]
     Down(String),
-    /// The commit was under way when the store failed: what was asked for happened as a whole, or not at
+    /// The commit was in progress when the store failed: what was asked for happened as a whole, or not at
     /// all. Read again before you act; what is read then is durable.
     #[error("the store failed during the commit: {0}")]
     Unknown(String),

@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Trace};
 
 /// The span of one execution.
-/// `resumed`: whether it goes on with what an earlier process began.
+/// `resumed`: whether it continues what an earlier process began.
 pub(crate) fn execution(job: JobId, call: &Call, resumed: bool) -> Span {
     let span = tracing::info_span!(
         target: "asyncmcp::delivery",

@@ -176,7 +176,7 @@ impl Engine {
         Ok(Some(Shown { listed, history }))
     }
 
-    /// What is, or was, delivered; `None` while there is nothing yet, or no such job.
+    /// The body that is, or was, delivered; `None` if there is none yet, or no such job.
     pub async fn result(&self, id: JobId) -> Result<Option<bytes::Bytes>, store::Error> {
         self.core.store.body(id).await
     }

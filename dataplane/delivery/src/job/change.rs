@@ -32,8 +32,8 @@ pub enum Change {
     },
     /// A new process resumes the execution; counts as one that began.
     Resume,
-    /// This process leaves the execution to the next one, as it was told to end: resuming it
-    /// then counts as no execution more.
+    /// This process leaves the execution to the next one because of its shutdown: resuming it
+    /// then does not count as another execution.
     Suspend,
     /// It was interrupted too often to be tried again; comes before the [`Change::Finish`].
     Poison,

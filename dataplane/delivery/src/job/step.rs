@@ -44,7 +44,7 @@ pub enum Applied {
     Moved(Job),
     /// Nothing changed: the job was removed.
     Gone,
-    /// Nothing changed: the process that makes the step is not the owner that it was.
+    /// Nothing changed: another process owns the jobs now.
     Fenced,
 }
 

@@ -85,7 +85,7 @@ impl Embedded {
         let budget = DiskBudget::new(media.volume(), options.size, options.ballast, options.look_every);
         budget.refresh(&ledger);
         let shared = Arc::new(Shared::new(vault, budget, options.metrics.clone()));
-        shared.rise(db, ledger);
+        shared.set_open(db, ledger);
         shared.remove_orphans()?;
         shared.report_missing_keys();
         let (inbox, outbox) = mpsc::channel();

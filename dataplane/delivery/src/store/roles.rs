@@ -49,7 +49,7 @@ pub trait Jobs: Send + Sync + 'static {
     /// The body to deliver: from the end of the call until it was delivered and [`Upkeep::reclaim`] deleted it.
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
-    /// The resume token of the execution under way, if one was kept; gone with the execution.
+    /// The resume token of the execution in progress, if there is one; removed when the execution ends.
     async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
     /// The job that was accepted under this dedupe key, or has this name.
@@ -85,7 +85,7 @@ pub trait Queues: Send + Sync + 'static {
     /// When the earliest delivery of a rank for `receiver` is due.
     async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
 
-    /// Jobs that are running or being sent, whoever holds them.
+    /// Jobs that are running or being sent, whichever process owns them.
     async fn in_flight(&self) -> Result<Vec<Job>, Error>;
 }
 

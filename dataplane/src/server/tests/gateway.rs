@@ -131,7 +131,7 @@ impl Gateway {
             sender: jobs.clone(),
             policy: policy::follow(live.clone()),
             clock: clock.clone(),
-            chance: asyncmcp_delivery::engine::chance(),
+            rng: asyncmcp_delivery::engine::rng(),
         };
         let ring = Arc::new(Ring::random());
         let upstreams = Upstreams::new(live.clone(), upstream::Metrics::register(&registry).unwrap());

@@ -1,6 +1,6 @@
 //! Jobs by a filter, for people: one short read transaction over the smallest index that has them.
 //!
-//! Part of the queries. Invariant: reads no more headers than the scan allows, however many jobs there are.
+//! [`View`] answers it. Invariant: reads no more headers than the scan allows, however many jobs there are.
 
 use ::redb::TableDefinition;
 

@@ -32,7 +32,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Down until [`Shared::rise`].
+    /// Down until [`Shared::set_open`].
     pub(super) fn new(vault: Vault, budget: DiskBudget, metrics: Metrics) -> Self {
         Self {
             vault: Arc::new(vault),
@@ -46,14 +46,14 @@ impl Shared {
     }
 
     /// Commits succeed from now on.
-    pub(super) fn rise(&self, db: Database, ledger: Ledger) {
+    pub(super) fn set_open(&self, db: Database, ledger: Ledger) {
         self.publish(ledger);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
         self.metrics.set_up(true);
     }
 
     /// Nothing can be read or written from now on. Closes the database.
-    pub(super) fn fall(&self, why: impl Into<String>) -> Result<(), ::redb::DatabaseError> {
+    pub(super) fn set_down(&self, why: impl Into<String>) -> Result<(), ::redb::DatabaseError> {
         *lock(&self.failure) = why.into();
         self.metrics.set_up(false);
         let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();

@@ -204,7 +204,7 @@ impl Writer {
             self.failures += 1;
             tracing::error!(%error, failures = self.failures, "the store failed");
             // Closing after a failure reports that failure again.
-            let _ = self.shared.fall(error.to_string());
+            let _ = self.shared.set_down(error.to_string());
             self.doubtful.append(&mut self.batch.written);
             self.reclaimed = Timed::default();
             self.batch = Batch::default(); // those that waited get their errors now
@@ -224,7 +224,7 @@ impl Writer {
         let txn = format::begin(&db)?;
         ledger.write(&txn)?;
         txn.commit().map_err(Fault::from)?;
-        self.shared.rise(db, ledger);
+        self.shared.set_open(db, ledger);
         self.settle_doubts();
         tracing::info!("the store is open again");
         Ok(())
@@ -251,7 +251,7 @@ impl Writer {
 
     fn close(mut self, reply: ReplyTo<()>) {
         self.closed = true;
-        let closed = self.shared.fall("it is closed");
+        let closed = self.shared.set_down("it is closed");
         let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));
     }
 }
@@ -263,7 +263,7 @@ impl Drop for Writer {
             return;
         }
         if self.shared.is_up() {
-            let _ = self.shared.fall("its writer panicked");
+            let _ = self.shared.set_down("its writer panicked");
         }
         self.shared.fatal().cancel();
     }

@@ -23,7 +23,7 @@ impl Group<'_> {
             if reclaimed == limit {
                 break;
             }
-            reclaimed += usize::from(self.give_back(keys::timed_id(&row))?);
+            reclaimed += usize::from(self.delete_result(keys::timed_id(&row))?);
             self.reclaimed = row; // read again, which costs little
         }
         if reclaimed > 0 {
@@ -38,7 +38,7 @@ impl Group<'_> {
     }
 
     /// Returns whether there was a result to delete.
-    fn give_back(&mut self, key: [u8; 16]) -> Result<bool, Fault> {
+    fn delete_result(&mut self, key: [u8; 16]) -> Result<bool, Fault> {
         let job = self.job(JobId::from_bytes(key))?;
         let delivered = job.is_some_and(|job| job.state.push == Push::Delivered);
         let kept = self
