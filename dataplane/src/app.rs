@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use asyncmcp_crds::effective::Route;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
-use asyncmcp_delivery::engine::{Engine, Parts, chance};
+use asyncmcp_delivery::engine::{Engine, Parts, rng};
 use asyncmcp_delivery::sender::HttpSender;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::time::Instant;
@@ -84,7 +84,7 @@ impl App {
             sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
             policy: delivery_policy::follow(live.clone()),
             clock: clock.clone(),
-            chance: chance(),
+            rng: rng(),
         };
         let engine = Arc::new(Engine::start(parts, &registry)?);
         let calls = Calls {

@@ -1,7 +1,7 @@
 //! Wall time that never runs backwards while the process lives.
 //!
-//! Everything that stores or compares a time takes it from a [`Clock`]; nothing
-//! else in this package reads one. Invariant: two readings of one clock are in order.
+//! Everything that stores or compares a time takes it from a [`Clock`]; nothing else in this package reads the wall
+//! clock. Invariant: two readings of one clock are in order.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -43,24 +43,24 @@ impl fmt::Display for Millis {
     }
 }
 
-/// A wall clock that is further ahead of the store than this, while the store has unfinished work, is not
-/// believed: a machine that was off for so long is rarer than one whose clock is wrong.
+/// A wall clock that is further ahead of the store than this, while the store has unfinished jobs, is not trusted: a
+/// machine that was off for that long is rarer than one whose clock is wrong.
 const LEAP: Duration = Duration::from_hours(7 * 24);
 
-/// The wall clock as it stood when the process began, carried on by the monotonic clock:
-/// a jump of the wall clock neither expires everything nor stalls a retry.
+/// The wall time at the process's start, advanced by the monotonic clock: a jump of the wall clock neither expires
+/// everything nor delays a retry.
 #[derive(Clone, Debug)]
 pub struct Clock {
     start: Millis,
     started: Instant,
-    /// Whether there is a wall clock beside it.
+    /// Whether [`Clock::wall`] reads the system's clock.
     is_system: bool,
 }
 
 impl Clock {
-    /// Starts at the system's wall time, but not before `floor`, the highest time that an earlier life of this
-    /// store wrote down; and at `floor` where the wall clock is more than a week ahead of it while `unfinished`
-    /// jobs (pending ones and dead letters) would grow too old by that.
+    /// Starts at the system's wall time, but not before `floor`, the highest time in the store; and at `floor` if the
+    /// wall clock is more than a week ahead of it while there are `unfinished` jobs (pending ones and dead letters), which
+    /// would expire by that.
     pub fn system(floor: Millis, unfinished: u64) -> Self {
         let wall = system_time();
         let start = first(wall, floor, unfinished);
@@ -87,8 +87,8 @@ impl Clock {
         self.start.plus(self.started.elapsed())
     }
 
-    /// What the wall clock says now, corrections included: for others to compare with their own clocks, and for
-    /// nothing that is stored.
+    /// The wall time now, corrections included: only for times that others compare with their own clocks, never for what
+    /// is stored.
     pub fn wall(&self) -> Millis {
         if self.is_system { system_time() } else { self.now() }
     }

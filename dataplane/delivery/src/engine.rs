@@ -54,11 +54,11 @@ use crate::sender::Sender;
 use crate::state::{End, Exec};
 use crate::store::{self, Acceptance, Store};
 
-/// Where jitter comes from: each call gives a number in [0, 1).
-pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+/// The source of jitter: each call returns a number in [0, 1).
+pub type Rng = Arc<dyn Fn() -> f64 + Send + Sync>;
 
-/// The process's random numbers, as [`Chance`].
-pub fn chance() -> Chance {
+/// The process's random numbers, as [`Rng`].
+pub fn rng() -> Rng {
     Arc::new(rand::random::<f64>)
 }
 
@@ -75,7 +75,7 @@ pub struct Parts {
     /// The time.
     pub clock: Clock,
     /// The jitter.
-    pub chance: Chance,
+    pub rng: Rng,
 }
 
 /// Why a call was not accepted.
@@ -89,10 +89,10 @@ pub enum AcceptError {
     Store(#[from] store::Error),
 }
 
-/// How long whoever waits for an ending waits before looking again.
+/// How often [`Engine::ended`] polls.
 const POLL: Duration = Duration::from_secs(1);
 
-/// A running engine. It runs on when this is dropped; [`Engine::drain`] is what ends it.
+/// A running engine. Dropping it does not stop it; [`Engine::drain`] does.
 pub struct Engine {
     core: Arc<Core>,
 }
@@ -110,8 +110,8 @@ impl Engine {
         Ok(Self { core })
     }
 
-    /// Accepts a call; it may be acknowledged when this has returned [`Acceptance::New`] or
-    /// [`Acceptance::Same`], and by nothing else.
+    /// Accepts a call. It may be acknowledged only after this has returned [`Acceptance::New`] or
+    /// [`Acceptance::Same`].
     pub async fn accept(&self, job: NewJob) -> Result<Acceptance, AcceptError> {
         if self.core.is_closed() {
             return Err(AcceptError::Closed);
@@ -143,19 +143,19 @@ impl Engine {
                 Some(job) if !matches!(job.state.exec, Exec::Ended(_)) => {}
                 ended => return Ok(ended),
             }
-            // One that falls behind, like one whose hint is lost, polls.
+            // A waiter that falls behind, or whose hint is lost, polls.
             let heard = async { while endings.recv().await.is_ok_and(|ended| ended != id) {} };
             let _polled = tokio::time::timeout(POLL, heard).await;
         }
     }
 
-    /// Fires when the engine cannot go on: a loop of it panicked. The process has to end; the next one
-    /// resumes what is in the store.
+    /// Fires when the engine cannot continue: a loop of it panicked, or another process owns its jobs. The process has to
+    /// exit; the next one resumes what is in the store.
     pub fn failed(&self) -> CancellationToken {
         self.core.failed.clone()
     }
 
-    /// Whether a receiver that is being named may be: to be asked before acceptance.
+    /// Whether a receiver is allowed; to be called before acceptance.
     pub fn check_receiver(&self, named_by: NamedBy, url: &str) -> Result<(), Refusal> {
         let checked = self.core.policy().egress.check_url(named_by, url);
         checked
@@ -169,13 +169,13 @@ impl Engine {
     }
 
     /// For a route that is being deleted: accepts nothing more and returns when nothing is pending.
-    /// [`Self::pending`] shows how far it is.
+    /// [`Self::pending`] shows the progress.
     pub async fn finish_deliveries(&self) {
         drain::finish_deliveries(&self.core).await;
     }
 
-    /// For a process that is ending: accepts and claims nothing more, lets what runs go on for `grace`,
-    /// then treats it as interrupted, and closes the store.
+    /// For a process that shuts down: accepts and claims nothing more, lets what runs continue for `grace`, then
+    /// interrupts it, and closes the store.
     pub async fn drain(&self, grace: Duration) -> Result<(), store::Error> {
         drain::drain(&self.core, grace).await
     }
@@ -210,7 +210,7 @@ async fn accept(core: &Core, job: NewJob) -> Result<Acceptance, store::Error> {
     if let Ok(Acceptance::New(_)) = accepted {
         core.metrics.accepted(&server, &tool);
     }
-    // A commit that reported failure may have happened, and what it accepted is not acknowledged but runs.
+    // A commit that reported failure may have happened: its call is not acknowledged, but runs.
     core.hint(Hint::Queued);
     accepted
 }

@@ -1,7 +1,7 @@
-//! What became of a job's attempts, as its store keeps it for people.
+//! The history of a job's attempts, as its store keeps it for people.
 //!
 //! The engine writes an [`Entry`] with the commit that ends an attempt; the jobs API shows them. Invariant:
-//! a job delivered by its first attempt has none: its header says it all.
+//! a job delivered by its first attempt has none, since its header says everything.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Retry, Self::Dead, Self::Interrupted];
 
-    /// The word in logs, metrics and the jobs API.
+    /// Its name in logs, metrics and the jobs API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -39,14 +39,14 @@ impl Outcome {
     }
 }
 
-/// One attempt. Its store numbers it: 1 is the job's first entry, whatever is kept of them.
+/// One attempt. The store numbers a job's entries from 1, also when old ones are dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// How often the job had been replayed by then.
     pub replay: u32,
     /// When it began.
     pub started: Millis,
-    /// How long it took; `None` where the process died meanwhile.
+    /// How long it took; `None` if the process died during it.
     pub duration: Option<Duration>,
     /// How it went.
     pub outcome: Outcome,

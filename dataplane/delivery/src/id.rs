@@ -1,7 +1,7 @@
 //! A job's id: 48 bits of milliseconds, then 80 random bits.
 //!
 //! Made at acceptance; it is the MCP task id, so it is a capability and must not be
-//! guessable, while its leading time lets a store append. Receivers never see it:
+//! guessable, while its leading time lets a store append. Receivers never see it;
 //! they see [`JobId::webhook_id`], which is one-way and the same for ever.
 
 use std::fmt::{self, Write as _};
@@ -26,11 +26,11 @@ impl JobId {
     /// After every id.
     pub const MAX: Self = Self([255; 16]);
 
-    /// The id of a job accepted at `at`; `chance` is ten random bytes.
-    pub fn new(at: Millis, chance: [u8; 10]) -> Self {
+    /// The id of a job accepted at `at`; `random` is ten random bytes.
+    pub fn new(at: Millis, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        bytes[6..].copy_from_slice(&chance);
+        bytes[6..].copy_from_slice(&random);
         Self(bytes)
     }
 
@@ -86,7 +86,7 @@ impl fmt::Debug for JobId {
     }
 }
 
-/// The text is no job id.
+/// The text is not a job id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a job id (26 lower-case letters and digits)")]
 pub struct ParseError;

@@ -25,7 +25,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::state::{Category, State};
 
-/// A short stable name for something a job is sorted by: a server, a client, a receiver.
+/// A short stable name for something that jobs are indexed by: a server, a client, a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub [u8; 8]);
 
@@ -38,7 +38,7 @@ impl Key {
     }
 }
 
-/// What a job does when the process dies while its server call is under way.
+/// What a job does when the process dies while its server call is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnInterruption {
     /// Ends as [`End::Unknown`]; the tool runs at most once.
@@ -50,7 +50,7 @@ pub enum OnInterruption {
 /// When failed attempts are repeated; fixed at acceptance. The arithmetic is in `schedule`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// wait n = min(`initial` x 2^(n-1), `max`), give or take `jitter_percent`.
+    /// wait n = min(`initial` x 2^(n-1), `max`), plus or minus `jitter_percent`.
     Exponential {
         /// Retries after the first attempt.
         retries: u32,
@@ -58,14 +58,14 @@ pub enum Retry {
         initial: Duration,
         /// The longest wait.
         max: Duration,
-        /// How far a wait may stray, in percent of itself.
+        /// Random variation of each wait, in percent.
         jitter_percent: u8,
     },
-    /// One wait per retry, give or take `jitter_percent`.
+    /// One wait per retry, plus or minus `jitter_percent`.
     Schedule {
         /// The waits, first to last.
         waits: Vec<Duration>,
-        /// How far a wait may stray, in percent of itself.
+        /// Random variation of each wait, in percent.
         jitter_percent: u8,
     },
 }
@@ -79,7 +79,7 @@ pub struct Trace {
     pub state: String,
 }
 
-/// What acceptance wrote down and nothing changes: the snapshot.
+/// What acceptance recorded and nothing changes: the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The server's name in the route.
@@ -90,11 +90,11 @@ pub struct Call {
     pub shown_as: String,
     /// The client's JSON-RPC id, raw: `5` is not `"5"`.
     pub request_id: String,
-    /// Whose call it is: the principal, without auth the session's sid.
+    /// Whose call it is: the principal; without authentication, the session's sid.
     pub client: String,
-    /// One execution in all, from dispatch to the server.
+    /// The limit for one execution, from dispatch to the server.
     pub timeout: Duration,
-    /// What to do when an execution is cut.
+    /// What to do when an execution is interrupted.
     pub on_interruption: OnInterruption,
     /// Where the result goes; `None` for a job that is only polled.
     pub target: Option<Target>,
@@ -106,7 +106,7 @@ pub struct Call {
     pub as_task: bool,
 }
 
-/// Why two calls are the same call.
+/// How the same call is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dedupe {
     /// SHA-256 over the scope and the idempotency key, or the sid and the JSON-RPC id.
@@ -118,7 +118,7 @@ pub struct Dedupe {
 /// A call about to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Its id, made from the clock and chance by the caller.
+    /// Its id, made by the caller from the time and random bytes.
     pub id: JobId,
     /// The acceptance's time.
     pub at: Millis,
@@ -126,18 +126,18 @@ pub struct NewJob {
     pub call: Call,
     /// The raw `params` for the server's `tools/call`.
     pub params: Bytes,
-    /// How to know the same call again.
+    /// How the same call is recognised.
     pub dedupe: Dedupe,
-    /// By what else it is found, as by [`Change::Name`]; at most [`Job::NAMES`].
+    /// Other names under which it is found, as by [`Change::Name`]; at most [`Job::NAMES`].
     pub names: Vec<[u8; 32]>,
-    /// The call is refused while its client has so many jobs pending
+    /// The call is refused while its client has this many jobs pending
     /// (`webhook.perClient.maxPending`).
     pub max_pending: u64,
-    /// The call is refused while so many jobs are queued for its server (`servers[].maxQueuedJobs`).
+    /// The call is refused while this many jobs are queued for its server (`servers[].maxQueuedJobs`).
     pub max_queued: u64,
 }
 
-/// A job's moving part. Small (a store keeps it in under 400 bytes) because every step rewrites it.
+/// The header: the part of a job that changes. Small (under 400 bytes in a store), because every step rewrites it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Its id.
@@ -146,10 +146,10 @@ pub struct Job {
     pub version: u64,
     /// Its place on both axes.
     pub state: State,
-    /// Who runs or sends it; `None` while nobody does.
+    /// The process that runs or sends it; `None` if there is none.
     pub owner: Option<Owner>,
-    /// Claims so far, of executions and of attempts: tells one holder from the next. Unlike `attempts` it
-    /// never goes back.
+    /// Claims so far, of executions and of attempts: distinguishes one holder from the next. Unlike `attempts` it
+    /// never decreases.
     pub run: u32,
     /// The server it runs on.
     pub server: Key,
@@ -157,13 +157,13 @@ pub struct Job {
     pub client: Key,
     /// The receiver it goes to; `None` for a job that is only polled.
     pub receiver: Option<Key>,
-    /// What finds it again for the same call.
+    /// The key under which the same call finds it.
     pub dedupe: [u8; 32],
-    /// By what else it is found; at most [`Job::NAMES`]. A name that was another job's before stays that one's.
+    /// Other names under which it is found; at most [`Job::NAMES`]. A name that another job had first stays with that job.
     pub names: Vec<[u8; 32]>,
     /// When it was accepted.
     pub accepted: Millis,
-    /// When execution began last.
+    /// When the last execution began.
     pub started: Option<Millis>,
     /// When the call ended: the result's time, from which `maxAge` counts.
     pub ended: Option<Millis>,
@@ -173,17 +173,17 @@ pub struct Job {
     pub executions: u8,
     /// Attempts that count against the retries: begun, and not interrupted by our shutdown.
     pub attempts: u32,
-    /// Times an administrator had it replayed.
+    /// How often an administrator replayed it.
     pub replays: u32,
-    /// When that was last; a replayed delivery's age counts from then.
+    /// When that was last; a replayed delivery's age counts from then on.
     pub replayed: Option<Millis>,
     /// Why the last attempt failed.
     pub last: Option<Category>,
-    /// Bytes of its arguments, once it ended of its body. 0 where an earlier version wrote it.
+    /// Bytes of its arguments; once it ended, of its body.
     pub size: u32,
     /// Whether the store has a token with which an interrupted execution can be resumed.
     pub has_resume_token: bool,
-    /// Ended as unknown because it was cut too often: it may be what kills the process.
+    /// Ended as unknown because it was interrupted too often: it may be the cause.
     pub poisoned: bool,
 }
 
@@ -219,7 +219,7 @@ impl Job {
         }
     }
 
-    /// Whether something is still to happen to it by itself; counted per client.
+    /// Whether it is unfinished; counted per client.
     pub fn is_pending(&self) -> bool {
         !self.state.is_settled()
     }

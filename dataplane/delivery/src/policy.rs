@@ -25,21 +25,21 @@ pub enum Signing {
     Keys(Vec<SigningKey>),
 }
 
-/// How hard one receiver is pressed.
+/// Rate and concurrency limits per receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerReceiver {
-    /// Attempts under way at once.
+    /// Attempts in progress at once.
     pub max_in_flight: usize,
-    /// Attempts that may begin in a second; `None` for as many as there are.
+    /// Attempts that may begin per second; `None` for unlimited.
     pub rate: Option<u32>,
-    /// Whether a receiver that fails again and again is left alone for a while.
+    /// Whether a receiver that keeps failing gets no attempts for a while.
     pub breaker: bool,
 }
 
 /// How many jobs of some tools may run at once (`webhookTools[].maxConcurrent`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToolLimit {
-    /// Names the tools that share the room.
+    /// Identifies the tools that share the limit.
     pub tools: Key,
     /// Jobs that may run at once.
     pub room: usize,
@@ -52,17 +52,17 @@ type FindLimit = dyn Fn(&str) -> Option<ToolLimit> + Send + Sync;
 pub struct ToolLimits(Option<Arc<FindLimit>>);
 
 impl ToolLimits {
-    /// The limits that `find` knows, by a tool's name as clients see it.
+    /// The limits that `find` returns for a tool's name as clients see it.
     pub fn new(find: impl Fn(&str) -> Option<ToolLimit> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(find)))
     }
 
-    /// Whether any tool may have one.
+    /// Whether any tool may have a limit.
     pub fn any(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The limit that `tool` comes under.
+    /// The limit of `tool`.
     pub fn of(&self, tool: &str) -> Option<ToolLimit> {
         self.0.as_ref()?(tool)
     }
@@ -103,7 +103,7 @@ pub struct Policy {
     /// How long a dead letter is kept (`webhook.deadLetter.retention`).
     pub dead_retention: Duration,
     /// The route's servers by name, and how many jobs may run on each at once. The queued
-    /// jobs of a server that stays away for ten minutes end.
+    /// jobs of a server that is missing for ten minutes end.
     pub servers: BTreeMap<String, usize>,
     /// Which tools have a limit of their own.
     pub tools: ToolLimits,
@@ -111,7 +111,7 @@ pub struct Policy {
     pub max_result_size: usize,
     /// Jobs that run at once on all servers (`webhook.maxRunning`).
     pub max_running: usize,
-    /// How hard one receiver is pressed (`webhook.perReceiver`).
+    /// Rate and concurrency limits per receiver (`webhook.perReceiver`).
     pub per_receiver: PerReceiver,
     /// The route's namespace.
     pub namespace: String,

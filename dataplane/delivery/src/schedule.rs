@@ -1,6 +1,6 @@
 //! When a failed attempt is repeated: arithmetic, and the `Retry-After` header.
 //!
-//! The engine calls it after every failed attempt. Invariant: pure; time and chance are arguments.
+//! The engine calls it after every failed attempt. Invariant: pure; times and random numbers are arguments.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,14 +9,14 @@ use crate::job::Retry;
 
 /// How long to wait after attempt number `attempts_made` failed, or `None` when no retry is left.
 ///
-/// The wait is never below `retry_after` (capped by `retry_after_max`), for jitter must not bring an attempt
-/// before the time the receiver asked for. `chance` is a number in [0, 1).
+/// The wait is never below `retry_after` (capped by `retry_after_max`): jitter must not move an attempt before the time
+/// that the receiver asked for. `random` is a number in [0, 1).
 pub fn next(
     retry: &Retry,
     attempts_made: u32,
     retry_after: Option<Duration>,
     retry_after_max: Duration,
-    chance: f64,
+    random: f64,
 ) -> Option<Duration> {
     let (wait, jitter_percent) = match retry {
         Retry::Exponential {
@@ -37,7 +37,7 @@ pub fn next(
         }
     };
     let asked = retry_after.unwrap_or_default().min(retry_after_max);
-    Some(jittered(wait, jitter_percent, chance).max(asked))
+    Some(jittered(wait, jitter_percent, random).max(asked))
 }
 
 /// min(`initial` x 2^(n-1), `max`).
@@ -46,15 +46,15 @@ fn doubled(initial: Duration, n: u32, max: Duration) -> Duration {
     initial.saturating_mul(factor).min(max)
 }
 
-/// `wait` give or take `percent` of itself.
-pub fn jittered(wait: Duration, percent: u8, chance: f64) -> Duration {
+/// `wait` plus or minus `percent` of itself.
+pub fn jittered(wait: Duration, percent: u8, random: f64) -> Duration {
     let share = f64::from(percent.min(100)) / 100.0;
-    let seconds = wait.as_secs_f64() * (1.0 + share * (2.0 * chance.clamp(0.0, 1.0) - 1.0));
+    let seconds = wait.as_secs_f64() * (1.0 + share * (2.0 * random.clamp(0.0, 1.0) - 1.0));
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// Reads a `Retry-After` header (RFC 9110 §10.2.3): seconds, or a date, of which one in the past is zero.
-/// A number too large for us is as long as can be; anything else is no header.
+/// A number that is too large becomes the maximum; anything else is ignored.
 pub fn retry_after(header: &str, now: Millis) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -24,10 +24,10 @@ use crate::schedule;
 use crate::state::{Category, Fault};
 use crate::verdict::{self, Verdict};
 
-/// How much of an answer is read, so that the connection can be used again; the rest is dropped.
+/// How much of a response is read, so that the connection can be reused; the rest is dropped.
 const ANSWER_LIMIT: usize = 16 * 1024;
-/// How long a connection without a request stays open: below the 5 s after which Node and uvicorn close theirs, since a
-/// webhook that races with that is a failed attempt.
+/// How long an idle connection stays open: below the 5 s after which Node and uvicorn close theirs, since a webhook that
+/// races with that is a failed attempt.
 const IDLE: Duration = Duration::from_secs(4);
 
 /// What one attempt sends.
@@ -49,14 +49,14 @@ pub struct Post<'a> {
     pub policy: &'a Policy,
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The answer's status; `None` if there was no answer.
     pub status: Option<u16>,
     /// What follows from it.
     pub verdict: Verdict,
-    /// How long the receiver asked to be left alone.
+    /// How long the receiver asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// How long it took.
     pub duration: Duration,
@@ -76,15 +76,15 @@ pub struct HttpSender {
     clients: Mutex<Option<Clients>>,
 }
 
-/// One client, and so one pool of connections, per kind of receiver. A new egress policy gets new
-/// ones: a connection that is reused was dialled under the policy in force.
+/// One client, and so one connection pool, per kind of receiver. New egress rules get new ones, so that a reused
+/// connection was dialled under the rules in force.
 struct Clients {
     egress: Arc<Rules>,
     named_by_client: Client,
     default: Client,
 }
 
-/// Why there is no whole answer.
+/// Why there is no complete response.
 enum Failure {
     Refused(Refusal),
     NoClient,
@@ -109,8 +109,8 @@ impl HttpSender {
         }
     }
 
-    /// What to send where. Not a part of the attempt's time: to read the certificates that a new client
-    /// trusts takes a while, and is no fault of the receiver.
+    /// The client and the URL. Not part of the attempt's time: a new client takes a while to read its CA certificates, which
+    /// is not the receiver's fault.
     fn prepare(&self, post: &Post<'_>) -> Result<(Client, Allowed), Failure> {
         let checked = post
             .policy
@@ -129,7 +129,7 @@ impl HttpSender {
         let exchange = exchange(post, client, allowed);
         tokio::pin!(exchange);
         let in_time = tokio::time::timeout(post.policy.attempt_timeout, &mut exchange).await;
-        // The lookup, if it is one that hangs, is under way until the exchange is dropped.
+        // A lookup that hangs is in progress until the exchange is dropped.
         in_time.unwrap_or_else(|_elapsed| {
             let name = allowed.url().host_str().unwrap_or_default();
             Err(if self.lookups.contain(name) {
@@ -209,8 +209,8 @@ async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result
     let response = request.send().await.map_err(Failure::Http)?;
     let answer = ReceiverAnswer::of(&response, post.at);
     match drained(response).await {
-        // A 2xx cut short is no success: the receiver may have failed after the head. Sending again
-        // can at worst make a duplicate, which receivers know by its id.
+        // An incomplete 2xx is not a success: the receiver may have failed after the head. Sending again can at worst
+        // make a duplicate, which receivers recognise by its id.
         Err(error) if answer.verdict == Verdict::Delivered => Err(Failure::Http(error)),
         _ => Ok(answer),
     }
@@ -249,7 +249,7 @@ impl Failure {
     }
 }
 
-/// Reads the answer's body, up to the limit; the connection of a longer one is closed.
+/// Reads the response body up to the limit; the connection of a longer one is closed.
 async fn drained(mut response: Response) -> reqwest::Result<()> {
     let mut read = 0;
     while read < ANSWER_LIMIT {

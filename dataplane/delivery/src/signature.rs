@@ -1,6 +1,6 @@
 //! Standard Webhooks 1.0 signatures, the symmetric kind (`v1`, HMAC-SHA256).
 //!
-//! The sender signs each attempt anew. Invariant: a key never appears in a log, an error
+//! The sender signs each attempt again. Invariant: a key never appears in a log, an error
 //! or a `Debug` text, and its memory is wiped when it goes.
 
 use base64::Engine as _;
@@ -13,13 +13,13 @@ const PREFIX: &str = "whsec_";
 const SHORTEST: usize = 24;
 const LONGEST: usize = 64;
 
-/// A text is no signing key.
+/// The text is not a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It lacks the prefix.
     #[error("a signing key must begin with \"whsec_\"")]
     Prefix,
-    /// What follows the prefix is no base64.
+    /// The part after the prefix is not base64.
     #[error("the part of a signing key after \"whsec_\" must be standard base64")]
     Base64,
     /// Too short or too long.
@@ -54,7 +54,7 @@ impl std::str::FromStr for SigningKey {
 }
 
 impl SigningKey {
-    /// Its bytes, for the store alone.
+    /// Its bytes, for the store only.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -27,7 +27,7 @@ pub enum End {
     Error,
     /// The tool's `timeout` passed.
     Timeout,
-    /// The call was cut and nobody knows whether it ran.
+    /// The call was interrupted, and it is unknown whether it ran.
     Unknown,
     /// The client cancelled it.
     Cancelled,
@@ -42,17 +42,17 @@ pub enum Push {
     None,
     /// Waits for its next attempt.
     Due,
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Sending,
     /// A receiver answered 2xx.
     Delivered,
-    /// Given up; kept as a dead letter.
+    /// Failed for good; kept as a dead letter.
     Dead(Category),
     /// An administrator stopped it.
     Stopped,
 }
 
-/// Why an attempt failed: the only words about it that a client is ever shown.
+/// Why an attempt failed: all that a client is ever shown about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Category {
     /// The receiver refused the connection.
@@ -73,7 +73,7 @@ pub enum Category {
     Http5xx,
     /// The egress policy forbids the receiver.
     Blocked,
-    /// Older than `webhook.maxAge`. A dead reason only, no outcome of an attempt.
+    /// Older than `webhook.maxAge`. Only a reason of a dead letter, not the outcome of an attempt.
     Expired,
 }
 
@@ -84,11 +84,11 @@ pub enum Fault {
     Resolver,
     /// No file descriptors were left.
     Descriptors,
-    /// No HTTP client could be made, as when there are no CA certificates to trust.
+    /// No HTTP client could be created, for example because there are no CA certificates.
     Client,
 }
 
-/// A job's place on both axes.
+/// A job's state on both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     /// The tool call's axis.
@@ -97,7 +97,7 @@ pub struct State {
     pub push: Push,
 }
 
-/// A job's place as one word.
+/// A job's state as one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Waits for execution.
@@ -114,7 +114,7 @@ pub enum Stage {
     Dead,
     /// An administrator stopped its delivery.
     Stopped,
-    /// Over, and there was nobody to deliver it to.
+    /// Over, and there is no receiver.
     Ended,
 }
 
@@ -131,7 +131,7 @@ impl Stage {
         Self::Ended,
     ];
 
-    /// The word in the jobs API.
+    /// Its name in the jobs API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -151,9 +151,9 @@ impl Stage {
 pub enum Event {
     /// Execution begins.
     Start,
-    /// Execution is given back: nothing was sent, or the tool may run again.
+    /// The execution goes back to the queue: nothing was sent, or the tool may run again.
     Release,
-    /// Execution goes on; something about it is written down.
+    /// The execution continues; something about it is recorded.
     Annotate,
     /// The call is known by one more name.
     Name,
@@ -161,14 +161,14 @@ pub enum Event {
     Finish {
         /// How it ended.
         end: End,
-        /// Whether there is a receiver to tell.
+        /// Whether there is a receiver.
         deliver: bool,
     },
     /// An attempt begins.
     Claim,
-    /// How the attempt under way went is written down.
+    /// How the attempt went is recorded.
     Attempted,
-    /// The attempt failed or was cut; another will follow.
+    /// The attempt failed or was interrupted; another will follow.
     Retry,
     /// The receiver has it.
     Deliver,
@@ -176,7 +176,7 @@ pub enum Event {
     Bury(Category),
     /// An administrator stops the delivery.
     Stop,
-    /// An administrator has a dead or stopped delivery tried again.
+    /// An administrator replays a dead or stopped delivery.
     Replay,
 }
 
@@ -206,7 +206,7 @@ impl State {
                 push: if deliver { Push::Due } else { Push::None },
             }),
             (Ended(_), Push::Due, Event::Claim) => push(Push::Sending),
-            // Also what came too late to end anything: it happened all the same.
+            // Also for an attempt that was too late to end anything: it happened nevertheless.
             (Ended(_), Push::Sending | Push::Due, Event::Attempted) => Some(self),
             (Ended(_), Push::Delivered | Push::Dead(_) | Push::Stopped, Event::Attempted) => Some(self),
             (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
@@ -218,17 +218,17 @@ impl State {
         }
     }
 
-    /// Whether nothing will happen to the job any more by itself.
+    /// Whether the job is finished: nothing more happens to it by itself.
     pub fn is_settled(self) -> bool {
         matches!(self.exec, Exec::Ended(_)) && !matches!(self.push, Push::Due | Push::Sending)
     }
 
-    /// Whether somebody has to be at work on it: it runs, or an attempt is under way.
+    /// Whether a process has to be working on it: it runs, or an attempt is in progress.
     pub fn is_in_flight(self) -> bool {
         self.exec == Exec::Running || self.push == Push::Sending
     }
 
-    /// Where a person would say that the job is.
+    /// The state as people name it.
     pub fn stage(self) -> Stage {
         match (self.exec, self.push) {
             (Exec::Queued, _) => Stage::Queued,
@@ -266,7 +266,7 @@ impl End {
         Self::TooLarge,
     ];
 
-    /// The word in logs, metrics and the jobs API.
+    /// Its name in logs, metrics and the jobs API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Result => "result",
@@ -294,7 +294,7 @@ impl Category {
         Self::Expired,
     ];
 
-    /// The word in logs, metrics, the jobs API and what clients are told.
+    /// Its name in logs, metrics, the jobs API and responses to clients.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConnectionRefused => "connection_refused",
@@ -315,7 +315,7 @@ impl Fault {
     /// Every fault.
     pub const ALL: [Self; 3] = [Self::Resolver, Self::Descriptors, Self::Client];
 
-    /// The word in logs and metrics.
+    /// Its name in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Resolver => "resolver",

@@ -29,23 +29,23 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Key, Stamp};
 use crate::state::{Exec, Push, State};
 
-/// A store failed. Nobody may be told that what was asked for happened.
+/// A store failed. What was asked for must not be reported as done.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The store cannot be reached or is closed. Nothing was changed.
     #[error("the store is down: {0}")]
     Down(String),
-    /// The commit was under way when the store failed: what was asked for happened as a whole, or not at
+    /// The commit was in progress when the store failed: what was asked for happened as a whole, or not at
     /// all. Read again before you act; what is read then is durable.
     #[error("the store failed during the commit: {0}")]
     Unknown(String),
-    /// The process that claims is not the owner that it was: another one has its jobs now.
+    /// Another process owns the claiming process's jobs now.
     #[error("another process owns this process's jobs now; this one must exit")]
     Fenced,
     /// A row cannot be read.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
-    /// A value is whole, but sealed with a key that is not in the key ring: it waits for the key.
+    /// A value is intact, but encrypted with a key that is not in the key ring: it waits for the key.
     #[error(
         "the store has a value that is encrypted with key {key}, which is not in the key ring; put the key back \
          (in a cluster into `store.json` of the Secret <claim>-keys, else into `store.json` of the state directory)"
@@ -54,15 +54,15 @@ pub enum Error {
         /// The key's id.
         key: u32,
     },
-    /// Written by a version whose format this one does not read.
+    /// Written by an earlier version, whose format this one does not read.
     #[error(
         "the store has format {found}, and this version reads format {known} only: let the version that wrote it \
          deliver its jobs, then start this version with an empty directory"
     )]
     OlderFormat {
-        /// What the file says.
+        /// The file's format.
         found: u32,
-        /// What this version knows.
+        /// This version's format.
         known: u32,
     },
     /// Written by a newer version than this one.
@@ -70,15 +70,15 @@ pub enum Error {
         "the store has format {found}, and this version reads up to {known}: start the version that wrote it, or a newer one"
     )]
     NewerFormat {
-        /// What the file says.
+        /// The file's format.
         found: u32,
-        /// What this version knows.
+        /// This version's format.
         known: u32,
     },
 }
 
 impl Error {
-    /// A closed set: the metric label and the word in `/status`.
+    /// A closed set: the metric label and the reason in `/status`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Down(_) => "StoreDown",
@@ -92,7 +92,7 @@ impl Error {
     }
 }
 
-/// What came of an acceptance.
+/// The result of an acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
     /// A new job.
@@ -105,11 +105,11 @@ pub enum Acceptance {
     ClientFull,
     /// As many jobs are queued for the server as may be: nothing was accepted.
     ServerFull,
-    /// The store has no room for another job: nothing was accepted.
+    /// The store has no space for another job: nothing was accepted.
     Full,
 }
 
-/// How many jobs are where; kept in the same commit as the jobs, never by a scan.
+/// How many jobs are in each state; updated in the commit that changes the jobs, never by a scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Waiting for execution.
@@ -125,7 +125,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Jobs that something is still to happen to.
+    /// Unfinished jobs.
     pub fn pending(&self) -> u64 {
         self.queued + self.running + self.due + self.sending
     }
@@ -140,7 +140,7 @@ impl Counts {
         }
     }
 
-    /// Where a job in `state` is counted; a job that is over is counted nowhere.
+    /// The count of a job in `state`; none if the job is over.
     fn slot(&mut self, state: State) -> Option<&mut u64> {
         match (state.exec, state.push) {
             (Exec::Queued, _) => Some(&mut self.queued),
@@ -153,32 +153,32 @@ impl Counts {
     }
 }
 
-/// A key that values of the store are sealed with.
+/// A key with which values of the store are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
     /// Its id in the key ring.
     pub id: u32,
     /// How many values.
     pub values: u64,
-    /// Whether it is in the key ring. Values of one that is not wait for it.
+    /// Whether it is in the key ring. If not, its values wait for it.
     pub known: bool,
 }
 
-/// What a session may remember beyond its sealed id. The data plane owns the bytes' meaning.
+/// What is stored of a session beside its sealed id. Only the data plane reads the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
     /// Counts writes; 0 is "no row yet".
     pub version: u64,
-    /// When the row may go.
+    /// When the row may be removed.
     pub expires: Millis,
     /// At most 16 KiB.
     pub bytes: Bytes,
 }
 
-/// What became of a claim of one queued job.
+/// The result of the claim of one queued job.
 #[derive(Clone, Debug)]
 pub enum Claim {
-    /// It runs from here on, and this is what it needs.
+    /// It runs from now on, and this is what it needs.
     Claimed(Box<Claimed>),
     /// It is not queued any more.
     Passed,
@@ -186,7 +186,7 @@ pub enum Claim {
     Unreadable(Error),
 }
 
-/// A job that was queued and runs from here on.
+/// A job that was queued and runs from now on.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// Its header.
@@ -210,27 +210,27 @@ pub struct ClaimDue {
     pub stamp: Stamp,
 }
 
-/// What came of it.
+/// The result of [`ClaimDue`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// Jobs that are sent from here on.
+    /// Jobs that are being sent from now on.
     pub claimed: Vec<Job>,
-    /// When the receiver's earliest delivery is due that is left, live and replayed.
+    /// When the receiver's earliest remaining delivery is due, live and replayed.
     pub next: [Option<Millis>; 2],
 }
 
 /// The times that [`Upkeep::sweep`] compares with.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
-    /// The time now: session rows that expired before it go.
+    /// The time now: session rows that expired before it are removed.
     pub now: Millis,
-    /// Delivered, stopped and polled-only jobs settled before this go.
+    /// Delivered, stopped and polled-only jobs that settled before this are removed.
     pub settled_before: Millis,
-    /// Dead letters buried before this go.
+    /// Dead letters from before this are removed.
     pub dead_before: Millis,
-    /// At most so many jobs and sessions at once.
+    /// At most this many jobs and sessions at once.
     pub limit: usize,
 }
 
-/// How old the written time may grow while nothing else is written.
+/// How old the stored time may become while nothing else is written.
 const HEARTBEAT: Duration = Duration::from_hours(1);

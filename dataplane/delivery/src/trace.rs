@@ -1,8 +1,8 @@
 //! The trace of a call across the store: spans that are linked to the accepting span.
 //!
 //! Execution and every attempt are roots of their own, for they may begin hours later and in
-//! another process; the link (and `traceparent` towards servers and receivers) ties them
-//! together. Invariant: without an OTLP exporter the caller's own context is handed on.
+//! another process; the link (and `traceparent` towards servers and receivers) connects
+//! them. Invariant: without an OTLP exporter the caller's own context is handed on.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::{Span, field};
@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Trace};
 
 /// The span of one execution.
-/// `resumed`: whether it goes on with what an earlier process began.
+/// `resumed`: whether it continues what an earlier process began.
 pub(crate) fn execution(job: JobId, call: &Call, resumed: bool) -> Span {
     let span = tracing::info_span!(
         target: "asyncmcp::delivery",
@@ -57,7 +57,7 @@ fn link(span: &Span, trace: &Trace) {
 pub fn outgoing(stored: &Trace) -> Trace {
     let context = Span::current().context();
     let current = context.span().span_context().clone();
-    // A span that is not recorded has an id, too, but nobody would find it.
+    // A span that is not recorded has an id, too, but it leads nowhere.
     if current.is_sampled() {
         write(&current)
     } else {

@@ -1,7 +1,7 @@
-//! What an attempt's answer, or its failure, means for the delivery.
+//! What the response to an attempt, or its failure, means for the delivery.
 //!
-//! The sender asks it once per attempt. Invariant: errors are told apart by their types along the
-//! chain of sources, never by their texts; what is our own fault never uses up retries.
+//! The sender asks it once per attempt. Invariant: errors are distinguished by their types along the chain of sources,
+//! never by their texts; what is our own fault never uses up retries.
 
 use std::error::Error as StdError;
 use std::io;
@@ -48,7 +48,7 @@ pub fn of_status(status: StatusCode) -> Verdict {
     }
 }
 
-/// The verdict on an exchange that brought no whole answer.
+/// The verdict on an exchange without a complete response.
 pub fn of_failure(error: &reqwest::Error) -> Verdict {
     if let Some(verdict) = causes(error).find_map(known) {
         return verdict;

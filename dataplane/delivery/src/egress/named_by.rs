@@ -1,6 +1,6 @@
 //! Who named a receiver.
 //!
-//! A job's target carries it; the policy asks it. Invariant: it decides what a receiver may be, and nothing else.
+//! A job's target carries it; the rules read it. Invariant: it decides what a receiver may be, and nothing else.
 
 /// Who named the receiver, which decides what it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
-//! The resolver inside the connector: what it lets through is what is dialled.
+//! The resolver inside the connector: only addresses that it returns are dialled.
 //!
-//! [`Guarded`] belongs to the sender's HTTP clients. Filtering here and nowhere earlier leaves
-//! no moment in which a name could come to mean another address. Invariant: one refused
-//! address refuses the whole name.
+//! [`Guarded`] belongs to the sender's HTTP clients. Filtering at this point leaves no moment in which a name could
+//! change its address (DNS rebinding). Invariant: one refused address refuses the whole name.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -21,15 +20,15 @@ use crate::egress::NamedBy;
 /// Why a name has no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    /// The name does not exist or has no address: the receiver's affair.
+    /// The name does not exist or has no address: the receiver's fault.
     #[error("the name does not exist or has no address")]
     NoAddress,
-    /// Nobody can say: the resolver timed out, failed (SERVFAIL), or could not be reached. Ours.
+    /// Unknown: the resolver timed out, failed (SERVFAIL), or could not be reached. Our fault.
     #[error("the resolver is not available: {0}")]
     Unavailable(String),
 }
 
-/// Why a connection was not even begun.
+/// Why no connection was attempted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An address of this name is forbidden.
@@ -109,12 +108,12 @@ fn sort(error: &NetError) -> LookupError {
 
 /// The names that are being looked up at this moment.
 ///
-/// An attempt whose time is over while its receiver's name is in here failed because of our
-/// resolver, whatever the receiver would have done.
+/// An attempt that times out while its receiver's name is in here failed because of our resolver,
+/// whatever the receiver would have done.
 #[derive(Clone, Debug, Default)]
 pub struct Lookups(Arc<Mutex<HashMap<String, usize>>>);
 
-/// One lookup under way; dropping it ends it.
+/// One lookup in progress; dropping it ends it.
 struct UnderWay {
     name: String,
     lookups: Lookups,
@@ -160,7 +159,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// A guard for receivers that `named_by` named, whose lookups are noted in `lookups`.
+    /// A guard for receivers that `named_by` named; `lookups` holds its lookups in progress.
     pub fn new(lookup: Arc<dyn Lookup>, egress: Arc<Rules>, named_by: NamedBy, lookups: Lookups) -> Self {
         Self {
             lookup,

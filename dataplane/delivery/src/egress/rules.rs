@@ -1,7 +1,6 @@
-//! The egress policy: pure rules over URLs and addresses. No DNS, no clock.
+//! The egress rules: pure functions over URLs and addresses. No DNS, no clock.
 //!
-//! Invariant: a rule that cannot be decided refuses; the never-opened list is asked
-//! first and whatever the policy says.
+//! Invariant: a rule that cannot be decided refuses; the list of addresses that are never allowed comes first.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,9 +20,9 @@ const LOCAL_NAMES: &[(&str, &str)] = &[
     ("internal", "name_internal"),
     ("svc", "name_svc"),
 ];
-/// Never opened, by any policy.
+/// Never allowed.
 const METADATA_NAME: &str = "metadata.google.internal";
-/// Rules that are no row of the address tables.
+/// Rules that are not rows of the address tables.
 const RULES: &[&str] = &[
     "url",
     "userinfo",
@@ -37,9 +36,9 @@ const RULES: &[&str] = &[
 /// What clients may do about receivers (`webhook.receivers.fromClients.policy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientPolicy {
-    /// They name none.
+    /// They may name none.
     Deny,
-    /// They name one that the lists allow.
+    /// They may name one that the lists allow.
     Allowlist,
 }
 
@@ -61,7 +60,7 @@ pub enum HostPattern {
     Below(String),
 }
 
-/// The text is no host and no `*.` before one.
+/// The text is neither a host nor `*.` and a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a host name, an address, or \"*.\" before a host name")]
 pub struct HostPatternError(String);
@@ -104,7 +103,7 @@ pub struct FromClients {
     pub policy: ClientPolicy,
     /// `allowedHosts`.
     pub hosts: Vec<HostPattern>,
-    /// `allowedCidrs`: ranges opened although they are not public.
+    /// `allowedCidrs`: ranges that are allowed although they are not public.
     pub cidrs: Vec<IpNet>,
     /// `schemes`.
     pub schemes: Vec<Scheme>,
@@ -146,7 +145,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A URL that the policy let pass. Only [`Rules::check_url`] makes one.
+/// A URL that the rules allowed. Only [`Rules::check_url`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed(Url);
 
@@ -157,23 +156,23 @@ impl Allowed {
     }
 }
 
-/// The whole egress policy of a route. The author's own receiver has no settings: it may be
-/// any http or https URL outside the never-opened list.
+/// The egress rules of a route. The author's own receiver has no settings: it may be any http or https URL
+/// except the addresses that are never allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// What holds for receivers that clients name.
+    /// The rules for receivers that clients name.
     pub from_clients: FromClients,
 }
 
 impl Rules {
-    /// Every rule's name, for metrics that exist before they move.
+    /// Every rule's name, for metrics that start at zero.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let names = LOCAL_NAMES.iter().map(|(_, rule)| *rule);
         let rows = table::NEVER.iter().chain(table::BLOCKED).map(|row| row.rule);
         RULES.iter().copied().chain(names).chain(rows)
     }
 
-    /// Whether a webhook may go to `url` as far as can be said without resolving its name.
+    /// Whether a webhook may go to `url`, before its name is resolved.
     pub fn check_url(&self, named_by: NamedBy, url: &str) -> Result<Allowed, Refusal> {
         let url = Url::parse(url).map_err(|_| refuse("url"))?;
         let scheme = match url.scheme() {
@@ -266,7 +265,7 @@ fn is_below(name: &str, suffix: &str) -> bool {
         .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
-/// `Host::parse` did IDNA and lower case; a final dot says only that a name is absolute.
+/// `Host::parse` applied IDNA and lower case; a final dot only marks a name as absolute.
 fn without_dot(host: Host<String>) -> Host<String> {
     match host {
         Host::Domain(name) => Host::Domain(name.trim_end_matches('.').to_owned()),

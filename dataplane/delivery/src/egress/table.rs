@@ -1,10 +1,10 @@
-//! The address ranges that a webhook never goes to unasked, row by row.
+//! The address ranges that are not allowed by default, row by row.
 //!
 //! [`super::Rules`] reads them; a row's name is the `rule` label of
 //! `asyncmcp_egress_blocked_total`. Sources: the IANA special-purpose registries
 //! (RFC 6890 and its updates) and the metadata services of the large clouds.
-//! Invariant: [`NEVER`] is opened by no policy at all; [`BLOCKED`] only by
-//! `allowedCidrs` or for the route author's own receiver.
+//! Invariant: nothing allows [`NEVER`]; only `allowedCidrs` allows [`BLOCKED`] to clients, and the route
+//! author's own receiver may be there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -82,13 +82,13 @@ pub const BLOCKED: &[Range] = &[
     v6("multicast_v6", 0xff00_0000_0000_0000_0000_0000_0000_0000, 8),
 ];
 
-/// The rule by which `address` is in `ranges`, the first of them.
+/// The first rule of `ranges` that matches `address`.
 pub fn rule(ranges: &'static [Range], address: IpAddr) -> Option<&'static str> {
     let row = ranges.iter().find(|row| row.net.contains(&address))?;
     Some(row.rule)
 }
 
-/// The IPv4 addresses that a packet to `address` may come out at: NAT64 (RFC 6052, RFC 8215: both
+/// The IPv4 addresses that a packet to `address` may reach: NAT64 (RFC 6052, RFC 8215: both
 /// places where a translator may look), 6to4 (RFC 3056), Teredo (RFC 4380: the server, and the
 /// client with its bits turned) and IPv4-compatible addresses.
 pub fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {

@@ -233,7 +233,7 @@ fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Op
         job.attempts,
         attempt.retry_after,
         longest,
-        (core.chance)(),
+        (core.rng)(),
     )
 }
 

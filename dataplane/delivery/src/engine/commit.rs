@@ -122,7 +122,7 @@ impl Core {
         let wait = FIRST_WAIT
             .saturating_mul(2u32.saturating_pow(faults))
             .min(LONGEST_WAIT);
-        schedule::jittered(wait, 20, (self.chance)())
+        schedule::jittered(wait, 20, (self.rng)())
     }
 
     /// Waits after the store failed a loop, for the `faults`-th time in a row, or until the engine stops.

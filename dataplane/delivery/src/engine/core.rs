@@ -21,7 +21,7 @@ use super::memory_budget::MemoryBudget;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
-use super::{Chance, Parts};
+use super::{Parts, Rng};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;
 use crate::job::{Job, Owner};
@@ -38,7 +38,7 @@ pub(super) struct Core {
     pub(super) clock: Clock,
     /// When this process began to deliver.
     pub(super) started: Millis,
-    pub(super) chance: Chance,
+    pub(super) rng: Rng,
     pub(super) metrics: Metrics,
     /// How many bytes of bodies are in memory.
     pub(super) memory: MemoryBudget,
@@ -84,7 +84,7 @@ impl Core {
             sender: parts.sender,
             started: parts.clock.now(),
             clock: parts.clock,
-            chance: parts.chance,
+            rng: parts.rng,
             policy: parts.policy,
             metrics: Metrics::register(registry)?,
             memory: MemoryBudget::default(),

@@ -22,7 +22,7 @@ use crate::state::End;
 use crate::store::Claimed;
 use crate::trace;
 
-/// How long an interrupted execution may take to tell its server.
+/// How long an interrupted execution may take to notify its server.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A resumed execution gets at least this long, since it may have ended while no process ran.
 const LAST_LOOK: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => ExecutionEnd::Cancelled,
         () = core.cut.cancelled() => match tokens.last() {
-            Some(token) => return ExecutionEnd::Left(token), // the server is told nothing
+            Some(token) => return ExecutionEnd::Left(token), // the server is not notified
             None => ExecutionEnd::Cut,
         },
         () = tokio::time::sleep(work.left) => {

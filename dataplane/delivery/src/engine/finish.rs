@@ -1,8 +1,7 @@
 //! The end of a call: its outcome, with the first attempt claimed in the same commit if the receiver has capacity.
 //!
-//! Executions, cancellations and the reconciler end calls here. Invariant: the job is held for as long as its
-//! end is being committed, so that nobody else resumes it, and the attempt begins only if this commit
-//! claimed it.
+//! Executions, cancellations and the reconciler end calls here. Invariant: the job is held while its end is being
+//! committed, so that the reconciler does not resume it, and the attempt begins only if this commit claimed it.
 
 use std::sync::Arc;
 
@@ -48,8 +47,8 @@ impl Ending {
 }
 
 impl Core {
-    /// Ends a call. `held` is the memory that the body takes already. Returns whether the call ended by this;
-    /// it does not if it had ended before, or is held by somebody else now.
+    /// Ends a call. `held` is the memory that the body takes already. Returns whether this ended the call: not if it had
+    /// ended before, or has another holder now.
     pub(super) async fn finish(
         self: &Arc<Self>,
         ending: &Ending,

@@ -53,7 +53,7 @@ impl Hints {
         self.endings.subscribe()
     }
 
-    /// Sends a hint. Nobody receives it once the engine has stopped, and nobody needs to.
+    /// Sends a hint. It is dropped once the engine has stopped.
     pub(super) fn send(&self, hint: Hint) {
         let _stopped = self.sender.send(hint);
     }

@@ -1,7 +1,7 @@
-//! What a person asks of jobs: to see them, to have deliveries replayed or stopped.
+//! What administrators do with jobs: see them, cancel them, replay or stop their deliveries.
 //!
-//! The data plane's jobs API calls it. Invariant: a step is a compare-and-set on the state table, so what two
-//! people or the engine do at once happens once; and every question is bounded, however many jobs there are.
+//! The data plane's jobs API calls it. Invariant: a step is a compare-and-set on the state table, so what two people or
+//! the engine do at the same time happens once; and every request is bounded, however many jobs there are.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use crate::state::{Push, Stage};
 use crate::store::scan::{Cursor, Filter, Order, Scan};
 use crate::store::{self, Store};
 
-/// Headers read for one question.
+/// Headers read for one request.
 const ROWS: usize = 10_000;
-/// Calls read for one question; they are sealed, so that each costs more than a header.
+/// Calls read for one request; they are encrypted, so each costs more than a header.
 const CALLS: usize = 1_000;
-/// Calls read before others get their turn on the thread.
+/// Calls read before the task yields.
 const TURN: usize = 64;
-/// The most jobs that one question answers with, or one command moves.
+/// The most jobs that one request returns or one command changes.
 pub const MOST: usize = 500;
 
-/// Which jobs; what is `None` asks for nothing.
+/// Which jobs; `None` matches every job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// What their headers say.
@@ -43,13 +43,13 @@ pub struct Query {
 pub struct Page {
     /// Which come first.
     pub order: Order,
-    /// Behind this place; `None` begins at the beginning.
+    /// After this position; `None` starts at the beginning.
     pub after: Option<Cursor>,
-    /// At most so many, [`MOST`] at most.
+    /// Maximum number of jobs, up to [`MOST`].
     pub limit: usize,
 }
 
-/// A job, with its snapshot unless the key that sealed it is missing.
+/// A job, with its snapshot unless its encryption key is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its header.
@@ -63,7 +63,7 @@ pub struct Listed {
 pub struct Listing {
     /// The jobs, in order. There may be none although there is more.
     pub jobs: Vec<Listed>,
-    /// Where to go on; `None` when there is no more.
+    /// Where to continue; `None` when there is no more.
     pub next: Option<Cursor>,
 }
 
@@ -77,8 +77,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// The number of the attempt that delivered the job, where no entry says so: it ended at the header's
-    /// `turn`, and no more is known of it.
+    /// The number of the attempt that delivered the job, if it has no entry: it ended at the header's `turn`, and nothing
+    /// more is known of it.
     pub fn unwritten_delivery(&self) -> Option<u32> {
         let last = self.history.last();
         let is_written = last.is_some_and(|(_, entry)| entry.outcome == Outcome::Delivered);
@@ -87,19 +87,19 @@ impl Shown {
     }
 }
 
-/// What became of a bulk replay.
+/// The result of a bulk replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// So many are due again.
+    /// How many are due again.
     pub replayed: usize,
-    /// Where to go on; `None` when there is no more.
+    /// Where to continue; `None` when there is no more.
     pub next: Option<Cursor>,
 }
 
-/// Why a job was not moved.
+/// Why a job was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// There is no such job, or it was swept.
+    /// There is no such job, or it was removed after its retention.
     #[error("there is no such job; it may have been removed after its retention")]
     Unknown,
     /// The state table has no such step from where the job is.
@@ -132,7 +132,7 @@ fn host_of(call: &Call) -> Option<String> {
 }
 
 impl Engine {
-    /// Looks through the jobs, a bounded number at a time.
+    /// Lists jobs; a bounded number per request.
     pub async fn list(&self, query: &Query, page: Page) -> Result<Listing, store::Error> {
         let limit = page.limit.clamp(1, MOST);
         let looks = if query.asks_calls() { CALLS } else { limit };
@@ -176,20 +176,20 @@ impl Engine {
         Ok(Some(Shown { listed, history }))
     }
 
-    /// What is, or was, delivered; `None` while there is nothing yet, or no such job.
+    /// The body that is, or was, delivered; `None` if there is none yet, or no such job.
     pub async fn result(&self, id: JobId) -> Result<Option<bytes::Bytes>, store::Error> {
         self.core.store.body(id).await
     }
 
-    /// Has a dead or stopped delivery tried again: the same webhook-id, all retries again, the history kept. It
-    /// comes after all live deliveries that are due for its receiver.
+    /// Replays a dead or stopped delivery: the same webhook-id, all retries again, the history kept. It comes after all
+    /// live deliveries that are due for its receiver.
     pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {
         self.detached(move |core| async move { replay(&core, id).await })
             .await
     }
 
-    /// Stops a delivery: no further attempt. One that is under way is interrupted; nobody knows whether its
-    /// receiver has it.
+    /// Stops a delivery: no further attempt. One that is in progress is interrupted; it is unknown whether its receiver
+    /// has it.
     pub async fn stop(&self, id: JobId) -> Result<Job, ActError> {
         let stop = move |core: Arc<Core>| async move {
             let job = act(&core, id, Change::Stop).await?;
@@ -200,9 +200,8 @@ impl Engine {
         self.detached(stop).await
     }
 
-    /// Has the dead (or, where the query says so, the stopped) deliveries of a query tried again, at most
-    /// `limit` at a time and the newest first: one that dies again comes in front of the cursor, so that
-    /// whoever goes on until there is no more comes to an end.
+    /// Replays the dead (or, if the query asks for them, the stopped) deliveries of a query, at most `limit` at a time and
+    /// the newest first: one that fails for good again is before the cursor, so that following the cursor comes to an end.
     pub async fn replay_all(
         &self,
         query: &Query,
@@ -224,7 +223,7 @@ impl Engine {
         Ok(Replayed { replayed, next })
     }
 
-    /// [`Engine::cancel`], and why not.
+    /// [`Engine::cancel`], with the reason if it is not possible.
     pub async fn cancel_or_say(&self, id: JobId) -> Result<Job, ActError> {
         let cancel = move |core: Arc<Core>| async move {
             let cancelled = super::cancel(&core, id).await?;
@@ -257,7 +256,7 @@ async fn replay(core: &Core, id: JobId) -> Result<Job, ActError> {
     Ok(job)
 }
 
-/// Returns how many were replayed; somebody may have been faster with the others.
+/// Returns how many were replayed; the others may have changed meanwhile.
 async fn replay_each(core: &Core, ids: Vec<JobId>) -> Result<usize, store::Error> {
     let mut replayed = 0;
     for done in join_all(ids.into_iter().map(|id| replay(core, id))).await {

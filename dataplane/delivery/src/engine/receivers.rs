@@ -229,7 +229,7 @@ impl Drop for Slot {
         let was_full = state.is_full();
         state.in_flight -= 1;
         let entry = state.entry(self.receiver);
-        entry.give_back(self.begun, &self.limits);
+        entry.release(self.begun, &self.limits);
         if entry.next.is_some() || entry.replayed.is_some() || was_full {
             self.receivers.changed.notify_one();
         }

@@ -263,7 +263,7 @@ async fn take_one(
     Ok(false)
 }
 
-/// The limit of a job's tool; the job is not even read where no tool has one.
+/// The limit of a job's tool; the job is not read if no tool has one.
 async fn limit(core: &Core, id: JobId) -> Result<Option<ToolLimit>, store::Error> {
     let policy = core.policy();
     if !policy.tools.any() {

@@ -49,7 +49,7 @@ struct Unmended {
     scenarios: &'static [&'static str],
 }
 
-/// How many worlds a test run looks at.
+/// How many worlds a test run simulates.
 const SEEDS: u64 = 2_000;
 
 /// A world that was run.

@@ -17,25 +17,25 @@ use crate::state::{Category, End, Event};
 pub enum Change {
     /// Execution begins.
     Start,
-    /// Execution is given back to the queue.
+    /// The execution goes back to the queue.
     Release,
     /// A token with which the execution can be resumed, in place of the one before. It goes
-    /// when the execution ends or is given back.
+    /// when the execution ends or goes back to the queue.
     ResumeToken {
-        /// Who executes made it and reads it.
+        /// The executor wrote it and reads it.
         token: Bytes,
     },
-    /// The call is found by this, too, as long as it has not ended.
+    /// The call is found under this name, too, as long as it has not ended.
     Name {
-        /// As unlikely to be another's as a dedupe key.
+        /// As unique as a dedupe key.
         name: [u8; 32],
     },
     /// A new process resumes the execution; counts as one that began.
     Resume,
-    /// This process leaves the execution to the next one, as it was told to end: resuming it
-    /// then counts as no execution more.
+    /// This process leaves the execution to the next one because of its shutdown: resuming it
+    /// then does not count as another execution.
     Suspend,
-    /// It was cut too often to be tried again; goes before the [`Change::Finish`].
+    /// It was interrupted too often to be tried again; comes before the [`Change::Finish`].
     Poison,
     /// The call ended; `body` is the JSON-RPC response that the client is to get.
     Finish {
@@ -46,8 +46,7 @@ pub enum Change {
     },
     /// An attempt begins.
     Claim,
-    /// How the attempt under way went, for the job's history. It moves nothing: the change that ends the
-    /// attempt follows it.
+    /// How the attempt went, for the job's history. The change that ends the attempt follows it.
     Attempted(history::Entry),
     /// The attempt failed; the next is due at `at`.
     Retry {
@@ -66,7 +65,7 @@ pub enum Change {
     },
     /// An administrator stops the delivery.
     Stop,
-    /// An administrator has it tried again.
+    /// An administrator replays it.
     Replay,
 }
 

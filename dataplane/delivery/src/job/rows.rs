@@ -1,4 +1,4 @@
-//! Where a job is filed: its index rows.
+//! Under which index rows a job is filed.
 //!
 //! Every store files a job under [`Job::rows`] and nothing else. Invariant: a function of the header alone.
 
@@ -9,9 +9,9 @@ use crate::state::{Exec, Push, State};
 /// Whose turn is first among the deliveries that are due for one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
-    /// A delivery that was never given up.
+    /// A delivery that was never replayed.
     Live,
-    /// One that an administrator had replayed: after all live ones, whatever the times.
+    /// One that an administrator replayed: after all live ones, whatever the times.
     Replayed,
 }
 

@@ -1,9 +1,9 @@
 //! One step of a job: what is changed, who changes it, and what the job must still be for it.
 //!
-//! The engine makes steps, every store applies them through [`Job::after_step`]. This is the fence: a late
-//! attempt, a late execution and a paused process expect what is no longer so, and change nothing.
-//! Invariant: whoever holds a job (runs or sends it) expects its own claim, never a version, because a
-//! name or a resume token that is committed meanwhile must not cost an outcome.
+//! The engine makes steps, every store applies them through [`Job::after_step`]. This is the fence: the steps of a late
+//! attempt, a late execution or a paused process expect a state that is past, and change nothing.
+//! Invariant: the holder of a job (it runs or sends it) expects its own claim, never a version, because a name or a
+//! resume token that is committed meanwhile must not cost an outcome.
 
 use super::Job;
 use super::change::Change;
@@ -33,7 +33,7 @@ pub struct Step {
     pub changes: Vec<Change>,
 }
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a step that changed nothing must not be acted on"]
 pub enum Applied {
@@ -44,7 +44,7 @@ pub enum Applied {
     Moved(Job),
     /// Nothing changed: the job was removed.
     Gone,
-    /// Nothing changed: the process that makes the step is not the owner that it was.
+    /// Nothing changed: another process owns the jobs now.
     Fenced,
 }
 
@@ -68,10 +68,9 @@ impl Step {
         }
     }
 
-    /// Whether `job` is where this step leads, so that a commit of which nobody knows whether it happened
-    /// did happen. Only to be asked of a job that the step can no longer be applied to: while a job is held,
-    /// nobody but its holder ends its call or its attempt, save a cancellation or a stop, which lead
-    /// elsewhere.
+    /// Whether `job` is where this step leads, so that a commit in doubt did happen. Only for a job to which the step can no
+    /// longer be applied: while a job is held, only its holder ends its call or its attempt, except for a cancellation or
+    /// a stop, which lead elsewhere.
     pub fn leads_to(&self, job: &Job) -> bool {
         self.changes.iter().all(|change| match change {
             Change::Start | Change::Resume => {

@@ -1,6 +1,6 @@
-//! Where a job's result goes, and who said so.
+//! Where a job's result goes, and who named it.
 //!
-//! A part of the snapshot. Invariant: nothing here was judged; the egress policy does that at every attempt.
+//! Part of the snapshot. Invariant: nothing here has been checked; the egress rules do that at every attempt.
 
 use super::Key;
 use crate::egress::NamedBy;
@@ -18,7 +18,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// What in-flight limits and the due index know this receiver by.
+    /// The key of this receiver in limits and in the due index.
     pub fn key(&self) -> Key {
         Key::of(&self.url)
     }

@@ -59,19 +59,19 @@ fn waits_at_least_as_long_as_the_receiver_asked_up_to_the_cap() {
 
 proptest! {
     #[test]
-    fn jitter_stays_within_its_share(chance in 0.0..1.0f64, made in 1..8u32, percent in 0..=100u8) {
-        let plain = next(&exponential(8, 0), made, None, HOUR, chance).unwrap().as_secs_f64();
-        let wait = next(&exponential(8, percent), made, None, HOUR, chance).unwrap().as_secs_f64();
+    fn jitter_stays_within_its_share(random in 0.0..1.0f64, made in 1..8u32, percent in 0..=100u8) {
+        let plain = next(&exponential(8, 0), made, None, HOUR, random).unwrap().as_secs_f64();
+        let wait = next(&exponential(8, percent), made, None, HOUR, random).unwrap().as_secs_f64();
         let share = f64::from(percent) / 100.0;
         prop_assert!(wait >= plain * (1.0 - share) - 1e-6 && wait <= plain * (1.0 + share) + 1e-6);
     }
 
     #[test]
     fn never_comes_before_the_time_the_receiver_named(
-        asked in 0..7200u64, made in 1..8u32, chance in 0.0..1.0f64,
+        asked in 0..7200u64, made in 1..8u32, random in 0.0..1.0f64,
     ) {
         let asked = Duration::from_secs(asked);
-        let wait = next(&exponential(8, 100), made, Some(asked), HOUR, chance).unwrap();
+        let wait = next(&exponential(8, 100), made, Some(asked), HOUR, random).unwrap();
         prop_assert!(wait >= asked.min(HOUR));
     }
 

@@ -12,7 +12,7 @@ use crate::egress::NamedBy;
 use crate::policy::Signing;
 use crate::signature;
 
-/// Ours come last and win over the author's extra ones.
+/// Ours come last and replace the author's.
 pub(super) fn of(post: &Post<'_>) -> HeaderMap {
     let mut headers = match post.target.named_by {
         NamedBy::Default => post.policy.default_headers.clone(),
@@ -64,7 +64,7 @@ fn cloud_event(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "ce-time", &time.to_string());
 }
 
-/// Sets a header, unless it would be empty or is no header value (a broken stored trace context).
+/// Sets a header, unless its value is empty or invalid (a broken stored trace context).
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(value)) {
         headers.insert(HeaderName::from_static(name), value);

@@ -1,4 +1,4 @@
-//! A receiver on loopback that misbehaves as it is told, byte by byte.
+//! A receiver on loopback that misbehaves by a script, byte by byte.
 //!
 //! For this package's tests. Invariant: one request per connection, answered by the next line of the
 //! script; the last line is repeated.
@@ -22,7 +22,7 @@ pub(crate) enum Answer {
     Endless,
     /// Closes the connection after the request.
     HangUp,
-    /// Says something that is no HTTP.
+    /// Answers with something that is not HTTP.
     Noise,
 }
 
@@ -81,13 +81,13 @@ impl Receiver {
         self.requests.recv().await.unwrap()
     }
 
-    /// How many requests came that nobody looked at.
+    /// How many requests were not read by the test.
     pub(crate) fn unseen(&mut self) -> usize {
         std::iter::from_fn(|| self.requests.try_recv().ok()).count()
     }
 }
 
-/// A port on loopback where nobody listens.
+/// A port on loopback where nothing listens.
 pub(crate) async fn nobody() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
@@ -121,7 +121,7 @@ async fn serve(stream: TcpStream, answer: Answer, seen: mpsc::UnboundedSender<Re
     }
 }
 
-/// Writes until nobody reads any more.
+/// Writes until the connection is closed.
 async fn endless(mut stream: TcpStream) {
     let head = b"HTTP/1.1 200 x\r\ncontent-length: 1000000000\r\n\r\n";
     let mut open = stream.write_all(head).await.is_ok();

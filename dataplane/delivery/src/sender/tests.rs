@@ -266,7 +266,7 @@ async fn a_broken_answer_is_a_broken_connection() {
     }
 }
 
-/// A TLS server that nobody vouches for; its port.
+/// A TLS server with a certificate that is not trusted; its port.
 fn stranger() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -21,9 +21,9 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Dedupe, Key};
 
-/// The newest layout of values that this version writes and reads.
+/// The newest layout of values that this version reads and writes.
 const VERSION: u8 = 1;
-/// The key that a value is sealed with: none.
+/// The key id of a value that is not encrypted.
 const PLAIN: u32 = 0;
 /// What every value begins with: the layout's version and the key's id.
 const HEADER: [u8; 5] = [VERSION, 0, 0, 0, 0];
@@ -39,7 +39,7 @@ pub(super) fn decode_blob(value: Vec<u8>) -> Result<Bytes, Error> {
     Ok(Bytes::from(value).slice(HEADER.len()..))
 }
 
-/// The job that a dedupe row names, and what its arguments looked like.
+/// The job of a dedupe row, and the fingerprint of its arguments.
 pub(super) fn encode_dedupe(id: JobId, dedupe: &Dedupe) -> Vec<u8> {
     let mut value = Writer::new();
     value.array(id.to_bytes());
@@ -150,7 +150,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Behind the header, if it is one that this version reads.
+    /// Starts after the header, if this version can read it.
     pub(super) fn open(value: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Self { rest: value };
         match (reader.u8()?, reader.u32()?) {
@@ -228,19 +228,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The variant whose place in `known` is written here.
+    /// The variant whose index in `known` is written here.
     pub(super) fn variant<T: Copy>(&mut self, what: &str, known: &[T]) -> Result<T, Error> {
         let code = self.u8()?;
         let found = known.get(usize::from(code)).copied();
         found.ok_or_else(|| Error::Corrupt(format!("{code} is not a known {what}")))
     }
 
-    /// All that is left.
+    /// The rest.
     pub(super) fn rest(self) -> &'a [u8] {
         self.rest
     }
 
-    /// Whether nothing follows: what is read next was added by a later version.
+    /// Whether nothing follows; what is read next was added by a later version.
     pub(super) fn is_over(&self) -> bool {
         self.rest.is_empty()
     }
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The place of `variant` in `known`, which is its code in the file.
+/// The index of `variant` in `known`, which is its code in the file.
 pub(super) fn code<T: PartialEq>(variant: &T, known: &[T]) -> u8 {
     let place = known.iter().position(|other| other == variant);
     let place = place.expect("every variant is in its table, which a test walks");

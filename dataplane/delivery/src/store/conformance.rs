@@ -2,7 +2,7 @@
 //! way to open an empty store of theirs.
 //!
 //! Invariant: a case sees the store through the trait alone; [`Subject::verify`] is the
-//! store's own look at its insides afterwards.
+//! store's own check of its contents afterwards.
 
 pub(super) mod acceptance;
 pub(super) mod ends;

@@ -41,11 +41,11 @@ struct State {
     /// How many jobs of each client are pending; no client with none.
     pending: BTreeMap<Key, u64>,
     queues: QueueCounts,
-    /// What all records weigh.
+    /// The size of all records.
     taken: u64,
     budget: Option<u64>,
     high_water: Millis,
-    /// Engines so far: each is a process of its own to the jobs.
+    /// Engines so far; to the jobs, each is a process of its own.
     epoch: u64,
     closed: bool,
 }
@@ -62,7 +62,7 @@ struct Record {
 }
 
 impl Record {
-    /// Keeps what a change brings beside the header.
+    /// Keeps what a change brings in addition to the header.
     fn keep(&mut self, change: Change) {
         match change {
             Change::Finish { body, .. } => {
@@ -80,12 +80,12 @@ impl Record {
 }
 
 impl Memory {
-    /// An empty store without bounds that reports to `metrics`.
+    /// An empty store without a size limit that reports to `metrics`.
     pub fn new(metrics: Metrics) -> Self {
         Self::bounded(None, metrics)
     }
 
-    /// An empty store that may take so many bytes.
+    /// An empty store that may use this many bytes.
     pub fn bounded(budget: Option<u64>, metrics: Metrics) -> Self {
         metrics.set_up(true);
         let state = State {
@@ -100,7 +100,7 @@ impl Memory {
         }
     }
 
-    /// What is left behind here is the next process's from here on, and steps of the last one change nothing.
+    /// From now on the jobs belong to the next process, and steps of the last one change nothing.
     #[cfg(test)]
     pub(crate) fn restart(&self) {
         self.lock().epoch += 1;
@@ -211,14 +211,14 @@ impl State {
         Applied::Applied(after)
     }
 
-    /// Has a job found by its names, but for those that are another's.
+    /// Files a job under its names, except those of other jobs.
     fn find_by(&mut self, job: &Job) {
         for name in &job.names {
             self.dedupe.entry(*name).or_insert(job.id);
         }
     }
 
-    /// Has a job that has not ended found by more names.
+    /// Files a job that has not ended under more names.
     fn name(&mut self, id: JobId, names: &[[u8; 32]], at: Millis) {
         let changes = names.iter().map(|name| Change::Name { name: *name }).collect();
         let by = self.owner();
@@ -292,7 +292,7 @@ impl State {
         true
     }
 
-    /// Moves a job's index rows and its place in the counts.
+    /// Updates a job's index rows and counts.
     fn file(&mut self, before: Option<&Job>, after: Option<&Job>) {
         if let Some(job) = before {
             self.index.remove(job);

@@ -1,7 +1,7 @@
-//! What the stores report: whether they work, how large their commits are, how many jobs
-//! are where. Both stores move the same metrics.
+//! The stores' metrics: whether commits succeed, how large they are, how many jobs are in each state.
 //!
-//! Invariant: every state is there from the start, at zero, so that a rate never begins late.
+//! Both stores update the same ones. Invariant: every state is there from the start, at zero, so that a rate never
+//! begins late.
 
 use prometheus::{Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -34,7 +34,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Commits succeed, or they do not.
+    /// Whether commits succeed.
     pub(super) fn set_up(&self, up: bool) {
         self.up.set(i64::from(up));
     }
@@ -44,19 +44,19 @@ impl Metrics {
         self.batch.observe(f64::from(size));
     }
 
-    /// So many values wait for their key.
+    /// How many values wait for their key.
     pub(super) fn set_unreadable(&self, values: u64) {
         self.unreadable.set(i64::try_from(values).unwrap_or(i64::MAX));
     }
 
-    /// So much room is taken, of so much.
+    /// How much space is used, and may be used.
     pub(super) fn set_space(&self, space: &Space) {
         self.used.set(i64::try_from(space.used).unwrap_or(i64::MAX));
         let budget = space.budget.unwrap_or(0);
         self.budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
     }
 
-    /// The jobs are now here.
+    /// How many jobs are in each state.
     pub(super) fn set_jobs(&self, counts: &Counts) {
         let states = [
             ("queued", counts.queued),
@@ -74,7 +74,7 @@ impl Metrics {
 }
 
 impl Default for Metrics {
-    /// Metrics that nobody scrapes.
+    /// Metrics that are not scraped.
     fn default() -> Self {
         let valid = "the name is a valid metric name";
         let up = IntGauge::new("asyncmcp_store_up", "1 while commits succeed, else 0.").expect(valid);

@@ -1,7 +1,7 @@
 //! How many jobs are queued for each server: what `servers[].maxQueuedJobs` is compared with.
 //!
-//! Stores shift it with every job that moves, in the commit that moves it. Invariant: a function of the
-//! jobs' headers alone, as long as there are servers with a queue.
+//! Stores update it with every job, in the commit that changes the job. Invariant: a function of the jobs' headers
+//! alone, with an entry for each server that has a queue.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ use crate::job::{Change, NewJob, Owner};
 
 /// A store in one file, for one process.
 ///
-/// Dropping it waits for the commit under way. Prefer [`Store::close`], which reports errors.
+/// Dropping it waits for the commit in progress. Prefer [`Store::close`], which reports errors.
 #[derive(Debug)]
 pub struct Embedded {
     owner: Owner,
@@ -63,8 +63,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `dir`, or creates one where there is none. Never touches a file that it
-    /// cannot read, and takes no longer for many jobs than for few.
+    /// Opens the store in `dir`, or creates one if there is none. Never changes a file that it cannot
+    /// read; the time it takes does not depend on the number of jobs.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
         Self::start(Box::new(Directory::open(dir)?), options)
     }
@@ -83,9 +83,9 @@ impl Embedded {
             epoch: ledger.next_epoch(&db)?,
         };
         let budget = DiskBudget::new(media.volume(), options.size, options.ballast, options.look_every);
-        budget.tend(&ledger);
+        budget.refresh(&ledger);
         let shared = Arc::new(Shared::new(vault, budget, options.metrics.clone()));
-        shared.rise(db, ledger);
+        shared.set_open(db, ledger);
         shared.remove_orphans()?;
         shared.report_missing_keys();
         let (inbox, outbox) = mpsc::channel();
@@ -102,24 +102,24 @@ impl Embedded {
         })
     }
 
-    /// The volume is said to hold so many bytes from here on.
+    /// From now on the volume is taken to have this many bytes.
     pub fn set_size(&self, bytes: u64) {
         self.shared.budget().set_size(bytes);
     }
 
-    /// Cancelled when the store has given up: three commits failed in a row, reopening the file
-    /// between them. The process should exit; a new one starts from what is on the disk.
+    /// Fires when the store has failed for good: three commits failed in a row, although the file was
+    /// reopened in between. The process should exit; a new one starts from what is on the disk.
     pub fn fatal(&self) -> CancellationToken {
         self.shared.fatal()
     }
 
     /// Recomputes every index row and count from the jobs' headers and compares. Reads
-    /// everything: for tests and for an operator who suspects the file.
+    /// everything: for tests.
     pub fn check(&self) -> Result<(), Error> {
         check::check(&self.shared.view()?)
     }
 
-    /// Hands the writer an operation and waits until it is durable.
+    /// Sends the writer an operation and waits until it is durable.
     async fn write<T>(&self, op: impl FnOnce(ReplyTo<T>) -> Op) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(op(reply)).map_err(|_| self.shared.failure())?;
@@ -138,8 +138,8 @@ impl Embedded {
             .map_err(|error| Error::Down(format!("a read was interrupted: {error}")))?
     }
 
-    /// Reads a payload: a file off the runtime's threads, and again where it went between the look at
-    /// its row and the look at it.
+    /// Reads a payload: a file on the blocking pool, and again if it was removed after its row was
+    /// read.
     async fn payload(&self, field: Field, id: JobId) -> Result<Option<Bytes>, Error> {
         match self.shared.view()?.near(field, id)? {
             None => return Ok(None),
@@ -154,7 +154,7 @@ impl Embedded {
         .await
     }
 
-    /// Prepares a payload; a large one is written to a file off the runtime's threads.
+    /// Prepares a payload; a large one is written to a file on the blocking pool.
     async fn stow(&self, field: Field, id: JobId, payload: Bytes) -> Result<Stowed, Error> {
         let shared = Arc::clone(&self.shared);
         if !shared.vault().is_large(&payload) {
@@ -165,7 +165,7 @@ impl Embedded {
             .map_err(|error| Error::Down(format!("a write was interrupted: {error}")))?
     }
 
-    /// Whether arguments that would be a file are of a new call that there is no room for: spares writing it.
+    /// Whether arguments that would be a file belong to a new call for which there is no space; saves writing it.
     fn is_hopeless(&self, new: &NewJob) -> Result<bool, Error> {
         let large = self.shared.vault().is_large(&new.params);
         let fits = !large || self.shared.space().holds_job(new.params.len() as u64);
@@ -178,7 +178,7 @@ impl Embedded {
         self.shared.vault().seal(Field::ResumeToken, id.to_bytes(), value)
     }
 
-    /// Waits until the writer thread is gone, and the file with it.
+    /// Waits until the writer thread has ended and closed the file.
     fn join(&self) {
         let writer = self.writer().take();
         if let Some(writer) = writer {
@@ -211,7 +211,7 @@ fn resume_token_of(changes: &[Change]) -> Option<&Bytes> {
 impl Drop for Embedded {
     fn drop(&mut self) {
         let (reply, _) = oneshot::channel();
-        // An error means that the writer is gone already.
+        // An error means that the writer has ended already.
         let _ = self.inbox.send(Op::Close(reply));
         self.join();
     }

@@ -1,6 +1,6 @@
-//! What a store does, split by who asks for it.
+//! What a store does, split by who uses it.
 //!
-//! The engine accepts and moves jobs ([`Jobs`]) and claims them ([`Queues`]), administrators look through them
+//! The engine accepts and changes jobs ([`Jobs`]) and claims them ([`Queues`]), administrators search them
 //! ([`People`]), the housekeeping removes what is over ([`Upkeep`]), the data plane keeps its sessions
 //! ([`SessionRows`]). Invariant: a method that changes something returns only after the change is as durable
 //! as the store can make it, and a change is there as a whole or not at all. All times are arguments.
@@ -21,17 +21,17 @@ pub trait Store: Ownership + Jobs + Queues + People + Upkeep + SessionRows {
     async fn close(&self) -> Result<(), Error>;
 }
 
-/// Which jobs are this process's to move.
+/// Which jobs this process may change.
 pub trait Ownership: Send + Sync + 'static {
-    /// This process, as the jobs name it that it runs and sends.
+    /// This process, as the jobs name it that it runs or sends.
     fn owner(&self) -> Owner;
 }
 
-/// Accepting jobs, moving them, and reading what belongs to one.
+/// Accepting jobs, changing them, and reading what belongs to one.
 #[async_trait]
 pub trait Jobs: Send + Sync + 'static {
-    /// Accepts a call, once per dedupe key for as long as its job is kept. The same call again is found by
-    /// the new names, too. An id that is taken already is an error, and the job that has it stays as it is.
+    /// Accepts a call, once per dedupe key for as long as its job is kept. If the call was accepted before, its job gets
+    /// the new names, too. An id that exists already is an error, and its job stays as it is.
     async fn accept(&self, job: NewJob) -> Result<Acceptance, Error>;
 
     /// Applies a step to one job in one commit. No changes change nothing.
@@ -46,17 +46,17 @@ pub trait Jobs: Send + Sync + 'static {
     /// The raw `params` for the server; gone once the call ended.
     async fn params(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
-    /// The body to deliver; there once the call ended, until it was delivered and [`Upkeep::reclaim`] took it.
+    /// The body to deliver: from the end of the call until it was delivered and [`Upkeep::reclaim`] deleted it.
     async fn body(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
-    /// The resume token of the execution under way, if one was kept; gone with the execution.
+    /// The resume token of the execution in progress, if there is one; removed when the execution ends.
     async fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error>;
 
     /// The job that was accepted under this dedupe key, or has this name.
     async fn find(&self, dedupe: [u8; 32]) -> Result<Option<JobId>, Error>;
 }
 
-/// What waits, what is claimed, and what is held.
+/// What waits, and claiming it.
 #[async_trait]
 pub trait Queues: Send + Sync + 'static {
     /// The servers that jobs are queued for. O(servers).
@@ -69,8 +69,8 @@ pub trait Queues: Send + Sync + 'static {
     /// The oldest queued jobs of one client in the queue of `server`.
     async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error>;
 
-    /// Starts these queued jobs in one commit. Answers for each of them, in order; [`Error::Fenced`] if the
-    /// process is not the owner that it was.
+    /// Starts these queued jobs in one commit. Returns one result for each, in order; [`Error::Fenced`] if another process
+    /// owns the jobs now.
     async fn claim_queued(&self, ids: &[JobId], stamp: Stamp) -> Result<Vec<Claim>, Error>;
 
     /// Claims what is due for one receiver, earliest first, in one commit; [`Error::Fenced`] as above.
@@ -85,15 +85,15 @@ pub trait Queues: Send + Sync + 'static {
     /// When the earliest delivery of a rank for `receiver` is due.
     async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
 
-    /// Jobs that are running or being sent, whoever holds them.
+    /// Jobs that are running or being sent, whichever process owns them.
     async fn in_flight(&self) -> Result<Vec<Job>, Error>;
 }
 
-/// Looking through jobs.
+/// Searching jobs.
 #[async_trait]
 pub trait People: Send + Sync + 'static {
-    /// Looks through jobs: by acceptance, and dead letters by when they died. Bounded by what the scan allows,
-    /// not by how many jobs there are.
+    /// Lists jobs: by acceptance, and dead letters by when they failed. Bounded by what the scan allows, not by how many
+    /// jobs there are.
     async fn scan(&self, scan: Scan) -> Result<scan::Found, Error>;
 
     /// What [`crate::job::Change::Attempted`] wrote of a job: the newest entries up to
@@ -104,49 +104,48 @@ pub trait People: Send + Sync + 'static {
     async fn pending_of(&self, client: Key) -> Result<u64, Error>;
 }
 
-/// Housekeeping, and what is known about all jobs together.
+/// Housekeeping, and totals over all jobs.
 #[async_trait]
 pub trait Upkeep: Send + Sync + 'static {
-    /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Returns how many
-    /// jobs and sessions went; as many as `limit` means that there may be more. Writes down the time once
-    /// an hour where nothing goes, so that [`Self::high_water`] tells how long no process lived.
+    /// Removes what is over and old, oldest first: sessions, then jobs, then dead letters. Returns how many jobs and
+    /// sessions were removed; as many as `limit` means that there may be more. Stores the time once an hour if there is
+    /// nothing to remove, so that [`Self::high_water`] shows for how long no process ran.
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error>;
 
-    /// Reclaims the room of delivered results, oldest first, before their time: at most `limit` at once.
-    /// Such a job has no body any more and is otherwise kept. Returns how many; fewer than `limit` means that
-    /// there are no more for now.
+    /// Deletes delivered results early, oldest first, at most `limit` at once. Such a job has no body any more and is
+    /// otherwise kept. Returns how many; fewer than `limit` means that there are no more for now.
     async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
 
-    /// The result's time of the oldest job that failed its first attempt and is not over.
+    /// When the call ended of the oldest unfinished job whose first attempt failed.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
 
-    /// How much room is taken and may be. New jobs that do not fit are refused with [`Acceptance::Full`];
-    /// whoever starts executions asks [`Space::executions`] before.
+    /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the scheduler
+    /// calls [`Space::executions`] before it starts any.
     fn space(&self) -> Space;
 
-    /// How many jobs are where.
+    /// How many jobs are in each state.
     fn counts(&self) -> Counts;
 
     /// Whether commits succeed at present.
     fn is_up(&self) -> bool;
 
-    /// The highest time that a committed change was made at: where a new process's clock may start.
+    /// The highest time of a committed change: a new process's clock does not start before it.
     fn high_water(&self) -> Millis;
 
-    /// The keys that values are sealed with; a key that is not listed may leave the key ring, unless
-    /// it is the one that seals.
+    /// The keys with which values are encrypted. A key that is not listed may be removed from the key ring, unless it is
+    /// the one for new values.
     fn keys(&self) -> Vec<KeyUse> {
         Vec::new()
     }
 }
 
-/// What sessions remember.
+/// What is stored of sessions.
 #[async_trait]
 pub trait SessionRows: Send + Sync + 'static {
     /// A session's row, until a sweep removes it.
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
 
-    /// Writes a session's row if its version is still `row.version - 1` (no row is version 0). Returns whether
-    /// it did.
+    /// Writes a session's row if its version is still `row.version - 1` (no row is version 0). Returns whether it was
+    /// written.
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
 }

@@ -1,8 +1,8 @@
-//! Looking through jobs for people: a filter over headers, a cursor, and a bound on the work.
+//! Searching jobs for people: a filter over headers, a cursor, and a bound on the work.
 //!
 //! [`super::Store::scan`] takes a [`Scan`]; every store walks its rows in the order that [`Scan::walk`]
-//! names and lets [`Scan::collect`] decide. Invariant: a scan reads at most `rows` headers, and where it
-//! stopped the next one goes on, whatever came and went meanwhile.
+//! names and lets [`Scan::collect`] decide. Invariant: a scan reads at most `rows` headers, and the next one
+//! continues where it stopped, whatever was added or removed meanwhile.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::id::JobId;
 use crate::job::{Job, Key};
 use crate::state::{Category, Push, Stage};
 
-/// Which jobs; what is `None` asks for nothing.
+/// Which jobs; `None` matches every job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Where they are.
@@ -43,12 +43,12 @@ pub enum Order {
     Oldest,
 }
 
-/// A place in the order of a scan. Its text is for whoever asks again.
+/// A position in the order of a scan. Its text goes into the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    /// When the job moved last, which is what dead letters are ordered by.
+    /// When the job last changed, by which dead letters are ordered.
     pub at: Millis,
-    /// The job, which is what all others are ordered by.
+    /// The job, by which all others are ordered.
     pub id: JobId,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// The text is no cursor.
+/// The text is not a cursor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a cursor of an earlier response (a job id, a hyphen and a number)")]
 pub struct NoCursor;
@@ -72,7 +72,7 @@ impl FromStr for Cursor {
             at: Millis(at.parse().map_err(|_| NoCursor)?),
             id: id.parse().map_err(|_| NoCursor)?,
         };
-        // Only the one spelling is ours.
+        // Only one spelling is valid.
         if cursor.to_string() == text {
             Ok(cursor)
         } else {
@@ -81,18 +81,18 @@ impl FromStr for Cursor {
     }
 }
 
-/// What to look for, where to go on, and when to stop.
+/// What to find, where to continue, and when to stop.
 #[derive(Clone, Copy, Debug)]
 pub struct Scan {
     /// Which jobs.
     pub filter: Filter,
     /// Which come first.
     pub order: Order,
-    /// Behind this place; `None` begins at the beginning.
+    /// After this position; `None` starts at the beginning.
     pub after: Option<Cursor>,
-    /// At most so many jobs; at least one.
+    /// Maximum number of jobs; at least one.
     pub limit: usize,
-    /// At most so many headers are read; at least one.
+    /// Maximum number of headers that are read; at least one.
     pub rows: usize,
 }
 
@@ -101,18 +101,18 @@ pub struct Scan {
 pub struct Found {
     /// The jobs, in order.
     pub jobs: Vec<Job>,
-    /// Where to go on; `None` when there is no more.
+    /// Where to continue; `None` when there is no more.
     pub next: Option<Cursor>,
 }
 
-/// The rows that a scan walks along: as few as can hold what it looks for.
+/// The rows that a scan reads: the smallest index that has all it may find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Walk {
     /// Headers, by their ids.
     Jobs(Range<JobId>),
     /// What is running or sending, by ids.
     Inflight(Range<JobId>),
-    /// Dead letters, by the time they died.
+    /// Dead letters, by the time they failed.
     Dead(Range<(Millis, JobId)>),
 }
 
@@ -127,7 +127,7 @@ impl Filter {
         stage && server && client && receiver && dead && self.accepted().contains(&job.id)
     }
 
-    /// The ids of jobs accepted when it says.
+    /// The ids of jobs accepted in the filter's time span.
     fn accepted(&self) -> Range<JobId> {
         let from = self.since.map_or(JobId::MIN, JobId::first_at);
         let to = self.until.map_or(JobId::MAX, JobId::first_at);
@@ -136,7 +136,7 @@ impl Filter {
 }
 
 impl Scan {
-    /// Along which rows to go.
+    /// Which rows to read.
     pub(super) fn walk(&self) -> Walk {
         match self.filter.stage {
             Some(Stage::Dead) => Walk::Dead(self.times()),
@@ -146,7 +146,7 @@ impl Scan {
         }
     }
 
-    /// Looks at the jobs of the walk, which come in the scan's order.
+    /// Filters the jobs of the walk, which come in the scan's order.
     pub(super) fn collect(&self, jobs: impl Iterator<Item = Result<Job, Error>>) -> Result<Found, Error> {
         let mut found = Found::default();
         for (seen, job) in (1..).zip(jobs) {
@@ -184,7 +184,7 @@ impl Scan {
 }
 
 impl Cursor {
-    /// The place of a job as it is now.
+    /// The position of a job as it is now.
     pub fn of(job: &Job) -> Self {
         Self {
             at: job.turn,

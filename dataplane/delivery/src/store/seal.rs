@@ -1,13 +1,13 @@
-//! The key ring of the store: what seals calls, arguments, results and sessions at rest.
+//! The key ring of the store: encrypts calls, arguments, results and sessions at rest.
 //!
 //! Stores that keep bytes call [`Sealer`]; the data plane reads it from `store.json` (in a cluster from the Secret
 //! `<claim>-keys`, which belongs to the volume; on a laptop from the state directory).
-//! Invariant: what was sealed for one route, job and field opens for no other, and a key that is
-//! not in the ring is told from a value that was changed.
+//! Invariant: what was encrypted for one route, job and field decrypts for no other, and a key that is
+//! not in the ring is distinguished from a value that was changed.
 //!
-//! AES-256-GCM (NIST SP 800-38D) with 96 random bits of nonce. The ring's key never seals by
-//! itself: each place has a key of its own, HMAC-SHA256(ring key, place), so that the 2^32 sealings
-//! that one key may do with random nonces are counted per place and never reached.
+//! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces. The ring's key never encrypts itself:
+//! each place has a key of its own, HMAC-SHA256(ring key, place), so that the limit of 2^32
+//! encryptions per key with random nonces holds per place and is never reached.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,9 +19,9 @@ use sha2::Sha256;
 
 use crate::key_file::{Key, KeyFile};
 
-/// Bytes of chance that every sealing needs.
+/// Random bytes that every encryption needs.
 pub(super) const NONCE_LEN: usize = 12;
-/// What of a job or session is sealed.
+/// The fields of a job or session that are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Call,
@@ -43,7 +43,7 @@ impl Field {
     }
 }
 
-/// Where a value belongs: authenticated with it, so that it opens nowhere else.
+/// Where a value belongs: authenticated with it, so that it decrypts nowhere else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) route: &'a str,
@@ -52,7 +52,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A route's name holds no zero byte and an id is 16 bytes, so no two places are spelt alike.
+    /// A route's name has no zero byte and an id is 16 bytes, so no two places are encoded alike.
     fn aad(&self) -> Vec<u8> {
         [
             self.route.as_bytes(),
@@ -64,7 +64,7 @@ impl Place<'_> {
     }
 }
 
-/// The keys of a store: one seals, all open. Without a key values are kept plain.
+/// The keys of a store: one encrypts, all decrypt. Without a key values are stored in plain text.
 #[derive(Default)]
 pub struct Sealer {
     keys: BTreeMap<u32, Key>,
@@ -86,12 +86,12 @@ impl Sealer {
         }
     }
 
-    /// Whether values sealed with `key` open; 0 is plain.
+    /// Whether values encrypted with `key` can be read; 0 is plain.
     pub(super) fn knows(&self, key: u32) -> bool {
         key == 0 || self.keys.contains_key(&key)
     }
 
-    /// The key's id, and nonce and sealed text; `None` where there is no key to seal with.
+    /// The key's id, and nonce and ciphertext; `None` if there is no key to encrypt with.
     pub(super) fn seal(
         &self,
         place: &Place<'_>,
@@ -109,7 +109,7 @@ impl Sealer {
         Some((id, [&nonce[..], &sealed].concat()))
     }
 
-    /// What was sealed for `place` with the key `id`.
+    /// Decrypts what was encrypted for `place` with the key `id`.
     pub(super) fn open(&self, id: u32, place: &Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, super::Error> {
         let key = self.keys.get(&id).ok_or(super::Error::Sealed { key: id })?;
         let aad = place.aad();
@@ -140,7 +140,7 @@ fn cipher(key: &Key, aad: &[u8]) -> Aes256Gcm {
 
 #[cfg(test)]
 impl Sealer {
-    /// A ring of keys that are each their id over and over; the last one seals.
+    /// A ring of keys whose bytes are all their id; the last one encrypts.
     pub(super) fn of(ids: &[u8]) -> Self {
         let keys = ids.iter().map(|id| {
             (

@@ -1,34 +1,34 @@
-//! How much room a store takes of what it may take, and what still fits.
+//! How much of its space a store uses, and what still fits.
 //!
-//! Stores answer with it, the engine asks it before executions start. Invariant: only new work is ever
-//! refused for want of room; ends, deletes and deliveries go on.
+//! Stores return it, the engine asks it before executions start. Invariant: only new work is refused for lack of
+//! space; ends, deletes and deliveries continue.
 
 use super::Counts;
 
-/// Up to here delivered results are kept for as long as the route says, in percent of the budget.
+/// Up to here delivered results are kept for `webhook.resultRetention`, in percent of the budget.
 const ROOMY: u64 = 60;
 /// No new jobs from here on.
 const NO_JOBS: u64 = 70;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
-/// What a job that waits or runs is sure of beside its arguments: its outcome's rows.
+/// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
 const QUEUED: u64 = 4 << 10;
-/// What one that runs is sure of in addition: a result of common size.
+/// Reserved in addition for one that runs: a result of common size.
 const RUNNING: u64 = 64 << 10;
 
-/// The room of a store, in bytes.
+/// The space of a store, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Space {
-    /// What is taken, and what is reserved for jobs that wait or run.
+    /// What is used, and what is reserved for jobs that wait or run.
     pub used: u64,
-    /// What may be taken; `None` for a store without bounds.
+    /// What may be used; `None` for unlimited.
     pub budget: Option<u64>,
-    /// The disk refused a write for want of room and has none since.
+    /// The disk was full at the last write, and is not known to have space since.
     pub is_full: bool,
 }
 
 impl Space {
-    /// Whether a new job that takes so many bytes fits.
+    /// Whether a new job of this many bytes fits.
     pub fn holds_job(&self, bytes: u64) -> bool {
         !self.is_full && self.used.saturating_add(bytes + QUEUED) <= self.up_to(NO_JOBS)
     }
@@ -46,7 +46,7 @@ impl Space {
         self.up_to(NO_EXECUTIONS).saturating_sub(self.used) / RUNNING
     }
 
-    /// Whether results that were delivered are better given back than kept.
+    /// Whether delivered results should be deleted early.
     pub fn is_crowded(&self) -> bool {
         self.is_full || self.used > self.up_to(ROOMY)
     }
@@ -56,7 +56,7 @@ impl Space {
     }
 }
 
-/// What is set aside for the jobs that wait or run.
+/// What is reserved for the jobs that wait or run.
 pub(super) fn reserved(counts: &Counts) -> u64 {
     QUEUED * (counts.queued + counts.running) + RUNNING * counts.running
 }

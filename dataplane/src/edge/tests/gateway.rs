@@ -132,7 +132,7 @@ impl Gateway {
             sender: jobs.clone(),
             policy: delivery_policy::follow(live.clone()),
             clock: clock.clone(),
-            chance: asyncmcp_delivery::engine::chance(),
+            rng: asyncmcp_delivery::engine::rng(),
         };
         let ring = Arc::new(Ring::random());
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry).unwrap());

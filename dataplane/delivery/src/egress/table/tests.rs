@@ -8,7 +8,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// `first` to `last` are blocked under `name`; what lies before and after is not, by this row.
+/// This row blocks `first` to `last` under `name`, and not the addresses before and after.
 fn row(ranges: &'static [Range], name: &str, first: &str, last: &str) {
     let row = ranges.iter().find(|row| row.rule == name).expect(name);
     assert_eq!(row.net.network(), address(first), "{name}");

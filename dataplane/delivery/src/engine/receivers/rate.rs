@@ -36,7 +36,7 @@ impl Rate {
     }
 
     /// It did not happen after all.
-    pub(super) fn give_back(&mut self, per_second: Option<u32>) {
+    pub(super) fn refund(&mut self, per_second: Option<u32>) {
         if let Some(per_second) = per_second {
             self.even = self.even.saturating_sub(interval(per_second));
         }
@@ -85,7 +85,7 @@ mod tests {
         let (mut rate, now) = (Rate::default(), Millis(1000));
         rate.take(Some(1), now);
         assert_eq!(rate.free_at(Some(1)), Millis(2000));
-        rate.give_back(Some(1));
+        rate.refund(Some(1));
         assert_eq!(rate.free_at(Some(1)), Millis(1000));
     }
 }

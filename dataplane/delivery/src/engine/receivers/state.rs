@@ -18,7 +18,7 @@ pub(super) struct ReceiverState {
     pub(super) next: Option<Millis>,
     /// When its earliest replayed delivery is due.
     pub(super) replayed: Option<Millis>,
-    /// Attempts under way.
+    /// Attempts in progress.
     pub(super) in_flight: usize,
     /// Those of them that are of replayed deliveries.
     pub(super) replaying: usize,
@@ -87,10 +87,10 @@ impl ReceiverState {
     }
 
     /// An attempt is over, or never began.
-    pub(super) fn give_back(&mut self, begun: Option<Rank>, limits: &PerReceiver) {
+    pub(super) fn release(&mut self, begun: Option<Rank>, limits: &PerReceiver) {
         self.in_flight -= 1;
         match begun {
-            None => self.rate.give_back(limits.rate),
+            None => self.rate.refund(limits.rate),
             Some(Rank::Live) => {}
             Some(Rank::Replayed) => self.replaying -= 1,
         }

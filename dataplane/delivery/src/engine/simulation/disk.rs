@@ -1,6 +1,6 @@
 //! A store that may stall, refuse, or commit and report a failure, over what is committed in the world.
 //!
-//! Each process opens one. A commit goes on when whoever asked for it hangs up, as in a store with a writer of
+//! Each process opens one. A commit continues when its caller hangs up, as in a store with a writer of
 //! its own. Invariant: what is refused changes nothing, and what the process's death cut is committed as a whole
 //! or not at all. This is the one file of the simulation that knows the store's trait.
 

@@ -28,11 +28,11 @@ pub(super) enum Event {
     Started(Millis),
     /// It was killed.
     Died,
-    /// It was told to end.
+    /// It was asked to end.
     Terminated {
         grace: Duration,
     },
-    /// It ended as it was told.
+    /// It ended on request.
     Drained,
     /// What its metrics say at its end.
     Counted(Tally),
@@ -59,7 +59,7 @@ pub(super) enum Event {
         call: Number,
         steps: Vec<Step>,
     },
-    /// An execution began: a call reached a server, or a server was asked to go on with one.
+    /// An execution began: a call reached a server, or a server was asked to resume one.
     Executing {
         call: Number,
         resumed: bool,
@@ -68,7 +68,7 @@ pub(super) enum Event {
     NotSent {
         call: Number,
     },
-    /// An execution told its server that it is cancelled.
+    /// An execution notified its server that it is cancelled.
     CancelTold {
         call: Number,
     },

@@ -1,7 +1,7 @@
 //! What the simulation found, as the shortest plans that show it.
 //!
 //! Invariant: none of them fails any more once it is mended; until then it is named in `UNMENDED` and has to fail,
-//! so that nobody forgets to take it out.
+//! so that it is not forgotten there.
 
 use std::time::Duration;
 

@@ -32,17 +32,17 @@ pub(super) enum Condition {
     StaleOutcome,
     /// A job has one execution, and one attempt, at a time.
     Overlap,
-    /// What clients are told about an acceptance or a cancellation is so.
+    /// What clients are told about an acceptance or a cancellation is true.
     FalseAnswer,
     /// Every job is delivered, dead or stopped in the end, without another process.
     Stuck,
-    /// The server of a job that was cancelled is told.
+    /// The server of a cancelled job is notified.
     NotTold,
     /// Every request gets an answer.
     Unanswered,
     /// Nothing is sent while no signing key can be read.
     Unsigned,
-    /// A process that is told to end does so in time.
+    /// A process that is asked to end does so in time.
     Late,
     /// The store's counts equal a recount.
     Counts,
@@ -81,7 +81,7 @@ pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     findings
 }
 
-/// Whether people were told the truth, if they were told anything.
+/// Whether what callers were told is true.
 fn answers(plan: &Plan, moments: &[Moment], ledger: &mut Ledger) {
     let mut asked = BTreeMap::new();
     for moment in moments {
@@ -151,7 +151,7 @@ fn cancels(plan: &Plan, call: Number) -> usize {
     asks.count()
 }
 
-/// Whether each process that was told to end did so before it is killed.
+/// Whether each process that was asked to end did so before it was killed.
 fn late(moments: &[Moment]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut deadline = None;

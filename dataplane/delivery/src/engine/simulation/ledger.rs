@@ -14,7 +14,7 @@ use super::plan::{Number, Plan};
 use crate::state::{End, Exec, Push};
 use crate::verdict::Verdict;
 
-/// A server may be told of a cancellation so much later, since a round of recovery may have to find it.
+/// How much later a server may be notified of a cancellation, since a round of the reconciler may have to find it.
 const CANCEL_BY: Duration = Duration::from_mins(3);
 
 /// One job.
@@ -27,12 +27,12 @@ pub(super) struct Entry {
     pub(super) push: Option<Push>,
     /// Times that it reached its server.
     runs: u32,
-    /// Executions under way in this process.
+    /// Executions in progress in this process.
     executing: u32,
     cancelled_at: Option<Duration>,
     /// The claim that it is in.
     claim: Option<Claim>,
-    /// Attempts under way in this process.
+    /// Attempts in progress in this process.
     posting: Vec<Claim>,
     /// How attempts of this process ended whose outcome is not committed.
     replied: Vec<(Claim, Verdict)>,
@@ -196,7 +196,7 @@ impl Ledger {
 }
 
 impl Entry {
-    /// What was under way ended with its process.
+    /// What was in progress ended with its process.
     fn lose_process(&mut self) {
         self.executing = 0;
         self.posting.clear();

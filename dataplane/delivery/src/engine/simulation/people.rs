@@ -1,6 +1,6 @@
 //! Clients and administrators: what they ask the engine, and how long they wait for the answer.
 //!
-//! `process` starts one task per request. When somebody hangs up, the request's future is dropped at the await
+//! `process` starts one task per request. When a caller hangs up, the request's future is dropped at the await
 //! where it is, as a server drops a handler whose peer closed. Invariant: every request is answered, or hung up,
 //! or ends with its process.
 

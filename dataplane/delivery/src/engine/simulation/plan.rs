@@ -106,12 +106,12 @@ pub(super) struct NewCall {
     pub(super) patience: Patience,
 }
 
-/// How long somebody waits for an answer before they hang up.
+/// How long a caller waits for a response before it hangs up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
     /// As long as it takes.
     Endless,
-    /// For so many polls of the request: it ends at that await.
+    /// For this many polls of the request: it ends at that await.
     Polls(u32),
     /// For so long.
     Lasts(Duration),
@@ -155,7 +155,7 @@ pub(super) enum OnServer {
     Loses {
         after: Duration,
     },
-    /// Gives a resume token, and goes on whatever becomes of the connection.
+    /// Gives a resume token, and continues if the connection breaks.
     GivesToken {
         after: Duration,
         at_once: bool,
@@ -261,7 +261,7 @@ impl Item {
         }
     }
 
-    /// The same with somebody who waits for their answer.
+    /// The same with a caller that waits for the response.
     pub(super) fn patient(&self) -> Self {
         let mut patient = self.clone();
         match &mut patient {

@@ -24,7 +24,7 @@ use crate::clock::{self, Clock, Millis};
 use crate::engine::{Engine, Parts};
 use crate::store::roles::*;
 
-/// How long nobody is there after a death that the store brought.
+/// How long no process runs after the store ended one.
 const AWAY: Duration = Duration::from_secs(1);
 
 /// What is still to happen.
@@ -83,7 +83,7 @@ fn start(world: &Arc<World>, skew: i64, process: u64, registry: &Registry) -> Pe
         sender: Arc::new(Receivers(Arc::clone(world))),
         policy: world.policy.subscribe(),
         clock: clock.clone(),
-        chance: chance(world, process),
+        rng: rng(world, process),
     };
     let engine = Engine::start(parts, registry).expect("a registry of its own");
     Person {
@@ -105,7 +105,7 @@ fn first(world: &World, skew: i64) -> Millis {
 }
 
 /// Jitter from the seed.
-fn chance(world: &World, process: u64) -> crate::engine::Chance {
+fn rng(world: &World, process: u64) -> crate::engine::Rng {
     let (seed, drawn) = (world.plan.seed, std::sync::atomic::AtomicU64::new(0));
     Arc::new(move || {
         let nth = drawn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -161,7 +161,7 @@ fn drain(person: &Person, grace: Duration, away: Duration) -> oneshot::Receiver<
     drained
 }
 
-/// Returns when the process ended as it was told; never, as long as it was not.
+/// Returns when the process has ended on request; never without a request.
 async fn drained(draining: &mut Option<oneshot::Receiver<Duration>>) -> Duration {
     match draining {
         Some(drained) => drained.await.expect("nothing kills it but the process's end"),

@@ -19,7 +19,7 @@ use crate::verdict::{self, Verdict};
 /// See the module.
 pub(super) struct Receivers(pub(super) Arc<World>);
 
-/// One attempt under way.
+/// One attempt in progress.
 struct Exchange<'a> {
     world: &'a World,
     call: Number,

@@ -1,6 +1,6 @@
 //! Whether a world came to rest after its faults, or has a job that nothing happens to any more.
 //!
-//! Invariant: looks at what is committed and at what servers and receivers have under way, never at the engine.
+//! Invariant: reads what is committed and what servers and receivers have in progress, never the engine.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// A job that nobody holds, and that nothing happened to for so long after its turn, is stuck. A breaker leaves
 /// its receiver alone for five minutes at most.
 const STILL: Duration = Duration::from_mins(7);
-/// A world that is not at rest so long after its faults never will be.
+/// A world that is not at rest this long after its faults never will be.
 const LONGEST: Duration = Duration::from_hours(2);
 
 /// Returns when all jobs are settled, or one is stuck.

@@ -19,7 +19,7 @@ use crate::state::End;
 /// See the module.
 pub(super) struct Servers(pub(super) Arc<World>);
 
-/// One execution under way; when nobody waits for it any more, that is written down.
+/// One execution in progress; when nobody waits for it any more, that is written down.
 struct Execution<'a> {
     world: &'a World,
     call: Number,

@@ -1,4 +1,4 @@
-//! A world's events in words, for whoever has to find out why it failed.
+//! A world's events in words, to find out why it failed.
 //!
 //! Invariant: one line per event, in order, with the time since the start of the world.
 

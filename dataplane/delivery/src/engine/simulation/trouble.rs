@@ -39,7 +39,7 @@ pub(super) enum Trouble {
     Keys,
     /// Processes are killed.
     Deaths,
-    /// Processes are told to end.
+    /// Processes are asked to end.
     Drains,
     /// The wall clock jumps.
     Jumps,

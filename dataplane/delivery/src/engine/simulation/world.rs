@@ -74,7 +74,7 @@ pub(super) struct Known {
     pub(super) runs: u32,
     /// The server runs it whatever becomes of the connection: until when.
     pub(super) task: Option<Duration>,
-    /// Executions and attempts that are under way.
+    /// Executions and attempts that are in progress.
     pub(super) held: u32,
     /// When something happened to it last.
     pub(super) moved: Duration,
@@ -140,7 +140,7 @@ impl World {
         id
     }
 
-    // What the plan says. The counts go on in calm worlds, too.
+    // What the plan says. Calm worlds count, too.
 
     pub(super) fn contact(&self, call: Number) -> Option<OnServer> {
         let nth = self.change(call, |known| next(&mut known.contacts));

@@ -1,4 +1,4 @@
-//! How an engine comes to rest, and that the next one goes on from there.
+//! How an engine stops, and that the next one continues from there.
 
 use std::time::Duration;
 

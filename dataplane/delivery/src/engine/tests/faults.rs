@@ -53,7 +53,7 @@ async fn against(script: impl IntoIterator<Item = Answer>) -> (&'static str, usi
     (fate(&job).1, receiver.unseen())
 }
 
-/// The fate and the number of attempts when whoever is slow has little time. On a busy machine that may
+/// The fate and the number of attempts when there is little time. On a busy machine that may
 /// be the receiver's own task, so what it saw is not counted.
 async fn in_a_hurry(script: impl IntoIterator<Item = Answer>) -> (&'static str, u32) {
     let world = World::with(|policy| policy.attempt_timeout = Duration::from_millis(200));

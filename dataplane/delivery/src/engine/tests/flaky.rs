@@ -24,7 +24,7 @@ use crate::store::{
     SessionRows, Space, Store, Sweep, Upkeep,
 };
 
-/// One in so many commits happens and is reported as failed.
+/// One in this many commits happens and is reported as failed.
 const LIES: usize = 3;
 
 /// See the module.
@@ -101,7 +101,7 @@ impl Flaky {
         Ok(&self.inner)
     }
 
-    /// The answer to a commit that happened, which now and then says that nobody knows.
+    /// The reply to a commit that happened, which is sometimes reported as unknown.
     fn report<T>(&self, committed: T) -> Result<T, Error> {
         let commits = self.commits.fetch_add(1, Ordering::Relaxed);
         if commits % LIES == LIES - 1 {
@@ -266,7 +266,7 @@ impl SessionRows for Flaky {
 
 #[async_trait]
 impl Store for Flaky {
-    /// The next engine goes on with it.
+    /// The next engine continues with it.
     async fn close(&self) -> Result<(), Error> {
         Ok(())
     }

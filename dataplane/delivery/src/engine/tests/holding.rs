@@ -1,4 +1,4 @@
-//! Whoever leaves, dies or comes late: no job is held by nobody, and no step is made by somebody who holds it no
+//! Callers that leave, tasks that die or are late: no job is left without a holder, and no step is made by one that holds it no
 //! more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::sender::{Attempt, Post, Sender};
 use crate::state::{Category, End};
 use crate::store::roles::*;
 
-/// What was left alone must go on within this time, without a restart.
+/// What was left behind must continue within this time, without a restart.
 const SOON: Duration = Duration::from_mins(1);
 
 fn finished() -> Change {

@@ -88,7 +88,7 @@ impl Receivers {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Most attempts that were under way at once towards `url`.
+    /// Most attempts that were in progress at once towards `url`.
     pub(super) fn peak(&self, url: &str) -> usize {
         self.busy.lock().unwrap().get(url).map_or(0, |(_, peak)| *peak)
     }

@@ -111,7 +111,7 @@ async fn nothing_expires_before_an_attempt_since_the_start() {
     let id = world
         .left_behind(world.job("echo"), vec![Change::Start, finished()])
         .await;
-    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    tokio::time::sleep(Duration::from_hours(10)).await; // no process ran
     let _engine = world.start();
     assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
 }
@@ -136,7 +136,7 @@ async fn what_is_too_old_has_one_attempt_since_the_start() {
     let id = world
         .left_behind(world.job("echo"), vec![Change::Start, finished()])
         .await;
-    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    tokio::time::sleep(Duration::from_hours(10)).await; // no process ran
     let _engine = world.start();
     assert_eq!(fate(&world.settled(id).await), ("result", "expired"));
     assert_eq!(world.receivers.seen().len(), 1);
@@ -148,7 +148,7 @@ async fn nothing_expires_because_of_our_own_faults_right_after_the_start() {
     let id = world
         .left_behind(world.job("echo"), vec![Change::Start, finished()])
         .await;
-    tokio::time::sleep(Duration::from_hours(10)).await; // nobody was there
+    tokio::time::sleep(Duration::from_hours(10)).await; // no process ran
     let no_network_yet = Reply::none(Verdict::Requeue(Fault::Resolver));
     world
         .receivers

@@ -102,7 +102,7 @@ async fn the_time_that_nobody_was_there_counts_but_an_end_is_still_looked_for() 
     let [ended, runs_on] = jobs;
     let ended = world.left_behind(ended, vec![Change::Start, token()]).await;
     let runs_on = world.left_behind(runs_on, vec![Change::Start, token()]).await;
-    tokio::time::sleep(Duration::from_hours(1)).await; // nobody was there
+    tokio::time::sleep(Duration::from_hours(1)).await; // no process ran
     let _engine = world.start();
     assert_eq!(fate(&world.settled(ended).await), ("result", "delivered"));
     assert_eq!(fate(&world.settled(runs_on).await), ("timeout", "delivered"));

@@ -22,7 +22,7 @@ pub(super) struct Servers {
     pub(super) executed: Mutex<Vec<JobId>>,
     /// The tokens with which jobs were resumed.
     pub(super) resumed: Mutex<Vec<Bytes>>,
-    /// Jobs whose execution was told to stop.
+    /// Jobs whose execution was asked to stop.
     pub(super) aborted: Mutex<Vec<JobId>>,
 }
 

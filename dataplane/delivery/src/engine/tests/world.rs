@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    /// Starts the engine; chance always falls in the middle, so that jitter is nil.
+    /// Starts the engine; the rng always returns the middle, so that jitter is nil.
     pub(super) fn start(&self) -> Engine {
         let sender: Arc<dyn sender::Sender> = Arc::clone(&self.receivers) as _;
         self.start_with(sender)
@@ -86,7 +86,7 @@ impl World {
             sender,
             policy: self.policy.subscribe(),
             clock: self.clock.clone(),
-            chance: Arc::new(|| 0.5),
+            rng: Arc::new(|| 0.5),
         };
         Engine::start(parts, &self.registry).unwrap()
     }
@@ -94,11 +94,11 @@ impl World {
     /// A call of `tool` on server `s`, to be delivered to `http://r/`, with three retries from 1 s.
     pub(super) fn job(&self, tool: &str) -> NewJob {
         let number = self.made.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let (mut chance, mut key) = ([0; 10], [0; 32]);
-        chance[6..].copy_from_slice(&number);
+        let (mut random, mut key) = ([0; 10], [0; 32]);
+        random[6..].copy_from_slice(&number);
         key[..4].copy_from_slice(&number);
         NewJob {
-            id: JobId::new(self.clock.now(), chance),
+            id: JobId::new(self.clock.now(), random),
             at: self.clock.now(),
             call: Call {
                 server: "s".to_owned(),

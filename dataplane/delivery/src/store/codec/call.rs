@@ -1,7 +1,7 @@
 //! The snapshot of a call, written once at acceptance and read by every execution and attempt.
 //!
-//! Invariant: every field is written, in the order of the type, and what a later version added comes
-//! last and only where it is there.
+//! Invariant: every field is written, in the order of the type; what a later version added comes last, and only if it
+//! is present.
 
 use super::{Reader, Writer, code};
 use crate::egress::NamedBy;
@@ -9,10 +9,10 @@ use crate::job::{Call, OnInterruption, Retry, Target, Trace};
 use crate::signature::SigningKey;
 use crate::store::Error;
 
-/// A value's place here is its code in the file: only ever append.
+/// A value's index is its code in the file: only append.
 const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption::Retry];
 
-/// A value's place here is its code in the file: only ever append.
+/// A value's index is its code in the file: only append.
 const NAMED_BY: [NamedBy; 3] = [NamedBy::Session, NamedBy::Default, NamedBy::Call];
 
 pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {

@@ -10,7 +10,7 @@ use crate::history::{Entry, Outcome};
 use crate::state::Fault;
 use crate::store::Error;
 
-/// An outcome's place here is its code in the file: only ever append.
+/// An outcome's index is its code in the file: only append.
 const OUTCOMES: [Outcome; 4] = [
     Outcome::Delivered,
     Outcome::Retry,
@@ -18,7 +18,7 @@ const OUTCOMES: [Outcome; 4] = [
     Outcome::Interrupted,
 ];
 
-/// A fault's place here is its code in the file: only ever append.
+/// A fault's index is its code in the file: only append.
 const FAULTS: [Fault; 3] = [Fault::Resolver, Fault::Descriptors, Fault::Client];
 
 pub(in crate::store) fn encode_entry(entry: &Entry) -> Vec<u8> {

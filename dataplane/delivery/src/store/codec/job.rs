@@ -1,6 +1,6 @@
 //! The header of a job, which every step rewrites.
 //!
-//! Invariant: under 400 bytes, whatever the job is.
+//! Invariant: under 400 bytes for every job.
 
 use super::{Reader, Writer, code};
 use crate::id::JobId;
@@ -8,7 +8,7 @@ use crate::job::{Job, Owner};
 use crate::state::{Category, End, Exec, Push, State};
 use crate::store::Error;
 
-/// An ending's place here is its code in the file: only ever append.
+/// An ending's index is its code in the file: only append.
 pub(super) const ENDS: [End; 6] = [
     End::Result,
     End::Error,
@@ -18,7 +18,7 @@ pub(super) const ENDS: [End; 6] = [
     End::TooLarge,
 ];
 
-/// A category's place here is its code in the file: only ever append.
+/// A category's index is its code in the file: only append.
 pub(super) const CATEGORIES: [Category; 10] = [
     Category::ConnectionRefused,
     Category::ConnectionReset,
@@ -32,7 +32,7 @@ pub(super) const CATEGORIES: [Category; 10] = [
     Category::Expired,
 ];
 
-/// What few jobs have comes last, each behind a number of its own.
+/// What few jobs have comes last, each after a number of its own.
 const REPLAYED: u8 = 1;
 const NAME: u8 = 2;
 const OWNER: u8 = 3;

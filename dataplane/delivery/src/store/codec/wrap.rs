@@ -1,42 +1,42 @@
-//! What surrounds a value that is sealed or lies in a file beside the store: layout 2.
+//! The wrapping of a value that is encrypted or kept in a file beside the store: layout 2.
 //!
 //! Stores that keep bytes call this around the values of calls, arguments, results and
-//! sessions. Invariant: a plain value is written as it always was (layout 1), and what layout 2
-//! surrounds is a whole value of layout 1, header and all.
+//! sessions. Invariant: a plain value has layout 1, and what layout 2 wraps is a complete value of layout 1, header
+//! included.
 
 use super::{PLAIN, Reader, VERSION};
 use crate::store::Error;
 
 /// The layout of a value that is wrapped.
 const WRAPPED: u8 = 2;
-/// What is sealed follows.
+/// An encrypted value follows.
 const HERE: u8 = 0;
-/// Which file has the value follows.
+/// The file of the value follows.
 const FILE: u8 = 1;
-/// There was a value, and its room was given back.
+/// There was a value, and it was deleted early.
 const GONE: u8 = 2;
 
-/// A value as it stands in a row or in a file.
+/// A value as it is stored in a row or in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::store) enum Wrapped<'a> {
-    /// A whole value of layout 1.
+    /// A complete value of layout 1.
     Plain(&'a [u8]),
-    /// Such a value, sealed with this key.
+    /// Such a value, encrypted with this key.
     Sealed(u32, &'a [u8]),
     /// A value in a file.
     Filed(Filed),
-    /// A value that was given back to make room.
+    /// A value that was deleted early.
     Gone,
 }
 
-/// Where in the files a value is.
+/// The file of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Filed {
-    /// What it is sealed with there; 0 is plain.
+    /// The key it is encrypted with; 0 is plain.
     pub(in crate::store) key: u32,
     /// How long the file is.
     pub(in crate::store) len: u64,
-    /// Tells the file from others of the same job and field.
+    /// Distinguishes the file from others of the same job and field.
     pub(in crate::store) tag: u64,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Wrapped<'a> {
         }
     }
 
-    /// The key that it is sealed with; 0 is plain.
+    /// The key that it is encrypted with; 0 is plain.
     pub(in crate::store) fn key(&self) -> u32 {
         match self {
             Self::Plain(_) | Self::Gone => PLAIN,
@@ -81,15 +81,15 @@ impl<'a> Wrapped<'a> {
     }
 }
 
-/// The value that has `sealed` in it.
+/// The stored value of `sealed`.
 pub(in crate::store) fn encode_sealed(key: u32, sealed: &[u8]) -> Vec<u8> {
     [&[WRAPPED], &key.to_be_bytes()[..], &[HERE], sealed].concat()
 }
 
-/// The value that stands for one which was given back.
+/// The stored value in place of one that was deleted early.
 pub(in crate::store) const GIVEN_BACK: [u8; 6] = [WRAPPED, 0, 0, 0, 0, GONE];
 
-/// The value that names a file.
+/// The stored value that names a file.
 pub(in crate::store) fn encode_filed(filed: Filed) -> Vec<u8> {
     let Filed { key, len, tag } = filed;
     let [len, tag] = [len, tag].map(u64::to_be_bytes);

@@ -1,4 +1,4 @@
-//! Whose step it is: what a stale owner, an earlier claim and an old version may still do, which is nothing.
+//! The fence: a stale owner, an earlier claim and an old version change nothing.
 
 use std::sync::Arc;
 

@@ -66,7 +66,7 @@ pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
     }
 }
 
-/// All that a store tells.
+/// Everything that a store returns.
 #[derive(Debug, PartialEq)]
 pub(in crate::store) struct Observation {
     jobs: Vec<Option<Job>>,

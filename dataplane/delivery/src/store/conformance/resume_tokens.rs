@@ -1,4 +1,4 @@
-//! What is noted of a job while it runs: resume tokens, names, and who resumed it.
+//! What is stored of a job while it runs: resume tokens, names, and the process that resumed it.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(in crate::store) async fn finds_a_job_by_its_names_until_it_is_gone(store: A
     );
     apply(&*store, first, [name(101)], 5).await;
     apply(&*store, first, [Change::Start, name(102)], 5).await;
-    // A name, or a dedupe key, that is somebody's stays theirs.
+    // A name or a dedupe key of another job stays with that job.
     apply(&*store, other, [name(101), name(1)], 5).await;
     for (number, job) in [(1, first), (101, first), (102, first), (2, other)] {
         assert_eq!(store.find([number; 32]).await.unwrap(), Some(job), "{number}");

@@ -1,4 +1,4 @@
-//! Room: what is refused for want of it, what goes on, and what is given back.
+//! Space: what is refused for lack of it, what continues, and what is deleted early.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn end(size: usize) -> Change {
     }
 }
 
-/// Accepts large jobs until there is no room; the last one is refused.
+/// Accepts large jobs until there is no space; the last one is refused.
 async fn fill(store: &dyn Store) -> (Vec<JobId>, NewJob) {
     let mut accepted = Vec::new();
     for number in 1.. {

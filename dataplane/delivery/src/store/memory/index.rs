@@ -1,6 +1,6 @@
-//! The rows that [`Job::rows`] names, as ordered sets, and the questions they answer.
+//! The rows that [`Job::rows`] names, as ordered sets, and the queries over them.
 //!
-//! Invariant: holds exactly the rows of the jobs put in and not taken out again.
+//! Part of [`super::Memory`]. Invariant: holds exactly the rows of the jobs that were added and not removed.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};

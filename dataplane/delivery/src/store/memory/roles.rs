@@ -1,6 +1,6 @@
-//! The store's methods, each a question to the state behind the lock.
+//! The store's methods, each one access to the state behind the lock.
 //!
-//! Part of [`super::Memory`]. Invariant: nothing is awaited, so what one method does is seen as a whole.
+//! Part of [`super::Memory`]. Invariant: nothing is awaited, so each method is atomic.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
-//! How much the records weigh, and which of their bodies are reclaimed back.
+//! The size of the records, and which of their bodies are deleted early.
 //!
-//! Invariant: what is taken is the sum of all records' weights.
+//! Part of [`super::Memory`]. Invariant: the used space is the sum of all records' sizes.
 
 use bytes::Bytes;
 
@@ -9,11 +9,11 @@ use crate::state::Push;
 use crate::store::Space;
 use crate::store::space::reserved;
 
-/// What a job takes beside its payloads.
+/// The size of a job without its payloads.
 const RECORD: u64 = 1 << 10;
 
 impl Record {
-    /// About the bytes that it takes.
+    /// Its approximate size in bytes.
     pub(super) fn weight(&self) -> u64 {
         let payloads = [&self.params, &self.body, &self.token];
         RECORD + payloads.map(|payload| len(payload.as_ref())).iter().sum::<u64>()

@@ -1,6 +1,6 @@
-//! What people ask of the memory store: jobs by a filter, and a job's history.
+//! Searching the memory store for people: jobs by a filter, and a job's history.
 //!
-//! Invariant: the same walk as every other store's.
+//! Part of [`super::Memory`]. Invariant: the same walk as in every other store.
 
 use super::{Record, State};
 use crate::history::{Entry, KEPT};

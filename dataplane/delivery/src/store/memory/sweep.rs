@@ -1,6 +1,6 @@
-//! What goes from memory when it is over and old.
+//! Removing from memory what is over and old.
 //!
-//! Invariant: a job goes with every row that names it.
+//! Part of [`super::Memory`]. Invariant: a job is removed with every row that names it.
 
 use super::State;
 use crate::id::JobId;

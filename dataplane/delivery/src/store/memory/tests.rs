@@ -10,7 +10,7 @@ use crate::store::conformance::{Subject, suite};
 use crate::store::roles::*;
 
 impl Memory {
-    /// Panics where the index or the counts are not what the jobs say.
+    /// Panics if the index or the counts differ from the jobs.
     fn check(&self) {
         let state = self.lock();
         let (mut index, mut counts) = (Index::default(), Counts::default());

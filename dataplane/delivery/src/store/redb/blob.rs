@@ -1,8 +1,8 @@
 //! Large bodies as files beside the database.
 //!
-//! The vault writes and reads them, the writer removes them. Invariant: a file is written and on
-//! the disk, its name included, before the commit that names it; it is removed after the commit
-//! that drops it; and a name is never used twice, so no file is ever written over.
+//! The vault writes and reads them, the writer removes them. Invariant: a file is on the disk, its
+//! name included, before the commit that names it; it is removed after the commit that drops it;
+//! and a name is never used twice, so no file is ever overwritten.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -19,11 +19,11 @@ use crate::store::seal::Field;
 pub(super) const FOLDER: &str = "blobs";
 /// A place for large bodies.
 pub(super) trait Blobs: Send + Sync {
-    /// Writes a file that is not there yet; it survives a power cut once this returned.
+    /// Writes a new file; it survives a power cut once this returned.
     fn write(&self, name: Name, bytes: &[u8]) -> io::Result<()>;
     /// The file's bytes.
     fn read(&self, name: Name) -> io::Result<Vec<u8>>;
-    /// Takes the file away. A power cut may bring it back.
+    /// Removes the file. A power cut may bring it back.
     fn remove(&self, name: Name) -> io::Result<()>;
     /// Every file that has such a name.
     fn list(&self) -> io::Result<Vec<Name>>;
@@ -44,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The text is no such name.
+/// The text is not such a name.
 #[derive(Debug)]
 pub(super) struct NoName;
 
@@ -63,7 +63,7 @@ impl FromStr for Name {
             field: field.ok_or(NoName)?,
             tag: u64::from_str_radix(tag, 16).map_err(|_| NoName)?,
         };
-        // Only the one spelling is ours.
+        // Only one spelling is valid.
         if name.to_string() == text {
             Ok(name)
         } else {
@@ -72,7 +72,7 @@ impl FromStr for Name {
     }
 }
 
-/// A written file that no commit names yet. Dropping it takes the file away.
+/// A written file that no commit names yet. Dropping it removes the file.
 pub(super) struct Draft {
     blobs: Arc<dyn Blobs>,
     name: Option<Name>,
@@ -81,7 +81,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Writes the file.
     pub(super) fn write(blobs: Arc<dyn Blobs>, name: Name, bytes: &[u8]) -> io::Result<Self> {
-        // Made first, so that a write that was cut short leaves nothing.
+        // Created first, so that a failed write leaves nothing.
         let draft = Self {
             blobs,
             name: Some(name),
@@ -90,7 +90,7 @@ impl Draft {
         Ok(draft)
     }
 
-    /// The file stays from here on: a commit is about to name it.
+    /// Keeps the file: a commit is about to name it.
     pub(super) fn keep(mut self) -> Option<Name> {
         self.name.take()
     }
@@ -116,7 +116,7 @@ impl fmt::Debug for Draft {
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// The directory `blobs` in `dir`, which is made where it is not there.
+    /// The directory `blobs` in `dir`, created if missing.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let folder = dir.join(FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -133,7 +133,7 @@ impl Folder {
         }
     }
 
-    /// The same, where it is only read from.
+    /// The same, only for reading.
     pub(super) fn at(dir: &Path) -> Self {
         Self(dir.join(FOLDER))
     }
@@ -167,7 +167,7 @@ impl Blobs for Folder {
     fn list(&self) -> io::Result<Vec<Name>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0)? {
-            // What has no such name is not ours to touch.
+            // A file with another name is not ours.
             names.extend(
                 entry?
                     .file_name()

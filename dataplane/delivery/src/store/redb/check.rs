@@ -1,9 +1,9 @@
-//! Whether the file agrees with itself: every row and count is recomputed from the jobs'
-//! headers and compared with what is there.
+//! Whether the file is consistent: every row and count is recomputed from the jobs' headers and
+//! compared with the tables.
 //!
-//! For tests and for an operator who suspects the file. Invariant: reads everything in one
-//! transaction, keeps nothing but a number per client: each expected row is looked up, and the number of
-//! expected rows must be the table's length, so no row is there beyond them.
+//! `store check` and tests call it. Invariant: reads everything in one transaction and keeps only a number
+//! per client: each expected row is looked up, and the number of expected rows must be the table's length, so
+//! there is no other row.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, codec};
 
-/// More findings say nothing more.
+/// Where a check stops.
 const FINDINGS: usize = 100;
 
 /// How many rows each table should have.
@@ -55,7 +55,7 @@ pub(super) fn check(view: &View) -> Result<(), Error> {
     }
 }
 
-/// Compares everything, and goes on after what does not agree. At most [`FINDINGS`] are told.
+/// Compares everything, and continues after a finding. At most [`FINDINGS`] are reported.
 pub(super) fn findings(view: &View) -> Vec<String> {
     let (mut expected, mut found) = (Expected::default(), Vec::new());
     let mut note = |part: Result<(), Error>| match part {
@@ -164,7 +164,7 @@ fn sessions(view: &View, expected: &mut Expected) -> Result<(), Error> {
         let (sid, session) = row.map_err(Fault::from)?;
         expected.sessions += 1;
         let session = match view.1.open(Field::Session, *sid.value(), session.value()) {
-            Err(Error::Sealed { .. }) => continue, // when it expires is sealed with the rest
+            Err(Error::Sealed { .. }) => continue, // its expiry is encrypted, too
             session => codec::decode_session(&session?)?,
         };
         let key = keys::expiry(session.expires, *sid.value());
@@ -225,13 +225,13 @@ fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     })
 }
 
-/// Of a delivered job, what was given back counts as there.
+/// A result of a delivered job that was deleted early counts as present.
 fn has_body(view: &View, job: &Job) -> Result<bool, Error> {
     let gone = job.state.push == Push::Delivered && view.gave_back(job.id)?;
     Ok(gone || is_there(view.payload(Field::Body, job.id))?)
 }
 
-/// Whether a value is there, be it that its key is not.
+/// Whether a value is present, also if its key is missing.
 fn is_there<T>(value: Result<Option<T>, Error>) -> Result<bool, Error> {
     match value {
         Err(Error::Sealed { .. }) => Ok(true),

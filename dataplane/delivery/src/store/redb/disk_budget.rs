@@ -1,8 +1,8 @@
-//! How much the store may take: 80 % of its volume, looked at now and then; and whether the disk refused
-//! a write for want of room.
+//! The disk budget: the store may use 80 % of its volume, which is measured from time to time; and whether the disk was
+//! full at a write.
 //!
-//! The writer tends it before each group; everybody reads what it found last. Invariant: while the disk is
-//! full no new work is taken, and the ballast is made again before new work is.
+//! The writer refreshes it before each group; everything else reads the last measurement. Invariant: while the disk is
+//! full no new work is accepted, and the reserve file (the ballast) is created again before new work is.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,21 +13,21 @@ use super::format::Ledger;
 use super::volume::{Room, Volume};
 use crate::store::space::{Space, reserved};
 
-/// How much of its volume the store may take, in percent.
+/// The share of its volume that the store may use, in percent.
 const SHARE: u64 = 80;
-/// The ballast is at most this part of the volume.
+/// The reserve file is at most this part of the volume.
 const BALLAST_PART: u64 = 16;
-/// A smaller ballast is of no use.
+/// A smaller reserve file is of no use.
 const LEAST_BALLAST: u64 = 1 << 20;
-/// Free room that a disk needs to be full no longer, where there is no ballast to tell by; an eighth of a small one.
+/// Free space with which a disk counts as full no longer, if there is no reserve file; an eighth of a small disk.
 const LEAST_FREE: u64 = 16 << 20;
 
 /// See the module.
 pub(super) struct DiskBudget {
     volume: Arc<dyn Volume>,
-    /// What the volume is said to hold, where that is less than it does.
+    /// The configured size of the volume, if that is less than its real size.
     size: AtomicU64,
-    /// The largest ballast.
+    /// The largest reserve file.
     ballast: u64,
     look_every: Duration,
     found: Mutex<Found>,
@@ -36,14 +36,14 @@ pub(super) struct DiskBudget {
 #[derive(Debug, Default)]
 struct Found {
     at: Option<Instant>,
-    /// Bytes that the store could take if nothing else took any.
+    /// Bytes that the store could use if nothing else used any.
     volume: u64,
-    /// Bytes of the ballast; 0 is none.
+    /// Bytes of the reserve file; 0 is none.
     ballast: u64,
-    /// What was given up for those who had begun: new work may not take it.
+    /// The space of the deleted reserve file, which is for work in progress: new work may not use it.
     given_up: u64,
     is_full: bool,
-    /// That there is no ballast was said.
+    /// Whether the lack of a reserve file was logged.
     said: bool,
 }
 
@@ -62,8 +62,8 @@ impl DiskBudget {
         self.size.store(bytes, Ordering::Relaxed);
     }
 
-    /// Looks at the volume, if the last look is old, and makes the ballast where there is room for it.
-    pub(super) fn tend(&self, ledger: &Ledger) {
+    /// Measures the volume, if the last measurement is old, and creates the reserve file if there is space for it.
+    pub(super) fn refresh(&self, ledger: &Ledger) {
         let mut found = self.found();
         if found.at.is_some_and(|at| at.elapsed() < self.look_every) {
             return;
@@ -74,14 +74,14 @@ impl DiskBudget {
         found.at = Some(Instant::now());
     }
 
-    /// The disk refused a write: gives the ballast up, so that what was begun can end.
+    /// The disk was full at a write: deletes the reserve file, so that work in progress can end.
     pub(super) fn is_refused(&self) {
         let mut found = self.found();
         if !found.is_full {
             tracing::error!("the store's volume is full: new calls are refused until there is space");
         }
         found.is_full = true;
-        found.at = Some(Instant::now()); // the next look is not at once
+        found.at = Some(Instant::now()); // not measured again at once
         if found.ballast > 0 {
             found.given_up = std::mem::take(&mut found.ballast);
             match self.volume.drop_ballast() {
@@ -91,12 +91,12 @@ impl DiskBudget {
         }
     }
 
-    /// The room as it was seen last, with `ledger`.
+    /// The space at the last measurement, with `ledger`.
     pub(super) fn space(&self, ledger: &Ledger) -> Space {
         let found = self.found();
         let volume = found.volume.min(self.size.load(Ordering::Relaxed));
         let (used, share) = (used(ledger), volume / 100 * SHARE);
-        // A full disk leaves nothing beyond what is taken, whatever the shares say.
+        // A full disk leaves nothing beyond what is used, whatever the budget is.
         let budget = if found.is_full { share.min(used) } else { share };
         Space {
             used,
@@ -129,7 +129,7 @@ impl DiskBudget {
         Ok(())
     }
 
-    /// How large the ballast should be on a volume of so many bytes.
+    /// How large the reserve file should be on a volume of this many bytes.
     fn wanted(&self, volume: u64) -> u64 {
         let part = volume.min(self.size.load(Ordering::Relaxed)) / BALLAST_PART;
         let ballast = part.min(self.ballast);
@@ -141,8 +141,8 @@ impl DiskBudget {
     }
 }
 
-/// Whether a disk that was full is so no longer: there is a ballast again, or much of the file is free pages
-/// that the store uses before it asks the disk for more.
+/// Whether a disk that was full is so no longer: there is a reserve file again, or much of the file is free pages, which
+/// the store uses before it asks the disk for more.
 fn has_room(found: &Found, wanted: u64, room: &Room, ledger: &Ledger) -> bool {
     let inside = room.file.saturating_sub(ledger.usage.pages);
     let enough_inside = inside >= room.file / 2 && inside >= LEAST_FREE.max(2 * wanted);
@@ -150,7 +150,7 @@ fn has_room(found: &Found, wanted: u64, room: &Room, ledger: &Ledger) -> bool {
     found.ballast > 0 || enough_inside || (wanted == 0 && enough_free)
 }
 
-/// What the rows and files take, and what is reserved.
+/// What the rows and files use, and what is reserved.
 pub(super) fn used(ledger: &Ledger) -> u64 {
     ledger.usage.pages + ledger.usage.files + reserved(&ledger.counts)
 }

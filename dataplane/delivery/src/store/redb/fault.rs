@@ -1,4 +1,4 @@
-//! What can go wrong inside a transaction, by how much it takes down with it.
+//! What can fail inside a transaction, by how much fails with it.
 //!
 //! Invariant: a row's fault fails its operation, redb's fault fails the group.
 
@@ -15,7 +15,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether it is for want of room on the disk.
+    /// Whether the disk is full.
     pub(super) fn is_about_room(&self) -> bool {
         match self {
             Self::Row(_) => false,
@@ -42,7 +42,7 @@ impl From<Fault> for Error {
             Fault::Row(error) => error,
             Fault::File(error) => match *error {
                 ::redb::Error::Corrupted(what) => Self::Corrupt(what),
-                // A table of ours is gone or is another: not a file that we wrote.
+                // A table of ours is missing or has another type: not a file that we wrote.
                 error @ (::redb::Error::TableDoesNotExist(_)
                 | ::redb::Error::TableTypeMismatch { .. }
                 | ::redb::Error::TypeDefinitionChanged { .. }

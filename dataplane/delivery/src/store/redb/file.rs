@@ -1,7 +1,7 @@
-//! Where the database lies: a directory with one data file and one lock file.
+//! The directory of the database: one data file and one lock file.
 //!
-//! Invariant: the data file appears under its name only when it is a whole store, and is
-//! never replaced or truncated afterwards; whoever opens it holds the lock.
+//! Invariant: the data file gets its name only when it is a complete store, and is never replaced
+//! or truncated afterwards; a process that opens it holds the lock.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -28,17 +28,17 @@ pub(super) const LOCK: &str = "jobs.lock";
 /// redb's own default is 1 GiB.
 const CACHE: usize = 128 << 20;
 
-/// Something that a database can be opened on, more than once, one at a time.
+/// Where a database can be opened, again and again, one at a time.
 pub(super) trait Media: Send {
     /// Opens what is there and reads its ledger.
     fn open(&self) -> Result<(Database, Ledger), Error>;
     /// Where the large bodies are.
     fn blobs(&self) -> Arc<dyn Blobs>;
-    /// What all of it lies on.
+    /// The volume of all of it.
     fn volume(&self) -> Arc<dyn Volume>;
 }
 
-/// A directory that this process alone uses.
+/// A directory that only this process uses.
 #[derive(Debug)]
 pub(super) struct Directory {
     file: PathBuf,
@@ -72,7 +72,7 @@ impl Directory {
 
 impl Media for Directory {
     fn open(&self) -> Result<(Database, Ledger), Error> {
-        // redb trusts a file that was shut down well, and may panic where somebody changed it.
+        // redb trusts a file that was closed cleanly, and may panic if something changed it.
         let opened = catch_unwind(AssertUnwindSafe(|| read(&self.file)));
         opened.unwrap_or_else(|_| Err(unreadable(&self.file, "reading it panicked")))
     }
@@ -95,7 +95,7 @@ fn read(file: &Path) -> Result<(Database, Ledger), Error> {
     Ok((db, ledger))
 }
 
-/// How every database is opened.
+/// The settings with which every database is opened.
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
@@ -118,7 +118,7 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Locks out every process that would write; `None` where none ever did.
+/// Locks out every process that would write; `None` if there is no lock file.
 pub(super) fn lock_shared(path: &Path) -> Result<Option<File>, Error> {
     let failed = |error| Error::Down(format!("{}: {error}", path.display()));
     let lock = match File::open(path) {
@@ -151,7 +151,7 @@ fn refuse_the_rest_of_a_store(dir: &Path, file: &Path) -> Result<(), Error> {
     )))
 }
 
-/// Creates the store under another name and moves it in place when it is whole and on the disk.
+/// Creates the store under another name and renames it when it is complete and on the disk.
 fn create(dir: &Path, file: &Path) -> Result<(), Error> {
     let unfinished = dir.join(UNFINISHED);
     let failed = |error| Error::Down(format!("{}: {error}", unfinished.display()));
@@ -168,7 +168,7 @@ fn create(dir: &Path, file: &Path) -> Result<(), Error> {
         .map_err(failed)
 }
 
-/// A file that nobody else on this machine may read: it holds arguments, results and secrets.
+/// A file with mode 0600: it contains arguments, results and secrets.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
@@ -189,7 +189,7 @@ fn refusal(file: &Path, error: DatabaseError) -> Error {
     }
 }
 
-/// The file was read, and is not what it should be.
+/// The file was read, and is not a valid store.
 fn is_about_content(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

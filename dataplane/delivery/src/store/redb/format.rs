@@ -1,4 +1,4 @@
-//! The file's format number, and the ledger that every commit keeps.
+//! The file's format number, and the ledger that every commit updates.
 //!
 //! Invariant: a file without a format number, or with one this version does not know, is
 //! refused and left as it is.
@@ -20,15 +20,15 @@ use crate::store::{Counts, Error};
 const FORMAT: u32 = 2;
 const FORMAT_ROW: &str = "format";
 const LEDGER_ROW: &str = "ledger";
-/// The route that values are sealed for; written once.
+/// The route for which values are encrypted; written once.
 const ROUTE_ROW: &str = "route";
 
-/// What is known about all jobs together.
+/// Totals over all jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
     pub(super) counts: Counts,
     pub(super) high_water: Millis,
-    /// The epoch of the process that has the store open, or had it last.
+    /// The epoch of the process that has the store open, or had it open last.
     pub(super) epoch: u64,
     pub(super) usage: Usage,
     pub(super) queues: QueueCounts,
@@ -98,7 +98,7 @@ pub(super) fn begin(db: &Database) -> Result<WriteTransaction, Fault> {
     Ok(txn)
 }
 
-/// Makes an empty store of an empty database.
+/// Creates an empty store in an empty database.
 pub(super) fn create(db: &Database) -> Result<(), Fault> {
     let txn = begin(db)?;
     txn.open_table(META)?
@@ -143,7 +143,7 @@ pub(super) fn ledger(txn: &ReadTransaction) -> Result<Ledger, Error> {
     Ledger::decode(row.value())
 }
 
-/// The route that the store's first life wrote down.
+/// The route that the store's first process recorded.
 pub(super) fn known_route(db: &Database) -> Result<Option<String>, Error> {
     let txn = db.begin_read().map_err(Fault::from)?;
     let meta = txn.open_table(META).map_err(Fault::from)?;
@@ -151,7 +151,7 @@ pub(super) fn known_route(db: &Database) -> Result<Option<String>, Error> {
     Ok(row.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
 }
 
-/// The route that values are sealed for: what the store's first life said, `mine` if this is it.
+/// The route for which values are encrypted: what the store's first process recorded, `mine` if this is the first.
 pub(super) fn route(db: &Database, mine: &str) -> Result<String, Error> {
     if let Some(route) = known_route(db)? {
         return Ok(route);

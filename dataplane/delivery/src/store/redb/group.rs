@@ -30,7 +30,7 @@ use crate::job::{Applied, Change, Job, Key, Owner, Rows};
 use crate::store::seal::Field;
 use crate::store::{Error, HEARTBEAT, Space, Sweep, codec};
 
-/// The tables of a write transaction, and what was done to them so far.
+/// The tables of a write transaction, and what was changed so far.
 pub(super) struct Group<'txn> {
     txn: &'txn WriteTransaction,
     vault: &'txn Vault,
@@ -51,21 +51,21 @@ pub(super) struct Group<'txn> {
     dedupe: Table<'txn, &'static [u8; 32], Value>,
     session: Table<'txn, Id, Value>,
     session_expire: Table<'txn, &'static Timed, ()>,
-    /// The room when the group began.
+    /// The space when the group began.
     space: Space,
-    /// Before this row of `expire`, all delivered results were given back.
+    /// Before this row of `expire`, all delivered results were reclaimed.
     reclaimed: Timed,
     done: Done,
 }
 
-/// What a group amounts to.
+/// The result of a group.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) info: CommitInfo,
     pub(super) ledger: Ledger,
     /// Files that rows of this group name.
     pub(super) written: Vec<Name>,
-    /// Files that no row names any more.
+    /// Files that rows no longer name.
     pub(super) dropped: Vec<Name>,
 }
 
@@ -104,24 +104,24 @@ impl<'txn> Group<'txn> {
         })
     }
 
-    /// Writes the ledger and lets go of the tables; what is left is to commit.
+    /// Writes the ledger and closes the tables; the commit follows.
     pub(super) fn finish(self) -> Result<Done, Fault> {
         let Self { txn, done, .. } = self;
         done.ledger.write(txn)?;
         Ok(done)
     }
 
-    /// Where the next reclaiming goes on.
+    /// Where the next reclaiming continues.
     pub(super) fn reclaimed(&self) -> Timed {
         self.reclaimed
     }
 
-    /// Nothing was changed, so there is nothing to commit.
+    /// Whether nothing was changed, so that there is nothing to commit.
     pub(super) fn is_idle(&self) -> bool {
         self.done.info.total() == 0
     }
 
-    /// `body` is there exactly where a change finishes the call.
+    /// `body` is present exactly if a change finishes the call.
     pub(super) fn apply(&mut self, apply: Apply) -> Result<Applied, Fault> {
         let Apply {
             id,
@@ -208,7 +208,7 @@ impl<'txn> Group<'txn> {
         Ok(true)
     }
 
-    /// Takes every trace of a job away.
+    /// Removes all rows of a job.
     fn remove(&mut self, id: JobId) -> Result<(), Fault> {
         let job = self.job(id)?;
         let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))?;
@@ -229,7 +229,7 @@ impl<'txn> Group<'txn> {
         self.count(Some(&job), None, pending)
     }
 
-    /// Moves the index rows of a job.
+    /// Updates the index rows of a job.
     fn refile(&mut self, id: JobId, before: &Rows, after: &Rows) -> Result<(), Fault> {
         let queue = |rows: &Rows| {
             rows.queued
@@ -248,7 +248,7 @@ impl<'txn> Group<'txn> {
         swap(&mut self.expire, timed(before.settled), settled)
     }
 
-    /// The room as it is after what the group did so far.
+    /// The space after what the group did so far.
     fn space(&self) -> Space {
         Space {
             used: used(&self.done.ledger),
@@ -267,7 +267,7 @@ impl<'txn> Group<'txn> {
         self.done.ledger.high_water = self.done.ledger.high_water.max(now);
     }
 
-    /// Counts a job that moved, in the ledger and for its client, of which `pending` were so far.
+    /// Counts a changed job in the ledger and for its client, which had `pending` so far.
     fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
         self.done.ledger.counts.shift(state(before), state(after));
@@ -300,13 +300,13 @@ impl<'txn> Group<'txn> {
         Ok(())
     }
 
-    /// A row names the file now. Only what is known after the commit decides what becomes of it.
+    /// A row names the file now. Whether the commit succeeds decides whether it stays.
     fn adopt(&mut self, stowed: Stowed) {
         self.done.written.extend(stowed.draft.and_then(Draft::keep));
     }
 }
 
-/// What the changes amount to: the last one that is of a kind of its own.
+/// The kind of the changes: that of the last one that has its own.
 fn kind(changes: &[Change]) -> Kind {
     let mut kinds = changes.iter().rev().filter_map(|change| match change {
         Change::Start => Some(Kind::Start),
@@ -325,7 +325,7 @@ fn before(rows: &Table<'_, &'static Timed, ()>, time: Millis, limit: usize) -> R
     rows.map(|row| Ok(*row?.0.value())).collect()
 }
 
-/// Replaces an index row by another; either may be absent.
+/// Replaces an index row with another; either may be absent.
 fn swap<const N: usize>(
     rows: &mut Table<'_, &'static [u8; N], ()>,
     before: Option<[u8; N]>,
@@ -350,7 +350,7 @@ fn put(rows: &mut Table<'_, Id, Value>, key: &[u8; 16], value: &[u8], done: &mut
     Ok(())
 }
 
-/// Removes a value, if there is one, and counts that; its file is to follow it.
+/// Removes a value, if there is one, and counts that; its file is removed after the commit.
 fn take(rows: &mut Table<'_, Id, Value>, field: Field, key: &[u8; 16], done: &mut Done) -> Result<(), Fault> {
     if let Some(value) = rows.remove(key)? {
         done.ledger.usage.remove(value.value());

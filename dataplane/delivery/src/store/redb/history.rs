@@ -49,7 +49,7 @@ pub(super) fn add<'a>(
     Ok(())
 }
 
-/// Puts a row of an export in.
+/// Inserts a row of an export.
 pub(super) fn put_back(
     rows: &mut Rows<'_>,
     (id, number): (JobId, u32),
@@ -61,7 +61,7 @@ pub(super) fn put_back(
     Ok(())
 }
 
-/// Takes all rows of a job away.
+/// Removes all rows of a job.
 pub(super) fn clear(rows: &mut Rows<'_>, id: JobId, usage: &mut Usage) -> Result<(), Fault> {
     let range = rows.range::<&Numbered>(&key(id, 0)..=&key(id, u32::MAX))?;
     let keys: Result<Vec<Numbered>, Fault> = range.map(|row| Ok(*row?.0.value())).collect();
@@ -85,7 +85,7 @@ fn remove(rows: &mut Rows<'_>, key: &Numbered, usage: &mut Usage) -> Result<(), 
 }
 
 impl View {
-    /// None, too, in a file that no commit of this version has been made to.
+    /// Empty, too, if the file has no such table yet.
     pub(super) fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error> {
         let rows = match self.0.open_table(tables::ATTEMPTS) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),

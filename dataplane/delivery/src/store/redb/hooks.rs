@@ -1,6 +1,6 @@
-//! What the writer tells about a commit before and after it.
+//! What the writer reports about a commit before and after it.
 //!
-//! Crash tests stop the process here, at the commit they name; nothing else calls it.
+//! Crash tests stop the process here, at the commit they name; nothing else uses it.
 //! Invariant: only operations that changed something are counted.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Called on the writer thread around a commit.
 pub type Hook = Arc<dyn Fn(CommitInfo) + Send + Sync>;
 
-/// What an operation did, coarsely.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A job was accepted.
@@ -23,7 +23,7 @@ pub enum Kind {
     Settle,
     /// Old rows were removed.
     Sweep,
-    /// Something else: a later attempt began, work was given back, a session was written.
+    /// Something else: a later attempt began, a job went back to the queue, a session was written.
     Other,
 }
 

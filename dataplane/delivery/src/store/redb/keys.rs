@@ -1,7 +1,6 @@
-//! The keys of the tables: fixed arrays, big-endian, so that their order is the order of
-//! what they are made of.
+//! The keys of the tables: fixed arrays, big-endian, so that their order is that of their parts.
 //!
-//! Invariant: a key names the job (or session) that it is a row of; all but those of `attempts` end in its id.
+//! The group and views make and read them. Invariant: a key names the job (or session) that it is a row of; all but those of `attempts` end in its id.
 
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -29,7 +28,7 @@ pub(super) fn queued(server: Key, client: Key, id: JobId) -> Sorted {
     join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
 }
 
-/// What is added to the time of a replayed delivery in a `due` key: no clock comes there.
+/// Added to the time of a replayed delivery in a `due` key; no clock reaches it.
 const REPLAYED: u64 = 1 << 63;
 
 /// `due`: which receiver, which rank, when, which job.

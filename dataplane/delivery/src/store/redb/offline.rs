@@ -29,7 +29,7 @@ use crate::clock::Millis;
 use crate::store::seal::Sealer;
 use crate::store::{Counts, Error};
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The store cannot be opened, read or written.
@@ -38,7 +38,7 @@ pub enum Failure {
     /// There is no store.
     #[error("there is no store in {0}: name the directory that has jobs.redb in it with --state-dir")]
     NoStore(String),
-    /// There is one where none may be.
+    /// There is a store where none may be.
     #[error("there is a store in {0} already: import into an empty directory")]
     Occupied(String),
     /// The input or the output failed.
@@ -52,19 +52,20 @@ pub enum Failure {
 /// What a check found.
 #[derive(Debug)]
 pub struct Report {
-    /// Jobs by where they are, as the file says.
+    /// Jobs by state, as the file says.
     pub counts: Counts,
-    /// Bytes of pages and of files that rows take.
+    /// Bytes of pages and of files that rows use.
     pub taken: (u64, u64),
     /// The highest time in the store.
     pub high_water: Millis,
-    /// Values by the key that they are sealed with.
+    /// Values by the key that they are encrypted with.
     pub keys: Vec<(u32, u64)>,
-    /// What does not agree; empty for a store that is whole.
+    /// What is inconsistent; empty for a valid store.
     pub findings: Vec<String>,
 }
 
-/// Compares every row and count with the jobs' headers. Values whose key is not in `sealer` are only looked for.
+/// Compares every row and count with the jobs' headers. Of values whose key is not in `sealer`, only the presence is
+/// checked.
 pub fn check(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
     let reading = Reading::open(dir, sealer)?;
     let ledger = format::ledger(&reading.view.0)?;
@@ -78,7 +79,7 @@ pub fn check(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
     })
 }
 
-/// Moves pages to the front of the file and cuts its end off. Says how long the file was and is, in bytes.
+/// Moves pages to the front of the file and truncates it. Returns the file's length before and after, in bytes.
 pub fn compact(dir: &Path) -> Result<(u64, u64), Failure> {
     let path = existing(dir)?;
     let _directory = Directory::open(dir)?;
@@ -100,7 +101,7 @@ fn existing(dir: &Path) -> Result<std::path::PathBuf, Failure> {
     }
 }
 
-/// A store as it lies there.
+/// A store that is opened to be read only.
 struct Reading {
     view: View,
     route: String,

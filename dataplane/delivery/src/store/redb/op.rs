@@ -1,6 +1,7 @@
-//! What the writer is asked to do, and how its answer waits for the commit.
+//! The operations of the writer, and their replies, which wait for the commit.
 //!
-//! Invariant: a reply is sent after the commit or dropped; never sent before it.
+//! The store's methods send them, the group runs them. Invariant: a reply is sent after the commit or dropped; never
+//! sent before it.
 
 use tokio::sync::oneshot;
 
@@ -10,10 +11,10 @@ use crate::id::JobId;
 use crate::job::{Applied, Job, NewJob, Stamp, Step};
 use crate::store::{Acceptance, ClaimDue, Due, Error, Sweep};
 
-/// Whom to answer.
+/// Where the reply goes.
 pub(super) type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
 
-/// Somebody who waits for the commit; dropping it tells them that it failed.
+/// A reply that waits for the commit; dropping it reports that the commit failed.
 pub(super) type Waiter = Box<dyn FnOnce() + Send>;
 
 /// A job to accept: what decides about it, and its values.
@@ -48,18 +49,18 @@ pub(super) struct Swap {
 pub(super) enum Op {
     Accept(Box<Accept>, ReplyTo<Acceptance>),
     Apply(Box<Apply>, ReplyTo<Applied>),
-    /// Answers for each job, in order; `None` where it was not queued.
+    /// Replies with one result per job, in order; `None` if it was not queued.
     Start(Vec<JobId>, Stamp, ReplyTo<Vec<Option<Job>>>),
     ClaimDue(ClaimDue, ReplyTo<Due>),
     Sweep(Sweep, ReplyTo<usize>),
     Swap(Swap, ReplyTo<bool>),
-    /// At most so many delivered results.
+    /// At most this many delivered results.
     Reclaim(usize, ReplyTo<usize>),
     /// Commit what came before, close the file, end.
     Close(ReplyTo<()>),
 }
 
-/// What an operation weighs beside its payload, roughly.
+/// The approximate size of an operation without its payload.
 const OVERHEAD: usize = 512;
 
 impl Op {

@@ -1,7 +1,7 @@
 //! How an embedded store is opened.
 //!
-//! Invariant: the defaults bound nothing and take no room of their own: they are for stores that a test or a
-//! tool opens. The data plane says what a route's store may take.
+//! The data plane makes them from the route. Invariant: the defaults limit nothing and reserve no space: they are for
+//! stores that a test or a tool opens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::hooks::Hook;
 use crate::store::metrics::Metrics;
 use crate::store::seal::Sealer;
 
-/// Bodies of more bytes are files beside the database.
+/// Larger bodies are files beside the database.
 pub(super) const LARGE: usize = 256 << 10;
-/// How long a look at the volume holds.
+/// How long a measurement of the volume is valid.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How to open an embedded store.
@@ -20,22 +20,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Options {
     /// What the store reports to.
     pub metrics: Metrics,
-    /// The keys that calls, arguments, results and sessions are sealed with.
+    /// The keys with which calls, arguments, results and sessions are encrypted.
     pub sealer: Arc<Sealer>,
-    /// Names the route that values are sealed for. A store that was made for another route keeps that one's.
+    /// The route for which values are encrypted. A store that was created for another route keeps that one.
     pub route: String,
-    /// Bodies of more bytes are files beside the database: 256 KiB.
+    /// Larger bodies are files beside the database: 256 KiB.
     pub large: usize,
-    /// What the volume is said to hold, in bytes (`store.embedded.size`); the store's budget is 80 % of that or of
-    /// what the file system has, if that is less.
+    /// The configured size of the volume, in bytes (`store.embedded.size`); the store's budget is 80 % of that or of the
+    /// file system's size, if that is less.
     pub size: u64,
-    /// Room that is kept for a full disk, in bytes: at most a sixteenth of the volume, and none below 1 MiB.
+    /// The size of the reserve file for a full disk, in bytes: at most a sixteenth of the volume, none below 1 MiB.
     pub ballast: u64,
-    /// How long a look at the volume holds: 1 s.
+    /// How long a measurement of the volume is valid: 1 s.
     pub look_every: Duration,
     /// Called on the writer thread when a group is about to be committed.
     pub before_commit: Option<Hook>,
-    /// Called on the writer thread when a group is on the disk and nobody was told yet.
+    /// Called on the writer thread when a group is on the disk and no reply was sent yet.
     pub after_commit: Option<Hook>,
 }
 

@@ -1,7 +1,6 @@
-//! A file that is opened to be read only: what redb writes to mend it stays in memory.
+//! A file that is opened read-only: what redb writes to repair it stays in memory.
 //!
-//! The offline commands read through it. Invariant: the file is never written, and is opened so that it
-//! cannot be.
+//! The offline commands read through it. Invariant: the file is never written; it is opened read-only.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -47,7 +46,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Does `act` to each part of a range that lies in one block: the block, where in it, where in the range.
+    /// Calls `act` for each block of a range: the block, the part of it, the part of the range.
     fn by_block(offset: u64, len: usize, mut act: impl FnMut(u64, usize, std::ops::Range<usize>)) {
         let mut done = 0;
         while done < len {
@@ -108,7 +107,7 @@ impl StorageBackend for Overlay {
     }
 }
 
-/// What these locks guard is whole after a panic.
+/// What these locks guard is valid after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,7 @@
-//! What is asked of the store, answered from one read transaction.
+//! Queries, each from one read transaction.
 //!
-//! Invariant: a question costs as much as its answer is long, however many jobs there are.
+//! The store's methods and the check use it. Invariant: the cost of a query depends on the length of its answer, not on
+//! the number of jobs.
 
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -35,7 +36,7 @@ pub(super) fn table(field: Field) -> TableDefinition<'static, Id, Value> {
     }
 }
 
-/// A payload, as far as a look at its row goes.
+/// A payload, as its row shows it.
 pub(super) enum Near {
     /// It is in the row.
     Row(Bytes),
@@ -56,7 +57,7 @@ impl View {
         value.map(|value| codec::decode_call(&value)).transpose()
     }
 
-    /// Arguments or a body; `None`, too, where the room was given back.
+    /// Arguments or a body; `None`, too, if it was deleted early.
     pub(super) fn payload(&self, field: Field, id: JobId) -> Result<Option<Bytes>, Error> {
         let id = id.to_bytes();
         let value = self.value(table(field), &id, |value| match value {
@@ -77,13 +78,13 @@ impl View {
         Ok(near.flatten())
     }
 
-    /// Whether the body was there, and its room was given back.
+    /// Whether the body was deleted early.
     pub(super) fn gave_back(&self, id: JobId) -> Result<bool, Error> {
         let body = self.value(tables::RESULT, &id.to_bytes(), |value| Ok(value == GIVEN_BACK))?;
         Ok(body == Some(true))
     }
 
-    /// None, too, in a file that has no table for them yet.
+    /// `None`, too, if the file has no such table yet.
     pub(super) fn resume_token(&self, id: JobId) -> Result<Option<Bytes>, Error> {
         if !self.has_resume_tokens()? {
             return Ok(None);
@@ -104,14 +105,14 @@ impl View {
         value.map(|value| codec::decode_session(&value)).transpose()
     }
 
-    /// Whether the row that the file is of names it.
+    /// Whether the file's row still names it.
     pub(super) fn names(&self, file: Name) -> Result<bool, Error> {
         let id = file.id.to_bytes();
         let named = self.value(table(file.field), &id, |value| Ok(file_of(file.field, id, value)))?;
         Ok(named.flatten() == Some(file))
     }
 
-    /// A value out of its wrapping.
+    /// A value, unwrapped and decrypted.
     fn opened(&self, field: Field, id: [u8; 16]) -> Result<Option<Vec<u8>>, Error> {
         self.value(table(field), &id, |value| self.1.open(field, id, value))
     }
@@ -134,7 +135,7 @@ impl View {
     pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
         let first = keys::queued(server, FIRST_KEY, JobId::MIN);
         let last = keys::queued(server, LAST_KEY, JobId::MAX);
-        // No job has the largest id, so a row after it is the next client's.
+        // No job has the largest id, so the row after it is the next client's.
         let past = after.map_or(first, |client| keys::queued(server, client, JobId::MAX));
         let row = self.first_in(tables::EXEC, &past, &last)?;
         let row = match row {
@@ -262,7 +263,7 @@ impl View {
     }
 }
 
-/// What the file's check reads beside the questions above.
+/// What the check reads in addition.
 impl View {
     pub(super) fn has<const N: usize, V: ::redb::Value + 'static>(
         &self,

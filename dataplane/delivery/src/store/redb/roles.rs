@@ -1,6 +1,7 @@
-//! The store's methods: reads where the caller stands, writes by way of the writer thread.
+//! The store's methods: reads on the caller's thread, writes through the writer thread.
 //!
-//! Part of [`super::Embedded`]. Invariant: whatever is sealed or put into a file is so before the writer sees it.
+//! Part of [`super::Embedded`]. Invariant: values are encrypted, and large ones written to files, before the writer gets
+//! them.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,7 +93,7 @@ impl Embedded {
     }
 }
 
-/// What was read of a job that may be claimed, and its header once it is.
+/// What was read of a job before its claim, and its header after it.
 fn claim(read: Result<Option<(Call, Bytes)>, Error>, started: Option<Job>) -> Claim {
     match (read, started) {
         (Ok(Some((call, params))), Some(job)) => Claim::Claimed(Box::new(Claimed { job, call, params })),
@@ -236,10 +237,10 @@ impl SessionRows for Embedded {
 impl Store for Embedded {
     async fn close(&self) -> Result<(), Error> {
         if self.writer().is_none() {
-            return Ok(()); // closed before
+            return Ok(()); // closed already
         }
         self.write(Op::Close).await?;
-        self.join(); // the thread has nothing left to do but to end
+        self.join(); // the thread is about to end
         Ok(())
     }
 }

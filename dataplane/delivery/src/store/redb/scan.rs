@@ -1,6 +1,6 @@
-//! Jobs by a filter, for people: one short read transaction along as few rows as can hold them.
+//! Jobs by a filter, for people: one short read transaction over the smallest index that has them.
 //!
-//! Invariant: reads no more headers than the scan allows, however many jobs there are.
+//! [`View`] answers it. Invariant: reads no more headers than the scan allows, however many jobs there are.
 
 use ::redb::TableDefinition;
 

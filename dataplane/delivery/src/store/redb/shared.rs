@@ -1,7 +1,7 @@
 //! What the writer thread and the readers share: the open database, or why there is none,
 //! and the ledger of the last commit.
 //!
-//! Invariant: the ledger is that of a commit which succeeded, never ahead of the disk.
+//! [`super::Embedded`] and the writer hold it. Invariant: the ledger is that of a commit which succeeded, never ahead of the disk.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Down until [`Shared::rise`].
+    /// Down until [`Shared::set_open`].
     pub(super) fn new(vault: Vault, budget: DiskBudget, metrics: Metrics) -> Self {
         Self {
             vault: Arc::new(vault),
@@ -45,22 +45,22 @@ impl Shared {
         }
     }
 
-    /// Commits succeed from here on.
-    pub(super) fn rise(&self, db: Database, ledger: Ledger) {
+    /// Commits succeed from now on.
+    pub(super) fn set_open(&self, db: Database, ledger: Ledger) {
         self.publish(ledger);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
         self.metrics.set_up(true);
     }
 
-    /// Nothing can be read or written from here on. Closes the database.
-    pub(super) fn fall(&self, why: impl Into<String>) -> Result<(), ::redb::DatabaseError> {
+    /// Nothing can be read or written from now on. Closes the database.
+    pub(super) fn set_down(&self, why: impl Into<String>) -> Result<(), ::redb::DatabaseError> {
         *lock(&self.failure) = why.into();
         self.metrics.set_up(false);
         let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
         db.map_or(Ok(()), Database::close)
     }
 
-    /// A commit of `size` operations succeeded and left this behind.
+    /// A commit of `size` operations succeeded with this result.
     pub(super) fn committed(&self, size: u32, ledger: Ledger) {
         self.metrics.committed(size);
         self.publish(ledger);
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Says at the start which keys are missing.
+    /// Logs at the start which keys are missing.
     pub(super) fn report_missing_keys(&self) {
         for key in self.keys().iter().filter(|key| !key.known) {
             let (key, values) = (key.id, key.values);
@@ -105,8 +105,8 @@ impl Shared {
         }
     }
 
-    /// Removes files that no row names: what a process left that died between a file and its commit.
-    /// Costs a look per file, however many jobs there are.
+    /// Removes files that no row names, which a process left that died between a file and its commit.
+    /// The cost depends on the number of files, not of jobs.
     pub(super) fn remove_orphans(&self) -> Result<(), Error> {
         let view = self.view()?;
         let failed = |error| Error::Down(format!("the large bodies: {error}"));
@@ -145,10 +145,10 @@ impl Shared {
         keys.collect()
     }
 
-    /// Looks at the volume now and then; the writer's business.
-    pub(super) fn tend(&self) {
+    /// Measures the volume from time to time; only the writer calls it.
+    pub(super) fn refresh(&self) {
         let ledger = lock(&self.ledger);
-        self.budget.tend(&ledger);
+        self.budget.refresh(&ledger);
         self.metrics.set_space(&self.budget.space(&ledger));
     }
 
@@ -160,7 +160,7 @@ impl Shared {
         &self.budget
     }
 
-    /// [`Vault::stow`], and what follows where the disk has no room.
+    /// [`Vault::stow`]; a full disk is reported to the budget.
     pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> Result<Stowed, Error> {
         self.vault.stow(field, id, payload).map_err(|error| {
             if is_full(&error) {
@@ -174,12 +174,12 @@ impl Shared {
         &self.vault
     }
 
-    /// The answer to a caller who came too late.
+    /// The error for a caller while the store is down.
     pub(super) fn failure(&self) -> Error {
         Error::Down(lock(&self.failure).clone())
     }
 
-    /// The answer to a caller whose commit failed: the file, once it is open again, knows whether it happened.
+    /// The error for a caller whose commit failed: the file, once it is open again, shows whether it happened.
     pub(super) fn unknown(&self) -> Error {
         Error::Unknown(lock(&self.failure).clone())
     }
@@ -201,7 +201,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// What these locks guard is whole after a panic: it is only ever replaced.
+/// What these locks guard is valid after a panic: it is only ever replaced.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,7 +20,7 @@ pub(super) const TARGET: TableDefinition<'_, Id, Value> = TableDefinition::new("
 pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("args");
 /// The body to deliver, once the call ended.
 pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
-/// The resume token of an execution under way, where it has one. Files, exports and sealed values call it `handle`.
+/// The resume token of an execution in progress, where it has one. Files, exports and sealed values call it `handle`.
 pub(super) const RESUME_TOKEN: TableDefinition<'_, Id, Value> = TableDefinition::new("handle");
 /// The history of its attempts.
 pub(super) const ATTEMPTS: TableDefinition<'_, &Numbered, Value> = TableDefinition::new("attempts");

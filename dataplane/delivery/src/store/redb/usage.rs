@@ -1,6 +1,6 @@
-//! How much room the rows and files take, and which keys sealed them.
+//! How much space the rows and files use, and which keys encrypted them.
 //!
-//! The group keeps it in the commit that moves the rows. Invariant: a function of the rows alone,
+//! The group updates it in the commit that changes the rows. Invariant: a function of the rows alone,
 //! so that a check can recount it.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::store::codec::{Reader, Writer};
 
 /// redb's page.
 const PAGE: u64 = 4096;
-/// What a job takes beside its snapshot and payloads: header, dedupe and index rows, in pages that
+/// What a job uses beside its snapshot and payloads: header, dedupe and index rows, in pages that
 /// are two thirds full.
 const JOB: u64 = 512;
 /// A key and a row's bookkeeping.
@@ -24,26 +24,26 @@ const ROW: u64 = 32;
 /// Sums over all rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// Bytes of pages that the rows take, as well as it is known without walking the trees.
+    /// Bytes of pages that the rows use: an estimate that needs no walk of the trees.
     pub(super) pages: u64,
     /// Bytes of files.
     pub(super) files: u64,
-    /// Values by the key that they are sealed with; plain ones are not counted.
+    /// Values by the key that they are encrypted with; plain ones are not counted.
     pub(super) keys: BTreeMap<u32, u64>,
 }
 
 impl Usage {
-    /// A job came.
+    /// Counts a new job.
     pub(super) fn add_job(&mut self) {
         self.pages += JOB;
     }
 
-    /// A job went.
+    /// Counts a removed job.
     pub(super) fn remove_job(&mut self) {
         self.pages = self.pages.saturating_sub(JOB);
     }
 
-    /// A value came.
+    /// Counts a new value.
     pub(super) fn add(&mut self, value: &[u8]) {
         let (key, pages, file) = measure(value);
         self.pages += pages;
@@ -53,7 +53,7 @@ impl Usage {
         }
     }
 
-    /// A value went.
+    /// Counts a removed value.
     pub(super) fn remove(&mut self, value: &[u8]) {
         let (key, pages, file) = measure(value);
         self.pages = self.pages.saturating_sub(pages);
@@ -114,7 +114,7 @@ impl Usage {
     }
 }
 
-/// What a job with these values takes.
+/// What a job with these values uses.
 pub(super) fn of_job(values: &[&[u8]]) -> u64 {
     let room = |value: &&[u8]| {
         let (_, pages, file) = measure(value);
@@ -134,7 +134,7 @@ fn measure(value: &[u8]) -> (u32, u64, u64) {
     match Wrapped::read(value) {
         Ok(Wrapped::Filed(filed)) => (filed.key, pages, filed.len.next_multiple_of(PAGE)),
         Ok(other) => (other.key(), pages, 0),
-        Err(_) => (0, pages, 0), // counted all the same; whoever reads it is told
+        Err(_) => (0, pages, 0), // counted nevertheless; reading it reports the error
     }
 }
 

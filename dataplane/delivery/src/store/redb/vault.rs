@@ -1,8 +1,8 @@
-//! What values are made of before they are stored, and what they are again when they are read:
-//! sealed where there is a key, in a file where they are large.
+//! Values before they are stored and after they are read: encrypted if there is a key, in a file if
+//! they are large.
 //!
 //! Callers' tasks prepare values here, off the writer thread; reads come through [`super::read`].
-//! Invariant: a row holds nothing of a sealed field that its key does not open.
+//! Invariant: a row has nothing of an encrypted field in plain text.
 
 use std::io;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::store::{Error, codec};
 pub(super) struct Vault {
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) sealer: Arc<Sealer>,
-    /// The route that values are sealed for.
+    /// The route for which values are encrypted.
     pub(super) route: String,
-    /// Bodies of more bytes are files.
+    /// Larger bodies are files.
     pub(super) large: usize,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct Stowed {
 }
 
 impl Vault {
-    /// Whether this payload is to be a file, and so takes a while to stow.
+    /// Whether this payload becomes a file, which takes a while.
     pub(super) fn is_large(&self, payload: &[u8]) -> bool {
         payload.len() > self.large
     }
 
-    /// The value of a payload. Writes a file where it is large.
+    /// The value of a payload. Writes a file if it is large.
     pub(super) fn stow(&self, field: Field, id: JobId, payload: &[u8]) -> io::Result<Stowed> {
         let value = self.seal(field, id.to_bytes(), codec::encode_blob(payload));
         if !self.is_large(payload) {
@@ -46,7 +46,7 @@ impl Vault {
         self.file(field, id, &value)
     }
 
-    /// A value that was stored elsewhere, as a row here; a file where it is large.
+    /// A value of an export, as a row here; a file if it is large.
     pub(super) fn put_back(&self, field: Field, id: JobId, value: Vec<u8>) -> io::Result<Stowed> {
         if !self.is_large(&value) {
             return Ok(Stowed { value, draft: None });
@@ -65,7 +65,7 @@ impl Vault {
         })
     }
 
-    /// What a row's value is without its file, sealed as it is.
+    /// A row's value with its file's contents in place of the file, still encrypted.
     pub(super) fn whole(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
         match Wrapped::read(stored)? {
             Wrapped::Filed(filed) => self.read(name(field, id, filed), filed.len),
@@ -73,7 +73,7 @@ impl Vault {
         }
     }
 
-    /// `value`, sealed if there is a key to seal with.
+    /// `value`, encrypted if there is a key.
     pub(super) fn seal(&self, field: Field, id: [u8; 16], value: Vec<u8>) -> Vec<u8> {
         let place = self.place(field, id);
         match self.sealer.seal(&place, &value, rand::random()) {
@@ -82,13 +82,13 @@ impl Vault {
         }
     }
 
-    /// The value of layout 1 that `stored` stands for.
+    /// The value of layout 1 of a `stored` one.
     pub(super) fn open(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
         let Wrapped::Filed(filed) = Wrapped::read(stored)? else {
             return self.unseal(field, id, stored);
         };
         if !self.sealer.knows(filed.key) {
-            return Err(Error::Sealed { key: filed.key }); // spares reading the file
+            return Err(Error::Sealed { key: filed.key }); // saves reading the file
         }
         self.unseal(field, id, &self.read(name(field, id, filed), filed.len)?)
     }

@@ -1,6 +1,6 @@
-//! The volume that the store lies on: how much is free, and the ballast that is given up when nothing is.
+//! The volume of the store: how much is free, and the reserve file (the ballast) that is deleted when nothing is.
 //!
-//! The budget looks at it. Invariant: the ballast is room that is really taken, not a hole in a file.
+//! The disk budget uses it. Invariant: the reserve file is really allocated, not a hole in a file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,28 +14,28 @@ pub(super) const BALLAST: &str = "ballast";
 /// What `st_blocks` counts.
 const BLOCK: u64 = 512;
 
-/// What a look at the volume tells, in bytes.
+/// A measurement of the volume, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Room {
     /// Free for this process.
     pub(super) free: u64,
-    /// What the database's file takes, holes not counted.
+    /// What the database's file uses, without holes.
     pub(super) file: u64,
-    /// What the ballast takes.
+    /// The size of the reserve file.
     pub(super) ballast: u64,
 }
 
 /// A volume.
 pub(super) trait Volume: Send + Sync {
-    /// How much is where.
+    /// Measures it.
     fn look(&self) -> io::Result<Room>;
-    /// Takes so much room, in place of any ballast before.
+    /// Creates a reserve file of this size, in place of an earlier one.
     fn make_ballast(&self, bytes: u64) -> io::Result<()>;
-    /// Gives that room back.
+    /// Deletes the reserve file.
     fn drop_ballast(&self) -> io::Result<()>;
 }
 
-/// The volume that a directory is on.
+/// The volume of a directory.
 #[derive(Clone, Debug)]
 pub(super) struct Mounted {
     dir: PathBuf,
@@ -75,7 +75,7 @@ impl Volume for Mounted {
             .open(self.ballast())?;
         let made = fill(&file, bytes).and_then(|()| file.sync_all());
         made.inspect_err(|_| {
-            // Half of it would be taken for all of it.
+            // A partial one would be taken for a complete one.
             let _ = self.drop_ballast();
         })
     }
@@ -96,7 +96,7 @@ fn taken(path: &Path) -> io::Result<u64> {
     }
 }
 
-/// Takes room; where the file system cannot promise any, by writing.
+/// Allocates space; by writing, if the file system cannot preallocate.
 fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
@@ -113,7 +113,7 @@ fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Whether a write failed because there is no room.
+/// Whether a write failed because the disk is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,8 +1,8 @@
-//! The writer thread: takes what is queued, commits it as one group, answers everybody.
+//! The writer thread: takes what is queued, commits it as one group, replies to all.
 //!
-//! There is no flush timer: a lone operation is committed at once, and while one commit is
-//! under way the next group gathers by itself. Invariant: nobody is answered before the
-//! commit, and after a commit that failed nothing of memory is trusted: the file is reopened.
+//! There is no flush timer: a single operation is committed at once, and the next group gathers
+//! while a commit is in progress. Invariant: no reply is sent before the commit, and after a
+//! failed commit nothing in memory is trusted: the file is reopened.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
@@ -25,25 +25,25 @@ use crate::store::Error;
 
 /// The most operations in one commit.
 const GROUP_OPS: usize = 512;
-/// A group that weighs this many bytes takes no further operation.
+/// A group of this many bytes takes no further operation.
 const GROUP_BYTES: usize = 8 << 20;
-/// Commits begin at least this far apart, so that a busy store gathers groups.
+/// The shortest time between the starts of two commits, so that a busy store gathers groups.
 const SPACING: Duration = Duration::from_millis(2);
-/// Failures in a row after which the store gives up.
+/// Failures in a row after which the store fails for good.
 const FAILURES: u32 = 3;
-/// The same for a disk without room: a new process would find no more.
+/// The same for a full disk: a new process would find no more space.
 const FAILURES_FOR_ROOM: u32 = 100;
 /// How long to wait before the file is reopened, times the failures so far.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A group: what is still to be done, and whoever waits for the commit of what was.
+/// A group: operations still to be run, and replies that wait for the commit of the others.
 #[derive(Default)]
 struct Batch {
     todo: VecDeque<Op>,
     waiters: Vec<Waiter>,
-    /// Files that rows of this group name: if its commit fails, nobody knows whether they stay.
+    /// Files that rows of this group name: if its commit fails, it is unknown whether they stay.
     written: Vec<Name>,
-    /// Whom to tell when the file is closed after it.
+    /// Gets a reply when the file is closed after this group.
     close: Option<ReplyTo<()>>,
 }
 
@@ -55,18 +55,18 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     media: Box<dyn Media>,
     options: Options,
-    /// The group at hand. Kept here so that, whatever happens, its callers learn of a failure
-    /// only when the store says that it is down.
+    /// The current group. Kept here so that its callers always learn of a failure only after the store
+    /// reports that it is down.
     batch: Batch,
-    /// Files of which nobody knows whether a row names them, until the file was reopened.
+    /// Files of which it is unknown whether a row names them, until the database is reopened.
     doubtful: Vec<Name>,
-    /// Where giving back delivered results goes on.
+    /// Where reclaiming delivered results continues.
     reclaimed: Timed,
     /// When the last commit began.
     last: Option<Instant>,
     /// Failures since the last commit that succeeded.
     failures: u32,
-    /// Ended as it was asked to.
+    /// Whether it ended on request.
     closed: bool,
 }
 
@@ -93,7 +93,7 @@ impl Writer {
         }
     }
 
-    /// Works until it is closed or gives up.
+    /// Runs until it is closed or fails for good.
     pub(super) fn run(mut self) {
         while let Ok(first) = self.inbox.recv() {
             self.keep_distance();
@@ -119,7 +119,7 @@ impl Writer {
         self.last = Some(Instant::now());
     }
 
-    /// What is queued by now, up to the limits.
+    /// Takes what is queued, up to the limits.
     fn gather(&self, first: Op) -> Batch {
         let (mut batch, mut bytes) = (Batch::default(), 0);
         let mut next = Some(first);
@@ -136,12 +136,12 @@ impl Writer {
         batch
     }
 
-    /// Does all that is to be done in one commit.
+    /// Runs the group in one commit.
     fn commit(&mut self) -> Result<(), Fault> {
         if self.batch.todo.is_empty() {
             return Ok(());
         }
-        self.shared.tend();
+        self.shared.refresh();
         let txn = self.shared.begin_write()?;
         let vault = Arc::clone(self.shared.vault());
         let before = (self.shared.ledger(), self.shared.space(), self.reclaimed);
@@ -186,12 +186,12 @@ impl Writer {
             self.remove(file);
         }
         self.shared.committed(info.total(), ledger);
-        self.shared.tend(); // files that went made room
+        self.shared.refresh(); // removed files freed space
         Ok(())
     }
 
-    /// Reopens the file after a failure and proves that it takes commits. False when it is time to
-    /// give up; every operation queued meanwhile is then refused.
+    /// Reopens the file after a failure and verifies that it takes commits. False if the store failed for
+    /// good; every operation that was queued meanwhile is then refused.
     fn recover(&mut self, fault: Fault) -> bool {
         let patience = if fault.is_about_room() {
             self.shared.budget().is_refused();
@@ -204,10 +204,10 @@ impl Writer {
             self.failures += 1;
             tracing::error!(%error, failures = self.failures, "the store failed");
             // Closing after a failure reports that failure again.
-            let _ = self.shared.fall(error.to_string());
+            let _ = self.shared.set_down(error.to_string());
             self.doubtful.append(&mut self.batch.written);
             self.reclaimed = Timed::default();
-            self.batch = Batch::default(); // whoever waited is told now
+            self.batch = Batch::default(); // those that waited get their errors now
             if self.failures >= patience {
                 return false;
             }
@@ -224,7 +224,7 @@ impl Writer {
         let txn = format::begin(&db)?;
         ledger.write(&txn)?;
         txn.commit().map_err(Fault::from)?;
-        self.shared.rise(db, ledger);
+        self.shared.set_open(db, ledger);
         self.settle_doubts();
         tracing::info!("the store is open again");
         Ok(())
@@ -233,7 +233,7 @@ impl Writer {
     /// Removes the files of commits that turned out to have failed.
     fn settle_doubts(&mut self) {
         let Ok(view) = self.shared.view() else {
-            return; // they are orphans then, which the next start removes
+            return; // orphans, which the next start removes
         };
         for file in std::mem::take(&mut self.doubtful) {
             if matches!(view.names(file), Ok(false)) {
@@ -251,7 +251,7 @@ impl Writer {
 
     fn close(mut self, reply: ReplyTo<()>) {
         self.closed = true;
-        let closed = self.shared.fall("it is closed");
+        let closed = self.shared.set_down("it is closed");
         let _ = reply.send(closed.map_err(|error| Fault::from(error).into()));
     }
 }
@@ -263,7 +263,7 @@ impl Drop for Writer {
             return;
         }
         if self.shared.is_up() {
-            let _ = self.shared.fall("its writer panicked");
+            let _ = self.shared.set_down("its writer panicked");
         }
         self.shared.fatal().cancel();
     }

@@ -1,6 +1,6 @@
-//! The commits of a [`super::Disk`]: what memory makes of them, and what the world's ledger is told.
+//! The commits of a [`super::Disk`]: what memory makes of them, and what the world's ledger gets.
 //!
-//! Invariant: a commit that changed something is noted with the job's place before and after it.
+//! Invariant: a commit that changed something is recorded with the job's state before and after it.
 
 use futures::FutureExt;
 

@@ -1,6 +1,6 @@
 //! Accepting a call, or finding the job that it was accepted as before.
 //!
-//! Part of [`Group`]. Invariant: all limits are asked before the first write.
+//! Part of [`Group`]. Invariant: all limits are checked before the first write.
 
 use ::redb::ReadableTable;
 
@@ -48,7 +48,7 @@ impl Group<'_> {
             .map(|()| Acceptance::New(new.id))
     }
 
-    /// What a call is that was accepted before.
+    /// The answer for a call that was accepted before.
     fn known(&mut self, new: &NewJob) -> Result<Option<Acceptance>, Fault> {
         let row = self.dedupe.get(&new.dedupe.key)?;
         let Some((id, fingerprint)) = row.map(|row| codec::decode_dedupe(row.value())).transpose()? else {
@@ -61,7 +61,7 @@ impl Group<'_> {
         Ok(Some(Acceptance::Same(id)))
     }
 
-    /// Has a job that has not ended found by more names.
+    /// Files a job that has not ended under more names.
     fn name(&mut self, id: JobId, names: &[[u8; 32]], at: Millis) -> Result<(), Fault> {
         let (expect, by) = (Expect::Any, self.owner);
         let stamp = Stamp { by, at };

@@ -14,7 +14,7 @@ use crate::store::redb::op::Apply;
 use crate::store::{ClaimDue, Due, Error};
 
 impl Group<'_> {
-    /// Starts queued jobs. Answers for each, in order.
+    /// Starts queued jobs. Returns one result for each, in order.
     pub(in crate::store::redb) fn start(
         &mut self,
         ids: &[JobId],

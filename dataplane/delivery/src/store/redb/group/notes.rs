@@ -1,6 +1,6 @@
-//! What is noted of a call while it runs: its names and its resume token.
+//! What is stored of a call while it runs: its names and its resume token.
 //!
-//! Part of [`Group::apply`]. Invariant: most jobs have neither, and pay for neither.
+//! Part of [`Group::apply`]. Invariant: jobs without them cost nothing here.
 
 use ::redb::ReadableTable;
 
@@ -13,7 +13,7 @@ use crate::store::redb::tables;
 use crate::store::seal::Field;
 
 impl Group<'_> {
-    /// Has a job found by its names, but for those that are another's.
+    /// Files a job under its names, except those of other jobs.
     pub(super) fn find_by(&mut self, job: &Job) -> Result<(), Fault> {
         let row = self.dedupe.get(&job.dedupe)?.map(|row| row.value().to_vec());
         for name in &job.names {
@@ -31,8 +31,8 @@ impl Group<'_> {
         Ok(named.is_some_and(|(named, _)| named == id))
     }
 
-    /// Writes the resume token of an execution, or takes it away with the execution. The table is opened only
-    /// here, since most jobs never have one.
+    /// Writes the resume token of an execution, or removes it with the execution. The table is opened only here,
+    /// since most jobs never have one.
     pub(super) fn hold(&mut self, id: JobId, token: Option<Vec<u8>>, job: &Job) -> Result<(), Fault> {
         let mut rows = self.txn.open_table(tables::RESUME_TOKEN)?;
         if token.is_some() || !job.has_resume_token {

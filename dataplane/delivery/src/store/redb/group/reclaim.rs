@@ -1,6 +1,6 @@
-//! Giving back the room of results that were delivered, oldest first, before their time.
+//! Deleting delivered results early, oldest first.
 //!
-//! Invariant: only a delivered job's result goes, and its row stays: a marker says that it was there.
+//! Part of [`Group`]. Invariant: only a delivered job's result is deleted, and a marker stays in its row.
 
 use ::redb::ReadableTable;
 
@@ -13,7 +13,7 @@ use crate::store::redb::hooks::Kind;
 use crate::store::redb::keys::{self, Timed};
 use crate::store::seal::Field;
 
-/// Rows looked at in one group, lest a long past hold up the others.
+/// Rows read in one group, so that a long list does not hold up the others.
 const LOOKED_AT: usize = 32_768;
 
 impl Group<'_> {
@@ -23,8 +23,8 @@ impl Group<'_> {
             if reclaimed == limit {
                 break;
             }
-            reclaimed += usize::from(self.give_back(keys::timed_id(&row))?);
-            self.reclaimed = row; // looked at again, which costs little
+            reclaimed += usize::from(self.delete_result(keys::timed_id(&row))?);
+            self.reclaimed = row; // read again, which costs little
         }
         if reclaimed > 0 {
             self.done.info.note(Kind::Sweep);
@@ -37,8 +37,8 @@ impl Group<'_> {
         rows.take(LOOKED_AT).map(|row| Ok(*row?.0.value())).collect()
     }
 
-    /// Says whether there was anything to give.
-    fn give_back(&mut self, key: [u8; 16]) -> Result<bool, Fault> {
+    /// Returns whether there was a result to delete.
+    fn delete_result(&mut self, key: [u8; 16]) -> Result<bool, Fault> {
         let job = self.job(JobId::from_bytes(key))?;
         let delivered = job.is_some_and(|job| job.state.push == Push::Delivered);
         let kept = self

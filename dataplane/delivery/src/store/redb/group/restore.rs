@@ -1,6 +1,6 @@
 //! Putting a job or a session of an export into a store.
 //!
-//! Invariant: what is restored has all that its header says it has.
+//! Part of [`Group`]; the import calls it. Invariant: what is restored has everything that its header says.
 
 use super::{Group, put};
 use crate::clock::Millis;
@@ -45,7 +45,7 @@ impl Restored {
         let payload = vault
             .put_back(field, job.id, value)
             .map_err(|error| Error::Down(format!("failed to write a large body: {error}")))?;
-        // Without its resume token an execution that was cut is not resumed, and ends as its tool says.
+        // Without its token an interrupted execution is not resumed: its `onInterruption` applies.
         job.has_resume_token &= token.is_some();
         Ok(Self {
             dedupe,
@@ -65,7 +65,7 @@ impl Group<'_> {
         if self.job(job.id)?.is_some() {
             Err(Error::Corrupt(format!("duplicate job {}", job.id)))?;
         }
-        // Whoever opens this store is another process than the one that held the job.
+        // The process that opens this store is not the one that held the job.
         let epoch = job.owner.map_or(0, |owner| owner.epoch);
         self.done.ledger.epoch = self.done.ledger.epoch.max(epoch);
         let pending = self.pending_of(job.client)?;

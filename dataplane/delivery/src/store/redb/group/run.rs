@@ -1,6 +1,6 @@
-//! Doing one operation in the group, and what its reply waits for.
+//! Running one operation in the group, and its reply, which waits for the commit.
 //!
-//! The writer runs every operation here. Invariant: an operation that fails by a row of its own fails alone.
+//! The writer runs every operation here. Invariant: an operation that fails because of one row fails alone.
 
 use super::Group;
 use crate::store::Error;
@@ -8,7 +8,7 @@ use crate::store::redb::fault::Fault;
 use crate::store::redb::op::{Op, ReplyTo, Waiter};
 
 impl Group<'_> {
-    /// Does one operation, and adds whoever waits for the commit to `waiters`, also when it fails.
+    /// Runs one operation, and adds its reply to `waiters`, also when it fails.
     pub(in crate::store::redb) fn run(&mut self, op: Op, waiters: &mut Vec<Waiter>) -> Result<(), Fault> {
         match op {
             Op::Accept(accept, reply) => wait(waiters, reply, self.accept(*accept)),
@@ -23,7 +23,7 @@ impl Group<'_> {
     }
 }
 
-/// A row's fault is the operation's own answer; redb's fault is everybody's.
+/// A row's fault fails this operation; redb's fault fails the group.
 fn wait<T: Send + 'static>(
     waiters: &mut Vec<Waiter>,
     reply: ReplyTo<T>,
@@ -35,7 +35,7 @@ fn wait<T: Send + 'static>(
         Err(fault) => (Err(Error::Unknown("the commit failed".to_owned())), Err(fault)),
     };
     waiters.push(Box::new(move || {
-        let _ = reply.send(answer); // a caller that left gets no answer
+        let _ = reply.send(answer); // the caller may be gone
     }));
     spoilt
 }

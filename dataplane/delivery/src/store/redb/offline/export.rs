@@ -1,6 +1,6 @@
-//! Every job and session that can be read, as JSON lines, also out of a damaged file.
+//! Exports every job and session that can be read, as JSON lines, also from a damaged file.
 //!
-//! Invariant: a row that cannot be read costs itself alone, as far as the file's pages allow.
+//! Invariant: a row that cannot be read is the only one lost, as far as the file's pages allow.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::store::redb::read::table;
 use crate::store::redb::tables::{self, Id};
 use crate::store::seal::{Field, Sealer};
 
-/// How often the middle of what cannot be read is tried.
+/// How often reading is tried from the middle of an unreadable range.
 const TRIES: u32 = 4096;
 
 /// What was exported.
@@ -30,13 +30,13 @@ pub struct Exported {
     pub jobs: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Jobs of them that lack something, since it cannot be read.
+    /// Jobs of them that lack something that cannot be read.
     pub incomplete: u64,
-    /// Whether some rows could not be looked through.
+    /// Whether some rows could not be read.
     pub damaged: bool,
 }
 
-/// Writes everything that can be read to `out`, sealed as it is.
+/// Writes everything that can be read to `out`; encrypted values stay encrypted.
 pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Exported, Failure> {
     let reading = Reading::open(dir, Sealer::default())?;
     let ledger = format::ledger(&reading.view.0);
@@ -159,7 +159,7 @@ fn sessions(reading: &Reading, damaged: &mut bool) -> Vec<SessionLine> {
     sessions
 }
 
-/// The keys of a table: from its front, from its back, and from the middles of what is left between.
+/// The keys of a table: from its start, from its end, and from the middles of what is left in between.
 fn all<const N: usize, V: Value + 'static>(
     reading: &Reading,
     table: ::redb::TableDefinition<'static, &'static [u8; N], V>,
@@ -224,7 +224,7 @@ fn run<const N: usize, V: Value + 'static>(
     if over == Some(true) { Ok(()) } else { Err(good) }
 }
 
-/// The middle of two keys, where there is one.
+/// The middle of two keys, if there is one.
 fn between<const N: usize>(low: [u8; N], high: [u8; N]) -> Option<[u8; N]> {
     let (mut sum, mut carry) = ([0; N], 0);
     for at in (0..N).rev() {

@@ -1,6 +1,6 @@
-//! An export's lines, as a new store.
+//! Imports an export's lines into a new store.
 //!
-//! Invariant: never over an existing store; all of it in one commit, so that what is there is whole.
+//! Invariant: never into an existing store; everything in one commit, so that the store is complete.
 
 use std::fs;
 use std::io::BufRead;
@@ -28,11 +28,11 @@ pub struct Imported {
     pub jobs: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Jobs that lack what they cannot be without, and why.
+    /// Jobs that were skipped because a required part is missing, and why.
     pub skipped: Vec<String>,
 }
 
-/// Makes a store of the lines in `dir`, where there must be none.
+/// Creates a store from the lines in `dir`, which must have none.
 pub fn import(dir: &Path, lines: &mut dyn BufRead) -> Result<Imported, Failure> {
     if existing(dir).is_ok() {
         return Err(Failure::Occupied(dir.display().to_string()));
@@ -48,7 +48,7 @@ pub fn import(dir: &Path, lines: &mut dyn BufRead) -> Result<Imported, Failure> 
     let directory = Directory::open(dir)?;
     let imported = fill(&directory, &head, &mut lines);
     if imported.is_err() {
-        // It is ours and empty: the next try finds none.
+        // It is ours and empty: the next try must not find it.
         let _ = fs::remove_file(dir.join(super::FILE));
     }
     imported

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The number of this form of lines.
+/// The version of the lines' form.
 pub(super) const VERSION: u32 = 1;
 
 /// The first line.
@@ -14,7 +14,7 @@ pub(super) const VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
     pub(super) asyncmcp_store: u32,
-    /// The route that values are sealed for.
+    /// The route for which values are encrypted.
     pub(super) route: String,
     pub(super) high_water: u64,
 }
@@ -23,10 +23,10 @@ pub(super) struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Base64(pub(super) Vec<u8>);
 
-/// A value as it stands in the store.
+/// A value as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
-    /// The key that it is sealed with; 0 is plain.
+    /// The key that it is encrypted with; 0 is plain.
     pub(super) key: u32,
     pub(super) value: Base64,
 }
@@ -38,7 +38,7 @@ pub(super) struct Attempt {
     pub(super) value: Base64,
 }
 
-/// A job. `exec` and `push` are for people: the header says it, too.
+/// A job. `exec` and `push` are for people: the header has them, too.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct JobLine {
     pub(super) job: String,

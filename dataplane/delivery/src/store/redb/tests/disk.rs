@@ -1,4 +1,4 @@
-//! A disk that forgets what was not synced when the power is cut, and fails when told to.
+//! A disk that loses what was not synced when the power is cut, and fails on request.
 //!
 //! What a cut leaves of the unsynced writes is drawn from a seed: each may have reached the
 //! disk whole, up to a sector, or not at all, whatever came before or after it.
@@ -62,7 +62,7 @@ impl Disk {
         self.0.0.lock().unwrap()
     }
 
-    /// The next so many syncs fail.
+    /// This many of the next syncs fail.
     pub(super) fn fail_syncs(&self, count: u32) {
         self.platters().failing_syncs = count;
     }
@@ -73,12 +73,12 @@ impl Disk {
         self.platters().until_forgotten = Some(syncs);
     }
 
-    /// The next so many opens fail.
+    /// This many of the next opens fail.
     pub(super) fn fail_opens(&self, count: u32) {
         self.platters().failing_opens = count;
     }
 
-    /// Nothing more than so many bytes fits.
+    /// The disk holds at most this many bytes.
     pub(super) fn set_capacity(&self, bytes: usize) {
         self.platters().capacity = bytes;
     }
@@ -123,7 +123,7 @@ impl Disk {
     }
 }
 
-/// Xorshift: chance from a seed, the same every time.
+/// Xorshift: a repeatable rng.
 fn roll(dice: &mut u64) -> usize {
     *dice ^= *dice << 13;
     *dice ^= *dice >> 7;
@@ -137,7 +137,7 @@ impl Platters {
         self.written.len() * BLOCK + files + self.ballast
     }
 
-    /// Fails where so many bytes more do not fit.
+    /// Fails if this many more bytes do not fit.
     fn make_room(&self, bytes: usize) -> io::Result<()> {
         if self.capacity > 0 && self.taken() + bytes > self.capacity {
             return Err(io::ErrorKind::StorageFull.into());

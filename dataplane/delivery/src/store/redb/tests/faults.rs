@@ -1,4 +1,4 @@
-//! Commits that fail: who is told what, and whether the store comes back.
+//! Commits that fail: what callers get, and whether the store recovers.
 
 use std::sync::Arc;
 

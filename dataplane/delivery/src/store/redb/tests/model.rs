@@ -22,7 +22,7 @@ enum Act {
     /// Operations sent together.
     Together(Vec<Op>),
     Restart,
-    /// A power cut while nothing is under way.
+    /// A power cut while nothing is in progress.
     Cut(u64),
 }
 

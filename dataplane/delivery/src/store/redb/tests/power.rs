@@ -19,7 +19,7 @@ use crate::store::redb::{Embedded, Options};
 use crate::store::roles::*;
 use crate::store::seal::Sealer;
 
-/// What a caller knows of a job: the last header it was told, and what it asked for since.
+/// What a caller knows of a job: the last header it got, and what it requested since.
 #[derive(Clone, Debug, Default)]
 struct Known {
     told: Option<Job>,
@@ -96,7 +96,7 @@ async fn work(store: Arc<Embedded>, witness: Arc<Witness>, worker: u64) {
     }
 }
 
-/// Lets workers work until there were so many acknowledgements, then cuts the power.
+/// Lets workers run until this many acknowledgements, then cuts the power.
 async fn until_cut(disk: &Disk, acknowledgements: u32, seed: u64) -> HashMap<JobId, Known> {
     let store = Embedded::start(Box::new(disk.clone()), options()).unwrap();
     let (store, witness) = (Arc::new(store), Arc::new(Witness::default()));
@@ -113,7 +113,7 @@ async fn until_cut(disk: &Disk, acknowledgements: u32, seed: u64) -> HashMap<Job
     witness.jobs.lock().unwrap().clone()
 }
 
-/// What is there must be what was told, or that and what was asked for next.
+/// What is there must be what was acknowledged, or that and what was requested next.
 fn assert_is_known(found: Option<&Job>, known: &Known) {
     let asked = known.asked.as_deref();
     let next = match (&known.told, asked) {
