@@ -8,4 +8,5 @@ mod doubt;
 mod hanging_up;
 mod scene;
 mod stopping;
+mod turns;
 mod twice;

@@ -1,7 +1,7 @@
 //! The scheduler: which queued jobs begin.
 //!
-//! Each server has a queue and capacity of its own. Within a queue the clients take turns, and a job whose tool has no
-//! capacity lets its client's next [`LOOK_AHEAD`] jobs pass. Invariant: the queues are read from the store each time;
+//! Each server has a queue and capacity of its own. Servers take turns at the capacity that they share, and within a queue
+//! the clients do; a job whose tool has no capacity lets its client's next [`LOOK_AHEAD`] jobs pass. Invariant: the queues are read from the store each time;
 //! all that is remembered is whose turn it was, and since when a server has been gone from the route.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -167,6 +167,8 @@ struct Queue {
 /// What the loop remembers between batches.
 #[derive(Default)]
 struct Turns {
+    /// The server served last.
+    last: Option<Key>,
     /// The client served last, per queue.
     served: HashMap<Key, Key>,
     /// Queues of servers that are not in the route, and since when.
@@ -179,16 +181,31 @@ impl Turns {
         let servers = core.store.queued_servers().await?;
         self.served.retain(|server, _| servers.contains(server));
         self.gone.retain(|server, _| servers.contains(server));
-        for server in servers {
+        let servers = self.in_turn(servers);
+        for (at, server) in servers.iter().copied().enumerate() {
             let gone = self.is_gone(core, server);
             let room = if gone {
                 FAREWELLS
             } else {
-                room(core, server, batch.len())
+                let waiting = servers.len() - at;
+                room(core, server, batch.len()).min(share(core, batch.len(), waiting))
             };
+            let before = batch.len();
             self.take(core, Queue { server, gone, room }, &mut batch).await?;
+            if batch.len() > before {
+                self.last = Some(server);
+            }
         }
         Ok(batch)
+    }
+
+    /// The servers, beginning after the one served last.
+    fn in_turn(&self, mut servers: Vec<Key>) -> Vec<Key> {
+        let first = self
+            .last
+            .map_or(0, |last| servers.partition_point(|server| *server <= last));
+        servers.rotate_left(first);
+        servers
     }
 
     /// Takes one job of each client in turn, then a second, until there is no capacity or no job.
@@ -281,6 +298,16 @@ fn room(core: &Core, server: Key, batched: usize) -> usize {
     let overall = policy.max_running.saturating_sub(core.running.total() + batched);
     let held = usize::try_from(core.store.space().executions()).unwrap_or(usize::MAX);
     here.min(overall).min(held.saturating_sub(batched))
+}
+
+/// What of the capacity that all servers share falls to each of those that are still `waiting`. What one of them does not
+/// use is shared in the next batch.
+fn share(core: &Core, batched: usize, waiting: usize) -> usize {
+    let overall = core
+        .policy()
+        .max_running
+        .saturating_sub(core.running.total() + batched);
+    overall.div_ceil(waiting.max(1))
 }
 
 /// Nothing wakes the loop when the store has space again.

@@ -102,6 +102,28 @@ async fn all_servers_together_run_no_more_than_the_route_allows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn servers_take_turns_at_the_capacity_that_they_share() {
+    for (flooded, other) in [("s", "t"), ("t", "s")] {
+        let world = World::with(|policy| policy.max_running = 1);
+        let engine = world.start();
+        for _ in 0..5 {
+            let job = on(flooded, world.job("takes-10"));
+            engine.accept(by("greedy", job)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let job = by("modest", on(other, world.job("takes-10")));
+        let id = job.id;
+        engine.accept(job).await.unwrap();
+        let job = world.settled(id).await;
+        assert_eq!(
+            job.started.unwrap().since(START).as_secs(),
+            10,
+            "after the one that ran"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn clients_take_turns() {
     let world = World::with(|policy| {
         policy.servers.insert("t".to_owned(), 1);
