@@ -48,6 +48,8 @@ enum ExecutionEnd {
     Held,
     /// Interrupted, and there is no resume token.
     Cut,
+    /// The same, by our shutdown.
+    Stopped,
     /// Interrupted by our shutdown; the next process resumes it with this token.
     Left(Bytes),
 }
@@ -89,7 +91,8 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
             let ending = finish::of_execution(&job, &call, (end, body));
             core.finish_surely(&ending, held).await;
         }
-        ExecutionEnd::Held => finish::release(core, job.id, commit::held(&job)).await,
+        ExecutionEnd::Held => finish::hand_back(core, &job).await,
+        ExecutionEnd::Stopped => finish::stopped(core, &job, &call).await,
         ExecutionEnd::Cut => finish::interrupted(core, &job, &call, commit::held(&job)).await,
         ExecutionEnd::Left(token) => leave(core, &job, token).await,
         ExecutionEnd::Cancelled => {}
@@ -111,7 +114,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
         () = entry.cancel.cancelled() => ExecutionEnd::Cancelled,
         () = core.cut.cancelled() => match tokens.last() {
             Some(token) => return ExecutionEnd::Left(token), // the server is not notified
-            None => ExecutionEnd::Cut,
+            None => ExecutionEnd::Stopped,
         },
         () = tokio::time::sleep(work.left) => {
             let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };

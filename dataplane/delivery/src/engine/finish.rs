@@ -109,8 +109,24 @@ pub(super) async fn interrupted(core: &Arc<Core>, job: &Job, call: &Arc<Call>, e
     core.finish_surely(&ending, None).await;
 }
 
-/// Gives an execution back to the queue.
-pub(super) async fn release(core: &Core, id: JobId, expect: Expect) {
+/// Applies `onInterruption` to a job whose server call our shutdown interrupted. A graceful shutdown does not count: it
+/// says nothing about the call.
+pub(super) async fn stopped(core: &Arc<Core>, job: &Job, call: &Arc<Call>) {
+    match call.on_interruption {
+        OnInterruption::Retry => hand_back(core, job).await,
+        OnInterruption::Fail => interrupted(core, job, call, commit::held(job)).await,
+    }
+}
+
+/// Gives an execution back to the queue, as if it had not begun.
+pub(super) async fn hand_back(core: &Core, job: &Job) {
+    let changes = vec![Change::Suspend, Change::Release];
+    core.apply_surely(job.id, commit::held(job), changes).await;
+    core.hint(Hint::Queued);
+}
+
+/// Gives an interrupted execution back to the queue.
+async fn release(core: &Core, id: JobId, expect: Expect) {
     core.apply_surely(id, expect, vec![Change::Release]).await;
     core.hint(Hint::Queued);
 }

@@ -70,6 +70,26 @@ async fn a_call_that_was_not_sent_goes_back_to_the_queue_at_once() {
     assert!(world.clock.now().since(begun) < Duration::from_secs(2));
 }
 
+/// As rolls and node drains within a long call. A call is assumed to be the cause only of what was not ordered.
+#[tokio::test(start_paused = true)]
+async fn graceful_shutdowns_do_not_poison_a_call_that_may_run_again() {
+    for tool in ["hang", "down-100000"] {
+        let mut world = World::new();
+        let job = repeatable(world.job(tool));
+        let id = job.id;
+        let mut engine = world.start();
+        engine.accept(job).await.unwrap();
+        for count in 1..5 {
+            eventually(async || (world.servers.count() >= count).then_some(())).await;
+            engine.drain(GRACE).await.unwrap();
+            let job = world.look(id).await;
+            assert_eq!((fate(&job), job.executions), (("queued", "none"), 0), "{tool}");
+            world = world.after();
+            engine = world.start();
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_attempt_may_end_within_the_grace() {
     let world = World::new();
