@@ -95,6 +95,9 @@ pub enum Error {
     /// The same idempotency key or JSON-RPC id, but another call.
     #[error("another call was accepted under this {0} before; use a new one")]
     Conflict(&'static str),
+    /// The same call was accepted under another id, and its response carries that one.
+    #[error("this call was accepted before with the JSON-RPC id {0}; its response is delivered with that id")]
+    Repeated(String),
     /// The client has as many calls pending as it may have.
     #[error(
         "{0} calls of this client wait for execution or delivery, as many as webhook.perClient.maxPending allows; try \
@@ -144,9 +147,11 @@ impl Error {
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Method(_) => Code::MethodNotFound,
-            Self::Initialize(_) | Self::Params(_) | Self::UnknownTool(_) | Self::Conflict(_) => {
-                Code::InvalidParams
-            }
+            Self::Initialize(_)
+            | Self::Params(_)
+            | Self::UnknownTool(_)
+            | Self::Conflict(_)
+            | Self::Repeated(_) => Code::InvalidParams,
             Self::Unavailable(_) => Code::ServerUnreachable,
             Self::Server { failure, .. } => failure.code(),
             Self::Silent { .. } => Code::Timeout,

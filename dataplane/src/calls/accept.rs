@@ -3,6 +3,7 @@
 //! [`super::call`] asks here whether a call is one, and hands it over. Invariant: what is
 //! acknowledged was committed before, and the same call gets the same acknowledgement.
 
+mod acknowledgement;
 mod dedupe;
 mod named;
 
@@ -13,12 +14,11 @@ use asyncmcp_delivery::engine::AcceptError;
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Retry, Target};
 use asyncmcp_delivery::store::Acceptance;
-use asyncmcp_protocol::{Request, tool_result};
+use asyncmcp_protocol::Request;
 
 use self::dedupe::Identifier;
 pub(super) use self::dedupe::of_request;
 use super::{Context, outgoing};
-use crate::caller::Acknowledges;
 use crate::caller::answer::Answer;
 use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
@@ -72,9 +72,13 @@ impl<'a> Webhook<'a> {
             call: self.snapshot(context, request, trace),
         };
         match engine.accept(job).await {
-            Ok(Acceptance::New(id) | Acceptance::Same(id)) => {
-                Ok(self.acknowledge(context.caller.acknowledges, request, id))
-            }
+            Ok(Acceptance::New(id)) => Ok(self.acknowledge(context, request, id)),
+            Ok(Acceptance::Same(id)) => match engine.show(id).await? {
+                Some(shown) => {
+                    acknowledgement::of_repeated(context.caller.acknowledges, request, &shown.listed)
+                }
+                None => Ok(self.acknowledge(context, request, id)), // it expired just now
+            },
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.label())),
             Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
@@ -82,6 +86,11 @@ impl<'a> Webhook<'a> {
             Err(AcceptError::Closed) => Err(Error::Closing),
             Err(AcceptError::Store(error)) => Err(Error::Store(error)),
         }
+    }
+
+    fn acknowledge(&self, context: &Context, request: &Request, id: JobId) -> Answer {
+        let call = (self.tool.shown_as.as_str(), &self.target);
+        acknowledgement::of_new(context.caller.acknowledges, call, request, id)
     }
 
     /// What holds for this call whatever becomes of the route.
@@ -109,26 +118,6 @@ impl<'a> Webhook<'a> {
             v1alpha1::OnInterruption::Auto if self.tool.repeatable => OnInterruption::Retry,
             v1alpha1::OnInterruption::Fail | v1alpha1::OnInterruption::Auto => OnInterruption::Fail,
         }
-    }
-
-    /// asyncmcp's client, which named its receiver, waits for the response there. Any other
-    /// client hangs on a 202 and gets a result that a model can act on.
-    fn acknowledge(&self, how: Acknowledges, request: &Request, id: JobId) -> Answer {
-        if how == Acknowledges::Empty202 && self.target.named_by == NamedBy::Session {
-            return Answer::Accepted;
-        }
-        let message = format!(
-            "The call of {} was accepted as job {id} and runs in the background. Its result will be delivered by \
-             webhook to {}, not in this conversation. Do not call the tool again for the \
-             same task.",
-            self.tool.shown_as,
-            match self.target.named_by {
-                NamedBy::Call => "the receiver that the call named",
-                _ => "the receiver of this route",
-            }
-        );
-        let result = tool_result::acknowledgement(&message, &id.to_string(), "working");
-        Answer::result(request.id.clone(), &result.to_raw())
     }
 }
 

@@ -109,6 +109,7 @@ fn behind_the_session() -> Vec<Row> {
         (silent(), 200, -31002, "transport.timeout"),
         (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
+        (Error::Repeated("101".into()), 200, -32602, "id 101"),
         (Error::ClientFull(9), 200, -31004, "webhook.perClient.maxPending"),
         (
             Error::ServerFull("a".into(), 9),
@@ -207,9 +208,10 @@ fn each_error_has_a_row() {
         Error::Closing => 19,
         Error::Revocation(_) => 20,
         Error::Store(_) => 21,
+        Error::Repeated(_) => 22,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=21).collect());
+    assert_eq!(places, (0..=22).collect());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use asyncmcp_delivery::job::Dedupe;
 use asyncmcp_protocol::{Id, Request};
 use sha2::{Digest as _, Sha256};
 
+use super::named;
 use crate::caller::respond::Error;
 use crate::caller::{Caller, Scope};
 
@@ -60,9 +61,12 @@ impl Identifier {
     /// How the store knows the call again, and another call under the same name.
     pub(crate) fn dedupe(&self, tool: &str, request: &Request) -> Dedupe {
         let arguments = request.arguments().map_or("", |arguments| arguments.get());
+        // Another receiver is another call: its result would go to the first one only.
+        let meta = request.meta().unwrap_or_default();
+        let receiver = meta.get(named::META_KEY).map_or("", |receiver| receiver.get());
         Dedupe {
             key: self.key,
-            fingerprint: hash(&[tool, arguments]),
+            fingerprint: hash(&[tool, arguments, receiver]),
         }
     }
 

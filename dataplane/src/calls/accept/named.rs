@@ -10,7 +10,7 @@ use asyncmcp_protocol::{RawObject, Request};
 use crate::caller::respond::Error;
 
 /// The `_meta` key.
-const META_KEY: &str = "dev.asyncmcp/webhook";
+pub(super) const META_KEY: &str = "dev.asyncmcp/webhook";
 
 /// Said where the tool's result never goes by webhook.
 pub(super) const NOT_A_WEBHOOK_TOOL: &str = "params._meta[\"dev.asyncmcp/webhook\"] is for tools whose result goes by \
