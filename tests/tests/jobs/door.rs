@@ -70,7 +70,7 @@ async fn bad_input_is_answered_with_the_field_and_the_fix() -> Result<()> {
         ("/jobs?since=yesterday", "since", "RFC 3339"),
         ("/jobs?client=XYZ", "client", "16 hexadecimal digits"),
         ("/jobs?tool=", "tool", "1 to 128"),
-        ("/jobs?cursor=x", "cursor", "an earlier answer"),
+        ("/jobs?cursor=x", "cursor", "an earlier response"),
         ("/jobs?colour=red", "colour", "is not a parameter"),
         ("/jobs?state=dead&state=due", "state", "once"),
         ("/jobs/nonsense", "id", "26 lower-case letters and digits"),
