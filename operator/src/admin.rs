@@ -1,6 +1,6 @@
 //! The operator's admin port: `/livez`, `/readyz`, `/metrics`. Started by `main`.
 //!
-//! Invariant: ready once every cache is warm, whether this replica leads or not: a standby is a good replica.
+//! Invariant: ready once every cache is warm, whether this replica leads or not: a standby replica is healthy too.
 
 use crate::caches::Caches;
 use axum::Router;

@@ -5,74 +5,79 @@
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 
-/// Turns `McpWebhookRoute` objects into data-plane pods.
+/// The command line of `asyncmcp-operator`.
 #[derive(Debug, Parser)]
-#[command(name = "asyncmcp-operator", version, about)]
+#[command(
+    name = "asyncmcp-operator",
+    version,
+    about = "Run data-plane pods for McpWebhookRoute objects"
+)]
 pub struct Cli {
-    /// Something else to do than to run the operator.
+    /// A command other than running the operator.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to run.
+    /// Flags of the operator itself.
     #[command(flatten)]
     pub run: Run,
 }
 
-/// What the program can do besides running.
+/// Commands other than running the operator.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Prints the permissions that the operator needs, as the chart's `files/rbac.yaml`.
+    /// Print the permissions that the operator needs, in the format of the chart's files/rbac.yaml
     Rbac,
 }
 
-/// How the operator runs.
+/// Flags of the operator.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Image of the data-plane pods of routes that name none themselves.
+    /// Image of the data-plane pods of routes without an image of their own
     #[arg(long, env = "ASYNCMCP_DATAPLANE_IMAGE", default_value = DEFAULT_IMAGE)]
     pub dataplane_image: String,
-    /// Namespaces to watch, repeated or separated by commas. None: all namespaces.
+    /// Namespaces to watch, repeatable or separated by commas. Without it, all namespaces are watched
     #[arg(long = "namespace", env = "ASYNCMCP_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
-    /// Watch the metadata of Secrets, so that a changed key is live in seconds; their contents are never read. `false`:
-    /// Secrets are neither listed nor watched, and the kubelet's own refresh brings a changed key in about a minute.
+    /// Watch the metadata of Secrets, so that a changed key takes effect within seconds; their contents are never read.
+    /// With "false", Secrets are neither listed nor watched, and a changed key takes effect when the kubelet refreshes
+    /// the pod's volume, in about a minute
     #[arg(long, default_value_t = true, action = ArgAction::Set)]
     pub watch_secrets: bool,
-    /// Elect one leader among several replicas. Without it this process acts at once and must be alone.
+    /// Elect a leader among several replicas. Without it there must be only one replica
     #[arg(long, env = "ASYNCMCP_LEADER_ELECT")]
     pub leader_elect: bool,
-    /// Namespace of the Lease. Default: the one of the kubeconfig or of the service account.
+    /// Namespace of the Lease. Default: the namespace of the kubeconfig or of the service account
     #[arg(long, env = "POD_NAMESPACE")]
     pub lease_namespace: Option<String>,
-    /// Name of the Lease.
+    /// Name of the Lease
     #[arg(long, default_value = "asyncmcp-operator")]
     pub lease_name: String,
-    /// This replica's name in the Lease and in Events. It must differ between replicas. Default: a random one.
+    /// This replica's name in the Lease and in Events; must be unique among replicas. Default: a random name
     #[arg(long, env = "POD_NAME")]
     pub identity: Option<String>,
-    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    /// Address to serve /livez, /readyz and /metrics on
     #[arg(long, default_value = "0.0.0.0:9464")]
     pub admin_listen: SocketAddr,
-    /// What to log: a level, or directives such as `info,asyncmcp_operator=debug`.
+    /// Log level, or a filter such as info,kube=debug
     #[arg(long, env = "ASYNCMCP_LOG", default_value = "info")]
     pub log_level: String,
-    /// How a log line looks.
+    /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// Whom the data planes' processes run as.
+    /// User and groups of the data planes' processes.
     #[command(flatten)]
     pub user: PodUser,
 }
 
-/// Ids of the data planes' processes. An empty value leaves the id out, for clusters that assign their own.
+/// User and group ids of the data planes' processes. An empty value leaves the id out, for clusters that assign ids.
 #[derive(Clone, Debug, Args)]
 pub struct PodUser {
-    /// User id of data-plane processes; empty: the platform's choice.
+    /// User id of data-plane processes; leave empty to let the platform choose
     #[arg(long = "dataplane-run-as-user", default_value = "65532", value_parser = id)]
     pub user: Id,
-    /// Group id of data-plane processes; empty: the platform's choice.
+    /// Group id of data-plane processes; leave empty to let the platform choose
     #[arg(long = "dataplane-run-as-group", default_value = "65532", value_parser = id)]
     pub group: Id,
-    /// Group that owns data-plane volumes; empty: the platform's choice.
+    /// Group that owns data-plane volumes; leave empty to let the platform choose
     #[arg(long = "dataplane-fs-group", default_value = "65532", value_parser = id)]
     pub fs_group: Id,
 }
@@ -81,12 +86,12 @@ pub struct PodUser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id(pub Option<i64>);
 
-/// How a log line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
-    /// For people.
+    /// Human-readable
     Text,
 }
 
@@ -99,7 +104,7 @@ fn id(text: &str) -> Result<Id, String> {
     }
     match text.parse::<i64>() {
         Ok(number) if number > 0 => Ok(Id(Some(number))),
-        _ => Err("must be a number above 0 (root is refused), or empty".to_owned()),
+        _ => Err("must be a number above 0 (root is not allowed), or empty".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the operator knows of the cluster without asking: one cache per watched kind, filled by `controller`.
+//! The operator's local view of the cluster: one cache per watched kind, filled by `controller`.
 //!
 //! Standby replicas fill theirs too, so that a new leader starts from a warm view.
 //!
@@ -11,7 +11,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A route as the API server gave it, untyped: an older operator must not drop a newer field.
+/// A route as returned by the API server, untyped: an older operator must not drop a newer field.
 pub type RouteObject = DynamicObject;
 
 /// The caches of one scope (the whole cluster, or one namespace).
@@ -28,7 +28,7 @@ pub struct Caches {
 impl Caches {
     /// Waits until every cache holds what the cluster held at the start.
     pub async fn warm(&self) {
-        // A dropped writer means that the watches ended, and with them the process.
+        // A dropped writer means that the watches ended, and then the process ends too.
         let _ = self.routes.wait_until_ready().await;
         let _ = self.pods.wait_until_ready().await;
         for store in self.metas.values() {

@@ -1,6 +1,6 @@
-//! An error and its causes in one line, for the log. Called by whoever logs one.
+//! An error and its causes in one line, for the log. Called wherever an error is logged.
 //!
-//! Invariant: what the API server said is written once and without its debug form, which kube's own text repeats.
+//! Invariant: an API server's message appears once, without the debug form that kube's own text adds.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The whole of what the API server said; nothing below it says more.
+/// The API server's message; the causes below it add nothing.
 fn own_word(error: &(dyn Error + 'static)) -> Option<String> {
     match error.downcast_ref::<kube::Error>()? {
         kube::Error::Api(status) => Some(format!("{} ({})", status.message, status.code)),
@@ -31,7 +31,7 @@ mod tests {
     struct Outer(#[source] kube::Error);
 
     #[test]
-    fn what_the_api_server_said_is_written_once() {
+    fn the_api_servers_message_is_written_once() {
         let status = Status {
             code: 409,
             message: "the object has been modified".to_owned(),

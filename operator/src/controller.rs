@@ -22,7 +22,7 @@ const CONCURRENCY: u16 = 32;
 type Request = ReconcileRequest<RouteObject>;
 type Requests = BoxStream<'static, Result<Request, watcher::Error>>;
 
-/// Reconciles the routes of one scope until the watches end, which they never do.
+/// Reconciles the routes of one scope. The watches never end, so this does not return.
 pub async fn run(requests: Watches, leadership: Leadership, routes: Arc<Routes>) {
     let store = requests.caches.routes.clone();
     let mut queue = requests.requests;
@@ -39,14 +39,14 @@ pub async fn run(requests: Watches, leadership: Leadership, routes: Arc<Routes>)
         match outcome {
             Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
             Err(error) => {
-                tracing::warn!(cause = cause::line(&error), "a watch failed; it is tried again");
+                tracing::warn!(cause = cause::line(&error), "watch failed; retrying");
             }
         }
     })
     .await;
 }
 
-/// Every route, once this replica leads and its caches are warm: nothing was done for them on standby.
+/// Every route, once this replica leads and its caches are warm: on standby it reconciled none.
 fn all_routes_when_leading(mut leadership: Leadership, caches: Caches) -> Requests {
     stream::once(async move {
         leadership.gained().await;

@@ -1,6 +1,6 @@
-//! Short names for long texts. Called by `names` and `route::build`.
+//! Short hashes of long texts. Called by `names` and `route::build`.
 //!
-//! Invariant: equal texts have equal names in every version of the operator; they are parts of object names and labels.
+//! Invariant: a text has the same hash in every version of the operator, since object names and labels contain it.
 
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_text_never_changes() {
+    fn the_hash_of_a_text_never_changes() {
         assert_eq!(short("abc", 6), "ba7816");
     }
 }

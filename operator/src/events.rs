@@ -1,10 +1,10 @@
-//! Events: what a user should know about a route, as `kubectl describe` shows it. Called by `route::publish`,
+//! Events about a route, which `kubectl describe` shows to users. Called by `route::publish`,
 //! `route::apply` and `route::drain`.
 //!
-//! kube's own recorder folds events of one reason into the text of the first; ours differ in their text, and are
-//! only sent when something changed, so each is an object of its own.
+//! kube's own recorder merges events with the same reason and keeps the first text. Ours differ in their text and are
+//! sent only when something changed, so each is an object of its own.
 //!
-//! Invariant: an event that cannot be written is logged and forgotten; it never fails a reconcile.
+//! Invariant: an event that cannot be written is logged and dropped; it never fails a reconcile.
 
 use crate::cause;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -16,28 +16,28 @@ use kube::api::{Api, PostParams};
 /// The longest note the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
-/// How much attention an event asks for.
+/// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Things went as they should.
+    /// Expected.
     Normal,
-    /// Someone should look.
+    /// A person should check it.
     Warning,
 }
 
-/// One thing to tell.
+/// An event before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// How much attention it asks for.
+    /// Severity.
     pub kind: Kind,
-    /// One word in camel case, from a closed set.
+    /// Machine-readable reason in CamelCase, from a fixed set.
     pub reason: &'static str,
-    /// The sentence.
+    /// Message for people.
     pub text: String,
 }
 
 impl Note {
-    /// Things went as they should.
+    /// An expected event.
     pub fn normal(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Normal,
@@ -46,7 +46,7 @@ impl Note {
         }
     }
 
-    /// Someone should look.
+    /// An event that a person should check.
     pub fn warning(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Warning,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_note_is_cut_at_a_character() {
+    fn a_long_note_is_cut_at_a_character_boundary() {
         let long = "ä".repeat(LONGEST_NOTE);
         let short = shortened(&long);
         assert!(short.len() <= LONGEST_NOTE && short.ends_with("ä..."));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_events_name_is_a_dns_name_of_its_own() {
+    fn an_events_name_is_a_unique_dns_name() {
         let route = ObjectReference {
             name: Some("r".repeat(40)),
             ..ObjectReference::default()

@@ -1,7 +1,7 @@
-//! Which routes want to know of which object: the index from a changed Secret to the routes that name it.
+//! Which routes depend on which object: the index from a changed Secret to the routes that refer to it.
 //! Written by `route::resolve`, read by the watches.
 //!
-//! Invariant: a route registers its interest before it reads the caches, so no change falls in between.
+//! Invariant: a route registers its interest before it reads the caches, so it misses no change in between.
 
 use crate::kinds::Key;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +14,12 @@ type Routes = BTreeMap<(String, String), BTreeSet<Key>>;
 pub struct Interest(Mutex<Routes>);
 
 impl Interest {
-    /// Replaces what a route wants to know of.
+    /// Replaces the objects that a route depends on.
     pub fn set(&self, namespace: &str, route: &str, keys: BTreeSet<Key>) {
         self.lock().insert((namespace.to_owned(), route.to_owned()), keys);
     }
 
-    /// The names of the routes in this namespace that want to know of this object.
+    /// The names of the routes in this namespace that depend on this object.
     pub fn routes(&self, namespace: &str, key: &Key) -> Vec<String> {
         let routes = self.lock();
         let here = routes
@@ -28,7 +28,7 @@ impl Interest {
         here.map(|((_, route), _)| route.clone()).collect()
     }
 
-    /// Drops every route that is not there any more.
+    /// Drops every route that no longer exists.
     pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
         self.lock()
             .retain(|(namespace, route), _| exists(namespace, route));

@@ -1,7 +1,7 @@
-//! The kinds of object the operator makes or looks at, and how the API server knows them. Called by the caches and by
+//! The kinds of object that the operator makes or reads, and their API resources. Called by the caches and by
 //! the steps of a reconcile.
 //!
-//! Invariant: of these only metadata is cached, so the contents of Secrets never enter this process.
+//! Invariant: only metadata of these kinds is cached, so the contents of Secrets never enter this process.
 
 use crate::labels;
 use asyncmcp_crds::v1alpha1::McpWebhookRoute;
@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 
-/// How the API server knows routes.
+/// The API resource of routes.
 pub fn route_resource() -> ApiResource {
     ApiResource::erase::<McpWebhookRoute>(&())
 }
@@ -17,7 +17,7 @@ pub fn route_resource() -> ApiResource {
 /// The metadata of any object.
 pub type Meta = PartialObjectMeta<DynamicObject>;
 
-/// A kind of object, besides routes and pods.
+/// A kind of object other than routes and pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Holds the route document; also referenced by routes.
@@ -26,18 +26,18 @@ pub enum Kind {
     Secret,
     /// Reaches the pods; also referenced by routes as a server or a receiver.
     Service,
-    /// The pods' account, which may do nothing.
+    /// The pods' account, which has no permissions.
     ServiceAccount,
     /// The volume of an embedded store.
     PersistentVolumeClaim,
     /// Runs the pod of a route with an embedded store.
     StatefulSet,
-    /// Runs the pods of a route without one.
+    /// Runs the pods of a route without an embedded store.
     Deployment,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::ConfigMap,
         Self::Secret,
@@ -48,10 +48,10 @@ impl Kind {
         Self::Deployment,
     ];
 
-    /// Kinds of which a route may stop asking for an object; the other children it always has.
+    /// Kinds of which a route may stop needing an object; it always has the other children.
     pub const PRUNED: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::PersistentVolumeClaim];
 
-    /// Where the API server keeps it.
+    /// The API resource.
     pub fn resource(self) -> ApiResource {
         match self {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// Its name as users know it.
+    /// The kind as written in a manifest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// Watched whole, since a route may refer to any of them, or only where the operator's label says it is ours.
+    /// `None` for a kind that routes may refer to: all its objects are watched. Else only those with our label.
     pub fn watch_selector(self) -> Option<String> {
         match self {
             Self::ConfigMap | Self::Secret | Self::Service | Self::PersistentVolumeClaim => None,
@@ -95,9 +95,9 @@ impl std::fmt::Display for Kind {
 /// An object by its kind and name; its namespace is the route's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What it is called.
+    /// Its name.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The labels and annotations the operator writes and selects by. Called by `route::build` and the watches.
+//! The labels and annotations that the operator writes and selects by. Called by `route::build` and the watches.
 //!
 //! Invariant: a selector's labels never change for a route, since selectors are immutable in the cluster.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// The route an object was made for: the well-known instance label.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
-/// Says who made an object; the value is [`OPERATOR`].
+/// What made the object; the value is [`OPERATOR`].
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The well-known name label; the value is [`DATAPLANE`].
 pub const NAME: &str = "app.kubernetes.io/name";
@@ -15,16 +15,16 @@ pub const NAME: &str = "app.kubernetes.io/name";
 pub const OPERATOR: &str = "asyncmcp-operator";
 /// Value of [`NAME`] on everything made for a route.
 pub const DATAPLANE: &str = "asyncmcp-dataplane";
-/// Pod label: hash of the pod template the pod was made from. A pod with another value is of an old revision.
+/// Pod label: hash of the pod template the pod was made from. A pod with another value belongs to an old revision.
 pub const TEMPLATE: &str = "asyncmcp.dev/template";
-/// Pod label: uid of the route the pod was made for. Pods that outlived a route of the same name carry another one.
+/// Pod label: uid of the route the pod was made for. Pods of an earlier route with the same name have another one.
 pub const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
 /// The container of a data-plane pod.
 pub const CONTAINER: &str = "dataplane";
-/// The annotation by which `kubectl logs` and `kubectl exec` choose a container.
+/// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
-/// What selects the pods of one route.
+/// The label selector of one route's pods.
 pub fn selector(route: &str) -> BTreeMap<String, String> {
     [(NAME, DATAPLANE), (INSTANCE, route)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -40,7 +40,7 @@ pub fn all(route: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// The labels that only pods made for this very route have.
+/// The labels that only this route's pods have.
 pub fn pods(names: &Names) -> BTreeMap<String, String> {
     let mut labels = selector(names.route());
     labels.insert(ROUTE_UID.to_owned(), names.uid().to_owned());

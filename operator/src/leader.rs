@@ -1,6 +1,6 @@
 //! Leader election over a `coordination.k8s.io/v1` Lease. Called by `main`; reconciles ask [`Leadership`].
 //!
-//! No crate for this fits our kube version, and the rules fit on a page (`election`).
+//! No crate for this supports our kube version, and the rules are short (`election`).
 //!
 //! Invariant: [`Leader::run`] returns only when leadership is lost; the process then exits, so no reconcile of
 //! an old leader can meet one of the new leader.
@@ -24,17 +24,17 @@ pub enum Error {
     Usurped,
 }
 
-/// Whether this replica leads, for everyone who must not act on standby.
+/// Whether this replica leads, for code that must not act on standby.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Receiver<bool>);
 
 impl Leadership {
-    /// For an operator that runs without an election: leads from the start.
+    /// Without an election: always leads.
     pub fn always() -> Self {
         Self(watch::channel(true).1)
     }
 
-    /// Leads now.
+    /// Whether this replica leads now.
     pub fn holds(&self) -> bool {
         *self.0.borrow()
     }
@@ -42,13 +42,13 @@ impl Leadership {
     /// Waits until this replica leads.
     pub async fn gained(&mut self) {
         if self.0.wait_for(|leads| *leads).await.is_err() {
-            // The election is over and so is the process; nobody may act in between.
+            // The election has ended and the process is about to exit; nothing may act in between.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// The candidate: this process.
+/// This process as a candidate.
 #[derive(Debug)]
 pub struct Leader<L> {
     leases: L,
@@ -72,7 +72,7 @@ impl<L: Leases> Leader<L> {
         )
     }
 
-    /// Stands, leads, renews. Returns when leadership was lost.
+    /// Waits for the lease, leads, renews. Returns when leadership is lost.
     pub async fn run(&self) -> Error {
         let mut election = Election::new(self.me.clone(), self.timing);
         loop {
@@ -90,7 +90,7 @@ impl<L: Leases> Leader<L> {
         }
     }
 
-    /// Gives the lease up, so that the next leader need not wait for it to grow stale.
+    /// Releases the lease, so that the next leader need not wait until it expires.
     pub async fn release(&self) {
         if !*self.leads.borrow() {
             return;
@@ -98,21 +98,21 @@ impl<L: Leases> Leader<L> {
         self.leads.send_replace(false);
         let until = Instant::now() + self.timing.retry;
         match timeout_at(until, self.leases.release(&self.me)).await {
-            Ok(Ok(())) => tracing::info!("gave up the lease"),
-            Ok(Err(error)) => tracing::warn!(%error, "failed to give up the lease"),
-            Err(_) => tracing::warn!("failed to give up the lease in time"),
+            Ok(Ok(())) => tracing::info!("released the lease"),
+            Ok(Err(error)) => tracing::warn!(%error, "failed to release the lease"),
+            Err(_) => tracing::warn!("timed out releasing the lease"),
         }
     }
 
-    /// One look at the lease and, where due, one write. API errors are retried until the renew deadline.
+    /// Reads the lease once and writes it if due. API errors are retried until the renew deadline.
     async fn attempt(&self, election: &mut Election) -> Result<(), Error> {
         let asked = Instant::now();
         let until = election.deadline().unwrap_or(asked + self.timing.renew_deadline);
         match timeout_at(until, self.contend(election, asked)).await {
             Ok(Ok(())) => {}
             Ok(Err(Contest::Usurped)) => return Err(Error::Usurped),
-            Ok(Err(Contest::Api(error))) => tracing::warn!(%error, "failed to reach the lease"),
-            Err(_) => tracing::warn!("the lease did not answer in time"),
+            Ok(Err(Contest::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
+            Err(_) => tracing::warn!("timed out reading or writing the lease"),
         }
         if election.lost(Instant::now()) {
             Err(Error::NotRenewed)

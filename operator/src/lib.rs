@@ -1,12 +1,12 @@
-//! The operator: `McpWebhookRoute` objects to data-plane pods, and what the pods say back to status.
+//! The operator: turns `McpWebhookRoute` objects into data-plane pods, and the pods' reports into status.
 //!
 //! | module | what |
 //! |---|---|
 //! | `controller` | the watches, and the queue of routes they feed |
 //! | `route` | one reconcile: resolve, validate, ensure, build, apply, publish |
-//! | `leader` | who acts, among several replicas |
-//! | `names`, `labels`, `kinds` | what things are called |
-//! | `rbac` | what the operator may do, as a table |
+//! | `leader` | which of several replicas acts |
+//! | `names`, `labels`, `kinds` | names and labels of the objects it makes |
+//! | `rbac` | the operator's permissions, as a table |
 //!
 //! Invariant: the operator never speaks MCP and never reads the contents of a Secret.
 

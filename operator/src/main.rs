@@ -1,6 +1,6 @@
 //! The operator's process: flags, logs, signals.
 //!
-//! Invariant: exit code 0 only after a signal; a replica that lost its leadership exits with 1 and is started again.
+//! Invariant: exit code 0 only after a signal; a replica that loses its leadership exits with 1 and is restarted.
 
 use anyhow::Context;
 use asyncmcp_operator::args::{Cli, Command, LogFormat, Run};
@@ -21,7 +21,7 @@ async fn main() -> anyhow::Result<()> {
         .install_default()
         .is_err()
     {
-        anyhow::bail!("another TLS provider is installed already");
+        anyhow::bail!("another TLS provider is already installed");
     }
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn log(args: &Run) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log_level)
-        .with_context(|| format!("bad --log-level {:?}", args.log_level))?;
+        .with_context(|| format!("invalid --log-level {:?}", args.log_level))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

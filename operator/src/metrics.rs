@@ -1,7 +1,7 @@
-//! The operator's own figures. Registered by `main`, moved by `route` and `leader`, read at `/metrics`.
+//! The operator's own metrics. Registered by `run`, updated by `route` and `leader`, served at `/metrics`.
 //!
 //! Invariant: conditions are read from the routes' cache at each scrape, so a deleted route leaves no series; only the
-//! leader tells of them, so that two replicas do not tell of one route.
+//! leader exports them, so that a route is not exported twice.
 
 use crate::caches::RouteObject;
 use crate::leader::Leadership;
@@ -11,28 +11,28 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-/// The metrics that code moves.
+/// The metrics that code updates.
 #[derive(Clone)]
 pub struct Metrics {
-    /// Time of one reconcile.
+    /// Duration of a reconcile.
     pub reconcile_seconds: Histogram,
-    /// Reconciles that failed, by the step that failed.
+    /// Failed reconciles, by the step that failed.
     pub reconcile_errors: IntCounterVec,
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers the metrics.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let buckets = vec![
             0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
         ];
         let seconds = HistogramOpts::new(
             "asyncmcp_operator_reconcile_seconds",
-            "Time of one reconcile of a route, in seconds.",
+            "Duration of one reconcile of a route, in seconds.",
         );
         let errors = Opts::new(
             "asyncmcp_operator_reconcile_errors_total",
-            "Reconciles that failed and are tried again, by the step that failed.",
+            "Failed reconciles (each is retried), by the step that failed.",
         );
         let metrics = Self {
             reconcile_seconds: Histogram::with_opts(seconds.buckets(buckets))?,
@@ -44,14 +44,14 @@ impl Metrics {
     }
 }
 
-/// What is true at the moment of a scrape: who leads, and how the routes are.
+/// What is computed at a scrape: whether this replica leads, and the routes' conditions.
 pub struct Now {
     leadership: Leadership,
     routes: Vec<Store<RouteObject>>,
 }
 
 impl Now {
-    /// Reads these caches at each scrape.
+    /// A collector that reads these caches at each scrape.
     pub fn new(leadership: Leadership, routes: Vec<Store<RouteObject>>) -> Self {
         Self { leadership, routes }
     }
@@ -64,7 +64,7 @@ fn gauges() -> (IntGaugeVec, IntGaugeVec) {
     );
     let leader = Opts::new(
         "asyncmcp_operator_leader",
-        "Whether this replica leads (1) or stands by (0).",
+        "Whether this replica is the leader (1) or on standby (0).",
     );
     let conditions = IntGaugeVec::new(conditions, &["namespace", "route", "type"]);
     let leader = IntGaugeVec::new(leader, &[]);
@@ -76,7 +76,7 @@ fn gauges() -> (IntGaugeVec, IntGaugeVec) {
 
 impl Collector for Now {
     fn desc(&self) -> Vec<&Desc> {
-        // Checked at registration only against other collectors; these names are nobody else's.
+        // Only used at registration, to find two collectors with one name; no other has these names.
         Vec::new()
     }
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_routes_series_go_with_the_route() {
+    fn a_deleted_route_leaves_no_series() {
         let mut writer = reflector::store::Writer::new(route_resource());
         let registry = Registry::new();
         let now = Now::new(Leadership::always(), vec![writer.as_reader()]);

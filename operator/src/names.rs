@@ -5,12 +5,12 @@
 
 use crate::digest::short;
 
-/// Longest route name, as the API has it. `-dataplane-config` is the longest suffix (17), and a `StatefulSet`'s pods carry
-/// `<name>-<10 characters>` as a label value, which must stay within 63: 40 + 10 + 11 = 61.
+/// Longest route name that the API accepts. `-dataplane-config` is the longest suffix (17), and a `StatefulSet`'s pods
+/// carry `<name>-<10 characters>` as a label value, which must stay within 63: 40 + 10 + 11 = 61.
 #[cfg(test)]
 const MAX_ROUTE: usize = 40;
 
-/// Characters of the hash that tells apart the volumes of two routes that had one name after another.
+/// Length of the hash that distinguishes the volumes of two successive routes with the same name.
 const UID_TAG: usize = 6;
 
 /// A route's identity and the names of everything made for it.
@@ -22,7 +22,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names of a route. `validate` refuses a route whose name is too long or no DNS label.
+    /// The names of a route. `validate` rejects a route whose name is too long or not a DNS label.
     pub fn new(namespace: &str, route: &str, uid: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
@@ -56,19 +56,19 @@ impl Names {
         format!("{}-dataplane-config", self.route)
     }
 
-    /// The `Secret` with the keys that seal sessions, and the admin token.
+    /// The `Secret` with the keys that encrypt session ids, and the admin token.
     pub fn keys(&self) -> String {
         format!("{}-keys", self.route)
     }
 
-    /// The `Secret` with the keys that seal what lies on the volume of `claim`. It bears the claim's name, not the
-    /// route's: whoever adopts the volume needs it.
+    /// The `Secret` with the keys that encrypt the data on the volume of `claim`. It is named after the claim, not the
+    /// route: a route that adopts the volume needs it.
     pub fn keys_of(claim: &str) -> String {
         format!("{claim}-keys")
     }
 
-    /// The `PersistentVolumeClaim` of the embedded store. It holds a hash of the uid, so a route made again
-    /// under the same name never adopts the old one's jobs.
+    /// The `PersistentVolumeClaim` of the embedded store. It holds a hash of the uid, so a new route
+    /// with the same name never adopts the old one's jobs.
     pub fn store(&self) -> String {
         format!("{}-store-{}", self.route, short(&self.uid, UID_TAG))
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_made_again_gets_another_volume() {
+    fn a_new_route_with_an_old_name_gets_another_volume() {
         let first = Names::new("ns", "route", "one");
         let again = Names::new("ns", "route", "two");
         assert_ne!(first.store(), again.store());

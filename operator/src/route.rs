@@ -1,9 +1,9 @@
 //! One route: resolve (read) → validate (pure) → ensure (made once) → build (pure) → apply → publish.
 //!
-//! Called by `controller`, for one route at a time, whenever something changed that may concern it.
+//! Called by `controller`, for one route at a time, whenever something that may concern it changed.
 //!
-//! Invariant: level-triggered. It looks at what is, not at what happened; a mistake in a route is a condition, never an
-//! error, and an error is retried with a growing, jittered wait of its own.
+//! Invariant: level-triggered. It reads the current state, not what happened; a mistake in a route is a condition,
+//! never an error, and an error is retried with exponential backoff and jitter.
 
 pub mod apply;
 pub mod build;
@@ -36,39 +36,39 @@ use subject::Subject;
 use tokio::time::Instant;
 use validate::Valid;
 
-/// The routes of a scope: what their reconciles share, and what is remembered of each.
+/// The routes of a scope: what their reconciles share, and what the operator remembers about each.
 pub struct Routes {
-    /// What they share.
+    /// What their reconciles share.
     pub context: Context,
-    /// What is remembered.
+    /// What the operator remembers about each.
     pub memories: Memories,
 }
 
-/// Why a reconcile is tried again.
+/// Why a reconcile failed and is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// In the first step.
+    /// Reading failed.
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
-    /// In the third.
+    /// Creating the finalizer or the keys failed.
     #[error(transparent)]
     Ensure(#[from] ensure::Error),
-    /// In the fifth.
+    /// Applying the children failed.
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    /// While pods were told of their configuration.
+    /// Annotating the pods failed.
     #[error(transparent)]
     Reload(#[from] reload::Error),
-    /// In the last step.
+    /// Writing status failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
-    /// While the route was let go.
+    /// Ending a deleted route failed.
     #[error(transparent)]
     Drain(#[from] drain::Error),
 }
 
 impl Error {
-    /// The step that failed, for a metric.
+    /// The step that failed, as a metric label.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve",
@@ -81,10 +81,10 @@ impl Error {
     }
 }
 
-/// Makes the cluster serve a route as it is written.
+/// Brings the cluster to the state that the route describes.
 pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
     let context = &routes.context;
-    // What a cold cache does not show yet would look like something missing.
+    // An object that the cache does not hold yet would look missing.
     context.caches.warm().await;
     if !context.leadership.holds() {
         return Ok(Action::await_change());
@@ -92,7 +92,7 @@ pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<
     let _timer = context.metrics.reconcile_seconds.start_timer();
     let mut subject = Subject::read(object);
     if subject.deleted_at.is_some() && !subject.has_finalizer() {
-        return Ok(Action::await_change()); // others are still letting go
+        return Ok(Action::await_change()); // finalizers of others remain
     }
     let memory = routes.memories.of(&subject.names);
     let mut memory = memory.lock().await;
@@ -154,10 +154,10 @@ async fn program(
     })
 }
 
-/// The first wait after a failure, and the longest.
+/// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
-/// Called by the queue after an error: counts it, says so, and waits longer each time.
+/// Called by the queue after an error: counts it, logs it, and waits longer each time.
 pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
     let subject = Subject::read(object);
     routes
@@ -177,7 +177,7 @@ pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) ->
         namespace = subject.names.namespace(),
         cause = cause::line(error),
         ?wait,
-        "a reconcile failed; it is tried again"
+        "reconcile failed; retrying"
     );
     Action::requeue(wait)
 }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_in_a_row_wait_ever_longer_and_never_in_step() {
+    fn failures_in_a_row_wait_longer_each_time_and_with_jitter() {
         assert_eq!(backoff(1, 1.0), Duration::from_millis(500));
         assert_eq!(backoff(4, 1.0), Duration::from_secs(4));
         assert_eq!(backoff(4, 0.5), Duration::from_secs(2));

@@ -1,7 +1,7 @@
 //! The life of the operator. Called by `main`.
 //!
-//! Invariant: everything that can fail at the start fails before a watch is opened; whatever ends first ends the
-//! process, and the lease is given up last, when nothing acts any more.
+//! Invariant: everything that can fail at the start fails before a watch is opened; when one part ends, the process
+//! ends, and the lease is released last, when nothing acts any more.
 
 use crate::admin::{self, Readiness};
 use crate::args::Run;
@@ -26,14 +26,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-/// Time between two looks for memories of routes that are gone.
+/// Time between two sweeps of the memories of deleted routes.
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// Runs until a signal, or until leadership is lost.
 pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let client = kube::Client::try_default()
         .await
-        .context("failed to find a cluster")?;
+        .context("failed to load the kubeconfig or the service account")?;
     let listener = TcpListener::bind(args.admin_listen).await;
     let listener = listener.with_context(|| format!("failed to listen on {}", args.admin_listen))?;
     let identity = args
@@ -59,7 +59,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
     registry.register(Box::new(Now::new(leadership, routes)))?;
     let readiness = Readiness::default();
     let admin_port = axum::serve(listener, admin::router(registry, readiness.clone()));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "the operator runs");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
         lost = lead(leader.as_ref()) => Err(lost.into()),
         () = reconcile(scopes) => Err(anyhow::anyhow!("the watches ended")),
@@ -93,7 +93,7 @@ async fn lead(leader: Option<&Leader<Named>>) -> crate::leader::Error {
     }
 }
 
-/// Every scope's watches and reconciles, and the sweep of what is remembered of routes that are gone.
+/// Every scope's watches and reconciles, and the sweep of the memories of deleted routes.
 async fn reconcile(scopes: Vec<(Watches, Arc<Routes>)>) {
     let runs = scopes.into_iter().map(|(watches, routes)| async move {
         let leadership = routes.context.leadership.clone();
@@ -122,7 +122,7 @@ async fn sweep(routes: &Routes) {
     }
 }
 
-/// What the contexts of all scopes share.
+/// The part of the contexts that all scopes share.
 struct Base {
     client: kube::Client,
     leadership: Leadership,

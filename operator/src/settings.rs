@@ -1,4 +1,4 @@
-//! What the operator's command line says about data planes. Called by `route::build`.
+//! The settings of data planes from the operator's command line. Read by `route::build`.
 //!
 //! Invariant: fixed for the life of the process.
 
@@ -8,16 +8,16 @@ use crate::kinds::Kind;
 /// Settings of every data plane.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Image of pods whose route names none.
+    /// Image of the pods of routes without an image of their own.
     pub image: String,
     /// The kinds that are watched.
     pub watched: Vec<Kind>,
-    /// Whom their processes run as.
+    /// User and groups of their processes.
     pub user: PodUser,
 }
 
 impl Settings {
-    /// What the command line says.
+    /// Reads the command line.
     pub fn new(args: &Run) -> Self {
         let watched = Kind::ALL
             .into_iter()

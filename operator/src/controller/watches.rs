@@ -1,14 +1,14 @@
-//! The watches of one scope: the caches they fill, and the routes they wake. Made by `run`, polled by `controller`.
+//! The watches of one scope: the caches they fill, and the routes they enqueue. Made by `run`, polled by `controller`.
 //!
-//! | watched | wakes |
+//! | watched | enqueues |
 //! |---|---|
 //! | routes | the route |
 //! | pods of data planes | their route |
 //! | children, by owner and by label | their route |
-//! | everything a route refers to, and children's names taken by others | the routes that said so in [`Interest`] |
-//! | the gain of leadership | all routes |
+//! | everything a route refers to, and others' objects with a child's name | the routes in [`Interest`] |
+//! | becoming the leader | all routes |
 //!
-//! Invariant: a change wakes every route that it may concern; waking one too many costs a look and no write.
+//! Invariant: a change enqueues every route that it may concern; a route too many costs reads but no write.
 
 use super::{Request, Requests, request};
 use crate::caches::{Caches, RouteObject};
@@ -35,7 +35,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// One scope per namespace, or the whole cluster where none is named.
+    /// One scope per namespace, or the whole cluster if no namespace is named.
     pub fn of(namespaces: &[String]) -> Vec<Self> {
         if namespaces.is_empty() {
             return vec![Self::Cluster];
@@ -69,13 +69,13 @@ impl Scope {
 pub struct Watches {
     /// The caches.
     pub caches: Caches,
-    /// Who wants to know of which object.
+    /// Which routes depend on which object.
     pub interest: Arc<Interest>,
     pub(super) requests: Vec<Requests>,
 }
 
 impl Watches {
-    /// Sets up every watch of the scope. Nothing is sent before `controller::run` polls them.
+    /// Sets up every watch of the scope. No request is sent before `controller::run` polls them.
     pub fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
         let interest = Arc::new(Interest::default());
         let (routes, own) = watch_routes(client, scope);
@@ -172,7 +172,7 @@ fn woken_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Re
     routes.map(request).map(Ok).collect()
 }
 
-/// The route that an object was made for, as its labels say.
+/// The route that an object was made for, according to its labels.
 fn by_label(meta: &ObjectMeta) -> Option<ObjectRef<RouteObject>> {
     let labels = meta.labels.as_ref()?;
     if labels.get(labels::MANAGED_BY).map(String::as_str) != Some(labels::OPERATOR) {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_wakes_its_route_and_a_reference_wakes_those_who_hold_it() {
+    fn a_child_enqueues_its_route_and_a_reference_the_routes_that_hold_it() {
         let interest = Interest::default();
         interest.set("ns", "two", [Key::new(Kind::Secret, "token")].into());
         let child = meta(

@@ -1,18 +1,18 @@
-//! Who leads: the rules of a Lease as a state machine. Called by `leader::Leader` only.
+//! The rules of an election by Lease, as a state machine. Called by `leader::Leader` only.
 //!
 //! Like client-go it never compares another machine's clock with its own: a lease is stale when *this*
-//! process has watched it unchanged for the lease's duration.
+//! process has seen it unchanged for the lease's duration.
 //!
-//! Invariant: reads no clock; does no I/O. A leader that could not renew for `renew_deadline` has lost before
+//! Invariant: reads no clock; does no I/O. A leader that could not renew for `renew_deadline` stops leading before
 //! any other replica may take over (`renew_deadline` < `lease`).
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The three times of an election.
+/// The timing of an election.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a lease is respected after it was last seen to change.
+    /// How long a lease is valid after its last observed change.
     pub lease: Duration,
     /// How long a leader may go without renewing.
     pub renew_deadline: Duration,
@@ -30,16 +30,16 @@ impl Default for Timing {
     }
 }
 
-/// What a Lease says: all that the rules look at.
+/// The fields of a Lease that the rules use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Who holds it; empty: given up.
+    /// Who holds it; empty if it was released.
     pub holder: String,
     /// How often it changed hands.
     pub transitions: i32,
     /// The renewal stamp, opaque here: only a change of it counts.
     pub renewed: String,
-    /// How long the holder asks to be respected.
+    /// How long the lease stays valid without a renewal, as its holder wrote.
     pub duration: Duration,
 }
 
@@ -51,7 +51,7 @@ pub enum Step {
         /// The count to write.
         transitions: i32,
     },
-    /// Someone else leads: look again later.
+    /// Another replica leads: check again later.
     Stand,
 }
 
@@ -65,7 +65,7 @@ pub struct Election {
 }
 
 impl Election {
-    /// A replica that has seen nothing yet.
+    /// A replica that has not read the lease yet.
     pub fn new(me: String, timing: Timing) -> Self {
         Self {
             me,
@@ -75,12 +75,12 @@ impl Election {
         }
     }
 
-    /// The times it goes by.
+    /// Its timing.
     pub fn timing(&self) -> Timing {
         self.timing
     }
 
-    /// This replica leads: it renewed, and not too long ago.
+    /// This replica leads: it renewed recently enough.
     pub fn leads(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now < deadline)
     }
@@ -90,12 +90,12 @@ impl Election {
         self.deadline().is_some_and(|deadline| now >= deadline)
     }
 
-    /// When a leader must have renewed.
+    /// When the leadership ends unless renewed.
     pub fn deadline(&self) -> Option<Instant> {
         self.renewed.map(|renewed| renewed + self.timing.renew_deadline)
     }
 
-    /// Takes in what the API server holds and says what to do.
+    /// Takes the lease as the API server has it and returns what to do.
     pub fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
         let Some(lease) = lease else {
             return Step::Hold { transitions: 0 };
@@ -115,12 +115,12 @@ impl Election {
         }
     }
 
-    /// Our write was accepted; `asked` is when it was sent, since the server's clock ran from then on.
+    /// Our write was accepted; `asked` is when it was sent, since the lease may have started at that moment.
     pub fn held(&mut self, asked: Instant) {
         self.renewed = Some(asked);
     }
 
-    /// Someone else holds the lease although we led.
+    /// Another replica holds the lease although this one led.
     pub fn usurped(&self, step: &Step) -> bool {
         self.renewed.is_some() && *step == Step::Stand
     }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_was_given_up_is_taken_at_once() {
+    fn a_released_lease_is_taken_at_once() {
         let step = election().step(Some(record("", "t0")), Instant::now());
         assert_eq!(step, Step::Hold { transitions: 4 });
     }

@@ -1,7 +1,7 @@
 //! The Lease object behind an election. Called by `leader`.
 //!
 //! Invariant: every write carries the `resourceVersion` that was read, so of two replicas that write at once
-//! one is told no.
+//! one gets a conflict.
 
 use super::election::Record;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -11,19 +11,18 @@ use kube::api::{Api, PostParams};
 use std::future::Future;
 use std::time::Duration;
 
-/// Where the one lease of an election is kept. A trait, so that an election is tested against a clock that a
-/// test drives.
+/// Storage of an election's lease. A trait, so that tests can drive both the lease and the clock.
 pub trait Leases: Send + Sync {
-    /// The lease as it was read, with what a later write must show.
+    /// The lease as read, including the version that a later write must carry.
     type Lease: Send + Sync;
-    /// What can go wrong.
+    /// Why a request failed.
     type Error: std::fmt::Display + Send;
 
-    /// What the rules look at.
+    /// The fields that the rules use.
     fn record(lease: &Self::Lease) -> Record;
     /// Reads the lease.
     fn get(&self) -> impl Future<Output = Result<Option<Self::Lease>, Self::Error>> + Send;
-    /// Writes it over what was read; `false`: someone else was quicker.
+    /// Replaces the lease that was read; `false` if another replica wrote it first.
     fn put(
         &self,
         found: Option<Self::Lease>,
@@ -33,7 +32,7 @@ pub trait Leases: Send + Sync {
     fn release(&self, me: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// A Lease of that name in the cluster.
+/// A Lease object in the cluster.
 #[derive(Clone, Debug)]
 pub struct Named {
     api: Api<Lease>,

@@ -11,7 +11,7 @@ struct Stored {
     record: Option<(Record, u64)>,
 }
 
-/// The lease as an API server keeps it: optimistic concurrency, and it can be cut off.
+/// The lease as in an API server, with optimistic concurrency; a replica can be disconnected from it.
 #[derive(Clone, Debug, Default)]
 struct Board {
     stored: Arc<Mutex<Stored>>,
@@ -127,7 +127,7 @@ async fn a_dead_leaders_lease_is_taken_over_after_its_duration() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_is_cut_off_gives_up_before_the_next_one_leads() {
+async fn a_disconnected_leader_stops_before_the_next_one_leads() {
     let board = Board::default();
     let first = replica(&board, "first");
     seconds(1).await;
@@ -141,7 +141,7 @@ async fn a_leader_that_is_cut_off_gives_up_before_the_next_one_leads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_released_lease_is_taken_at_the_next_look() {
+async fn a_released_lease_is_taken_at_the_next_check() {
     let board = Board::default();
     let first = replica(&board, "first");
     seconds(1).await;

@@ -1,7 +1,7 @@
-//! Fifth step of a reconcile: makes the cluster hold what `build` says, by server-side apply under one field manager.
+//! Fifth step of a reconcile: applies what `build` made, by server-side apply under one field manager.
 //!
-//! Invariant: an object that is not the route's own is never touched, and while one stands in the way nothing is
-//! applied: pods must not mount somebody else's ConfigMap. An object that is as it should be is not written again.
+//! Invariant: an object that the route does not own is never changed, and while one has the name of a child nothing is
+//! applied: pods must not mount another owner's ConfigMap. An object that is already as wanted is not written again.
 
 mod live;
 mod prune;
@@ -18,40 +18,40 @@ pub use prune::release;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What keeps the cluster from being changed; tried again.
+/// Why a change failed; it is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The API server did not answer, or not as it should.
+    /// No answer from the API server, or an unexpected one.
     #[error("failed to {verb} {key}")]
     Api {
-        /// What was tried.
+        /// The operation.
         verb: &'static str,
-        /// On what.
+        /// The object.
         key: Key,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: kube::Error,
     },
 }
 
-/// What the user has to mend, or the platform; shown in a condition.
+/// A problem for the user or the cluster's administrator to fix; shown in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Reason of the condition.
+    /// The condition's reason.
     pub reason: &'static str,
-    /// What is wrong.
+    /// The condition's message.
     pub message: String,
 }
 
-/// What was applied to a child: what was asked for, and what the cluster made of it.
+/// What was applied to a child: the object as requested, and the fingerprint of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     asked: u64,
     became: Fingerprint,
 }
 
-/// Identifies the state of an object that somebody may change. Where objects have a generation, status changes leave
-/// it alone.
+/// Identifies the state of an object, to notice changes by others. For an object with a generation it ignores status
+/// changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fingerprint {
     Generation {
@@ -91,7 +91,7 @@ impl Fingerprint {
     }
 }
 
-/// Applies and prunes. Answers with what was refused.
+/// Applies and prunes. Returns what was rejected.
 pub async fn children(
     context: &Context,
     subject: &Subject,
@@ -147,12 +147,12 @@ async fn one(
     }
 }
 
-/// What the API server says no to is for the user to see; what it could not say is tried again.
+/// A rejection by the API server is shown to the user; any other failure is retried.
 fn refused(key: &Key, source: kube::Error) -> Result<Problem, Error> {
     match source {
         kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => Ok(Problem {
             reason: "ChildRefused",
-            message: format!("the API server refuses {key}: {}", status.message),
+            message: format!("the API server rejected {key}: {}", status.message),
         }),
         source => Err(Error::Api {
             verb: "apply",
@@ -191,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn a_label_taken_away_is_a_change() {
+    fn a_removed_label_is_a_change() {
         let mut labelled = meta(Some(1), "5");
         labelled.labels = Some([("a".to_owned(), "b".to_owned())].into());
         assert_ne!(Fingerprint::of(&labelled), Fingerprint::of(&meta(Some(1), "5")));
     }
 
     #[test]
-    fn a_refusal_is_a_problem_and_an_outage_an_error() {
+    fn a_rejection_is_a_problem_and_an_outage_an_error() {
         let key = Key::new(Kind::PersistentVolumeClaim, "a-store");
         for (code, shown) in [(403, true), (422, true), (409, false), (429, false), (500, false)] {
             let status = Status {

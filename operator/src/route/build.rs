@@ -1,4 +1,4 @@
-//! Fourth step of a reconcile: a valid route to the objects that serve it. One object a file.
+//! Fourth step of a reconcile: turns a valid route into the objects that serve it. One file per object.
 //!
 //! Invariant: pure and infallible; everything that can be wrong was found by `validate`.
 
@@ -22,19 +22,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use serde::Serialize;
 use serde_json::Value;
 
-/// The port clients speak MCP to, and its name.
+/// Name and number of the MCP port.
 pub const MCP_PORT: (&str, i32) = ("mcp", 8080);
-/// The port of probes, metrics and `/status`, and its name.
+/// Name and number of the port of probes, metrics and `/status`.
 pub const ADMIN_PORT: (&str, i32) = ("admin", 9464);
 /// Pods of a route. Autoscaling and more replicas come with the Postgres store.
 pub const REPLICAS: i32 = 1;
 
-/// What objects are built from.
+/// The input of `build`.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// The route.
     pub valid: &'a Valid,
-    /// The last document that every pod served, if that is known.
+    /// The last document that every pod served, if known.
     pub last: Option<&'a Document>,
     /// The operator's settings.
     pub settings: &'a Settings,
@@ -64,26 +64,26 @@ impl Plan<'_> {
     }
 }
 
-/// An object as it should be.
+/// The desired state of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
-    /// What it is and what it is called.
+    /// Its kind and name.
     pub key: Key,
     /// The whole object.
     pub value: Value,
 }
 
-/// Everything a route's children should be.
+/// The desired state of all of a route's children.
 #[derive(Clone, Debug)]
 pub struct Children {
     /// In the order in which they are applied: what a pod needs comes before the pod.
     pub objects: Vec<Child>,
-    /// Hash of the pod template: a pod labelled with it is of the current revision.
+    /// Hash of the pod template: a pod with this label belongs to the current revision.
     pub template: String,
 }
 
 impl Children {
-    /// The names that the route needs for itself, also that of its keys.
+    /// The names that no other owner may take, including that of the keys.
     pub fn keys<'a>(&'a self, names: &Names) -> impl Iterator<Item = Key> + use<'a> {
         let keys = Key::new(Kind::Secret, names.keys());
         std::iter::once(keys).chain(self.objects.iter().map(|child| child.key.clone()))
@@ -94,12 +94,12 @@ impl Children {
 struct Row {
     kind: Kind,
     name: fn(&Names) -> String,
-    /// None where this route has no such child.
+    /// `None` if the route has no such child.
     build: fn(&Plan<'_>, &PodTemplateSpec) -> Option<Value>,
 }
 
-/// In the order in which they are applied: what a pod needs comes before the pod. The keys are not among them, which
-/// are made once and not from the route.
+/// In the order in which they are applied: what a pod needs comes before the pod. The keys are not in it: they
+/// are created once and do not depend on the route.
 const CHILDREN: [Row; 6] = [
     Row {
         kind: Kind::ServiceAccount,
@@ -160,7 +160,7 @@ fn json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).expect("a Kubernetes object is JSON")
 }
 
-/// Metadata of an object that goes when its route goes.
+/// Metadata of an object that is deleted with its route.
 ///
 /// `blockOwnerDeletion` is deliberately absent: with it, `kubectl delete --cascade=foreground` would delete the pods
 /// before they could drain.

@@ -1,6 +1,6 @@
-//! What every reconcile of a scope shares: the way to the cluster and what is known of it. Made by `run`, once per scope.
+//! What all reconciles of a scope share: the API client and the caches. Made by `run`, once per scope.
 //!
-//! Invariant: no secret is in it and nothing of one route; that is `memory`'s.
+//! Invariant: it holds no secret and nothing about a single route, which is in `memory`.
 
 use super::feedback::Poller;
 use crate::caches::Caches;
@@ -11,23 +11,23 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use std::sync::Arc;
 
-/// What every reconcile of a scope shares.
+/// What all reconciles of a scope share.
 #[derive(Clone)]
 pub struct Context {
-    /// The API server.
+    /// Client of the API server.
     pub client: kube::Client,
-    /// What is known of the cluster.
+    /// The local view of the cluster.
     pub caches: Caches,
-    /// Which route wants to know of which object.
+    /// Which routes depend on which object.
     pub interest: Arc<Interest>,
     /// Whether this replica may act.
     pub leadership: Leadership,
-    /// What the command line says of data planes.
+    /// Settings of data planes from the command line.
     pub settings: Settings,
     /// Writes events.
     pub recorder: Recorder,
     /// Asks pods for their status.
     pub poller: Poller,
-    /// The operator's own figures.
+    /// The operator's own metrics.
     pub metrics: Metrics,
 }

@@ -1,7 +1,7 @@
 //! Deletion: the route's deliveries are finished first. The document that pods serve carries `deletionTimestamp`; they
-//! refuse new calls, finish what they hold, and say so.
+//! refuse new calls, finish the calls they accepted, and report it.
 //!
-//! Invariant: a volume that holds acknowledged, undelivered jobs never goes with its route.
+//! Invariant: a volume with acknowledged, undelivered jobs is never deleted with its route.
 
 use super::apply::{self, Owner, release};
 use super::context::Context;
@@ -19,49 +19,49 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::Api;
 use std::sync::Arc;
 
-/// What could not be done; tried again.
+/// Why a step failed; it is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Is the namespace going away?
+    /// The namespace was not read.
     #[error("failed to read namespace {0}")]
     Namespace(String, #[source] kube::Error),
     /// The volume was not released.
-    #[error("failed to keep the route's volume")]
+    #[error("failed to remove the owner of the route's volume")]
     Volume(#[source] apply::Error),
-    /// The route was not let go.
-    #[error("failed to let the route go")]
+    /// The finalizer was not removed.
+    #[error("failed to remove the route's finalizer")]
     Finalizer(#[source] ensure::Error),
 }
 
-/// Why a route need not wait any longer.
+/// Why a deleted route stops waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every pod drains and holds nothing.
+    /// Every pod is draining and has no unfinished job.
     Drained,
     /// No pod ever served it.
     NeverServed,
-    /// Its policy says so.
+    /// Its deletion policy is not to wait.
     Abandoned,
-    /// Its children were asked to stay behind as they are.
+    /// The user asked to keep its children (orphan deletion).
     Orphaned,
-    /// Its time is up.
+    /// `deletion.timeout` has passed.
     TimedOut,
-    /// Its namespace is going away.
+    /// Its namespace is being deleted.
     NamespaceGone,
 }
 
-/// What the decision rests on.
+/// The facts the decision depends on.
 #[derive(Debug)]
 pub struct Situation<'a> {
-    /// How the route is to be deleted.
+    /// `spec.deletion`.
     pub deletion: &'a effective::Deletion,
     /// When its deletion began.
     pub deleted_at: Timestamp,
-    /// The children were asked to stay, or are no longer the route's.
+    /// The user asked to keep the children, or they are already without an owner.
     pub orphaning: bool,
-    /// The namespace is going away.
+    /// The namespace is being deleted.
     pub namespace_gone: bool,
-    /// Every pod of the route has once served it.
+    /// Every pod has served the route at least once.
     pub was_served: bool,
     /// Its pods.
     pub pods: &'a [Observed],
@@ -98,7 +98,7 @@ fn is_drained(observed: &Observed) -> bool {
     report.is_some_and(|report| report.draining && report.delivery.pending == 0)
 }
 
-/// Jobs that are left undelivered; none: nobody knows.
+/// Undelivered jobs; `None` if unknown.
 fn left(pods: &[Observed]) -> Option<i64> {
     if pods.is_empty() {
         return None;
@@ -108,17 +108,17 @@ fn left(pods: &[Observed]) -> Option<i64> {
         .sum()
 }
 
-/// Whether the volume has to stay.
+/// Whether the volume has to be kept.
 fn keeps_volume(end: End, left: Option<i64>) -> bool {
     match end {
         End::NeverServed | End::NamespaceGone | End::Orphaned | End::Drained => false,
-        // Unless somebody knows that nothing is left, something may be.
+        // An unknown number may be more than 0.
         End::TimedOut => left.is_none_or(|jobs| jobs > 0),
         End::Abandoned => left.is_some_and(|jobs| jobs > 0),
     }
 }
 
-/// Whether a deleted route need not wait any longer.
+/// Whether a deleted route stops waiting, and why.
 pub async fn over(
     context: &Context,
     subject: &Subject,
@@ -139,7 +139,7 @@ pub async fn over(
     Ok(decide(&situation, Timestamp::now()))
 }
 
-/// The last accepted form of a deleted route that has mistakes, so that its pods learn of the deletion too.
+/// The last accepted version of a deleted route that is now invalid, so that its pods learn of the deletion too.
 pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Valid> {
     subject.deleted_at?;
     let served = written?.current.as_ref()?;
@@ -149,7 +149,7 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
     validate::route(&Subject::read(Arc::new(object))).ok()
 }
 
-/// Keeps what must be kept, lets the route go, and then tells of it, once.
+/// Keeps the volume if it must, removes the finalizer, and then writes one Event about it.
 pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
     let left = left(pods);
     let note = if keeps_volume(end, left) {
@@ -168,28 +168,28 @@ pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Obse
         namespace = subject.names.namespace(),
         ?end,
         ?left,
-        "the route went"
+        "removed the route's finalizer"
     );
     Ok(())
 }
 
 async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
     let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
-    let ended = format!("the route ended before everything was delivered; jobs left: {jobs}");
+    let ended = format!("the route was deleted before everything was delivered; undelivered jobs: {jobs}");
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {
         return Ok(Note::warning("JobsLeft", ended));
     }
     release(context, subject, &key).await.map_err(Error::Volume)?;
-    let adopt = "store.embedded.existingClaim of a new route adopts it";
+    let adopt = "to use it again, set store.embedded.existingClaim of a new route to its name";
     Ok(Note::warning(
         "StoreKept",
         format!("{ended}. {key} is kept; {adopt}"),
     ))
 }
 
-/// The ConfigMap is no longer the route's: the garbage collector has already taken the owner references away, so pods
-/// cannot be told of anything any more.
+/// The route no longer owns the ConfigMap: the garbage collector has already removed the owner references, so pods can
+/// no longer be given a new document.
 fn is_config_map_lost(context: &Context, subject: &Subject) -> bool {
     let key = Key::new(Kind::ConfigMap, subject.names.config_map());
     let meta = context.caches.meta(subject.names.namespace(), &key);
@@ -203,7 +203,7 @@ async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, E
     Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
-/// A route that cannot be read is drained as one that says nothing about it.
+/// A route that cannot be read is drained like one without `spec.deletion`.
 fn deletion(subject: &Subject) -> effective::Deletion {
     match &subject.loaded {
         Ok(loaded) => asyncmcp_crds::effective(&loaded.route).deletion,

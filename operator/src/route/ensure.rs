@@ -1,5 +1,5 @@
-//! Third step of a reconcile: what is made once in a route's life. The finalizer, then the keys; those of the volume
-//! follow when its claim is there.
+//! Third step of a reconcile: what is created once per route. The finalizer, then the keys; the volume's keys follow
+//! when its claim exists.
 //!
 //! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten.
 
@@ -16,18 +16,18 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What could not be made.
+/// What could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The route's finalizers were not changed.
     #[error("failed to change the finalizers of the route")]
     Finalizer(#[source] kube::Error),
-    /// The Secret was not made.
+    /// The Secret was not created.
     #[error("failed to create Secret {0}")]
     Keys(String, #[source] kube::Error),
 }
 
-/// Makes deletion wait for this operator.
+/// Adds the finalizer, so that deletion waits for this operator.
 pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
     if subject.has_finalizer() || subject.deleted_at.is_some() {
         return Ok(());
@@ -41,7 +41,7 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
     .await
 }
 
-/// Lets the route go; `false` where it went before, and only the cache still shows it.
+/// Removes the finalizer; `false` if the route is already gone and only the cache still has it.
 pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
@@ -55,7 +55,7 @@ pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, 
     }
 }
 
-/// The list is replaced as a whole, so the version that was read must still be the one that is there.
+/// The list is replaced as a whole, so the patch carries the version that was read.
 async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<String>) -> Result<(), Error> {
     let names = &subject.names;
     let api: Api<DynamicObject> =
@@ -68,7 +68,7 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
     patched.map(drop).map_err(Error::Finalizer)
 }
 
-/// Makes the Secret with the route's keys, unless there is one.
+/// Creates the Secret with the route's keys, unless it exists.
 pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<String>) -> Result<(), Error> {
     let names = &subject.names;
     create(context, names, names.keys(), made, || {
@@ -81,8 +81,8 @@ pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<Stri
     .await
 }
 
-/// Makes the Secret with the keys of the volume, unless there is one. A claim that is not there yet wakes the route
-/// when it comes; until then its pod waits for both.
+/// Creates the Secret with the volume's keys, unless it exists. A claim that does not exist yet enqueues the route when
+/// it is created; until then the pod waits for both.
 pub async fn volume_keys(
     context: &Context,
     subject: &Subject,
@@ -111,7 +111,7 @@ fn claim(context: &Context, names: &Names, store: &Store) -> Option<Claim> {
     Some(Claim { name: key.name, uid })
 }
 
-/// Creates a Secret that nobody made before, and remembers in `made` that there is one.
+/// Creates a Secret unless it exists, and remembers in `made` that it does.
 async fn create(
     context: &Context,
     names: &Names,
@@ -125,7 +125,7 @@ async fn create(
     let api: Api<Secret> = Api::namespaced(context.client.clone(), names.namespace());
     match api.create(&PostParams::default(), &build()).await {
         Ok(_) => {}
-        // Made earlier, or somebody else's. `apply` looks at the route's; a volume's may have been put back by hand.
+        // Created earlier, or by somebody else. `apply` checks the route's; a volume's may have been restored by hand.
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(Error::Keys(name, error)),
     }
@@ -133,7 +133,7 @@ async fn create(
     Ok(())
 }
 
-/// A watch knows best, and sees when somebody deletes them; without one it is enough to have made them.
+/// A watch also sees deletions; without one, having created the Secret is enough.
 fn is_known(context: &Context, names: &Names, name: &str, made: &BTreeSet<String>) -> bool {
     let key = Key::new(Kind::Secret, name);
     if context.caches.watches(Kind::Secret) {

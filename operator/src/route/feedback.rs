@@ -1,7 +1,7 @@
-//! What the pods say: each one's `/status`, asked by the leader. Second half of `resolve`.
+//! The pods' reports: each pod's `/status`, polled by the leader. Second half of `resolve`.
 //!
-//! Invariant: a pod that fails to answer once changes nothing; its last word holds until it failed
-//! [`PATIENCE`] times in a row. A pod can make the operator neither wait longer than a second nor read without end.
+//! Invariant: a single failed poll changes nothing; a pod's last report is used until [`PATIENCE`] polls in a row
+//! failed. A pod can make the operator neither wait longer than a second nor read without limit.
 
 mod pod;
 
@@ -18,19 +18,19 @@ use tokio::sync::Semaphore;
 use super::build::ADMIN_PORT;
 use crate::cause;
 
-/// Time for one answer.
+/// Timeout of one poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Polls in flight at a time, over all routes.
 const IN_FLIGHT: usize = 64;
-/// Failures in a row after which a pod's last word no longer holds.
+/// Failures in a row after which a pod's last report is no longer used.
 pub const PATIENCE: u32 = 3;
 /// The largest report that is read.
 const LARGEST: usize = 1 << 20;
 
-/// Why a pod gave no report.
+/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No answer, or not an HTTP one.
+    /// No HTTP answer.
     #[error("failed to reach the pod's admin port")]
     Unreachable(#[source] reqwest::Error),
     /// An answer that is not 200.
@@ -40,22 +40,22 @@ pub enum Error {
     #[error("the pod's report is larger than {LARGEST} bytes")]
     TooLarge,
     /// Not a report.
-    #[error("failed to read the pod's report")]
+    #[error("failed to parse the pod's report")]
     Unreadable(#[source] serde_json::Error),
 }
 
-/// A pod, and what is known of what it serves.
+/// A pod, and what is known about what it serves.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// What the API server says.
+    /// The pod, from the API server.
     pub pod: View,
-    /// What the pod says; its last word if it failed to answer just now.
+    /// The pod's report; the last one if the latest poll failed.
     pub report: Option<Arc<StatusReport>>,
-    /// It has not failed to answer for too long to be believed.
+    /// Fewer than [`PATIENCE`] polls in a row have failed.
     pub trusted: bool,
 }
 
-/// What each pod said last, by the pod's uid.
+/// Each pod's last report, by the pod's uid.
 #[derive(Debug, Default)]
 pub struct Reports(HashMap<String, Seen>);
 
@@ -66,7 +66,7 @@ struct Seen {
 }
 
 impl Reports {
-    /// Takes in one round of answers; pods that are gone are forgotten.
+    /// Takes one round of answers; drops pods that no longer exist.
     pub fn learn(&mut self, answers: Vec<(View, Option<Result<StatusReport, Error>>)>) -> Vec<Observed> {
         let mut before = std::mem::take(&mut self.0);
         let observed = answers.into_iter().map(|(pod, answer)| {
@@ -96,7 +96,7 @@ impl Reports {
     }
 }
 
-/// Asks pods for their reports.
+/// Polls pods for their reports.
 #[derive(Clone, Debug)]
 pub struct Poller {
     http: reqwest::Client,
@@ -118,7 +118,7 @@ impl Poller {
         })
     }
 
-    /// Asks every pod that has an address.
+    /// Polls every pod that has an address.
     pub async fn ask(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
         let asked = pods.iter().map(|pod| async move {
             let view = View::of(pod);

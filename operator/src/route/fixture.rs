@@ -19,7 +19,7 @@ pub(crate) fn minimal() -> Value {
     })
 }
 
-/// A route with this spec, as an API server would give it.
+/// A route with this spec, as an API server would return it.
 pub(crate) fn object(spec: &Value) -> Value {
     json!({
         "apiVersion": "asyncmcp.dev/v1alpha1",
@@ -39,7 +39,7 @@ pub(crate) fn of(object: Value) -> Subject {
     Subject::read(Arc::new(serde_json::from_value(object).unwrap()))
 }
 
-/// A route that passed.
+/// A valid route.
 pub(crate) fn valid(spec: &Value) -> Valid {
     validate::route(&subject(spec)).unwrap()
 }

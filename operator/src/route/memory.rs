@@ -1,8 +1,7 @@
-//! What the operator remembers of a route between two reconciles. All of it can be lost: a restarted operator learns
-//! it again and changes nothing that was right. A step is handed its own part and does not see the rest.
+//! What the operator remembers about a route between two reconciles. All of it can be lost: a restarted operator
+//! collects it again and changes nothing that was right. Each step gets its own part only.
 //!
-//! Invariant: one reconcile of a route at a time holds its memory; a route made again under the same name starts
-//! without any.
+//! Invariant: one reconcile of a route at a time holds its memory; a new route with the same name starts without one.
 
 use super::apply::Applied;
 use super::feedback::Reports;
@@ -14,22 +13,22 @@ use crate::names::Names;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is remembered of one route.
+/// What is remembered about one route.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// What was last applied to each child.
     pub applied: BTreeMap<Key, Applied>,
-    /// What the ConfigMap holds; none: not read yet.
+    /// What the ConfigMap holds; `None` if not read yet.
     pub written: Option<Written>,
-    /// The Secrets with keys that exist: this process made them, or was told so.
+    /// The Secrets with keys that are known to exist.
     pub secrets: BTreeSet<String>,
-    /// What each pod said last.
+    /// Each pod's last report.
     pub reports: Reports,
-    /// Which pods were told to look at their configuration again, and when.
+    /// Which pods were notified of a new configuration, and when.
     pub reloads: Reloads,
-    /// What status remembers beyond its text.
+    /// What `publish` needs besides the status itself.
     pub published: Published,
-    /// Reconciles that failed in a row.
+    /// Failed reconciles in a row.
     pub failures: u32,
 }
 
@@ -55,7 +54,7 @@ impl Memories {
         memory.clone()
     }
 
-    /// Forgets every route that is not there any more.
+    /// Forgets every route that no longer exists.
     pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
         self.lock()
             .retain(|(namespace, route), _| exists(namespace, route));
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_route_made_again_starts_without_memory() {
+    async fn a_new_route_with_an_old_name_starts_without_memory() {
         let memories = Memories::default();
         let first = Names::new("ns", "route", "one");
         memories.of(&first).lock().await.failures = 3;
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_route_that_is_gone_is_forgotten() {
+    async fn a_deleted_route_is_forgotten() {
         let memories = Memories::default();
         let names = Names::new("ns", "route", "one");
         memories.of(&names).lock().await.failures = 3;

@@ -1,7 +1,7 @@
-//! Last step of a reconcile: says in the route's status what was found and done, by server-side apply under a field
-//! manager of its own, and tells of what changed by Events.
+//! Last step of a reconcile: writes the route's status, by server-side apply under a field manager of its own, and an
+//! Event for each important change.
 //!
-//! Invariant: status is written only when it changes; the figures of `delivery` alone cause at most one write a minute.
+//! Invariant: status is written only when it changes; the numbers of `delivery` alone cause at most one write a minute.
 
 pub mod conditions;
 mod delivery;
@@ -34,25 +34,25 @@ const MANAGER: &str = "asyncmcp-operator-status";
 #[error("failed to write the status of the route")]
 pub struct Error(#[source] kube::Error);
 
-/// What a reconcile came to.
+/// The result of a reconcile.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The route has mistakes; its last accepted form is still served.
+    /// The route is invalid; its last accepted version is still served.
     Rejected(Problem),
-    /// The cluster was changed as far as it lets itself be changed.
+    /// Everything was applied except what the API server rejected.
     Programmed {
         /// The route.
         valid: Box<Valid>,
         /// Hash of its pod template.
         template: String,
-        /// What was refused.
+        /// What was rejected.
         problems: Vec<Problem>,
-        /// When a pod is to be told again of its configuration.
+        /// When a pod is to be notified of its configuration again.
         next: Option<Instant>,
     },
 }
 
-/// What status remembers beyond its text.
+/// What is needed besides the status itself.
 #[derive(Debug, Default)]
 pub struct Published {
     written: Option<Written>,
@@ -69,8 +69,8 @@ struct Written {
 }
 
 impl Published {
-    /// Where the cache does not show our last write yet, the route is taken to have what we wrote: else a change would
-    /// be told of twice, and times would move.
+    /// If the cache does not have our last write yet, assumes that the route has it: otherwise an Event would be
+    /// written twice and transition times would change.
     pub fn recall(&self, subject: &mut Subject) {
         let version = &subject.object.metadata.resource_version;
         if let Some(written) = self.written.as_ref().filter(|written| written.over == *version) {
@@ -79,7 +79,7 @@ impl Published {
     }
 }
 
-/// Writes status and events where they changed; answers when to look again.
+/// Writes the status and events that changed; returns when to reconcile again.
 pub async fn status(
     context: &Context,
     subject: &Subject,
@@ -146,7 +146,7 @@ async fn write(context: &Context, subject: &Subject, status: &McpWebhookRouteSta
     let patch = json!({
         "apiVersion": asyncmcp_crds::API_VERSION,
         "kind": asyncmcp_crds::KIND,
-        // The uid: a route that was made again under this name is another one.
+        // With the uid the write fails if this is a new route with the same name.
         "metadata": {"name": names.route(), "uid": names.uid()},
         "status": status,
     });

@@ -1,12 +1,12 @@
-//! Live configuration: makes the kubelet refresh a pod's projected volume at once, by changing an annotation of the pod.
-//! Left alone the kubelet takes about a minute.
+//! Live configuration: makes the kubelet refresh a pod's projected volume at once, by changing an annotation of the
+//! pod. By itself the kubelet takes about a minute.
 //!
 //! Level-triggered: the kubelet may still read its own stale cache, so while a pod reports another hash its annotation
-//! is changed again, ever more slowly. A changed Secret cannot be seen in a report, so it changes the annotation three
+//! is changed again, with growing waits. A report does not show a changed Secret, so that changes the annotation three
 //! times.
 //!
-//! Invariant: the annotation is on the pod, never on its template, so neither a `StatefulSet` nor a `Deployment` fights
-//! over it or rolls pods for it. At rest nothing is written.
+//! Invariant: the annotation is on the pod, never on its template, so neither a `StatefulSet` nor a `Deployment`
+//! reverts it or restarts pods for it. While nothing changes, nothing is written.
 
 use super::context::Context;
 use super::feedback::{Observed, View};
@@ -18,11 +18,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first wait for a pod to take up what it was told of.
+/// The first wait for a pod to load a new configuration.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The longest one.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// When pods are told of a changed Secret.
+/// When pods are notified of a changed Secret.
 const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];
 
 /// Failed to annotate a pod.
@@ -34,7 +34,7 @@ pub struct Error {
     source: kube::Error,
 }
 
-/// What pods were told, and when.
+/// Which configuration pods were notified of, and when.
 #[derive(Debug, Default)]
 pub struct Reloads {
     told: HashMap<String, Told>,
@@ -50,24 +50,24 @@ struct Told {
 }
 
 impl Told {
-    /// When a pod that still serves something else is told again.
+    /// When a pod that still serves another version is notified again.
     fn again(&self) -> Instant {
         let factor = 2_u32.saturating_pow(self.times.saturating_sub(1));
         self.at + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT)
     }
 }
 
-/// What to do now, and when to look again.
+/// What to do now, and when to check again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Pods and their new annotation.
     pub tell: Vec<(String, String)>,
-    /// When something is due next.
+    /// When the next step is due.
     pub next: Option<Instant>,
 }
 
 impl Reloads {
-    /// Which pods to tell that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
+    /// Which pods to notify that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
     pub fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
         let secret_due = self.secret_is_due(secrets, now);
         self.told
@@ -103,7 +103,7 @@ impl Reloads {
     }
 
     fn secret_is_due(&mut self, secrets: u64, now: Instant) -> bool {
-        // The first look after a start shows no change; the kubelet's own refresh covers what was missed.
+        // The first check after a start has nothing to compare with; the kubelet's own refresh covers missed changes.
         if self
             .secrets
             .replace(secrets)
@@ -117,8 +117,8 @@ impl Reloads {
     }
 }
 
-/// Whether a pod serves something else than `hash`; none: it has not said yet. A pod that refused the document has seen
-/// it: telling it again would not help.
+/// Whether a pod serves another version than `hash`; `None` if it has not reported. A pod that rejected the document
+/// has read it, so notifying it again would not help.
 fn is_stale(observed: &Observed, hash: &str) -> Option<bool> {
     let report = observed.report.as_ref()?;
     let refused = report
@@ -140,7 +140,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
 
-/// Carries a plan out. A pod that is gone by now needs nothing.
+/// Executes a plan. A pod that no longer exists needs nothing.
 pub async fn tell(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     for (pod, annotation) in &plan.tell {
@@ -149,7 +149,7 @@ pub async fn tell(context: &Context, namespace: &str, plan: &Plan) -> Result<(),
             .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
             .await;
         match patched {
-            Ok(_) => tracing::debug!(pod, annotation, "told a pod to look at its configuration"),
+            Ok(_) => tracing::debug!(pod, annotation, "notified a pod of its configuration"),
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(source) => {
                 return Err(Error {

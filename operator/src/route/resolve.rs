@@ -1,7 +1,6 @@
-//! First step of a reconcile: everything that must be read. What the route refers to, what its ConfigMap holds, its
-//! pods and what they say.
+//! First step of a reconcile: reads what it needs: the references, the ConfigMap, the pods and their reports.
 //!
-//! Invariant: reads only, and never the contents of a Secret.
+//! Invariant: it only reads, and never the contents of a Secret.
 
 use super::build::{config_map, pvc};
 use super::context::Context;
@@ -28,20 +27,20 @@ pub struct Error {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Objects that the route names and that do not exist.
+    /// Objects that the route refers to and that do not exist.
     pub missing: Vec<Key>,
-    /// Changes with every version of every Secret that the route names.
+    /// A hash over the versions of all Secrets that the route refers to.
     pub secrets: u64,
-    /// The route's pods, also old and ending ones.
+    /// The route's pods, including old and terminating ones.
     pub pods: Vec<Observed>,
 }
 
 /// What the route's ConfigMap holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// What pods are to serve.
+    /// The document that pods should serve.
     pub current: Option<Document>,
-    /// The last that every pod served.
+    /// The last document that every pod served.
     pub last: Option<Document>,
 }
 
@@ -60,7 +59,7 @@ impl Written {
         }
     }
 
-    /// What every pod serves by its own word is what a pod may fall back on.
+    /// A pod may fall back to the version that, according to their reports, every pod serves.
     fn confirm(&mut self, pods: &[Observed]) {
         let Some(current) = &self.current else { return };
         let mut standing = pods.iter().filter(|observed| !observed.pod.ending).peekable();
@@ -76,7 +75,7 @@ impl Written {
     }
 }
 
-/// Reads everything.
+/// Reads everything that a reconcile needs.
 pub async fn everything(
     context: &Context,
     subject: &Subject,
@@ -101,8 +100,8 @@ pub async fn everything(
     })
 }
 
-/// Says whose changes concern this route, before anything of it is read: the objects it names, and those of its
-/// children's names that may be taken by somebody else's object.
+/// Registers the objects that this route depends on, before any of them is read: those it refers to, and those of its
+/// children's names that another owner's object may take.
 fn register(context: &Context, subject: &Subject) -> BTreeSet<Key> {
     let names = &subject.names;
     let (references, claim) = match &subject.loaded {
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_config_map_holds_is_read_back() {
+    fn a_config_map_is_read_back() {
         let data = [("route.json", "{}"), ("config-hash", "b")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let map = ConfigMap {

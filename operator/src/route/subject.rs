@@ -1,6 +1,6 @@
-//! One route at one moment: what the API server gave, read as far as it can be read. First step of a reconcile.
+//! One route at one moment: the object from the API server, parsed as far as possible. First step of a reconcile.
 //!
-//! Invariant: total. A route that cannot be read is a subject too; `validate` says why.
+//! Invariant: never fails. A route that cannot be parsed is a subject too; `validate` returns the error.
 
 use crate::caches::RouteObject;
 use crate::names::Names;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A route that is being reconciled.
 #[derive(Debug)]
 pub struct Subject {
-    /// As the API server gave it.
+    /// As returned by the API server.
     pub object: Arc<RouteObject>,
     /// Its names and those of its children.
     pub names: Names,
@@ -21,14 +21,14 @@ pub struct Subject {
     pub generation: i64,
     /// When its deletion began.
     pub deleted_at: Option<Timestamp>,
-    /// The status it has; empty where there is none or a foreign hand spoilt it.
+    /// Its current status; empty if there is none or it cannot be parsed.
     pub base: McpWebhookRouteStatus,
-    /// Its typed form and its untyped one, or why there is none.
+    /// The spec, typed and untyped, or why it cannot be parsed.
     pub loaded: Result<Loaded, load::Error>,
 }
 
 impl Subject {
-    /// Reads a route.
+    /// Parses a route.
     pub fn read(object: Arc<RouteObject>) -> Self {
         let value = serde_json::to_value(&*object).expect("an object from the API server is JSON");
         let base = value.get("status").cloned().unwrap_or_default();
@@ -44,7 +44,7 @@ impl Subject {
         }
     }
 
-    /// Deletion waits for this operator.
+    /// It has this operator's finalizer.
     pub fn has_finalizer(&self) -> bool {
         self.has(DRAIN_FINALIZER)
     }

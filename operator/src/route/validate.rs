@@ -1,7 +1,6 @@
-//! Second step of a reconcile: may this route be programmed, and as what? Pure.
+//! Second step of a reconcile: whether the route is valid, and the document that pods get. Pure.
 //!
-//! Invariant: [`Valid`] exists only for a route without mistakes; everything after this step takes it and cannot fail
-//! over the spec.
+//! Invariant: [`Valid`] exists only for a valid route; every later step takes it and cannot fail because of the spec.
 
 use super::subject::Subject;
 use crate::kinds::{Key, Kind};
@@ -13,7 +12,7 @@ use std::collections::BTreeSet;
 /// Why a route is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error<'a> {
-    /// Its fields cannot be read.
+    /// Its fields cannot be parsed.
     #[error("{0}")]
     Unreadable(&'a load::Error),
     /// It breaks rules.
@@ -22,7 +21,7 @@ pub enum Error<'a> {
 }
 
 impl Error<'_> {
-    /// Reason of the condition.
+    /// The condition's reason.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(error) => error.reason(),
@@ -31,7 +30,7 @@ impl Error<'_> {
     }
 }
 
-/// A form of the route as pods are to serve it.
+/// A version of the route, as pods get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// Canonical JSON.
@@ -40,18 +39,18 @@ pub struct Document {
     pub hash: String,
 }
 
-/// A route without mistakes.
+/// A valid route.
 #[derive(Clone, Debug)]
 pub struct Valid {
     /// Its names and those of its children.
     pub names: Names,
-    /// What it means.
+    /// The route with its defaults filled in.
     pub route: effective::Route,
-    /// What pods are to serve.
+    /// What pods should serve.
     pub document: Document,
     /// The keys of Secrets that it reads.
     pub secrets: BTreeSet<SecretKeyRef>,
-    /// Fields that this version does not know, by path; pods may know them.
+    /// Fields that this version does not know, by path; newer pods may know them.
     pub unknown: Vec<String>,
 }
 
@@ -72,7 +71,7 @@ pub fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
     })
 }
 
-/// The objects that a route names and does not own.
+/// The objects that a route refers to but does not own.
 pub fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
     let secrets = secret_keys(spec)
         .into_iter()
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_object_that_a_route_names_is_listed() {
+    fn every_object_that_a_route_refers_to_is_listed() {
         let spec = json!({
             "servers": [{"name": "a", "service": {"name": "upstream", "port": 80}}],
             "webhook": {

@@ -1,6 +1,6 @@
-//! Whose an object is that has the name of a child. Called by `apply`.
+//! Who owns an existing object with the name of a child. Called by `apply`.
 //!
-//! Invariant: an object is the route's own only if its owner reference carries the route's uid.
+//! Invariant: the route owns an object only if its owner reference carries the route's uid.
 
 use super::{Error, Problem};
 use crate::kinds::{Key, Meta};
@@ -10,12 +10,12 @@ use crate::route::context::Context;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject};
 
-/// Whose an object is.
+/// The owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The route's.
+    /// The route.
     Route,
-    /// Somebody else's, described for a message.
+    /// Another owner or none, described for a message.
     Other(String),
 }
 
@@ -28,13 +28,13 @@ impl Owner {
         }
         let mut controllers = owners.filter(|owner| owner.controller == Some(true));
         Self::Other(match controllers.next() {
-            Some(owner) => format!("it belongs to {} {}", owner.kind, owner.name),
-            None => "it belongs to no route".to_owned(),
+            Some(owner) => format!("is owned by {} {}", owner.kind, owner.name),
+            None => "is not owned by a route".to_owned(),
         })
     }
 }
 
-/// Every child's name that is taken by an object of somebody else.
+/// Every child whose name is taken by an object that the route does not own.
 pub(super) async fn foreign(
     context: &Context,
     names: &Names,
@@ -46,7 +46,7 @@ pub(super) async fn foreign(
             continue;
         };
         if let Owner::Other(whose) = Owner::of(&meta, names.uid()) {
-            let message = format!("{key} exists and {whose}; it is left alone. Rename or delete it");
+            let message = format!("{key} already exists and {whose}; it is not changed. Rename or delete it");
             problems.push(Problem {
                 reason: "ForeignChild",
                 message,
@@ -56,7 +56,7 @@ pub(super) async fn foreign(
     Ok(problems)
 }
 
-/// An object that is not ours is not in a cache that holds only what is labelled ours.
+/// Asks the API server where a cache holds only objects with our label: another owner's object is not in it.
 async fn find(context: &Context, namespace: &str, key: &Key) -> Result<Option<ObjectMeta>, Error> {
     if let Some(meta) = context.caches.meta(namespace, key) {
         return Ok(Some(meta.metadata.clone()));
@@ -95,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_routes_uid_makes_an_object_its_own() {
+    fn a_route_owns_an_object_only_by_its_uid() {
         assert_eq!(Owner::of(&owned_by("u"), "u"), Owner::Route);
         assert_eq!(
             Owner::of(&owned_by("v"), "u"),
-            Owner::Other("it belongs to Deployment web".to_owned())
+            Owner::Other("is owned by Deployment web".to_owned())
         );
         let nobody = Owner::of(&ObjectMeta::default(), "u");
-        assert_eq!(nobody, Owner::Other("it belongs to no route".to_owned()));
+        assert_eq!(nobody, Owner::Other("is not owned by a route".to_owned()));
     }
 }

@@ -1,7 +1,7 @@
-//! Takes away what a route no longer asks for. Called by `apply`, and by `drain` for a volume that must stay.
+//! Removes what a route no longer needs. Called by `apply`, and by `drain` for a volume that must be kept.
 //!
 //! Invariant: only objects that carry our labels *and* the route's uid as owner are pruned. A volume is never deleted
-//! here: it may hold acknowledged jobs, so it is released to the user instead.
+//! here: it may hold acknowledged jobs, so it only loses its owner reference.
 
 use super::{Error, Owner};
 use crate::events::Note;
@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditi
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Prunes.
+/// Prunes the children that are no longer needed.
 pub(super) async fn unwanted(context: &Context, subject: &Subject, children: &Children) -> Result<(), Error> {
     let wanted: BTreeSet<Key> = children.keys(&subject.names).collect();
     for kind in Kind::PRUNED {
@@ -27,7 +27,7 @@ pub(super) async fn unwanted(context: &Context, subject: &Subject, children: &Ch
                     release(context, subject, &key).await?;
                     let note = Note::normal(
                         "StoreKept",
-                        format!("{key} is no longer used; it is kept and no longer the route's"),
+                        format!("the route no longer uses {key}; the volume is kept, without an owner"),
                     );
                     context.recorder.record(&subject.reference(), &[note]).await;
                 }
@@ -60,7 +60,7 @@ async fn delete(context: &Context, subject: &Subject, key: &Key, uid: Option<Str
     gone_is_fine("delete", key, deleted.map(drop))
 }
 
-/// Takes the owner reference away, so that the object outlives the route.
+/// Removes the owner reference, so that the object outlives the route.
 pub async fn release(context: &Context, subject: &Subject, key: &Key) -> Result<(), Error> {
     let patch = json!({"metadata": {"ownerReferences": null}});
     let released = api(context, subject, key)

@@ -1,16 +1,16 @@
-//! The ConfigMap with the route document: what pods are to serve, and what they served last.
+//! The ConfigMap with the route documents: the one to serve, and the last that every pod served.
 //!
-//! Invariant: nothing but the user's word is in it, so that writing it never causes the next write.
+//! Invariant: it holds only what the user wrote, so that writing it never causes another write.
 
 use super::Plan;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
 
-/// The document, and its hash, which pods report.
+/// The document to serve.
 pub const ROUTE: &str = "route.json";
-/// The hash of [`ROUTE`].
+/// The hash of [`ROUTE`], which pods report back.
 pub const HASH: &str = "config-hash";
-/// The last document that every pod served; a pod that must refuse the new one serves this.
+/// The last document that every pod served; a pod that rejects the new one serves this.
 pub const LAST_ROUTE: &str = "last-route.json";
 /// The hash of [`LAST_ROUTE`].
 pub const LAST_HASH: &str = "last-config-hash";

@@ -1,6 +1,6 @@
 //! What runs the pods of a route that keeps its jobs in memory.
 //!
-//! Invariant: a new pod is ready before an old one goes.
+//! Invariant: a new pod is ready before an old one is stopped.
 
 use super::{Plan, REPLICAS};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};

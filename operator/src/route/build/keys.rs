@@ -1,11 +1,11 @@
-//! The Secrets with keys: those of a route (what seals sessions, the admin token) and those of a volume (what seals the
-//! values on it).
+//! The Secrets with keys: a route's (the key that encrypts session ids, the admin token) and a volume's (the key that
+//! encrypts the data on it).
 //!
-//! Called by `ensure`, once in the life of a route and of a volume.
+//! Called by `ensure`, once per route and once per volume.
 //!
-//! Invariant: chance is an argument. A Secret is created and never applied again: a key that changed would end every
-//! session and close every stored value. A volume's keys belong to its claim and live as long as that, so that a route
-//! which adopts the volume can read it.
+//! Invariant: randomness is an argument. A Secret is created and never applied again: a changed key would end every
+//! session and make every stored value unreadable. A volume's keys are owned by its claim and live as long as it does,
+//! so that a route that adopts the volume can read it.
 
 use super::meta;
 use crate::labels;
@@ -17,13 +17,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use serde_json::json;
 use std::num::NonZeroU32;
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 pub const KEY: usize = 32;
-/// Seals the ids of legacy sessions.
+/// The keys that encrypt the ids of legacy sessions.
 pub const SESSIONS: &str = "sessions.json";
-/// Seals values in the store.
+/// The keys that encrypt values in the store.
 pub const STORE: &str = "store.json";
-/// Opens the jobs API of the admin port.
+/// The token for the jobs API on the admin port.
 pub const ADMIN_TOKEN: &str = "adminToken";
 
 /// Random bytes for the Secret of a route.
@@ -45,7 +45,7 @@ pub fn of_route(names: &Names, chance: &Chance) -> Secret {
     )
 }
 
-/// A claim that exists.
+/// An existing claim.
 pub struct Claim {
     /// Its name.
     pub name: String,
@@ -53,8 +53,8 @@ pub struct Claim {
     pub uid: String,
 }
 
-/// The Secret of a volume that has none. `id` is drawn as well: where somebody deleted the Secret, what the old key
-/// sealed is told from what the new one seals.
+/// The Secret of a volume that has none. `id` is random too: if the Secret was deleted and made again, values under the
+/// old key can be told from values under the new one.
 pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
@@ -84,7 +84,7 @@ fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Se
     }
 }
 
-/// A ring of one key; 0 stands for "not sealed".
+/// A key ring with one key; id 0 means "not encrypted".
 fn ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
     let id = id.to_string();
     json!({"keys": {&id: BASE64_STANDARD.encode(key)}, "sealWith": id}).to_string()

@@ -1,4 +1,4 @@
-//! Holds the table "live or roll" of ARCHITECTURE.md: which change of a route rolls its pods.
+//! Tests the table "live or roll" of ARCHITECTURE.md: which change of a route restarts its pods.
 
 use super::{Plan, children};
 use crate::route::fixture;
@@ -123,5 +123,5 @@ fn each_row_of_the_table_is_true_and_no_row_is_untested() {
         .next()
         .unwrap();
     let tested = table.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(tested, stated, "a row of the table has no case here");
+    assert_eq!(tested, stated, "a row of the table has no test case here");
 }

@@ -1,7 +1,7 @@
-//! The pod template of a data plane: one container, locked down, one volume with everything it reads.
+//! The pod template of a data plane: one restricted container, one volume with everything it reads.
 //!
-//! Invariant: nothing that is live is in it. A change of the template replaces pods, so it holds what only a new pod
-//! can take: image, resources, user, store, and which Secrets are mounted (not what is in them).
+//! Invariant: it holds nothing that can change live. A change of the template replaces pods, so it holds only what
+//! needs a new pod: image, resources, user, store, and which Secrets are mounted (not their contents).
 
 mod volumes;
 
@@ -56,7 +56,7 @@ fn spec(plan: &Plan<'_>) -> PodSpec {
         volumes: Some(volumes::volumes(plan)),
         service_account_name: Some(plan.names().dataplane()),
         automount_service_account_token: Some(false),
-        // Environment variables that name every Service of the namespace are of no use here.
+        // The environment variables for every Service of the namespace are not needed.
         enable_service_links: Some(false),
         security_context: Some(pod_security(plan)),
         termination_grace_period_seconds: i64::try_from(grace).ok(),
@@ -82,7 +82,7 @@ fn container(plan: &Plan<'_>) -> Container {
             failure_threshold: Some(2),
             ..probe("/readyz")
         }),
-        // Why it could not start is then in the pod's status, and from there in the route's.
+        // The reason for a failed start then appears in the pod's status, and from there in the route's.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: resources(plan),
         security_context: Some(container_security()),
@@ -146,7 +146,7 @@ fn resources(plan: &Plan<'_>) -> Option<ResourceRequirements> {
     })
 }
 
-/// The restricted Pod Security Standard, and a volume that the process can write.
+/// Meets the restricted Pod Security Standard, and lets the process write to the volume.
 fn pod_security(plan: &Plan<'_>) -> PodSecurityContext {
     let user = &plan.settings.user;
     PodSecurityContext {
@@ -154,7 +154,7 @@ fn pod_security(plan: &Plan<'_>) -> PodSecurityContext {
         run_as_user: user.user.0,
         run_as_group: user.group.0,
         fs_group: user.fs_group.0,
-        // `Always` would walk a large volume at each start.
+        // `Always` would walk all files of a large volume at each start.
         fs_group_change_policy: user.fs_group.0.map(|_| "OnRootMismatch".to_owned()),
         seccomp_profile: Some(SeccompProfile {
             type_: "RuntimeDefault".to_owned(),

@@ -1,7 +1,7 @@
 //! The volume of an embedded store.
 //!
-//! Invariant: the operator owns it, not the `StatefulSet`: its name holds a hash of the route's uid, it grows by patch,
-//! and it can outlive its route.
+//! Invariant: the operator owns it, not the `StatefulSet`: its name holds a hash of the route's uid, it is resized by
+//! patch, and it can outlive its route.
 
 use super::Plan;
 use crate::names::Names;
@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
 };
 
-/// The claim of the volume that the route's store is on: its own, or the one that it brings.
+/// The claim of the store's volume: the route's own, or the existing one that it names.
 pub fn name(names: &Names, store: &Store) -> Option<String> {
     match store {
         Store::Embedded(store) => Some(store.existing_claim.clone().unwrap_or_else(|| names.store())),
@@ -18,7 +18,7 @@ pub fn name(names: &Names, store: &Store) -> Option<String> {
     }
 }
 
-/// None where the route brings a claim of its own.
+/// `None` if the route names an existing claim.
 pub(super) fn build(plan: &Plan<'_>, store: &EmbeddedStore) -> Option<PersistentVolumeClaim> {
     if store.existing_claim.is_some() {
         return None;

@@ -1,6 +1,6 @@
-//! The Service that clients reach a route by.
+//! The Service through which clients reach a route.
 //!
-//! Invariant: the admin port is not in it; nothing that is not a client's business has a name in the cluster's DNS.
+//! Invariant: it does not expose the admin port; only what clients use has a name in the cluster's DNS.
 
 use super::{MCP_PORT, Plan};
 use crate::labels;

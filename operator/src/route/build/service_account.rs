@@ -1,6 +1,6 @@
-//! The pods' own account: it has no rights, and no token is mounted.
+//! The pods' own account: it has no permissions, and no token is mounted.
 //!
-//! Invariant: nobody else's rights can reach a data plane by way of the namespace's default account.
+//! Invariant: a data plane never gets the permissions of the namespace's default account.
 
 use super::Plan;
 use k8s_openapi::api::core::v1::ServiceAccount;

@@ -1,4 +1,4 @@
-//! What the children of a route look like.
+//! The children of a route, object by object.
 
 use super::*;
 use crate::args::{Id, PodUser};
@@ -71,7 +71,7 @@ fn a_memory_store_has_a_deployment_and_nothing_to_keep() {
 }
 
 #[test]
-fn a_claim_that_the_user_brings_is_mounted_and_not_made() {
+fn an_existing_claim_is_mounted_and_not_created() {
     let children = built(&with("store", json!({"embedded": {"existingClaim": "old"}})));
     assert!(find(&children, Kind::PersistentVolumeClaim).is_none());
     let set = find(&children, Kind::StatefulSet).unwrap();
@@ -99,7 +99,7 @@ fn every_child_is_labelled_and_owned_without_blocking_its_owners_deletion() {
 }
 
 #[test]
-fn the_pod_keeps_to_the_restricted_profile() {
+fn the_pod_meets_the_restricted_profile() {
     let pod = pod(&fixture::minimal());
     let security = &pod["securityContext"];
     assert_eq!(security["runAsNonRoot"], true);
@@ -114,7 +114,7 @@ fn the_pod_keeps_to_the_restricted_profile() {
 }
 
 #[test]
-fn a_pod_is_told_from_those_of_a_route_that_had_its_name() {
+fn a_pod_differs_from_those_of_an_earlier_route_with_its_name() {
     let children = built(&fixture::minimal());
     let template = &find(&children, Kind::StatefulSet).unwrap()["spec"]["template"]["metadata"]["labels"];
     let names = fixture::valid(&fixture::minimal()).names;
@@ -217,7 +217,7 @@ fn keys_are_rings_of_one_key_each() {
 }
 
 #[test]
-fn the_keys_of_a_volume_go_with_its_claim() {
+fn a_volumes_keys_are_owned_by_its_claim() {
     let names = fixture::valid(&fixture::minimal()).names;
     let claim = keys::Claim {
         name: "kept".to_owned(),

@@ -1,4 +1,4 @@
-//! When a deleted route goes, and whether its volume goes with it.
+//! When a deleted route stops waiting, and whether its volume is kept.
 
 use super::*;
 use crate::route::feedback::View;
@@ -52,7 +52,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 #[test]
-fn a_route_waits_until_every_pod_drains_and_holds_nothing() {
+fn a_route_waits_until_every_pod_is_draining_and_has_no_job() {
     for (pods, expect) in [
         (vec![pod(false, 0)], None),
         (vec![pod(true, 2)], None),
@@ -87,7 +87,7 @@ fn a_route_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_route_that_was_never_served_goes_at_once() {
+fn a_route_that_was_never_served_does_not_wait() {
     let never = Situation {
         was_served: false,
         ..situation(&[], &DRAIN)
@@ -108,7 +108,7 @@ fn a_route_that_was_never_served_goes_at_once() {
 }
 
 #[test]
-fn a_volume_with_undelivered_jobs_stays() {
+fn a_volume_with_undelivered_jobs_is_kept() {
     for (end, left, expect) in [
         (End::Drained, Some(0), false),
         (End::TimedOut, Some(3), true),
@@ -124,14 +124,14 @@ fn a_volume_with_undelivered_jobs_stays() {
 }
 
 #[test]
-fn jobs_are_counted_only_if_every_pod_says_how_many() {
+fn jobs_are_counted_only_if_every_pod_reports_them() {
     assert_eq!(left(&[pod(true, 2), pod(true, 3)]), Some(5));
     assert_eq!(left(&[pod(true, 2), silent()]), None);
     assert_eq!(left(&[]), None);
 }
 
 #[test]
-fn a_deleted_route_with_mistakes_drains_in_its_last_accepted_form() {
+fn an_invalid_deleted_route_drains_with_its_last_accepted_version() {
     use crate::route::fixture;
     let document = fixture::valid(&fixture::minimal()).document;
     let written = Written {
@@ -150,7 +150,7 @@ fn a_deleted_route_with_mistakes_drains_in_its_last_accepted_form() {
 }
 
 #[test]
-fn an_unreadable_route_drains_as_long_as_one_that_says_nothing() {
+fn an_unreadable_route_drains_as_long_as_one_without_a_deletion_policy() {
     use crate::route::fixture;
     assert_eq!(
         fixture::valid(&fixture::minimal()).route.deletion.timeout,

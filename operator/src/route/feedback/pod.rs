@@ -1,13 +1,13 @@
-//! What matters of a Pod object to the operator. Called by `feedback`.
+//! The parts of a Pod object that the operator uses. Called by `feedback`.
 //!
-//! Invariant: total; a pod that was just made has a view too.
+//! Invariant: never fails, also for a pod that was just created.
 
 use crate::labels;
 use asyncmcp_crds::CONFIG_ANNOTATION;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use std::net::IpAddr;
 
-/// What the API server says about a pod.
+/// A pod as the API server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// Its name.
@@ -18,13 +18,13 @@ pub struct View {
     pub template: String,
     /// Its configuration annotation.
     pub annotation: Option<String>,
-    /// Where its running container is reached.
+    /// The IP address of its running container.
     pub address: Option<IpAddr>,
-    /// It passes its readiness probe and is not on its way out.
+    /// It passes its readiness probe and is not terminating.
     pub ready: bool,
-    /// It is on its way out.
+    /// It is terminating.
     pub ending: bool,
-    /// Why it does not run, as the kubelet or the scheduler says.
+    /// Why it does not run, according to the kubelet or the scheduler.
     pub trouble: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl View {
     }
 }
 
-/// Only a running container is asked; the kubelet may know an address before there is one.
+/// Only a running container is polled; a pod may have an address before its container runs.
 fn address(status: &PodStatus) -> Option<IpAddr> {
     container(status).filter(|container| is_running(container))?;
     status.pod_ip.as_ref()?.parse().ok()
@@ -80,8 +80,8 @@ fn condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a PodCondition>
         .find(|condition| condition.type_ == type_)
 }
 
-/// The kubelet's or the scheduler's word for what keeps a pod from running. The same trouble gives the same text, however
-/// far the kubelet's back-off is.
+/// Why a pod does not run, according to the kubelet or the scheduler. The same problem gives the same text at every
+/// stage of the kubelet's back-off.
 fn trouble(status: &PodStatus) -> Option<String> {
     let unscheduled = condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False");
     if let Some(unscheduled) = unscheduled {
@@ -123,7 +123,7 @@ fn crash(container: &ContainerStatus) -> Option<String> {
         .map(str::trim)
         .filter(|said| !said.is_empty());
     let last_line = said.and_then(|said| said.lines().last());
-    let code = format!("the container ended with exit code {}", ended.exit_code);
+    let code = format!("the container exited with code {}", ended.exit_code);
     Some(sentence(&code, last_line))
 }
 

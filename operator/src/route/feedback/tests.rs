@@ -1,4 +1,4 @@
-//! Pods as the API server shows them, and reports as a pod gives them.
+//! Pods as the API server returns them, and reports as a pod returns them.
 
 use super::*;
 use serde_json::json;
@@ -26,7 +26,7 @@ fn hash(observed: &[Observed]) -> Option<&str> {
 }
 
 #[test]
-fn a_pods_last_word_holds_until_it_failed_three_times_in_a_row() {
+fn a_pods_last_report_is_used_until_three_polls_in_a_row_failed() {
     let mut reports = Reports::default();
     let observed = reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
     assert!(observed[0].trusted);
@@ -39,7 +39,7 @@ fn a_pods_last_word_holds_until_it_failed_three_times_in_a_row() {
 }
 
 #[test]
-fn a_pod_that_is_gone_is_forgotten() {
+fn a_deleted_pod_is_forgotten() {
     let mut reports = Reports::default();
     reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
     reports.learn(Vec::new());
@@ -81,7 +81,7 @@ fn trouble(state: &serde_json::Value, last: &serde_json::Value) -> Option<String
 }
 
 #[test]
-fn what_keeps_a_pod_from_running_is_told_alike_at_every_step_of_the_back_off() {
+fn a_pods_trouble_has_the_same_text_at_every_step_of_the_back_off() {
     let none = json!({});
     for reason in ["ErrImagePull", "ImagePullBackOff"] {
         let waiting = json!({"waiting": {"reason": reason, "message": "again in 20s"}});
@@ -95,13 +95,13 @@ fn what_keeps_a_pod_from_running_is_told_alike_at_every_step_of_the_back_off() {
         (&waiting, &ended),
         (&json!({"running": {}}), &ended),
     ] {
-        let expect = "the container ended with exit code 78: invalid route: x";
+        let expect = "the container exited with code 78: invalid route: x";
         assert_eq!(trouble(state, last).as_deref(), Some(expect), "{state}");
     }
 }
 
 #[test]
-fn a_pod_that_starts_or_restarts_as_it_should_is_no_trouble() {
+fn an_expected_start_or_restart_is_no_trouble() {
     let done = json!({"terminated": {"exitCode": 0}});
     assert_eq!(trouble(&json!({"running": {}}), &done), None);
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_pod_that_starts_or_restarts_as_it_should_is_no_trouble() {
 }
 
 #[test]
-fn a_pod_without_a_node_is_told_in_the_schedulers_words() {
+fn a_pod_without_a_node_has_the_schedulers_message() {
     let unscheduled = json!([{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes",
     }]);

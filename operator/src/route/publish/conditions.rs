@@ -1,41 +1,41 @@
 //! The four conditions: `Accepted`, `ResolvedRefs`, `Programmed`, `Ready` (after Gateway API's GEP-1364).
 //!
-//! Invariant: all four are always there, each with the generation it speaks of, a reason and a message; a transition
-//! time changes only with the status it belongs to.
+//! Invariant: all four are always present, each with the observed generation, a reason and a message; a transition time
+//! changes only with the status it belongs to.
 
 use crate::kinds::Key;
 use asyncmcp_crds::{Condition, Time};
 use k8s_openapi::jiff::{Timestamp, Unit};
 
-/// Reason of `ResolvedRefs` where a Secret lacks a key.
+/// Reason of `ResolvedRefs` if a Secret lacks a key.
 pub const KEY_NOT_FOUND: &str = "KeyNotFound";
 
 /// The types, in the order in which they are listed.
 pub const TYPES: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
 
-/// What a condition says, without when and of which generation.
+/// A condition without its transition time and generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// `True`, `False` or `Unknown`.
     pub status: &'static str,
-    /// One word in camel case.
+    /// Machine-readable reason in CamelCase.
     pub reason: String,
-    /// The sentence.
+    /// Message for people.
     pub message: String,
 }
 
 impl Verdict {
-    /// It holds.
+    /// Status `True`.
     pub fn yes(reason: &str, message: impl Into<String>) -> Self {
         Self::new("True", reason, message)
     }
 
-    /// It does not hold.
+    /// Status `False`.
     pub fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new("False", reason, message)
     }
 
-    /// Nobody can say.
+    /// Status `Unknown`.
     pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new("Unknown", reason, message)
     }
@@ -48,40 +48,40 @@ impl Verdict {
         }
     }
 
-    /// Whether it says yes.
+    /// Whether the status is `True`.
     pub fn holds(&self) -> bool {
         self.status == "True"
     }
 }
 
-/// What the conditions rest on.
+/// The facts the conditions depend on.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The first condition.
+    /// `Accepted`.
     pub accepted: Verdict,
-    /// The second one.
+    /// `ResolvedRefs`.
     pub resolved: Verdict,
-    /// The third one.
+    /// `Programmed`.
     pub programmed: Verdict,
     /// Pods that are ready.
     pub ready_pods: usize,
-    /// What keeps a pod from running.
+    /// Why a pod does not run.
     pub pod_trouble: Option<String>,
     /// The route is being deleted.
     pub deleting: bool,
-    /// What a user of a ready route should know.
+    /// A hint for the user of a ready route.
     pub remark: Option<&'static str>,
 }
 
-/// The verdict on a route without mistakes.
+/// The verdict on a valid route.
 pub fn accepted(unknown: &[String]) -> Verdict {
     if unknown.is_empty() {
-        return Verdict::yes("Accepted", "the route has no mistakes");
+        return Verdict::yes("Accepted", "the route is valid");
     }
     let fields = unknown.join(", ");
     Verdict::yes(
         "Accepted",
-        format!("this operator does not know {fields}; the pods get it as it is"),
+        format!("this operator does not know {fields}; it is passed to the pods unchanged"),
     )
 }
 
@@ -97,13 +97,13 @@ pub fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
     if !keys.is_empty() {
         return Verdict::no(KEY_NOT_FOUND, format!("the pods cannot read {}", keys.join(", ")));
     }
-    Verdict::yes("ResolvedRefs", "everything the route refers to exists")
+    Verdict::yes("ResolvedRefs", "all references exist")
 }
 
-/// Accepted, programmed, and a pod is ready; else what is missing first.
+/// Accepted, programmed, and a pod is ready; else the first that is missing.
 fn ready(facts: &Facts) -> Verdict {
     if facts.deleting {
-        let message = "the route is being deleted: it takes no new calls and finishes its deliveries";
+        let message = "the route is being deleted: it refuses new calls and finishes its deliveries";
         return Verdict::no("Draining", message);
     }
     let blocking = [&facts.accepted, &facts.programmed]
@@ -126,7 +126,7 @@ fn ready(facts: &Facts) -> Verdict {
     )
 }
 
-/// The four conditions, with the times of those whose status did not change.
+/// The four conditions; a condition whose status did not change keeps its time.
 pub fn all(base: &[Condition], facts: &Facts, generation: i64, now: Timestamp) -> Vec<Condition> {
     let verdicts = [
         facts.accepted.clone(),
@@ -150,7 +150,7 @@ pub fn all(base: &[Condition], facts: &Facts, generation: i64, now: Timestamp) -
     TYPES.into_iter().zip(verdicts).map(condition).collect()
 }
 
-/// The API keeps whole seconds; more would make every status differ from what was read back.
+/// The API stores whole seconds; with fractions every status would differ from what is read back.
 pub(super) fn seconds(time: Timestamp) -> Time {
     let whole = k8s_openapi::jiff::TimestampRound::new()
         .smallest(Unit::Second)

@@ -1,6 +1,6 @@
-//! What a route holds to deliver, for people: summed over its pods, rounded, and not written too often.
+//! The delivery numbers in status: summed over the pods, rounded, and not written too often.
 //!
-//! Invariant: a busy route costs one status write a minute, an idle one none.
+//! Invariant: a busy route causes one status write a minute, an idle one none.
 
 use crate::route::feedback::Observed;
 use asyncmcp_crds::McpWebhookRouteStatus;
@@ -8,10 +8,10 @@ use asyncmcp_crds::v1alpha1::DeliveryStatus;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time between two writes that only bring new figures.
+/// Time between two writes that only change numbers.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// What the pods hold together; none: none of them has said.
+/// The sum over all pods; `None` if no pod has reported.
 pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
     let reports = pods
         .iter()
@@ -44,12 +44,12 @@ fn two_digits(number: i64) -> i64 {
     number.saturating_add(unit / 2) / unit * unit
 }
 
-/// When figures were last written.
+/// When numbers were last written.
 #[derive(Debug, Default)]
 pub(super) struct Pacing(Option<Instant>);
 
 impl Pacing {
-    /// Takes new figures back out of a status that would be written for them alone, too early.
+    /// Restores the old numbers in a status that would be written too early for new numbers alone.
     pub(super) fn hold_back(
         &mut self,
         status: &mut McpWebhookRouteStatus,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_alone_are_written_once_a_minute() {
+    fn new_numbers_alone_are_written_once_a_minute() {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
         let mut base = status(0);
         let mut written = Vec::new();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_go_along_with_what_is_written_anyway() {
+    fn new_numbers_are_part_of_any_other_write() {
         let (mut pacing, now) = (Pacing::default(), Instant::now());
         pacing.hold_back(&mut status(1), &status(0), now);
         let mut next = McpWebhookRouteStatus {

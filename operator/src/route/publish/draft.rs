@@ -1,6 +1,6 @@
 //! The status that a route should have, from what was found and done. Called by `publish`.
 //!
-//! Invariant: does no I/O and reads no clock; what it cannot know it takes over from the status that is there.
+//! Invariant: does no I/O and reads no clock; what it cannot know it copies from the current status.
 
 use super::Published;
 use super::conditions::{self, Facts, Verdict};
@@ -20,13 +20,13 @@ use std::collections::BTreeSet;
 /// The status a route should have.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The whole of it.
+    /// The complete status.
     pub(super) status: McpWebhookRouteStatus,
-    /// Every pod serves the current form.
+    /// Every pod serves the current version.
     pub(super) programmed: bool,
 }
 
-/// Pure but for `memory`: the whole status.
+/// Computes the complete status. Pure except for `memory`.
 pub(super) fn draft(
     subject: &Subject,
     found: &Found,
@@ -70,11 +70,11 @@ fn rejected(
         accepted: Verdict::no(problem.reason, problem.message.clone()),
         resolved: Verdict::unknown(
             "NotAccepted",
-            "the references of a route with mistakes are not looked at",
+            "references are not checked while the route is invalid",
         ),
         programmed: Verdict::no(
             "NotAccepted",
-            "the route has mistakes; its last accepted form, if any, is served",
+            "the route is invalid; its last accepted version, if any, is still served",
         ),
         ready_pods: ready,
         pod_trouble: None,
@@ -145,7 +145,7 @@ fn describe(
     ));
 }
 
-/// How many tools each entry matches, once some pod has seen every server's list; until then what was known before.
+/// How many tools each entry matches, once a pod has listed every server's tools; until then the previous numbers.
 fn webhook_tools(valid: &Valid, found: &Found, before: Vec<WebhookToolStatus>) -> Vec<WebhookToolStatus> {
     let entries: Vec<&str> = valid
         .route

@@ -1,12 +1,12 @@
-//! What changed between two statuses, as Events.
+//! The Events for the changes between two statuses.
 //!
-//! Invariant: pure; equal statuses give none, so an event is told once.
+//! Invariant: pure; equal statuses give none, so an event is written once.
 
 use crate::events::Note;
 use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_crds::{Condition, McpWebhookRouteStatus};
 
-/// Reasons of `Programmed=False` that somebody has to act on. The others pass by themselves or show in pods' own events.
+/// Reasons of `Programmed=False` that a person has to act on. The others resolve themselves or have pod events.
 const ACTIONABLE: [&str; 3] = ["DocumentRefused", "ForeignChild", "ChildRefused"];
 
 /// The events between two statuses.
@@ -29,7 +29,7 @@ fn find<'a>(status: &'a McpWebhookRouteStatus, type_: &str) -> Option<&'a Condit
         .find(|condition| condition.type_ == type_)
 }
 
-/// A condition that is `False` now and was not, or for another cause.
+/// A condition that became `False`, or is `False` for another reason than before.
 fn became_false<'a>(
     before: &McpWebhookRouteStatus,
     after: &'a McpWebhookRouteStatus,
@@ -60,7 +60,7 @@ fn became_programmed(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStat
     (holds(after) && !holds(before)).then(|| {
         Note::normal(
             "Programmed",
-            format!("every pod serves the current form of the route ({short})"),
+            format!("every pod serves the current version of the route ({short})"),
         )
     })
 }
@@ -71,7 +71,7 @@ fn began_draining(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus)
     Some(Note::normal("Draining", now.message.clone()))
 }
 
-/// A webhook tool that nobody offers: most likely misspelt, and then the real tool answers in the ordinary way.
+/// An entry that matches no tool is most likely misspelt, and then the intended tool answers synchronously.
 fn unmatched(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<Note> {
     let all_ready = |status: &McpWebhookRouteStatus| {
         status

@@ -1,54 +1,54 @@
-//! When to look at a route again. Changes in the cluster wake it anyway; this is for what only pods can say.
+//! When to reconcile a route again. Changes in the cluster enqueue it anyway; this is for what only pods report.
 //!
-//! Invariant: chance is an argument; a route at rest is looked at every half minute, and looking writes nothing.
+//! Invariant: randomness is an argument; an idle route is polled every half minute, and polling writes nothing.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// While a pod is expected to take up its configuration.
+/// Interval while a pod is expected to load its configuration.
 const EAGER: Duration = Duration::from_millis(250);
-/// How long that is worth it.
+/// How long that interval is used.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// While something is about to change.
+/// Interval while something is about to change.
 const WATCHFUL: Duration = Duration::from_secs(2);
-/// While a deleted route drains.
+/// Interval while a deleted route drains.
 const DRAINING: Duration = Duration::from_secs(1);
-/// At rest.
+/// Interval of an idle route.
 const RESTING: Duration = Duration::from_secs(30);
-/// Never less than this.
+/// The shortest interval.
 const LEAST: Duration = Duration::from_millis(50);
 
 /// How far the pods are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Pods {
-    /// Every one serves the current form.
+    /// Every pod serves the current version.
     Programmed,
-    /// Some pod is running and could say so any moment.
+    /// A pod is running and may report it at any moment.
     Awaited,
-    /// Something must happen in the cluster first, which wakes the route.
+    /// Something must change in the cluster first, which enqueues the route.
     #[default]
     Blocked,
 }
 
-/// What a reconcile came to, as far as it matters here.
+/// The result of a reconcile, as far as it matters here.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Look {
     /// How far the pods are.
     pub(super) pods: Pods,
     /// The route is being deleted.
     pub(super) draining: bool,
-    /// Something was seen that is not believed yet.
+    /// Something was observed that is not confirmed yet.
     pub(super) settling: bool,
-    /// When a pod is to be told again.
+    /// When a pod is to be notified again.
     pub(super) next: Option<Instant>,
 }
 
-/// Since when pods do not serve what they should.
+/// Since when pods do not serve the current version.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Option<Instant>);
 
 impl Waiting {
-    /// The time until the next look. `chance` is around 1 and spreads routes at rest.
+    /// The time until the next reconcile. `chance` is around 1 and spreads idle routes over time.
     pub(super) fn pace(&mut self, look: &Look, now: Instant, chance: f64) -> Duration {
         let wait = self.base(look, now, chance);
         let next = look.next.map_or(wait, |next| next.saturating_duration_since(now));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_at_rest_is_looked_at_twice_a_minute() {
+    fn an_idle_route_is_polled_twice_a_minute() {
         assert_eq!(pace(&look(Pods::Programmed)), RESTING);
         assert_eq!(pace(&look(Pods::Blocked)), RESTING);
         assert_eq!(
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_could_answer_is_asked_eagerly_but_not_for_ever() {
+    fn a_running_pod_is_polled_often_but_not_for_ever() {
         let (mut waiting, start) = (Waiting::default(), Instant::now());
         let awaited = look(Pods::Awaited);
         assert_eq!(waiting.pace(&awaited, start, 1.0), EAGER);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_sooner_comes_sooner() {
+    fn the_earliest_due_time_counts() {
         let now = Instant::now();
         let soon = Look {
             next: Some(now + Duration::from_secs(2)),

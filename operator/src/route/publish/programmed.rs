@@ -1,26 +1,26 @@
-//! Do all pods of the current revision serve the current form of the route? By their own word.
+//! Whether all pods of the current revision serve the current version of the route, according to their reports.
 //!
-//! Invariant: pure. A pod that failed to answer once changes nothing.
+//! Invariant: pure. A single failed poll of a pod changes nothing.
 
 use super::conditions::Verdict;
 use crate::route::build::REPLICAS;
 use crate::route::feedback::Observed;
 use asyncmcp_crds::McpWebhookRouteStatus;
 
-/// What the pods come to.
+/// The result over all pods.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Programmed {
-    /// The condition; none: nobody has said anything yet, what was known holds.
+    /// The condition; `None` if no pod has reported yet, so the previous one stays.
     pub(super) verdict: Option<Verdict>,
     /// Pods of any revision that are ready.
     pub(super) ready: usize,
-    /// Pods of the current revision that serve the current form.
+    /// Pods of the current revision that serve the current version.
     pub(super) serving: usize,
-    /// What keeps a pod from running.
+    /// Why a pod does not run.
     pub(super) trouble: Option<String>,
 }
 
-/// Looks at the pods.
+/// Evaluates the pods.
 pub(super) fn judge(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
     let current: Vec<&Observed> = pods
         .iter()
@@ -46,7 +46,7 @@ fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<V
     if current.len() >= desired && current.iter().all(|observed| serves(observed, hash)) {
         return Some(Verdict::yes(
             "Programmed",
-            "every pod serves the current form of the route",
+            "every pod serves the current version of the route",
         ));
     }
     if let Some(trouble) = trouble {
@@ -61,19 +61,19 @@ fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<V
         return None;
     }
     let message = format!(
-        "{} of {desired} pods serve the current form of the route",
+        "{} of {desired} pods serve the current version of the route",
         count(current, hash)
     );
     Some(Verdict::no("Pending", message))
 }
 
-/// What status said before, if it spoke of this form of the route.
+/// The previous condition, if it was about this version of the route.
 pub(super) fn keep(base: &McpWebhookRouteStatus, hash: &str) -> Verdict {
     let mut conditions = base.conditions.iter().flatten();
     let before = conditions.find(|condition| condition.type_ == "Programmed" && condition.status == "True");
     match before.filter(|_| base.config_hash.as_deref() == Some(hash)) {
         Some(before) => Verdict::yes(&before.reason, before.message.clone()),
-        None => Verdict::no("Pending", "no pod has said yet what it serves"),
+        None => Verdict::no("Pending", "no pod has reported yet"),
     }
 }
 
@@ -97,7 +97,7 @@ fn refusal(observed: &Observed, hash: &str) -> Option<String> {
         .as_ref()
         .filter(|refused| refused.config_hash == hash)?;
     Some(format!(
-        "pod {} refuses the route and serves its last form: {}",
+        "pod {} rejected the route and still serves the previous version: {}",
         observed.pod.name, refused.message
     ))
 }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_word_of_every_current_pod_makes_a_route_programmed() {
+    fn a_route_is_programmed_once_every_current_pod_reports_it() {
         check(&[], Some(("False", "Pending")));
         check(&[pod(Some("new"))], Some(("True", "Programmed")));
         check(&[pod(Some("old"))], Some(("False", "Pending")));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_a_pod_from_running_is_said() {
+    fn why_a_pod_does_not_run_is_in_the_message() {
         let broken = with(pod(None), |it| {
             it.pod.trouble = Some("ImagePullBackOff".to_owned());
         });
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn before_a_pod_has_spoken_the_old_word_holds_if_it_is_about_the_same_form() {
+    fn before_the_first_report_the_old_condition_stays_if_it_is_about_the_same_version() {
         let condition = Condition {
             type_: "Programmed".to_owned(),
             status: "True".to_owned(),

@@ -1,7 +1,7 @@
-//! The servers in status: what the pods say of each, held still until they have said it three times.
+//! The servers in status: what the pods report about each, shown after three equal reports.
 //!
 //! Invariant: a state changes only after [`EQUAL`] equal observations, except away from `Unknown`; a message changes
-//! only with its state, since its wording differs from one try to the next.
+//! only with its state, since its wording differs between attempts.
 
 use crate::route::feedback::Observed;
 use asyncmcp_crds::ServerReport;
@@ -17,7 +17,7 @@ const EQUAL: u32 = 3;
 pub(super) struct Settling(HashMap<String, (ServerState, u32)>);
 
 impl Settling {
-    /// Some server's state is not believed yet, or is not known yet.
+    /// Some server's state is unknown or not confirmed yet.
     pub(super) fn is_settling(&self, servers: &[ServerStatus]) -> bool {
         !self.0.is_empty() || servers.iter().any(|server| server.state == ServerState::Unknown)
     }
@@ -56,7 +56,7 @@ impl Settling {
             };
         }
         if report.state == ServerState::Unknown {
-            // A pod that just started has not tried yet; that says nothing about the server.
+            // A pod that just started has not tried yet, so it knows nothing about the server.
             return before.clone();
         }
         if before.state == ServerState::Unknown || self.seen(report) >= EQUAL {
@@ -78,7 +78,7 @@ impl Settling {
     }
 }
 
-/// What the pods say of a server: the word of one that reaches it counts most.
+/// What the pods report about a server: one that reaches it overrides the others.
 fn best<'a>(pods: &'a [Observed], name: &str) -> Option<&'a ServerReport> {
     let reports = pods
         .iter()
@@ -130,7 +130,7 @@ pub(super) fn summary(servers: &[ServerStatus]) -> String {
     format!("{ready}/{}", servers.len())
 }
 
-/// Whether a pod has an opinion on each of its servers.
+/// Whether a pod has tried each of its servers.
 pub(super) fn all_tried(servers: &[ServerReport]) -> bool {
     servers.iter().all(|server| server.state != ServerState::Unknown)
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_unknown_is_believed_at_once_and_never_comes_back() {
+    fn the_first_known_state_counts_at_once_and_never_becomes_unknown_again() {
         assert_eq!(
             run(&[Unknown, Ready, Unknown, Unknown, Unknown]),
             [Unknown, Ready, Ready, Ready, Ready]

@@ -1,4 +1,4 @@
-//! Whole statuses, from what was found to what is written.
+//! Complete statuses, from what was read to what is written.
 
 use super::*;
 use crate::kinds::{Key, Kind};
@@ -95,7 +95,7 @@ fn ready(status: &McpWebhookRouteStatus) -> &Condition {
 }
 
 #[test]
-fn a_served_route_says_so_in_full() {
+fn a_served_route_has_a_complete_status() {
     let (_, status) = healthy();
     let expect = [
         ("True", "Accepted"),
@@ -135,7 +135,7 @@ fn a_served_route_says_so_in_full() {
 }
 
 #[test]
-fn a_route_at_rest_gets_the_same_status_every_time() {
+fn an_idle_route_gets_the_same_status_every_time() {
     let (_, status) = healthy();
     let subject = later(&status, |_| {});
     let found = Found {
@@ -148,7 +148,7 @@ fn a_route_at_rest_gets_the_same_status_every_time() {
 }
 
 #[test]
-fn a_restarted_operator_that_gets_no_answer_changes_nothing_that_was_right() {
+fn a_restarted_operator_without_reports_changes_nothing_that_was_right() {
     let (_, status) = healthy();
     let subject = later(&status, |_| {});
     let silent = Observed {
@@ -171,7 +171,7 @@ fn a_restarted_operator_that_gets_no_answer_changes_nothing_that_was_right() {
 }
 
 #[test]
-fn a_write_that_the_cache_does_not_show_yet_is_remembered() {
+fn a_write_that_the_cache_does_not_have_yet_is_remembered() {
     let (mut subject, status) = healthy();
     let version = subject.object.metadata.resource_version.clone();
     let written = |over| Published {
@@ -188,7 +188,7 @@ fn a_write_that_the_cache_does_not_show_yet_is_remembered() {
 }
 
 #[test]
-fn a_mistake_leaves_the_last_accepted_form_and_its_figures() {
+fn an_invalid_edit_keeps_the_last_accepted_version_and_its_numbers() {
     let (_, status) = healthy();
     let subject = later(&status, |object| object["metadata"]["generation"] = json!(4));
     let outcome = Outcome::Rejected(Problem {
@@ -216,7 +216,7 @@ fn a_mistake_leaves_the_last_accepted_form_and_its_figures() {
 }
 
 #[test]
-fn a_transition_time_moves_only_with_its_status() {
+fn a_transition_time_changes_only_with_its_status() {
     let (_, status) = healthy();
     let subject = later(&status, |object| {
         object["spec"]["webhookTools"] = json!([{"name": "b"}]);
@@ -265,7 +265,7 @@ fn what_is_missing_first_is_the_reason_of_ready() {
 }
 
 #[test]
-fn a_missing_reference_shows_and_does_not_keep_a_route_from_being_ready() {
+fn a_missing_reference_is_reported_and_does_not_keep_a_route_from_being_ready() {
     let subject = fixture::subject(&fixture::minimal());
     let missing = vec![Key::new(Kind::Secret, "sign")];
     let found = Found {
@@ -284,7 +284,7 @@ fn a_missing_reference_shows_and_does_not_keep_a_route_from_being_ready() {
 }
 
 #[test]
-fn a_key_that_pods_cannot_read_shows() {
+fn a_key_that_pods_cannot_read_is_reported() {
     let subject = fixture::subject(&fixture::minimal());
     let mut observed = pod(&hash(&subject));
     let mut report = StatusReport::clone(observed.report.as_ref().unwrap());
@@ -333,7 +333,7 @@ fn an_unsigned_route_says_so_while_it_is_ready() {
 }
 
 #[test]
-fn events_tell_of_changes_once() {
+fn each_change_gives_one_event() {
     let (subject, status) = healthy();
     let told = |before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus| {
         notes::between(before, after)

@@ -1,4 +1,4 @@
-//! Which pods are told when.
+//! Which pods are notified when.
 
 use super::*;
 use asyncmcp_crds::{RefusedDocument, StatusReport};
@@ -25,7 +25,7 @@ fn seconds(n: u64) -> Duration {
 }
 
 #[test]
-fn a_pod_that_serves_the_document_is_left_alone() {
+fn a_pod_that_serves_the_document_is_not_notified() {
     let mut reloads = Reloads::default();
     let plan = reloads.plan("new", 1, &[pod(Some("new"))], Instant::now());
     assert_eq!(
@@ -38,7 +38,7 @@ fn a_pod_that_serves_the_document_is_left_alone() {
 }
 
 #[test]
-fn a_pod_that_has_not_spoken_yet_is_left_alone() {
+fn a_pod_that_has_not_reported_yet_is_not_notified() {
     let plan = Reloads::default().plan("new", 1, &[pod(None)], Instant::now());
     assert_eq!(
         plan,
@@ -50,7 +50,7 @@ fn a_pod_that_has_not_spoken_yet_is_left_alone() {
 }
 
 #[test]
-fn a_stale_pod_is_told_at_once_and_then_ever_more_slowly() {
+fn a_stale_pod_is_notified_at_once_and_then_with_growing_waits() {
     let (mut reloads, start) = (Reloads::default(), Instant::now());
     let mut told = Vec::new();
     for second in 0..=200 {
@@ -72,7 +72,7 @@ fn a_newer_document_starts_over() {
 }
 
 #[test]
-fn a_pod_that_refused_the_document_is_not_told_again() {
+fn a_pod_that_rejected_the_document_is_not_notified_again() {
     let refused = RefusedDocument {
         config_hash: "new".to_owned(),
         message: "no".to_owned(),
@@ -97,7 +97,7 @@ fn a_pod_that_refused_the_document_is_not_told_again() {
 }
 
 #[test]
-fn a_changed_secret_is_told_three_times() {
+fn a_changed_secret_causes_three_notifications() {
     let (mut reloads, start) = (Reloads::default(), Instant::now());
     let mut told = Vec::new();
     for second in 0..=30 {
@@ -111,7 +111,7 @@ fn a_changed_secret_is_told_three_times() {
 }
 
 #[test]
-fn the_annotation_counts_on_from_what_the_pod_carries() {
+fn the_annotation_counts_on_from_the_pods_current_one() {
     let carries = |annotation: &str| View {
         annotation: Some(annotation.to_owned()),
         ..View::default()
@@ -122,7 +122,7 @@ fn the_annotation_counts_on_from_what_the_pod_carries() {
 }
 
 #[test]
-fn an_ending_pod_is_left_alone() {
+fn a_terminating_pod_is_not_notified() {
     let mut ending = pod(Some("old"));
     ending.pod.ending = true;
     let plan = Reloads::default().plan("new", 1, &[ending], Instant::now());

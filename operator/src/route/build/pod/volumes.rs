@@ -1,6 +1,6 @@
-//! The volumes of a data plane: one projected volume with everything it reads, one claim with everything it keeps.
+//! The volumes of a data plane: one projected volume with everything it reads, one claim with everything it stores.
 //!
-//! Invariant: document, keys and references lie in one volume, so the kubelet swaps all of them with one rename.
+//! Invariant: document, keys and references are in one volume, so the kubelet replaces all of them with one rename.
 
 use super::super::{Plan, keys, pvc};
 use crate::names::Names;
@@ -93,7 +93,7 @@ fn keys_of(secret: String, keys: &[&str]) -> VolumeProjection {
     }
 }
 
-/// `optional`: a Secret that does not exist yet must not keep the route's other parts from being served.
+/// `optional`: a missing Secret must not keep the rest of the route from being served.
 fn referenced(secrets: &BTreeSet<SecretKeyRef>) -> impl Iterator<Item = VolumeProjection> {
     let mut by_name: BTreeMap<&str, Vec<KeyToPath>> = BTreeMap::new();
     for SecretKeyRef { name, key } in secrets {
