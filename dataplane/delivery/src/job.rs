@@ -41,7 +41,7 @@ impl Key {
 /// What a job does when the process dies while its server call is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnInterruption {
-    /// Ends as [`End::Unknown`]; the tool runs at most once.
+    /// Ends as [`crate::state::End::Unknown`]; the tool runs at most once.
     Fail,
     /// Runs again.
     Retry,

@@ -109,8 +109,8 @@ impl HttpSender {
         }
     }
 
-    /// The client and the URL. Not part of the attempt's time: a new client takes a while to read its CA certificates, which
-    /// is not the receiver's fault.
+    /// The client and the URL. Not part of the attempt's time: a new client takes a while to read its CA certificates,
+    /// which is not the receiver's fault.
     fn prepare(&self, post: &Post<'_>) -> Result<(Client, Allowed), Failure> {
         let checked = post
             .policy

@@ -68,9 +68,9 @@ impl Step {
         }
     }
 
-    /// Whether `job` is where this step leads, so that a commit in doubt did happen. Only for a job to which the step can no
-    /// longer be applied: while a job is held, only its holder ends its call or its attempt, except for a cancellation or
-    /// a stop, which lead elsewhere.
+    /// Whether `job` is where this step leads, so that a commit in doubt did happen. Only for a job to which the step
+    /// can no longer be applied: while a job is held, only its holder ends its call or its attempt, except for a
+    /// cancellation or a stop, which lead elsewhere.
     pub fn leads_to(&self, job: &Job) -> bool {
         self.changes.iter().all(|change| match change {
             Change::Start | Change::Resume => {

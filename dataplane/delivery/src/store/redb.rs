@@ -53,7 +53,7 @@ use crate::job::{Change, NewJob, Owner};
 
 /// A store in one file, for one process.
 ///
-/// Dropping it waits for the commit in progress. Prefer [`Store::close`], which reports errors.
+/// Dropping it waits for the commit in progress. Prefer [`crate::store::Store::close`], which reports errors.
 #[derive(Debug)]
 pub struct Embedded {
     owner: Owner,

@@ -69,8 +69,8 @@ pub trait Queues: Send + Sync + 'static {
     /// The oldest queued jobs of one client in the queue of `server`.
     async fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error>;
 
-    /// Starts these queued jobs in one commit. Returns one result for each, in order; [`Error::Fenced`] if another process
-    /// owns the jobs now.
+    /// Starts these queued jobs in one commit. Returns one result for each, in order; [`Error::Fenced`] if another
+    /// process owns the jobs now.
     async fn claim_queued(&self, ids: &[JobId], stamp: Stamp) -> Result<Vec<Claim>, Error>;
 
     /// Claims what is due for one receiver, earliest first, in one commit; [`Error::Fenced`] as above.
@@ -119,8 +119,8 @@ pub trait Upkeep: Send + Sync + 'static {
     /// When the call ended of the oldest unfinished job whose first attempt failed.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
 
-    /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the scheduler
-    /// calls [`Space::executions`] before it starts any.
+    /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the
+    /// scheduler calls [`Space::executions`] before it starts any.
     fn space(&self) -> Space;
 
     /// How many jobs are in each state.

@@ -1,7 +1,7 @@
 //! Searching jobs for people: a filter over headers, a cursor, and a bound on the work.
 //!
-//! [`super::Store::scan`] takes a [`Scan`]; every store walks its rows in the order that [`Scan::walk`]
-//! names and lets [`Scan::collect`] decide. Invariant: a scan reads at most `rows` headers, and the next one
+//! [`super::People::scan`] takes a [`Scan`]; every store walks its rows in the order that `Scan::walk` names and lets
+//! `Scan::collect` decide. Invariant: a scan reads at most `rows` headers, and the next one
 //! continues where it stopped, whatever was added or removed meanwhile.
 
 use std::fmt;

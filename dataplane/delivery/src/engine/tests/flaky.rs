@@ -2,8 +2,8 @@
 //! engine.
 //!
 //! Every engine test runs on it. Invariant: while it is down nothing is read and nothing is changed; every
-//! third step and claim is applied and reported as a failed commit; who asks waits for every answer; a job whose key was taken away has its
-//! header alone.
+//! third step and claim is applied and reported as a failed commit; callers wait for every reply; of a job whose key was
+//! taken away only the header can be read.
 
 use std::collections::HashSet;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! Callers that leave, tasks that die or are late: no job is left without a holder, and no step is made by one that holds it no
-//! more.
+//! Callers that leave, tasks that die or are late: no job is left without a holder, and no step is made by one that
+//! holds it no more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The keys of the tables: fixed arrays, big-endian, so that their order is that of their parts.
 //!
-//! The group and views make and read them. Invariant: a key names the job (or session) that it is a row of; all but those of `attempts` end in its id.
+//! The group and views make and read them. Invariant: a key names the job (or session) that it is a row of; all but
+//! those of `attempts` end in its id.
 
 use crate::clock::Millis;
 use crate::id::JobId;

@@ -1,7 +1,8 @@
 //! What the writer thread and the readers share: the open database, or why there is none,
 //! and the ledger of the last commit.
 //!
-//! [`super::Embedded`] and the writer hold it. Invariant: the ledger is that of a commit which succeeded, never ahead of the disk.
+//! [`super::Embedded`] and the writer hold it. Invariant: the ledger is that of a commit which succeeded, never ahead
+//! of the disk.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
