@@ -116,19 +116,39 @@ fn of_io(error: &io::Error) -> Option<Verdict> {
 mod tests {
     use super::*;
 
+    /// Written out, not derived: what a receiver's status means is a promise to the people who run receivers.
     #[test]
-    fn sorts_every_status() {
-        let verdict = |status: u16| of_status(StatusCode::from_u16(status).unwrap());
-        for status in 100..=999 {
-            let expected = match status {
-                200..=299 => Verdict::Delivered,
-                300..=399 => Verdict::Retry(Category::Http3xx),
-                400 | 410 | 413 | 415 | 422 => Verdict::Terminal(Category::Http4xx),
-                401..=499 => Verdict::Retry(Category::Http4xx),
-                _ => Verdict::Retry(Category::Http5xx),
-            };
-            assert_eq!(verdict(status), expected, "{status}");
+    fn sorts_statuses() {
+        use Verdict::{Delivered, Retry, Terminal};
+        for (statuses, expected) in [
+            (&[200, 201, 202, 204, 206, 226, 299][..], Delivered),
+            (
+                &[300, 301, 302, 303, 304, 307, 308, 399],
+                Retry(Category::Http3xx),
+            ),
+            (&[400, 410, 413, 415, 422], Terminal(Category::Http4xx)),
+            (
+                &[
+                    401, 402, 403, 404, 405, 408, 409, 411, 418, 421, 423, 425, 429, 451, 499,
+                ],
+                Retry(Category::Http4xx),
+            ),
+            (&[500, 501, 502, 503, 504, 520, 599], Retry(Category::Http5xx)),
+        ] {
+            for status in statuses {
+                let verdict = of_status(StatusCode::from_u16(*status).unwrap());
+                assert_eq!(verdict, expected, "{status}");
+            }
         }
+    }
+
+    #[test]
+    fn five_statuses_and_no_more_end_a_delivery_at_once() {
+        let all = (100..=999).filter_map(|status| StatusCode::from_u16(status).ok());
+        let verdicts: Vec<_> = all.map(of_status).collect();
+        let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count();
+        assert_eq!(count(|verdict| matches!(verdict, Verdict::Terminal(_))), 5);
+        assert_eq!(count(|verdict| *verdict == Verdict::Delivered), 100);
     }
 
     /// What `known` makes of an error under two layers of `io::Error`, as TLS connectors nest them.

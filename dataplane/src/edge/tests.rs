@@ -6,5 +6,6 @@ mod cancelling;
 mod doors;
 mod example;
 mod gateway;
+mod repeated;
 mod sessions;
 mod webhooks;
