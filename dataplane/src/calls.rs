@@ -1,6 +1,6 @@
 //! What answers a caller's messages, whatever its era.
 //!
-//! The edge makes a [`Context`] of a request and hands it each message. Here lives what a method means; HTTP, sessions and
+//! The edge makes a `Context` of a request and hands it each message. Here lives what a method means; HTTP, sessions and
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;

@@ -1,7 +1,7 @@
 //! Logs and traces of the process: set up once in `main`, changed live with the route.
 //!
 //! A span is made through `tracing`; the OpenTelemetry layer is always there, and what it
-//! exports to is behind a [`Switch`], so that `telemetry.otlp` can come, go and change without
+//! exports to is behind a `Switch`, so that `telemetry.otlp` can come, go and change without
 //! a restart. Invariant: with no OTLP endpoint nothing is sampled and nothing is queued.
 
 mod switch;

@@ -1,6 +1,6 @@
 //! What a caller gets for one message.
 //!
-//! [`crate::calls`] returns an [`Answer`], the edge turns it into HTTP. Invariant: the response is the last message.
+//! [`crate::calls`] returns an `Answer`, the edge turns it into HTTP. Invariant: the response is the last message.
 
 use asyncmcp_protocol::{Id, RawValue, Response};
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! HTTP towards one server: what is sent is what was asked for, what comes back is
 //! bounded, and an error says whether the request went out.
 //!
-//! Called by [`super::session`], [`super::open`] and [`super::events`]. Invariant: no
+//! Called by [`super::session`] and [`super::open`]. Invariant: no
 //! proxy from the environment, no redirect, no decompression, and no sending again.
 
 use std::time::Duration;

@@ -36,7 +36,7 @@ pub enum Error {
     /// An answer that is not 200.
     #[error("the pod answered /status with {0}")]
     Status(reqwest::StatusCode),
-    /// More than [`LARGEST`] bytes.
+    /// More than `LARGEST` bytes.
     #[error("the pod's report is larger than {LARGEST} bytes")]
     TooLarge,
     /// Not a report.
