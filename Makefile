@@ -20,7 +20,7 @@ run: ## Starts a server, the data plane and a receiver here, and calls both tool
 test: ## Runs every test, quick parts first (ONLY=name runs one part)
 	@tests/run $(ONLY)
 
-check: ## Format, lints, dependencies and generated files; installs nothing
+check: ## Format, lints, docs, dependencies and generated files; installs nothing
 	@tests/check
 
 fmt: ## Formats the code
