@@ -1,7 +1,7 @@
 //! The gateway's own lines: for jobs, and for the catalogue's visits.
 //!
-//! A job takes one and gives it back, since opening a session costs as much as a quick call. Invariant: a session runs
-//! one job at a time and belongs to no client; one that a job ended badly on is not given back.
+//! A job takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
+//! one job at a time and belongs to no client; one that a job ended badly on is not returned.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
