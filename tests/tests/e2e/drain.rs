@@ -70,7 +70,7 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
     assert!(claim["metadata"]["ownerReferences"].is_null(), "{claim}");
     let events = space.kubectl(&["get", "events", "--field-selector=reason=StoreKept"])?;
     assert!(
-        events.contains(volume) && events.contains("jobs left: 1"),
+        events.contains(volume) && events.contains("undelivered jobs: 1"),
         "{events}"
     );
 

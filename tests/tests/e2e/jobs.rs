@@ -39,6 +39,6 @@ async fn the_token_of_the_routes_secret_opens_the_jobs_api() -> Result<()> {
     let found: Value = serde_json::from_str(&found)?;
     assert_eq!(found["jobs"][0]["tool"], "process_batch", "{found}");
     let refused = space.refused(&[&list[..], &["--token", "another"]].concat())?;
-    assert!(refused.contains("not the token"), "{refused}");
+    assert!(refused.contains("wrong bearer token"), "{refused}");
     space.done()
 }
