@@ -48,7 +48,7 @@ pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, l
     let delivery = Delivery { job, call };
     let sent = tokio::select! {
         biased;
-        sent = send(&core, &delivery, &body).instrument(span) => sent,
+        sent = send(&core, &hold, &delivery, &body).instrument(span) => sent,
         () = hold.stopped() => Sent::Stopped,
     };
     let took = Some(core.now().since(delivery.job.turn));
@@ -120,7 +120,8 @@ async fn read(core: &Core, id: JobId) -> Result<Option<(Call, Bytes)>, store::Er
     Ok(call.zip(core.store.body(id).await?))
 }
 
-async fn send(core: &Core, Delivery { job, call }: &Delivery, body: &Bytes) -> Sent {
+async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body: &Bytes) -> Sent {
+    hold.is_alone().await;
     let policy = core.policy();
     let Some(target) = &call.target else {
         return Sent::Cut; // only what has a receiver is ever due

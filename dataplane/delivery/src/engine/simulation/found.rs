@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::judge::Condition::{self, Metrics, NotTold, Overlap, RanTwice, StaleOutcome, Stuck, Unsigned};
-use super::plan::{Edit, Item, NewCall, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, What};
+use super::plan::{Edit, Item, NewCall, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, Weather, What};
 use super::{UNMENDED, fails, report};
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
+/// Sooner than the engine asks a store again that was down.
+const IMMEDIATELY: Duration = Duration::from_millis(10);
 /// Shorter than the commit that it is for.
 const IMPATIENT: Patience = Patience::Lasts(Duration::from_millis(100));
 /// Times that a call's job is written, one after the other, where nothing goes wrong.
@@ -132,6 +134,26 @@ fn an_attempt_speaks_for_its_own_claim_alone() {
         items.clone(),
     );
     scenario("a stop and a replay during an attempt", Overlap, items);
+}
+
+#[test]
+fn a_replay_interrupts_what_its_stop_could_not_yet() {
+    // The stop is committed, which the engine cannot read before it has waited; the replay comes in between.
+    let down = Item::Weather {
+        from: ONE_SECOND - IMMEDIATELY,
+        until: ONE_SECOND + IMMEDIATELY,
+        what: Weather::StoreDown,
+    };
+    let items = vec![
+        call(),
+        attempt(0, status(200, 8)),
+        attempt(1, status(200, 12)),
+        commit(FIRST_ATTEMPT, OnDisk::IsUnsure),
+        down,
+        ask(ONE_SECOND, What::Stop, Patience::Endless),
+        ask(ONE_SECOND + IMMEDIATELY * 2, What::Replay, Patience::Endless),
+    ];
+    scenario("a doubtful stop and a replay during an attempt", Overlap, items);
 }
 
 #[test]
