@@ -143,7 +143,7 @@ async fn program(
         let reload = memory
             .reloads
             .plan(&valid.document.hash, found.secrets, &found.pods, Instant::now());
-        reload::tell(context, subject.names.namespace(), &reload).await?;
+        reload::notify(context, subject.names.namespace(), &reload).await?;
         next = reload.next;
     }
     Ok(Outcome::Programmed {
