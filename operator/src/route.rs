@@ -84,7 +84,7 @@ impl Error {
 /// Brings the cluster to the state that the route describes.
 pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
     let context = &routes.context;
-    // An object that the cache does not hold yet would look missing.
+    // An object that the cache does not hold yet would appear to be missing.
     context.caches.warm().await;
     if !context.leadership.holds() {
         return Ok(Action::await_change());
@@ -182,10 +182,10 @@ pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) ->
     Action::requeue(wait)
 }
 
-fn backoff(failures: u32, chance: f64) -> Duration {
+fn backoff(failures: u32, jitter: f64) -> Duration {
     let (first, longest) = BACKOFF;
     let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
-    first.saturating_mul(factor).min(longest).mul_f64(chance)
+    first.saturating_mul(factor).min(longest).mul_f64(jitter)
 }
 
 #[cfg(test)]

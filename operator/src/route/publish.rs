@@ -101,7 +101,7 @@ pub async fn status(
             status: status.clone(),
         });
     }
-    let look = pace::Look {
+    let progress = pace::Progress {
         pods: pods(found, outcome, draft.programmed),
         draining: subject.deleted_at.is_some(),
         settling: memory
@@ -110,8 +110,8 @@ pub async fn status(
             || misses_key(&status),
         next: next_reload(outcome),
     };
-    Ok(Action::requeue(memory.waiting.pace(
-        &look,
+    Ok(Action::requeue(memory.waiting.interval(
+        &progress,
         now,
         rand::random_range(0.8..1.2),
     )))
