@@ -3,7 +3,7 @@
 //!
 //! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten.
 
-use super::build::keys::{self, Chance, Claim};
+use super::build::keys::{self, Claim, RandomBytes};
 use super::build::pvc;
 use super::context::Context;
 use super::subject::Subject;
@@ -72,11 +72,11 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<String>) -> Result<(), Error> {
     let names = &subject.names;
     create(context, names, names.keys(), made, || {
-        let chance = Chance {
+        let random = RandomBytes {
             sessions: rand::random(),
             token: rand::random(),
         };
-        keys::of_route(names, &chance)
+        keys::of_route(names, &random)
     })
     .await
 }

@@ -28,7 +28,7 @@ pub const ADMIN_TOKEN: &str = "adminToken";
 
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
-pub struct Chance {
+pub struct RandomBytes {
     /// For [`SESSIONS`].
     pub sessions: [u8; KEY],
     /// For [`ADMIN_TOKEN`].
@@ -36,12 +36,15 @@ pub struct Chance {
 }
 
 /// The Secret of a new route.
-pub fn of_route(names: &Names, chance: &Chance) -> Secret {
-    let token = BASE64_URL_SAFE_NO_PAD.encode(chance.token);
+pub fn of_route(names: &Names, random: &RandomBytes) -> Secret {
+    let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
     let first = NonZeroU32::MIN;
     secret(
         meta(names, names.keys()),
-        [(SESSIONS, ring(first, &chance.sessions)), (ADMIN_TOKEN, token)],
+        [
+            (SESSIONS, key_ring(first, &random.sessions)),
+            (ADMIN_TOKEN, token),
+        ],
     )
 }
 
@@ -54,7 +57,7 @@ pub struct Claim {
 }
 
 /// The Secret of a volume that has none. `id` is random too: if the Secret was deleted and made again, values under the
-/// old key can be told from values under the new one.
+/// old key can be distinguished from values under the new one.
 pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
@@ -71,7 +74,7 @@ pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -
         owner_references: Some(vec![owner]),
         ..ObjectMeta::default()
     };
-    secret(metadata, [(STORE, ring(id, key))])
+    secret(metadata, [(STORE, key_ring(id, key))])
 }
 
 fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Secret {
@@ -84,8 +87,8 @@ fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Se
     }
 }
 
-/// A key ring with one key; id 0 means "not encrypted".
-fn ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
+/// The JSON of a key ring with one key; id 0 means "not encrypted".
+fn key_ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
     let id = id.to_string();
     json!({"keys": {&id: BASE64_STANDARD.encode(key)}, "sealWith": id}).to_string()
 }
