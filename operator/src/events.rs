@@ -102,7 +102,7 @@ fn event(regarding: &ObjectReference, note: &Note, instance: &str, now: Timestam
         event_time: Some(MicroTime(now)),
         action: Some("Reconcile".to_owned()),
         reason: Some(note.reason.to_owned()),
-        note: Some(shortened(&note.text)),
+        note: Some(truncated(&note.text)),
         type_: Some(kind.to_owned()),
         regarding: Some(regarding.clone()),
         reporting_controller: Some("asyncmcp.dev/operator".to_owned()),
@@ -111,7 +111,7 @@ fn event(regarding: &ObjectReference, note: &Note, instance: &str, now: Timestam
     }
 }
 
-fn shortened(text: &str) -> String {
+fn truncated(text: &str) -> String {
     if text.len() <= LONGEST_NOTE {
         return text.to_owned();
     }
@@ -127,11 +127,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_note_is_cut_at_a_character_boundary() {
+    fn a_long_note_is_truncated_at_a_character_boundary() {
         let long = "ä".repeat(LONGEST_NOTE);
-        let short = shortened(&long);
+        let short = truncated(&long);
         assert!(short.len() <= LONGEST_NOTE && short.ends_with("ä..."));
-        assert_eq!(shortened("as it is"), "as it is");
+        assert_eq!(truncated("as it is"), "as it is");
     }
 
     #[test]

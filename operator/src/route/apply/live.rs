@@ -68,7 +68,7 @@ async fn find(context: &Context, namespace: &str, key: &Key) -> Result<Option<Ob
         Api::namespaced_with(context.client.clone(), namespace, &key.kind.resource());
     let found = api.get_metadata_opt(&key.name).await;
     let found = found.map_err(|source| Error::Api {
-        verb: "look for",
+        verb: "get",
         key: key.clone(),
         source,
     })?;

@@ -117,12 +117,12 @@ fn crash(container: &ContainerStatus) -> Option<String> {
     if container.ready || ended.exit_code == 0 {
         return None;
     }
-    let said = ended
+    let message = ended
         .message
         .as_deref()
         .map(str::trim)
-        .filter(|said| !said.is_empty());
-    let last_line = said.and_then(|said| said.lines().last());
+        .filter(|message| !message.is_empty());
+    let last_line = message.and_then(|message| message.lines().last());
     let code = format!("the container exited with code {}", ended.exit_code);
     Some(sentence(&code, last_line))
 }
