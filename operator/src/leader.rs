@@ -21,7 +21,7 @@ pub enum Error {
     NotRenewed,
     /// Another replica holds the lease.
     #[error("another replica holds the lease; exiting")]
-    Usurped,
+    TakenOver,
 }
 
 /// Whether this replica leads, for code that must not act on standby.
@@ -106,12 +106,14 @@ impl<L: Leases> Leader<L> {
 
     /// Reads the lease once and writes it if due. API errors are retried until the renew deadline.
     async fn attempt(&self, election: &mut Election) -> Result<(), Error> {
-        let asked = Instant::now();
-        let until = election.deadline().unwrap_or(asked + self.timing.renew_deadline);
-        match timeout_at(until, self.contend(election, asked)).await {
+        let sent_at = Instant::now();
+        let until = election
+            .deadline()
+            .unwrap_or(sent_at + self.timing.renew_deadline);
+        match timeout_at(until, self.read_and_write(election, sent_at)).await {
             Ok(Ok(())) => {}
-            Ok(Err(Contest::Usurped)) => return Err(Error::Usurped),
-            Ok(Err(Contest::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
+            Ok(Err(AttemptError::TakenOver)) => return Err(Error::TakenOver),
+            Ok(Err(AttemptError::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
             Err(_) => tracing::warn!("timed out reading or writing the lease"),
         }
         if election.lost(Instant::now()) {
@@ -121,12 +123,16 @@ impl<L: Leases> Leader<L> {
         }
     }
 
-    async fn contend(&self, election: &mut Election, asked: Instant) -> Result<(), Contest<L::Error>> {
-        let found = self.leases.get().await.map_err(Contest::Api)?;
+    async fn read_and_write(
+        &self,
+        election: &mut Election,
+        sent_at: Instant,
+    ) -> Result<(), AttemptError<L::Error>> {
+        let found = self.leases.get().await.map_err(AttemptError::Api)?;
         let record = found.as_ref().map(L::record);
-        let step = election.step(record, asked);
-        if election.usurped(&step) {
-            return Err(Contest::Usurped);
+        let step = election.step(record, sent_at);
+        if election.is_taken_over(&step) {
+            return Err(AttemptError::TakenOver);
         }
         let Step::Hold { transitions } = step else {
             return Ok(());
@@ -137,8 +143,8 @@ impl<L: Leases> Leader<L> {
             renewed: String::new(),
             duration: self.timing.lease,
         };
-        if self.leases.put(found, record).await.map_err(Contest::Api)? {
-            election.held(asked);
+        if self.leases.put(found, record).await.map_err(AttemptError::Api)? {
+            election.held(sent_at);
         }
         Ok(())
     }
@@ -153,8 +159,8 @@ impl<L: Leases> Leader<L> {
     }
 }
 
-enum Contest<E> {
-    Usurped,
+enum AttemptError<E> {
+    TakenOver,
     Api(E),
 }
 

@@ -35,7 +35,7 @@ impl Default for Timing {
 pub struct Record {
     /// Who holds it; empty if it was released.
     pub holder: String,
-    /// How often it changed hands.
+    /// How often its holder changed.
     pub transitions: i32,
     /// The renewal stamp, opaque here: only a change of it counts.
     pub renewed: String,
@@ -52,7 +52,7 @@ pub enum Step {
         transitions: i32,
     },
     /// Another replica leads: check again later.
-    Stand,
+    StandBy,
 }
 
 /// One replica's view of the election.
@@ -108,21 +108,21 @@ impl Election {
         }
         let stale = lease.holder.is_empty() || now >= unchanged_since + lease.duration;
         if !stale {
-            return Step::Stand;
+            return Step::StandBy;
         }
         Step::Hold {
             transitions: lease.transitions.saturating_add(1),
         }
     }
 
-    /// Our write was accepted; `asked` is when it was sent, since the lease may have started at that moment.
-    pub fn held(&mut self, asked: Instant) {
-        self.renewed = Some(asked);
+    /// Our write was accepted; `sent_at` is when it was sent, since the lease may have started at that moment.
+    pub fn held(&mut self, sent_at: Instant) {
+        self.renewed = Some(sent_at);
     }
 
     /// Another replica holds the lease although this one led.
-    pub fn usurped(&self, step: &Step) -> bool {
-        self.renewed.is_some() && *step == Step::Stand
+    pub fn is_taken_over(&self, step: &Step) -> bool {
+        self.renewed.is_some() && *step == Step::StandBy
     }
 
     fn observe(&mut self, lease: &Record, now: Instant) -> Instant {
@@ -175,10 +175,10 @@ mod tests {
     fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_duration() {
         let (mut election, start) = (election(), Instant::now());
         for (second, stamp, expect) in [
-            (0, "t0", Step::Stand),
-            (14, "t0", Step::Stand),
-            (14, "t1", Step::Stand),
-            (28, "t1", Step::Stand),
+            (0, "t0", Step::StandBy),
+            (14, "t0", Step::StandBy),
+            (14, "t1", Step::StandBy),
+            (28, "t1", Step::StandBy),
             (29, "t1", Step::Hold { transitions: 4 }),
         ] {
             let step = election.step(Some(record("other", stamp)), start + seconds(second));
@@ -198,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_keeps_the_count_of_transitions_and_knows_when_it_was_usurped() {
+    fn a_leader_keeps_the_count_of_transitions_and_knows_when_another_replica_took_over() {
         let (mut election, start) = (election(), Instant::now());
         election.held(start);
         let step = election.step(Some(record("me", "t1")), start);
         assert_eq!(step, Step::Hold { transitions: 3 });
         let step = election.step(Some(record("other", "t2")), start);
-        assert!(election.usurped(&step));
+        assert!(election.is_taken_over(&step));
     }
 }
