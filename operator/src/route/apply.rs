@@ -46,8 +46,8 @@ pub struct Problem {
 /// What was applied to a child: the object as requested, and the fingerprint of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    asked: u64,
-    became: Fingerprint,
+    requested: u64,
+    result: Fingerprint,
 }
 
 /// Identifies the state of an object, to notice changes by others. For an object with a generation it ignores status
@@ -117,12 +117,12 @@ async fn one(
     applied: &mut BTreeMap<Key, Applied>,
 ) -> Result<Option<Problem>, Error> {
     let live = context.caches.meta(subject.names.namespace(), &child.key);
-    let asked = hash(&child.value.to_string());
+    let requested = hash(&child.value.to_string());
     let is_current = |meta: &Meta| {
         applied.get(&child.key)
             == Some(&Applied {
-                asked,
-                became: Fingerprint::of(&meta.metadata),
+                requested,
+                result: Fingerprint::of(&meta.metadata),
             })
     };
     if live.as_deref().is_some_and(is_current) {
@@ -139,8 +139,8 @@ async fn one(
         .await
     {
         Ok(written) => {
-            let became = Fingerprint::of(&written.metadata);
-            applied.insert(child.key.clone(), Applied { asked, became });
+            let result = Fingerprint::of(&written.metadata);
+            applied.insert(child.key.clone(), Applied { requested, result });
             Ok(None)
         }
         Err(source) => refused(&child.key, source).map(Some),
@@ -184,10 +184,10 @@ mod tests {
 
     #[test]
     fn a_status_change_is_no_change_where_objects_have_a_generation() {
-        let print = |generation, version| Fingerprint::of(&meta(generation, version));
-        assert_eq!(print(Some(1), "5"), print(Some(1), "6"));
-        assert_ne!(print(Some(1), "5"), print(Some(2), "5"));
-        assert_ne!(print(None, "5"), print(None, "6"));
+        let fingerprint = |generation, version| Fingerprint::of(&meta(generation, version));
+        assert_eq!(fingerprint(Some(1), "5"), fingerprint(Some(1), "6"));
+        assert_ne!(fingerprint(Some(1), "5"), fingerprint(Some(2), "5"));
+        assert_ne!(fingerprint(None, "5"), fingerprint(None, "6"));
     }
 
     #[test]
