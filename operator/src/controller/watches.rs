@@ -153,14 +153,14 @@ fn watch_meta(
         .reflect(writer)
         .touched_objects()
         .flat_map(move |touched| match touched {
-            Ok(meta) => stream::iter(woken_by(&meta.metadata, kind, &interest)),
+            Ok(meta) => stream::iter(enqueued_by(&meta.metadata, kind, &interest)),
             Err(error) => stream::iter(vec![Err(error)]),
         });
     (store, stream.boxed())
 }
 
 /// The routes that a change of this object concerns.
-fn woken_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Request, watcher::Error>> {
+fn enqueued_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Request, watcher::Error>> {
     let Some((namespace, name)) = meta.namespace.as_deref().zip(meta.name.as_deref()) else {
         return Vec::new();
     };
@@ -204,8 +204,8 @@ mod tests {
         }
     }
 
-    fn woken(meta: &ObjectMeta, interest: &Interest) -> Vec<String> {
-        let requests = woken_by(meta, Kind::Secret, interest);
+    fn enqueued(meta: &ObjectMeta, interest: &Interest) -> Vec<String> {
+        let requests = enqueued_by(meta, Kind::Secret, interest);
         requests
             .into_iter()
             .map(|request| request.unwrap().obj_ref.name)
@@ -220,10 +220,10 @@ mod tests {
             "x",
             &[(labels::MANAGED_BY, labels::OPERATOR), (labels::INSTANCE, "one")],
         );
-        assert_eq!(woken(&child, &interest), ["one"]);
-        assert_eq!(woken(&meta("token", &[]), &interest), ["two"]);
+        assert_eq!(enqueued(&child, &interest), ["one"]);
+        assert_eq!(enqueued(&meta("token", &[]), &interest), ["two"]);
         assert_eq!(
-            woken(&meta("other", &[(labels::INSTANCE, "helm-release")]), &interest),
+            enqueued(&meta("other", &[(labels::INSTANCE, "helm-release")]), &interest),
             [""; 0]
         );
     }
