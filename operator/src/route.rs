@@ -104,7 +104,7 @@ pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
     let found = resolve::everything(context, subject, &mut memory.reports, &mut memory.written).await?;
-    if let Some(end) = drain::over(context, subject, &found.pods, memory.written.as_ref()).await? {
+    if let Some(end) = drain::end(context, subject, &found.pods, memory.written.as_ref()).await? {
         drain::finish(context, subject, end, &found.pods).await?;
         return Ok(Action::await_change());
     }
@@ -126,7 +126,7 @@ async fn program(
     found: &Found,
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
-    ensure::finalizer(context, subject).await?;
+    ensure::add_finalizer(context, subject).await?;
     ensure::keys(context, subject, &mut memory.secrets).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {

@@ -26,7 +26,7 @@ pub struct Context {
     pub settings: Settings,
     /// Writes events.
     pub recorder: Recorder,
-    /// Asks pods for their status.
+    /// Polls the pods for their reports.
     pub poller: Poller,
     /// The operator's own metrics.
     pub metrics: Metrics,

@@ -99,7 +99,7 @@ fn is_drained(observed: &Observed) -> bool {
 }
 
 /// Undelivered jobs; `None` if unknown.
-fn left(pods: &[Observed]) -> Option<i64> {
+fn undelivered(pods: &[Observed]) -> Option<i64> {
     if pods.is_empty() {
         return None;
     }
@@ -109,17 +109,17 @@ fn left(pods: &[Observed]) -> Option<i64> {
 }
 
 /// Whether the volume has to be kept.
-fn keeps_volume(end: End, left: Option<i64>) -> bool {
+fn keeps_volume(end: End, undelivered: Option<i64>) -> bool {
     match end {
         End::NeverServed | End::NamespaceGone | End::Orphaned | End::Drained => false,
         // An unknown number may be more than 0.
-        End::TimedOut => left.is_none_or(|jobs| jobs > 0),
-        End::Abandoned => left.is_some_and(|jobs| jobs > 0),
+        End::TimedOut => undelivered.is_none_or(|jobs| jobs > 0),
+        End::Abandoned => undelivered.is_some_and(|jobs| jobs > 0),
     }
 }
 
 /// Whether a deleted route stops waiting, and why.
-pub async fn over(
+pub async fn end(
     context: &Context,
     subject: &Subject,
     pods: &[Observed],
@@ -151,30 +151,30 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
 
 /// Keeps the volume if it must, removes the finalizer, and then writes one Event about it.
 pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
-    let left = left(pods);
-    let note = if keeps_volume(end, left) {
-        Some(keep(context, subject, left).await?)
+    let undelivered = undelivered(pods);
+    let note = if keeps_volume(end, undelivered) {
+        Some(keep(context, subject, undelivered).await?)
     } else {
         None
     };
-    let went = ensure::no_finalizer(context, subject)
+    let removed = ensure::remove_finalizer(context, subject)
         .await
         .map_err(Error::Finalizer)?;
-    if let Some(note) = note.filter(|_| went) {
+    if let Some(note) = note.filter(|_| removed) {
         context.recorder.record(&subject.reference(), &[note]).await;
     }
     tracing::info!(
         route = subject.names.route(),
         namespace = subject.names.namespace(),
         ?end,
-        ?left,
+        ?undelivered,
         "removed the route's finalizer"
     );
     Ok(())
 }
 
-async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
-    let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
+async fn keep(context: &Context, subject: &Subject, undelivered: Option<i64>) -> Result<Note, Error> {
+    let jobs = undelivered.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
     let ended = format!("the route was deleted before everything was delivered; undelivered jobs: {jobs}");
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {

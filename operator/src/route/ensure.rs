@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 /// Adds the finalizer, so that deletion waits for this operator.
-pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
+pub async fn add_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
     if subject.has_finalizer() || subject.deleted_at.is_some() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
 }
 
 /// Removes the finalizer; `false` if the route is already gone and only the cache still has it.
-pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
+pub async fn remove_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)

@@ -61,10 +61,10 @@ pub struct Published {
     waiting: pace::Waiting,
 }
 
-/// The last status that was written, over which version of the route.
+/// The last status that was written, and the version of the route that it was computed from.
 #[derive(Debug)]
 struct Written {
-    over: Option<String>,
+    base_version: Option<String>,
     status: McpWebhookRouteStatus,
 }
 
@@ -73,7 +73,11 @@ impl Published {
     /// written twice and transition times would change.
     pub fn recall(&self, subject: &mut Subject) {
         let version = &subject.object.metadata.resource_version;
-        if let Some(written) = self.written.as_ref().filter(|written| written.over == *version) {
+        if let Some(written) = self
+            .written
+            .as_ref()
+            .filter(|written| written.base_version == *version)
+        {
             subject.base = written.status.clone();
         }
     }
@@ -95,9 +99,9 @@ pub async fn status(
         write(context, subject, &status).await?;
         let notes = notes::between(&subject.base, &status);
         context.recorder.record(&subject.reference(), &notes).await;
-        let over = subject.object.metadata.resource_version.clone();
+        let base_version = subject.object.metadata.resource_version.clone();
         memory.written = Some(Written {
-            over,
+            base_version,
             status: status.clone(),
         });
     }
@@ -119,7 +123,7 @@ pub async fn status(
 
 fn pods(found: &Found, outcome: &Outcome, programmed: bool) -> pace::Pods {
     let unhindered = matches!(outcome, Outcome::Programmed { problems, .. } if problems.is_empty());
-    let running = |observed: &Observed| observed.pod.address.is_some() && !observed.pod.ending;
+    let running = |observed: &Observed| observed.pod.address.is_some() && !observed.pod.terminating;
     match programmed {
         true => pace::Pods::Programmed,
         false if unhindered && found.pods.iter().any(running) => pace::Pods::Awaited,

@@ -75,7 +75,7 @@ impl Reloads {
         });
         let mut next = self.due.iter().min().copied();
         let mut notify = Vec::new();
-        for observed in pods.iter().filter(|observed| !observed.pod.ending) {
+        for observed in pods.iter().filter(|observed| !observed.pod.terminating) {
             let Some(stale) = is_stale(observed, hash) else {
                 continue;
             };

@@ -62,14 +62,17 @@ impl Written {
     /// A pod may fall back to the version that, according to their reports, every pod serves.
     fn confirm(&mut self, pods: &[Observed]) {
         let Some(current) = &self.current else { return };
-        let mut standing = pods.iter().filter(|observed| !observed.pod.ending).peekable();
+        let mut remaining = pods
+            .iter()
+            .filter(|observed| !observed.pod.terminating)
+            .peekable();
         let serves = |observed: &Observed| {
             observed
                 .report
                 .as_ref()
                 .is_some_and(|report| report.config_hash == current.hash)
         };
-        if standing.peek().is_some() && standing.all(serves) && self.last.as_ref() != Some(current) {
+        if remaining.peek().is_some() && remaining.all(serves) && self.last.as_ref() != Some(current) {
             self.last = Some(current.clone());
         }
     }
@@ -85,8 +88,8 @@ pub async fn everything(
     let references = register(context, subject);
     let namespace = subject.names.namespace();
     let pods = context.caches.pods_with(namespace, &labels::pods(&subject.names));
-    let answers = context.poller.ask(&pods).await;
-    let pods = reports.learn(answers);
+    let answers = context.poller.poll(&pods).await;
+    let pods = reports.update(answers);
     let mut written = match known.take() {
         Some(written) => written,
         None => read_config_map(context, subject).await?,
@@ -175,13 +178,13 @@ mod tests {
         }
     }
 
-    fn pod(serves: &str, ending: bool) -> Observed {
+    fn pod(serves: &str, terminating: bool) -> Observed {
         let report = StatusReport {
             config_hash: serves.to_owned(),
             ..StatusReport::default()
         };
         let pod = View {
-            ending,
+            terminating,
             ..View::default()
         };
         Observed {

@@ -23,7 +23,7 @@ pub struct View {
     /// It passes its readiness probe and is not terminating.
     pub ready: bool,
     /// It is terminating.
-    pub ending: bool,
+    pub terminating: bool,
     /// Why it does not run, according to the kubelet or the scheduler.
     pub trouble: Option<String>,
 }
@@ -34,7 +34,7 @@ impl View {
         let meta = &pod.metadata;
         let empty = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&empty);
-        let ending = meta.deletion_timestamp.is_some();
+        let terminating = meta.deletion_timestamp.is_some();
         let of = |map: &Option<std::collections::BTreeMap<String, String>>, key: &str| {
             map.as_ref().and_then(|map| map.get(key)).cloned()
         };
@@ -44,8 +44,8 @@ impl View {
             template: of(&meta.labels, labels::TEMPLATE).unwrap_or_default(),
             annotation: of(&meta.annotations, CONFIG_ANNOTATION),
             address: address(status),
-            ready: !ending && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
-            ending,
+            ready: !terminating && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
+            terminating,
             trouble: trouble(status),
         }
     }

@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
     let reports = pods
         .iter()
-        .filter(|observed| !observed.pod.ending && observed.trusted);
+        .filter(|observed| !observed.pod.terminating && observed.trusted);
     let figures = reports.filter_map(|observed| Some(observed.report.as_ref()?.delivery.clone()));
     let total = figures.reduce(|one, other| DeliveryStatus {
         pending: one.pending.saturating_add(other.pending),

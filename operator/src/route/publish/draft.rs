@@ -45,7 +45,7 @@ pub(super) fn draft(
             problems,
             ..
         } => {
-            let pods = programmed::judge(&valid.document.hash, template, &found.pods);
+            let pods = programmed::evaluate(&valid.document.hash, template, &found.pods);
             describe(&mut status, valid, found, &pods, memory, now);
             accepted(subject, valid, found, problems, pods)
         }

@@ -91,6 +91,7 @@ fn unmatched(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> V
     let unreported = entries.filter(|tool| tool.matched == 0 && !was_reported(&tool.name));
     let text =
         |name: &str| format!("webhookTools entry {name} matches no tool of any server; is it misspelt?");
-    unreported.map(|tool| Note::warning("WebhookToolUnmatched", text(&tool.name)))
+    unreported
+        .map(|tool| Note::warning("WebhookToolUnmatched", text(&tool.name)))
         .collect()
 }

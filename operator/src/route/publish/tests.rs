@@ -151,12 +151,12 @@ fn an_idle_route_gets_the_same_status_every_time() {
 fn a_restarted_operator_without_reports_changes_nothing_that_was_right() {
     let (_, status) = healthy();
     let subject = later(&status, |_| {});
-    let silent = Observed {
+    let unreachable = Observed {
         report: None,
         ..pod("")
     };
     let found = Found {
-        pods: vec![silent],
+        pods: vec![unreachable],
         ..Found::default()
     };
     assert_eq!(
@@ -174,9 +174,9 @@ fn a_restarted_operator_without_reports_changes_nothing_that_was_right() {
 fn a_write_that_the_cache_does_not_have_yet_is_remembered() {
     let (mut subject, status) = healthy();
     let version = subject.object.metadata.resource_version.clone();
-    let written = |over| Published {
+    let written = |base_version| Published {
         written: Some(Written {
-            over,
+            base_version,
             status: status.clone(),
         }),
         ..Published::default()

@@ -123,9 +123,9 @@ fn the_annotation_counts_on_from_the_pods_current_one() {
 
 #[test]
 fn a_terminating_pod_is_not_notified() {
-    let mut ending = pod(Some("old"));
-    ending.pod.ending = true;
-    let plan = Reloads::default().plan("new", 1, &[ending], Instant::now());
+    let mut terminating = pod(Some("old"));
+    terminating.pod.terminating = true;
+    let plan = Reloads::default().plan("new", 1, &[terminating], Instant::now());
     assert_eq!(
         plan,
         Plan {
