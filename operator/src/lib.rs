@@ -26,4 +26,5 @@ pub mod names;
 pub mod rbac;
 pub mod route;
 pub mod run;
+pub mod scrape;
 pub mod settings;
