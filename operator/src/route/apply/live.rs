@@ -45,8 +45,8 @@ pub(super) async fn foreign(
         let Some(meta) = find(context, names.namespace(), &key).await? else {
             continue;
         };
-        if let Owner::Other(whose) = Owner::of(&meta, names.uid()) {
-            let message = format!("{key} already exists and {whose}; it is not changed. Rename or delete it");
+        if let Owner::Other(owner) = Owner::of(&meta, names.uid()) {
+            let message = format!("{key} already exists and {owner}; it is not changed. Rename or delete it");
             problems.push(Problem {
                 reason: "ForeignChild",
                 message,

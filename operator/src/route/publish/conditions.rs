@@ -70,7 +70,7 @@ pub struct Facts {
     /// The route is being deleted.
     pub deleting: bool,
     /// A hint for the user of a ready route.
-    pub remark: Option<&'static str>,
+    pub hint: Option<&'static str>,
 }
 
 /// The verdict on a valid route.
@@ -119,10 +119,10 @@ fn ready(facts: &Facts) -> Verdict {
             trouble.unwrap_or_else(|| "no pod is ready".to_owned()),
         );
     }
-    let remark = facts.remark.map(|remark| format!("; {remark}"));
+    let hint = facts.hint.map(|hint| format!("; {hint}"));
     Verdict::yes(
         "Ready",
-        format!("the route is served{}", remark.unwrap_or_default()),
+        format!("the route is served{}", hint.unwrap_or_default()),
     )
 }
 

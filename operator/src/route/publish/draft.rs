@@ -79,7 +79,7 @@ fn rejected(
         ready_pods: ready,
         pod_trouble: None,
         deleting: subject.deleted_at.is_some(),
-        remark: None,
+        hint: None,
     }
 }
 
@@ -101,7 +101,7 @@ fn accepted(
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         deleting: subject.deleted_at.is_some(),
-        remark: unsigned(valid),
+        hint: unsigned(valid),
     }
 }
 
