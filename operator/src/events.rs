@@ -18,7 +18,7 @@ const LONGEST_NOTE: usize = 1024;
 
 /// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Expected.
     Normal,
     /// A person should check it.
@@ -27,18 +27,18 @@ pub enum Kind {
 
 /// An event before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     /// Severity.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Machine-readable reason in CamelCase, from a fixed set.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Message for people.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Note {
     /// An expected event.
-    pub fn normal(reason: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn normal(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Normal,
             reason,
@@ -47,7 +47,7 @@ impl Note {
     }
 
     /// An event that a person should check.
-    pub fn warning(reason: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn warning(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Warning,
             reason,
@@ -58,19 +58,19 @@ impl Note {
 
 /// Writes events in the name of this replica.
 #[derive(Clone)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     client: kube::Client,
     instance: String,
 }
 
 impl Recorder {
     /// A recorder for the replica called `instance`.
-    pub fn new(client: kube::Client, instance: String) -> Self {
+    pub(crate) fn new(client: kube::Client, instance: String) -> Self {
         Self { client, instance }
     }
 
     /// Writes each note as an event about `regarding`.
-    pub async fn record(&self, regarding: &ObjectReference, notes: &[Note]) {
+    pub(crate) async fn record(&self, regarding: &ObjectReference, notes: &[Note]) {
         let namespace = regarding.namespace.as_deref().unwrap_or("default");
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         for note in notes {

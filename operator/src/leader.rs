@@ -5,17 +5,17 @@
 //! Invariant: [`Leader::run`] returns only when leadership is lost; the process then exits, so no reconcile of
 //! an old leader can meet one of the new leader.
 
-pub mod election;
+pub(crate) mod election;
 mod lease;
 
 use election::{Election, Record, Step, Timing};
-pub use lease::{Leases, Named};
+pub(crate) use lease::{Leases, Named};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Why this replica stopped leading.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The renew deadline passed.
     #[error("failed to renew the lease in time; exiting so that another replica can lead")]
     NotRenewed,
@@ -26,21 +26,21 @@ pub enum Error {
 
 /// Whether this replica leads, for code that must not act on standby.
 #[derive(Clone, Debug)]
-pub struct Leadership(watch::Receiver<bool>);
+pub(crate) struct Leadership(watch::Receiver<bool>);
 
 impl Leadership {
     /// Without an election: always leads.
-    pub fn always() -> Self {
+    pub(crate) fn always() -> Self {
         Self(watch::channel(true).1)
     }
 
     /// Whether this replica leads now.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Waits until this replica leads.
-    pub async fn gained(&mut self) {
+    pub(crate) async fn gained(&mut self) {
         if self.0.wait_for(|leads| *leads).await.is_err() {
             // The election has ended and the process is about to exit; nothing may act in between.
             std::future::pending::<()>().await;
@@ -50,7 +50,7 @@ impl Leadership {
 
 /// This process as a candidate.
 #[derive(Debug)]
-pub struct Leader<L> {
+pub(crate) struct Leader<L> {
     leases: L,
     me: String,
     timing: Timing,
@@ -59,7 +59,7 @@ pub struct Leader<L> {
 
 impl<L: Leases> Leader<L> {
     /// A candidate named `me`; names must differ between replicas.
-    pub fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
+    pub(crate) fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
         let (leads, receiver) = watch::channel(false);
         (
             Self {
@@ -73,7 +73,7 @@ impl<L: Leases> Leader<L> {
     }
 
     /// Waits for the lease, leads, renews. Returns when leadership is lost.
-    pub async fn run(&self) -> Error {
+    pub(crate) async fn run(&self) -> Error {
         let mut election = Election::new(self.me.clone(), self.timing);
         loop {
             if let Err(lost) = self.attempt(&mut election).await {
@@ -91,7 +91,7 @@ impl<L: Leases> Leader<L> {
     }
 
     /// Releases the lease, so that the next leader need not wait until it expires.
-    pub async fn release(&self) {
+    pub(crate) async fn release(&self) {
         if !*self.leads.borrow() {
             return;
         }

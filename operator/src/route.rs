@@ -5,18 +5,18 @@
 //! Invariant: level-triggered. It reads the current state, not what happened; a mistake in a route is a condition,
 //! never an error, and an error is retried with exponential backoff and jitter.
 
-pub mod apply;
-pub mod build;
-pub mod context;
-pub mod drain;
-pub mod ensure;
-pub mod feedback;
-pub mod memory;
-pub mod publish;
-pub mod reload;
-pub mod resolve;
-pub mod subject;
-pub mod validate;
+pub(crate) mod apply;
+pub(crate) mod build;
+pub(crate) mod context;
+pub(crate) mod drain;
+pub(crate) mod ensure;
+pub(crate) mod feedback;
+pub(crate) mod memory;
+pub(crate) mod publish;
+pub(crate) mod reload;
+pub(crate) mod resolve;
+pub(crate) mod subject;
+pub(crate) mod validate;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -37,16 +37,16 @@ use tokio::time::Instant;
 use validate::Valid;
 
 /// The routes of a scope: what their reconciles share, and what the operator remembers about each.
-pub struct Routes {
+pub(crate) struct Routes {
     /// What their reconciles share.
-    pub context: Context,
+    pub(crate) context: Context,
     /// What the operator remembers about each.
-    pub memories: Memories,
+    pub(crate) memories: Memories,
 }
 
 /// Why a reconcile failed and is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Reading failed.
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
@@ -69,7 +69,7 @@ pub enum Error {
 
 impl Error {
     /// The step that failed, as a metric label.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve",
             Self::Ensure(_) => "ensure",
@@ -82,7 +82,7 @@ impl Error {
 }
 
 /// Brings the cluster to the state that the route describes.
-pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
     let context = &routes.context;
     // An object that the cache does not hold yet would appear to be missing.
     context.caches.warm().await;
@@ -158,7 +158,7 @@ async fn program(
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
 /// Called by the queue after an error: counts it, logs it, and waits longer each time.
-pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
+pub(crate) fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
     let subject = Subject::read(object);
     routes
         .context

@@ -12,14 +12,14 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntGaugeVec, Opts};
 
 /// What is computed at a scrape: whether this replica leads, and the routes' conditions.
-pub struct Scrape {
+pub(crate) struct Scrape {
     leadership: Leadership,
     routes: Vec<Store<RouteObject>>,
 }
 
 impl Scrape {
     /// A collector that reads these caches at each scrape.
-    pub fn new(leadership: Leadership, routes: Vec<Store<RouteObject>>) -> Self {
+    pub(crate) fn new(leadership: Leadership, routes: Vec<Store<RouteObject>>) -> Self {
         Self { leadership, routes }
     }
 }

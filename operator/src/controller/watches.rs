@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 /// Which part of the cluster a controller works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All namespaces.
     Cluster,
     /// One namespace.
@@ -36,7 +36,7 @@ pub enum Scope {
 
 impl Scope {
     /// One scope per namespace, or the whole cluster if no namespace is named.
-    pub fn of(namespaces: &[String]) -> Vec<Self> {
+    pub(crate) fn of(namespaces: &[String]) -> Vec<Self> {
         if namespaces.is_empty() {
             return vec![Self::Cluster];
         }
@@ -66,17 +66,17 @@ impl Scope {
 }
 
 /// The watches of one scope: the caches they fill and the requests they make.
-pub struct Watches {
+pub(crate) struct Watches {
     /// The caches.
-    pub caches: Caches,
+    pub(crate) caches: Caches,
     /// Which routes depend on which object.
-    pub interest: Arc<Interest>,
+    pub(crate) interest: Arc<Interest>,
     pub(super) requests: Vec<Requests>,
 }
 
 impl Watches {
     /// Sets up every watch of the scope. No request is sent before `controller::run` polls them.
-    pub fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
+    pub(crate) fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
         let interest = Arc::new(Interest::default());
         let (routes, own) = watch_routes(client, scope);
         let (pods, of_pods) = watch_pods(client, scope);

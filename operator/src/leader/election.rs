@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 /// The timing of an election.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// How long a lease is valid after its last observed change.
-    pub lease: Duration,
+    pub(crate) lease: Duration,
     /// How long a leader may go without renewing.
-    pub renew_deadline: Duration,
+    pub(crate) renew_deadline: Duration,
     /// Time between attempts.
-    pub retry: Duration,
+    pub(crate) retry: Duration,
 }
 
 impl Default for Timing {
@@ -32,20 +32,20 @@ impl Default for Timing {
 
 /// The fields of a Lease that the rules use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// Who holds it; empty if it was released.
-    pub holder: String,
+    pub(crate) holder: String,
     /// How often its holder changed.
-    pub transitions: i32,
+    pub(crate) transitions: i32,
     /// The renewal stamp, opaque here: only a change of it counts.
-    pub renewed: String,
+    pub(crate) renewed: String,
     /// How long the lease stays valid without a renewal, as its holder wrote.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Write the lease with us as its holder and this count of transitions.
     Hold {
         /// The count to write.
@@ -57,7 +57,7 @@ pub enum Step {
 
 /// One replica's view of the election.
 #[derive(Debug)]
-pub struct Election {
+pub(crate) struct Election {
     me: String,
     timing: Timing,
     seen: Option<(Record, Instant)>,
@@ -66,7 +66,7 @@ pub struct Election {
 
 impl Election {
     /// A replica that has not read the lease yet.
-    pub fn new(me: String, timing: Timing) -> Self {
+    pub(crate) fn new(me: String, timing: Timing) -> Self {
         Self {
             me,
             timing,
@@ -75,28 +75,23 @@ impl Election {
         }
     }
 
-    /// Its timing.
-    pub fn timing(&self) -> Timing {
-        self.timing
-    }
-
     /// This replica leads: it renewed recently enough.
-    pub fn leads(&self, now: Instant) -> bool {
+    pub(crate) fn leads(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now < deadline)
     }
 
     /// This replica led and has run out of time to renew: it must stop acting at once.
-    pub fn lost(&self, now: Instant) -> bool {
+    pub(crate) fn lost(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now >= deadline)
     }
 
     /// When the leadership ends unless renewed.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.renewed.map(|renewed| renewed + self.timing.renew_deadline)
     }
 
     /// Takes the lease as the API server has it and returns what to do.
-    pub fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
+    pub(crate) fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
         let Some(lease) = lease else {
             return Step::Hold { transitions: 0 };
         };
@@ -116,12 +111,12 @@ impl Election {
     }
 
     /// Our write was accepted; `sent_at` is when it was sent, since the lease may have started at that moment.
-    pub fn held(&mut self, sent_at: Instant) {
+    pub(crate) fn held(&mut self, sent_at: Instant) {
         self.renewed = Some(sent_at);
     }
 
     /// Another replica holds the lease although this one led.
-    pub fn is_taken_over(&self, step: &Step) -> bool {
+    pub(crate) fn is_taken_over(&self, step: &Step) -> bool {
         self.renewed.is_some() && *step == Step::StandBy
     }
 
@@ -193,7 +188,7 @@ mod tests {
         election.held(start);
         assert!(election.leads(start + seconds(9)) && !election.lost(start + seconds(9)));
         assert!(election.lost(start + seconds(10)) && !election.leads(start + seconds(10)));
-        let timing = election.timing();
+        let timing = election.timing;
         assert!(timing.renew_deadline < timing.lease && timing.retry < timing.renew_deadline);
     }
 

@@ -13,14 +13,14 @@ use crate::kinds::{Key, Meta};
 use crate::labels::OPERATOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-pub use live::Owner;
-pub use prune::release;
+pub(crate) use live::Owner;
+pub(crate) use prune::release;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Why a change failed; it is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No answer from the API server, or an unexpected one.
     #[error("failed to {verb} {key}")]
     Api {
@@ -36,16 +36,16 @@ pub enum Error {
 
 /// A problem for the user or the cluster's administrator to fix; shown in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The condition's reason.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// The condition's message.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// What was applied to a child: the object as requested, and the fingerprint of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     requested: u64,
     result: Fingerprint,
 }
@@ -92,7 +92,7 @@ impl Fingerprint {
 }
 
 /// Applies and prunes. Returns what was rejected.
-pub async fn children(
+pub(crate) async fn children(
     context: &Context,
     subject: &Subject,
     children: &Children,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Why a step failed; it is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The namespace was not read.
     #[error("failed to read namespace {0}")]
     Namespace(String, #[source] kube::Error),
@@ -35,7 +35,7 @@ pub enum Error {
 
 /// Why a deleted route stops waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// Every pod is draining and has no unfinished job.
     Drained,
     /// No pod ever served it.
@@ -52,23 +52,23 @@ pub enum End {
 
 /// The facts the decision depends on.
 #[derive(Debug)]
-pub struct Situation<'a> {
+pub(crate) struct Situation<'a> {
     /// `spec.deletion`.
-    pub deletion: &'a effective::Deletion,
+    pub(crate) deletion: &'a effective::Deletion,
     /// When its deletion began.
-    pub deleted_at: Timestamp,
+    pub(crate) deleted_at: Timestamp,
     /// The user asked to keep the children, or they are already without an owner.
-    pub orphaning: bool,
+    pub(crate) orphaning: bool,
     /// The namespace is being deleted.
-    pub namespace_gone: bool,
+    pub(crate) namespace_gone: bool,
     /// Every pod has served the route at least once.
-    pub was_served: bool,
+    pub(crate) was_served: bool,
     /// Its pods.
-    pub pods: &'a [Observed],
+    pub(crate) pods: &'a [Observed],
 }
 
 /// Whether the wait is over.
-pub fn decide(situation: &Situation<'_>, now: Timestamp) -> Option<End> {
+pub(crate) fn decide(situation: &Situation<'_>, now: Timestamp) -> Option<End> {
     let timeout = SignedDuration::try_from(situation.deletion.timeout).unwrap_or(SignedDuration::MAX);
     if situation.orphaning {
         return Some(End::Orphaned);
@@ -119,7 +119,7 @@ fn keeps_volume(end: End, undelivered: Option<i64>) -> bool {
 }
 
 /// Whether a deleted route stops waiting, and why.
-pub async fn end(
+pub(crate) async fn end(
     context: &Context,
     subject: &Subject,
     pods: &[Observed],
@@ -140,7 +140,7 @@ pub async fn end(
 }
 
 /// The last accepted version of a deleted route that is now invalid, so that its pods learn of the deletion too.
-pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Valid> {
+pub(crate) fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Valid> {
     subject.deleted_at?;
     let served = written?.current.as_ref()?;
     let mut object: serde_json::Value = serde_json::from_str(&served.json).ok()?;
@@ -150,7 +150,12 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
 }
 
 /// Keeps the volume if it must, removes the finalizer, and then writes one Event about it.
-pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
+pub(crate) async fn finish(
+    context: &Context,
+    subject: &Subject,
+    end: End,
+    pods: &[Observed],
+) -> Result<(), Error> {
     let undelivered = undelivered(pods);
     let note = if keeps_volume(end, undelivered) {
         Some(keep(context, subject, undelivered).await?)

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 /// What could not be created.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The route's finalizers were not changed.
     #[error("failed to change the finalizers of the route")]
     Finalizer(#[source] kube::Error),
@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 /// Adds the finalizer, so that deletion waits for this operator.
-pub async fn add_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
+pub(crate) async fn add_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
     if subject.has_finalizer() || subject.deleted_at.is_some() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub async fn add_finalizer(context: &Context, subject: &Subject) -> Result<(), E
 }
 
 /// Removes the finalizer; `false` if the route is already gone and only the cache still has it.
-pub async fn remove_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
+pub(crate) async fn remove_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)
@@ -69,7 +69,11 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 }
 
 /// Creates the Secret with the route's keys, unless it exists.
-pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<String>) -> Result<(), Error> {
+pub(crate) async fn keys(
+    context: &Context,
+    subject: &Subject,
+    made: &mut BTreeSet<String>,
+) -> Result<(), Error> {
     let names = &subject.names;
     create(context, names, names.keys(), made, || {
         let random = RandomBytes {
@@ -83,7 +87,7 @@ pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<Stri
 
 /// Creates the Secret with the volume's keys, unless it exists. A claim that does not exist yet enqueues the route when
 /// it is created; until then the pod waits for both.
-pub async fn volume_keys(
+pub(crate) async fn volume_keys(
     context: &Context,
     subject: &Subject,
     store: &Store,

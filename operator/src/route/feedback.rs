@@ -8,7 +8,7 @@ mod pod;
 use asyncmcp_crds::StatusReport;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
-pub use pod::View;
+pub(crate) use pod::View;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,13 +23,13 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Polls in flight at a time, over all routes.
 const IN_FLIGHT: usize = 64;
 /// Failures in a row after which a pod's last report is no longer used.
-pub const MAX_FAILURES: u32 = 3;
+pub(crate) const MAX_FAILURES: u32 = 3;
 /// The largest report that is read.
 const MAX_REPORT_BYTES: usize = 1 << 20;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No HTTP answer.
     #[error("failed to reach the pod's admin port")]
     Unreachable(#[source] reqwest::Error),
@@ -46,18 +46,18 @@ pub enum Error {
 
 /// A pod, and what is known about what it serves.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub(crate) struct Observed {
     /// The pod, from the API server.
-    pub pod: View,
+    pub(crate) pod: View,
     /// The pod's report; the last one if the latest poll failed.
-    pub report: Option<Arc<StatusReport>>,
+    pub(crate) report: Option<Arc<StatusReport>>,
     /// Fewer than [`MAX_FAILURES`] polls in a row have failed.
-    pub trusted: bool,
+    pub(crate) trusted: bool,
 }
 
 /// Each pod's last report, by the pod's uid.
 #[derive(Debug, Default)]
-pub struct Reports(HashMap<String, LastReport>);
+pub(crate) struct Reports(HashMap<String, LastReport>);
 
 #[derive(Debug, Default)]
 struct LastReport {
@@ -67,7 +67,10 @@ struct LastReport {
 
 impl Reports {
     /// Takes one round of answers; drops pods that no longer exist.
-    pub fn update(&mut self, answers: Vec<(View, Option<Result<StatusReport, Error>>)>) -> Vec<Observed> {
+    pub(crate) fn update(
+        &mut self,
+        answers: Vec<(View, Option<Result<StatusReport, Error>>)>,
+    ) -> Vec<Observed> {
         let mut before = std::mem::take(&mut self.0);
         let observed = answers.into_iter().map(|(pod, answer)| {
             let mut last = before.remove(&pod.uid).unwrap_or_default();
@@ -98,14 +101,14 @@ impl Reports {
 
 /// Polls pods for their reports.
 #[derive(Clone, Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     http: reqwest::Client,
     permits: Arc<Semaphore>,
 }
 
 impl Poller {
     /// A client that never uses a proxy and never follows a redirect.
-    pub fn try_new() -> Result<Self, reqwest::Error> {
+    pub(crate) fn try_new() -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -119,7 +122,7 @@ impl Poller {
     }
 
     /// Polls every pod that has an address.
-    pub async fn poll(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
+    pub(crate) async fn poll(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
         let polls = pods.iter().map(|pod| async move {
             let view = View::of(pod);
             let answer = match view.address {

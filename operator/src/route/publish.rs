@@ -3,7 +3,7 @@
 //!
 //! Invariant: status is written only when it changes; the numbers of `delivery` alone cause at most one write a minute.
 
-pub mod conditions;
+pub(crate) mod conditions;
 mod delivery;
 mod draft;
 mod notes;
@@ -32,11 +32,11 @@ const MANAGER: &str = "asyncmcp-operator-status";
 /// Failed to write status.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write the status of the route")]
-pub struct Error(#[source] kube::Error);
+pub(crate) struct Error(#[source] kube::Error);
 
 /// The result of a reconcile.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The route is invalid; its last accepted version is still served.
     Rejected(Problem),
     /// Everything was applied except what the API server rejected.
@@ -54,7 +54,7 @@ pub enum Outcome {
 
 /// What is needed besides the status itself.
 #[derive(Debug, Default)]
-pub struct Published {
+pub(crate) struct Published {
     written: Option<Written>,
     servers: servers::Settling,
     delivery: delivery::Pacing,
@@ -71,7 +71,7 @@ struct Written {
 impl Published {
     /// If the cache does not have our last write yet, assumes that the route has it: otherwise an Event would be
     /// written twice and transition times would change.
-    pub fn recall(&self, subject: &mut Subject) {
+    pub(crate) fn recall(&self, subject: &mut Subject) {
         let version = &subject.object.metadata.resource_version;
         if let Some(written) = self
             .written
@@ -84,7 +84,7 @@ impl Published {
 }
 
 /// Writes the status and events that changed; returns when to reconcile again.
-pub async fn status(
+pub(crate) async fn status(
     context: &Context,
     subject: &Subject,
     found: &Found,

@@ -28,7 +28,7 @@ const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), D
 /// Failed to annotate a pod.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to annotate pod {pod}")]
-pub struct Error {
+pub(crate) struct Error {
     pod: String,
     #[source]
     source: kube::Error,
@@ -36,7 +36,7 @@ pub struct Error {
 
 /// Which configuration pods were notified of, and when.
 #[derive(Debug, Default)]
-pub struct Reloads {
+pub(crate) struct Reloads {
     notified: HashMap<String, Notified>,
     secrets: Option<u64>,
     due: Vec<Instant>,
@@ -59,16 +59,16 @@ impl Notified {
 
 /// What to do now, and when to check again.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Pods and their new annotation.
-    pub notify: Vec<(String, String)>,
+    pub(crate) notify: Vec<(String, String)>,
     /// When the next step is due.
-    pub next: Option<Instant>,
+    pub(crate) next: Option<Instant>,
 }
 
 impl Reloads {
     /// Which pods to notify that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
-    pub fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
+    pub(crate) fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
         let secret_due = self.secret_is_due(secrets, now);
         self.notified.retain(|uid, notified| {
             notified.hash == hash && pods.iter().any(|observed| observed.pod.uid == *uid)
@@ -145,7 +145,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Executes a plan. A pod that no longer exists needs nothing.
-pub async fn notify(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
+pub(crate) async fn notify(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     for (pod, annotation) in &plan.notify {
         let patch = json!({"metadata": {"annotations": {CONFIG_ANNOTATION: annotation}}});

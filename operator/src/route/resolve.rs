@@ -18,7 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Failed to read the route's ConfigMap.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read ConfigMap {name}")]
-pub struct Error {
+pub(crate) struct Error {
     name: String,
     #[source]
     source: kube::Error,
@@ -26,22 +26,22 @@ pub struct Error {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Objects that the route refers to and that do not exist.
-    pub missing: Vec<Key>,
+    pub(crate) missing: Vec<Key>,
     /// A hash over the versions of all Secrets that the route refers to.
-    pub secrets: u64,
+    pub(crate) secrets: u64,
     /// The route's pods, including old and terminating ones.
-    pub pods: Vec<Observed>,
+    pub(crate) pods: Vec<Observed>,
 }
 
 /// What the route's ConfigMap holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// The document that pods should serve.
-    pub current: Option<Document>,
+    pub(crate) current: Option<Document>,
     /// The last document that every pod served.
-    pub last: Option<Document>,
+    pub(crate) last: Option<Document>,
 }
 
 impl Written {
@@ -79,7 +79,7 @@ impl Written {
 }
 
 /// Reads everything that a reconcile needs.
-pub async fn everything(
+pub(crate) async fn everything(
     context: &Context,
     subject: &Subject,
     reports: &mut Reports,

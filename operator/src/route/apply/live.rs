@@ -12,7 +12,7 @@ use kube::api::{Api, DynamicObject};
 
 /// The owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// The route.
     Route,
     /// Another owner or none, described for a message.
@@ -21,7 +21,7 @@ pub enum Owner {
 
 impl Owner {
     /// Reads the owner references.
-    pub fn of(meta: &ObjectMeta, uid: &str) -> Self {
+    pub(crate) fn of(meta: &ObjectMeta, uid: &str) -> Self {
         let owners = meta.owner_references.iter().flatten();
         if owners.clone().any(|owner| owner.uid == uid) {
             return Self::Route;

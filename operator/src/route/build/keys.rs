@@ -18,25 +18,25 @@ use serde_json::json;
 use std::num::NonZeroU32;
 
 /// Length of a key in bytes.
-pub const KEY: usize = 32;
+pub(crate) const KEY: usize = 32;
 /// The keys that encrypt the ids of legacy sessions.
-pub const SESSIONS: &str = "sessions.json";
+pub(crate) const SESSIONS: &str = "sessions.json";
 /// The keys that encrypt values in the store.
-pub const STORE: &str = "store.json";
+pub(crate) const STORE: &str = "store.json";
 /// The token for the jobs API on the admin port.
-pub const ADMIN_TOKEN: &str = "adminToken";
+pub(crate) const ADMIN_TOKEN: &str = "adminToken";
 
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
-pub struct RandomBytes {
+pub(crate) struct RandomBytes {
     /// For [`SESSIONS`].
-    pub sessions: [u8; KEY],
+    pub(crate) sessions: [u8; KEY],
     /// For [`ADMIN_TOKEN`].
-    pub token: [u8; KEY],
+    pub(crate) token: [u8; KEY],
 }
 
 /// The Secret of a new route.
-pub fn of_route(names: &Names, random: &RandomBytes) -> Secret {
+pub(crate) fn of_route(names: &Names, random: &RandomBytes) -> Secret {
     let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
     let first = NonZeroU32::MIN;
     secret(
@@ -49,16 +49,16 @@ pub fn of_route(names: &Names, random: &RandomBytes) -> Secret {
 }
 
 /// An existing claim.
-pub struct Claim {
+pub(crate) struct Claim {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its uid.
-    pub uid: String,
+    pub(crate) uid: String,
 }
 
 /// The Secret of a volume that has none. `id` is random too: if the Secret was deleted and made again, values under the
 /// old key can be distinguished from values under the new one.
-pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
+pub(crate) fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
         kind: "PersistentVolumeClaim".to_owned(),

@@ -9,28 +9,28 @@ use std::net::IpAddr;
 
 /// A pod as the API server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its uid.
-    pub uid: String,
+    pub(crate) uid: String,
     /// Hash of the template it was made from.
-    pub template: String,
+    pub(crate) template: String,
     /// Its configuration annotation.
-    pub annotation: Option<String>,
+    pub(crate) annotation: Option<String>,
     /// The IP address of its running container.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// It passes its readiness probe and is not terminating.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// It is terminating.
-    pub terminating: bool,
+    pub(crate) terminating: bool,
     /// Why it does not run, according to the kubelet or the scheduler.
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl View {
     /// Reads a pod.
-    pub fn of(pod: &Pod) -> Self {
+    pub(crate) fn of(pod: &Pod) -> Self {
         let meta = &pod.metadata;
         let empty = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&empty);
