@@ -17,7 +17,6 @@ pub(crate) type RouteObject = DynamicObject;
 /// The caches of one scope (the whole cluster, or one namespace).
 #[derive(Clone)]
 pub(crate) struct Caches {
-    /// The routes.
     pub(crate) routes: Store<RouteObject>,
     /// Pods of data planes.
     pub(crate) pods: Store<Pod>,

@@ -19,7 +19,6 @@ const LONGEST_NOTE: usize = 1024;
 /// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Expected.
     Normal,
     /// A person should check it.
     Warning,
@@ -28,16 +27,14 @@ pub(crate) enum Kind {
 /// An event before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// Severity.
     pub(crate) kind: Kind,
     /// Machine-readable reason in CamelCase, from a fixed set.
     pub(crate) reason: &'static str,
-    /// Message for people.
+    /// Message for people; what exceeds [`LONGEST_NOTE`] is cut off.
     pub(crate) text: String,
 }
 
 impl Note {
-    /// An expected event.
     pub(crate) fn normal(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Normal,

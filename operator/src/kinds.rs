@@ -37,7 +37,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
     pub(crate) const ALL: [Self; 7] = [
         Self::ConfigMap,
         Self::Secret,
@@ -51,7 +50,6 @@ impl Kind {
     /// Kinds of which a route may stop needing an object; it always has the other children.
     pub(crate) const PRUNED: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::PersistentVolumeClaim];
 
-    /// The API resource.
     pub(crate) fn resource(self) -> ApiResource {
         match self {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
@@ -95,9 +93,7 @@ impl std::fmt::Display for Kind {
 /// An object by its kind and name; its namespace is the route's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    /// Its kind.
     pub(crate) kind: Kind,
-    /// Its name.
     pub(crate) name: String,
 }
 

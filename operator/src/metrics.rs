@@ -8,14 +8,12 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 /// The metrics that code updates.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    /// Duration of a reconcile.
     pub(crate) reconcile_seconds: Histogram,
     /// Failed reconciles, by the step that failed.
     pub(crate) reconcile_errors: IntCounterVec,
 }
 
 impl Metrics {
-    /// Registers the metrics.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let buckets = vec![
             0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,

@@ -41,7 +41,6 @@ impl Names {
         &self.route
     }
 
-    /// The route's uid.
     pub(crate) fn uid(&self) -> &str {
         &self.uid
     }

@@ -13,7 +13,7 @@ pub struct Rule {
     pub api_groups: &'static [&'static str],
     /// Resources, with their subresources.
     pub resources: &'static [&'static str],
-    /// Allowed verbs.
+    /// Verbs that the rule allows on these resources.
     pub verbs: &'static [&'static str],
 }
 
@@ -57,7 +57,7 @@ const WATCH: &[&str] = &["list", "watch"];
 /// `get` checks whether a name is taken by an object without our labels.
 const WATCH_AND_GET: &[&str] = &["get", "list", "watch"];
 
-/// The table.
+/// The permissions of the operator, and those added for users of routes.
 pub const ROLES: Roles = Roles {
     read: &[
         rule(OURS, &["mcpwebhookroutes"], WATCH),

@@ -47,19 +47,16 @@ pub(crate) struct Routes {
 /// Why a reconcile failed and is retried.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Reading failed.
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
     /// Creating the finalizer or the keys failed.
     #[error(transparent)]
     Ensure(#[from] ensure::Error),
-    /// Applying the children failed.
     #[error(transparent)]
     Apply(#[from] apply::Error),
     /// Annotating the pods failed.
     #[error(transparent)]
     Reload(#[from] reload::Error),
-    /// Writing status failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
     /// Ending a deleted route failed.

@@ -28,9 +28,7 @@ use std::sync::Arc;
 /// Which part of the cluster a controller works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All namespaces.
     Cluster,
-    /// One namespace.
     Namespace(String),
 }
 
@@ -67,7 +65,6 @@ impl Scope {
 
 /// The watches of one scope: the caches they fill and the requests they make.
 pub(crate) struct Watches {
-    /// The caches.
     pub(crate) caches: Caches,
     /// Which routes depend on which object.
     pub(crate) interest: Arc<Interest>,

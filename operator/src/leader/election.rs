@@ -16,7 +16,7 @@ pub(crate) struct Timing {
     pub(crate) lease: Duration,
     /// How long a leader may go without renewing.
     pub(crate) renew_deadline: Duration,
-    /// Time between attempts.
+    /// Time between two attempts to acquire or renew the lease.
     pub(crate) retry: Duration,
 }
 

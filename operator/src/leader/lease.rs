@@ -20,7 +20,7 @@ pub(crate) trait Leases: Send + Sync {
 
     /// The fields that the rules use.
     fn record(lease: &Self::Lease) -> Record;
-    /// Reads the lease.
+    /// Reads the lease; `None` if it does not exist yet.
     fn get(&self) -> impl Future<Output = Result<Option<Self::Lease>, Self::Error>> + Send;
     /// Replaces the lease that was read; `false` if another replica wrote it first.
     fn put(

@@ -24,11 +24,8 @@ pub(crate) enum Error {
     /// No answer from the API server, or an unexpected one.
     #[error("failed to {verb} {key}")]
     Api {
-        /// The operation.
         verb: &'static str,
-        /// The object.
         key: Key,
-        /// The cause.
         #[source]
         source: kube::Error,
     },
@@ -37,9 +34,7 @@ pub(crate) enum Error {
 /// A problem for the user or the cluster's administrator to fix; shown in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// The condition's reason.
     pub(crate) reason: &'static str,
-    /// The condition's message.
     pub(crate) message: String,
 }
 

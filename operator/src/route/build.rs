@@ -32,11 +32,9 @@ pub(crate) const REPLICAS: i32 = 1;
 /// The input of `build`.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
-    /// The route.
     pub(crate) valid: &'a Valid,
     /// The last document that every pod served, if known.
     pub(crate) last: Option<&'a Document>,
-    /// The operator's settings.
     pub(crate) settings: &'a Settings,
 }
 
@@ -67,9 +65,8 @@ impl Plan<'_> {
 /// The desired state of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Child {
-    /// Its kind and name.
     pub(crate) key: Key,
-    /// The whole object.
+    /// The whole object as JSON, as it is sent for server-side apply.
     pub(crate) value: Value,
 }
 
@@ -147,7 +144,7 @@ impl Row {
     }
 }
 
-/// Builds every child.
+/// Builds the desired state of every child of the route.
 pub(crate) fn children(plan: &Plan<'_>) -> Children {
     let (pod, hash) = pod::template(plan);
     Children {

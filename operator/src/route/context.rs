@@ -24,10 +24,8 @@ pub(crate) struct Context {
     pub(crate) leadership: Leadership,
     /// Settings of data planes from the command line.
     pub(crate) settings: Settings,
-    /// Writes events.
     pub(crate) recorder: Recorder,
     /// Polls the pods for their reports.
     pub(crate) poller: Poller,
-    /// The operator's own metrics.
     pub(crate) metrics: Metrics,
 }

@@ -44,7 +44,7 @@ pub(crate) enum End {
     Abandoned,
     /// The user asked to keep its children (orphan deletion).
     Orphaned,
-    /// `deletion.timeout` has passed.
+    /// `deletion.timeout` has passed since the deletion began.
     TimedOut,
     /// Its namespace is being deleted.
     NamespaceGone,
@@ -53,7 +53,7 @@ pub(crate) enum End {
 /// The facts the decision depends on.
 #[derive(Debug)]
 pub(crate) struct Situation<'a> {
-    /// `spec.deletion`.
+    /// `spec.deletion`, with its defaults filled in.
     pub(crate) deletion: &'a effective::Deletion,
     /// When its deletion began.
     pub(crate) deleted_at: Timestamp,
@@ -63,7 +63,6 @@ pub(crate) struct Situation<'a> {
     pub(crate) namespace_gone: bool,
     /// Every pod has served the route at least once.
     pub(crate) was_served: bool,
-    /// Its pods.
     pub(crate) pods: &'a [Observed],
 }
 

@@ -30,16 +30,13 @@ const MAX_REPORT_BYTES: usize = 1 << 20;
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// No HTTP answer.
     #[error("failed to reach the pod's admin port")]
     Unreachable(#[source] reqwest::Error),
     /// An answer that is not 200.
     #[error("the pod answered /status with {0}")]
     Status(reqwest::StatusCode),
-    /// More than `MAX_REPORT_BYTES` bytes.
     #[error("the pod's report is larger than {MAX_REPORT_BYTES} bytes")]
     TooLarge,
-    /// Not a report.
     #[error("failed to parse the pod's report")]
     Unreadable(#[source] serde_json::Error),
 }

@@ -41,11 +41,10 @@ pub(crate) enum Outcome {
     Rejected(Problem),
     /// Everything was applied except what the API server rejected.
     Programmed {
-        /// The route.
         valid: Box<Valid>,
-        /// Hash of its pod template.
+        /// Hash of the route's pod template.
         template: String,
-        /// What was rejected.
+        /// What the API server rejected, or other owners' objects with a child's name.
         problems: Vec<Problem>,
         /// When a pod is to be notified of its configuration again.
         next: Option<Instant>,

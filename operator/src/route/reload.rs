@@ -20,7 +20,6 @@ use tokio::time::Instant;
 
 /// The first wait for a pod to load a new configuration.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The longest one.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// When pods are notified of a changed Secret.
 const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];

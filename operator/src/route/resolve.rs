@@ -24,7 +24,7 @@ pub(crate) struct Error {
     source: kube::Error,
 }
 
-/// What was found.
+/// What [`everything`] read for one reconcile.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Objects that the route refers to and that do not exist.

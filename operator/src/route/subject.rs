@@ -17,7 +17,6 @@ pub(crate) struct Subject {
     pub(crate) object: Arc<RouteObject>,
     /// Its names and those of its children.
     pub(crate) names: Names,
-    /// `metadata.generation`.
     pub(crate) generation: i64,
     /// When its deletion began.
     pub(crate) deleted_at: Option<Timestamp>,
@@ -28,7 +27,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Parses a route.
+    /// Parses a route as far as possible.
     pub(crate) fn read(object: Arc<RouteObject>) -> Self {
         let value = serde_json::to_value(&*object).expect("an object from the API server is JSON");
         let base = value.get("status").cloned().unwrap_or_default();

@@ -15,13 +15,11 @@ pub(crate) enum Error<'a> {
     /// Its fields cannot be parsed.
     #[error("{0}")]
     Unreadable(&'a load::Error),
-    /// It breaks rules.
     #[error("{0}")]
     Invalid(Problems),
 }
 
 impl Error<'_> {
-    /// The condition's reason.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(error) => error.reason(),
@@ -33,13 +31,13 @@ impl Error<'_> {
 /// A version of the route, as pods get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// Canonical JSON.
+    /// Canonical JSON, so that the hash depends only on the content.
     pub(crate) json: String,
     /// Its hash, which pods report back.
     pub(crate) hash: String,
 }
 
-/// A valid route.
+/// A valid route, and what the later steps need of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Valid {
     /// Its names and those of its children.
@@ -54,7 +52,6 @@ pub(crate) struct Valid {
     pub(crate) unknown: Vec<String>,
 }
 
-/// Checks a route.
 pub(crate) fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
     let loaded = subject.loaded.as_ref().map_err(Error::Unreadable)?;
     validate(&loaded.route).map_err(Error::Invalid)?;

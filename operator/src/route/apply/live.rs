@@ -13,7 +13,6 @@ use kube::api::{Api, DynamicObject};
 /// The owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The route.
     Route,
     /// Another owner or none, described for a message.
     Other(String),

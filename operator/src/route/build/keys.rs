@@ -29,9 +29,9 @@ pub(crate) const ADMIN_TOKEN: &str = "adminToken";
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
 pub(crate) struct RandomBytes {
-    /// For [`SESSIONS`].
+    /// The key of the ring in [`SESSIONS`].
     pub(crate) sessions: [u8; KEY],
-    /// For [`ADMIN_TOKEN`].
+    /// The bytes that [`ADMIN_TOKEN`] encodes.
     pub(crate) token: [u8; KEY],
 }
 
@@ -48,11 +48,9 @@ pub(crate) fn of_route(names: &Names, random: &RandomBytes) -> Secret {
     )
 }
 
-/// An existing claim.
+/// An existing claim, which owns the Secret with its volume's keys.
 pub(crate) struct Claim {
-    /// Its name.
     pub(crate) name: String,
-    /// Its uid.
     pub(crate) uid: String,
 }
 

@@ -10,26 +10,23 @@ use std::net::IpAddr;
 /// A pod as the API server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Its name.
     pub(crate) name: String,
-    /// Its uid.
     pub(crate) uid: String,
     /// Hash of the template it was made from.
     pub(crate) template: String,
-    /// Its configuration annotation.
+    /// The value of [`CONFIG_ANNOTATION`].
     pub(crate) annotation: Option<String>,
     /// The IP address of its running container.
     pub(crate) address: Option<IpAddr>,
     /// It passes its readiness probe and is not terminating.
     pub(crate) ready: bool,
-    /// It is terminating.
+    /// It has a deletion timestamp.
     pub(crate) terminating: bool,
     /// Why it does not run, according to the kubelet or the scheduler.
     pub(crate) trouble: Option<String>,
 }
 
 impl View {
-    /// Reads a pod.
     pub(crate) fn of(pod: &Pod) -> Self {
         let meta = &pod.metadata;
         let empty = PodStatus::default();

@@ -20,22 +20,18 @@ pub(crate) struct Verdict {
     pub(crate) status: &'static str,
     /// Machine-readable reason in CamelCase.
     pub(crate) reason: String,
-    /// Message for people.
     pub(crate) message: String,
 }
 
 impl Verdict {
-    /// Status `True`.
     pub(crate) fn yes(reason: &str, message: impl Into<String>) -> Self {
         Self::new("True", reason, message)
     }
 
-    /// Status `False`.
     pub(crate) fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new("False", reason, message)
     }
 
-    /// Status `Unknown`.
     pub(crate) fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new("Unknown", reason, message)
     }
@@ -57,11 +53,8 @@ impl Verdict {
 /// The facts the conditions depend on.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// `Accepted`.
     pub(crate) accepted: Verdict,
-    /// `ResolvedRefs`.
     pub(crate) resolved: Verdict,
-    /// `Programmed`.
     pub(crate) programmed: Verdict,
     /// Pods that are ready.
     pub(crate) ready_pods: usize,

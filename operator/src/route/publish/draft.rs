@@ -20,7 +20,6 @@ use std::collections::BTreeSet;
 /// The status a route should have.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The complete status.
     pub(super) status: McpWebhookRouteStatus,
     /// Every pod serves the current version.
     pub(super) programmed: bool,

@@ -15,7 +15,6 @@ const SETTLING: Duration = Duration::from_secs(2);
 const DRAINING: Duration = Duration::from_secs(1);
 /// Interval of an idle route.
 const IDLE: Duration = Duration::from_secs(30);
-/// The shortest interval.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// How far the pods are.

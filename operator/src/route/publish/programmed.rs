@@ -20,7 +20,6 @@ pub(super) struct Programmed {
     pub(super) trouble: Option<String>,
 }
 
-/// Evaluates the pods.
 pub(super) fn evaluate(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
     let current: Vec<&Observed> = pods
         .iter()
