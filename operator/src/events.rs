@@ -30,7 +30,7 @@ pub(crate) struct Note {
     pub(crate) kind: Kind,
     /// Machine-readable reason in CamelCase, from a fixed set.
     pub(crate) reason: &'static str,
-    /// Message for people; what exceeds [`LONGEST_NOTE`] is cut off.
+    /// Message for people; truncated to [`LONGEST_NOTE`] bytes when written.
     pub(crate) text: String,
 }
 

@@ -29,7 +29,7 @@ pub(crate) const ADMIN_TOKEN: &str = "adminToken";
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
 pub(crate) struct RandomBytes {
-    /// The key of the ring in [`SESSIONS`].
+    /// The key of the key ring in [`SESSIONS`].
     pub(crate) sessions: [u8; KEY],
     /// The bytes that [`ADMIN_TOKEN`] encodes.
     pub(crate) token: [u8; KEY],
