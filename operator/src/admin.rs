@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the caches are warm.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
     /// Becomes ready when all of these caches are warm.
-    pub async fn follow(&self, scopes: &[Caches]) {
+    pub(crate) async fn follow(&self, scopes: &[Caches]) {
         for caches in scopes {
             caches.warm().await;
         }
@@ -27,7 +27,7 @@ impl Readiness {
 }
 
 /// The routes of the admin port.
-pub fn router(registry: Registry, readiness: Readiness) -> Router {
+pub(crate) fn router(registry: Registry, readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz).with_state(readiness))

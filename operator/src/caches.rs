@@ -12,22 +12,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A route as returned by the API server, untyped: an older operator must not drop a newer field.
-pub type RouteObject = DynamicObject;
+pub(crate) type RouteObject = DynamicObject;
 
 /// The caches of one scope (the whole cluster, or one namespace).
 #[derive(Clone)]
-pub struct Caches {
-    /// The routes.
-    pub routes: Store<RouteObject>,
+pub(crate) struct Caches {
+    pub(crate) routes: Store<RouteObject>,
     /// Pods of data planes.
-    pub pods: Store<Pod>,
+    pub(crate) pods: Store<Pod>,
     /// Metadata of everything else.
-    pub metas: BTreeMap<Kind, Store<Meta>>,
+    pub(crate) metas: BTreeMap<Kind, Store<Meta>>,
 }
 
 impl Caches {
     /// Waits until every cache holds what the cluster held at the start.
-    pub async fn warm(&self) {
+    pub(crate) async fn warm(&self) {
         // A dropped writer means that the watches ended, and then the process ends too.
         let _ = self.routes.wait_until_ready().await;
         let _ = self.pods.wait_until_ready().await;
@@ -37,18 +36,18 @@ impl Caches {
     }
 
     /// Whether objects of this kind are watched at all; Secrets need not be.
-    pub fn watches(&self, kind: Kind) -> bool {
+    pub(crate) fn watches(&self, kind: Kind) -> bool {
         self.metas.contains_key(&kind)
     }
 
     /// The metadata of an object, if the cache has it.
-    pub fn meta(&self, namespace: &str, key: &Key) -> Option<Arc<Meta>> {
+    pub(crate) fn meta(&self, namespace: &str, key: &Key) -> Option<Arc<Meta>> {
         let object = ObjectRef::new_with(&key.name, key.kind.resource()).within(namespace);
         self.metas.get(&key.kind)?.get(&object)
     }
 
     /// The metadata of every object of a kind in a namespace.
-    pub fn metas_in(&self, namespace: &str, kind: Kind) -> Vec<Arc<Meta>> {
+    pub(crate) fn metas_in(&self, namespace: &str, kind: Kind) -> Vec<Arc<Meta>> {
         let Some(store) = self.metas.get(&kind) else {
             return Vec::new();
         };
@@ -56,7 +55,7 @@ impl Caches {
     }
 
     /// The pods of a namespace that carry all these labels.
-    pub fn pods_with(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<Arc<Pod>> {
+    pub(crate) fn pods_with(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<Arc<Pod>> {
         self.pods.state_filter(|pod| {
             pod.metadata.namespace.as_deref() == Some(namespace)
                 && labels.iter().all(|(key, value)| {

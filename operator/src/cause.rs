@@ -6,7 +6,7 @@ use std::error::Error;
 
 /// The error's text and those of its causes, outermost first.
 pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
-    let own = own_word(error);
+    let own = api_message(error);
     match error.source().filter(|_| own.is_none()) {
         None => own.unwrap_or_else(|| error.to_string()),
         Some(cause) => format!("{error}: {}", line(cause)),
@@ -14,7 +14,7 @@ pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The API server's message; the causes below it add nothing.
-fn own_word(error: &(dyn Error + 'static)) -> Option<String> {
+fn api_message(error: &(dyn Error + 'static)) -> Option<String> {
     match error.downcast_ref::<kube::Error>()? {
         kube::Error::Api(status) => Some(format!("{} ({})", status.message, status.code)),
         _ => None,

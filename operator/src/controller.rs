@@ -14,7 +14,7 @@ use kube::runtime::controller::{self, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use std::sync::Arc;
-pub use watches::{Scope, Watches};
+pub(crate) use watches::{Scope, Watches};
 
 /// Routes reconciled at the same time.
 const CONCURRENCY: u16 = 32;
@@ -23,7 +23,7 @@ type Request = ReconcileRequest<RouteObject>;
 type Requests = BoxStream<'static, Result<Request, watcher::Error>>;
 
 /// Reconciles the routes of one scope. The watches never end, so this does not return.
-pub async fn run(requests: Watches, leadership: Leadership, routes: Arc<Routes>) {
+pub(crate) async fn run(requests: Watches, leadership: Leadership, routes: Arc<Routes>) {
     let store = requests.caches.routes.clone();
     let mut queue = requests.requests;
     queue.push(all_routes_when_leading(leadership, requests.caches));

@@ -18,8 +18,7 @@ const LONGEST_NOTE: usize = 1024;
 
 /// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Expected.
+pub(crate) enum Kind {
     Normal,
     /// A person should check it.
     Warning,
@@ -27,18 +26,16 @@ pub enum Kind {
 
 /// An event before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Severity.
-    pub kind: Kind,
+pub(crate) struct Note {
+    pub(crate) kind: Kind,
     /// Machine-readable reason in CamelCase, from a fixed set.
-    pub reason: &'static str,
-    /// Message for people.
-    pub text: String,
+    pub(crate) reason: &'static str,
+    /// Message for people; truncated to [`LONGEST_NOTE`] bytes when written.
+    pub(crate) text: String,
 }
 
 impl Note {
-    /// An expected event.
-    pub fn normal(reason: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn normal(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Normal,
             reason,
@@ -47,7 +44,7 @@ impl Note {
     }
 
     /// An event that a person should check.
-    pub fn warning(reason: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn warning(reason: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Warning,
             reason,
@@ -58,19 +55,19 @@ impl Note {
 
 /// Writes events in the name of this replica.
 #[derive(Clone)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     client: kube::Client,
     instance: String,
 }
 
 impl Recorder {
     /// A recorder for the replica called `instance`.
-    pub fn new(client: kube::Client, instance: String) -> Self {
+    pub(crate) fn new(client: kube::Client, instance: String) -> Self {
         Self { client, instance }
     }
 
     /// Writes each note as an event about `regarding`.
-    pub async fn record(&self, regarding: &ObjectReference, notes: &[Note]) {
+    pub(crate) async fn record(&self, regarding: &ObjectReference, notes: &[Note]) {
         let namespace = regarding.namespace.as_deref().unwrap_or("default");
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         for note in notes {
@@ -102,7 +99,7 @@ fn event(regarding: &ObjectReference, note: &Note, instance: &str, now: Timestam
         event_time: Some(MicroTime(now)),
         action: Some("Reconcile".to_owned()),
         reason: Some(note.reason.to_owned()),
-        note: Some(shortened(&note.text)),
+        note: Some(truncated(&note.text)),
         type_: Some(kind.to_owned()),
         regarding: Some(regarding.clone()),
         reporting_controller: Some("asyncmcp.dev/operator".to_owned()),
@@ -111,7 +108,7 @@ fn event(regarding: &ObjectReference, note: &Note, instance: &str, now: Timestam
     }
 }
 
-fn shortened(text: &str) -> String {
+fn truncated(text: &str) -> String {
     if text.len() <= LONGEST_NOTE {
         return text.to_owned();
     }
@@ -127,11 +124,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_note_is_cut_at_a_character_boundary() {
+    fn a_long_note_is_truncated_at_a_character_boundary() {
         let long = "ä".repeat(LONGEST_NOTE);
-        let short = shortened(&long);
+        let short = truncated(&long);
         assert!(short.len() <= LONGEST_NOTE && short.ends_with("ä..."));
-        assert_eq!(shortened("as it is"), "as it is");
+        assert_eq!(truncated("as it is"), "as it is");
     }
 
     #[test]

@@ -11,16 +11,16 @@ type Routes = BTreeMap<(String, String), BTreeSet<Key>>;
 
 /// The index of one scope.
 #[derive(Debug, Default)]
-pub struct Interest(Mutex<Routes>);
+pub(crate) struct Interest(Mutex<Routes>);
 
 impl Interest {
     /// Replaces the objects that a route depends on.
-    pub fn set(&self, namespace: &str, route: &str, keys: BTreeSet<Key>) {
+    pub(crate) fn set(&self, namespace: &str, route: &str, keys: BTreeSet<Key>) {
         self.lock().insert((namespace.to_owned(), route.to_owned()), keys);
     }
 
     /// The names of the routes in this namespace that depend on this object.
-    pub fn routes(&self, namespace: &str, key: &Key) -> Vec<String> {
+    pub(crate) fn routes(&self, namespace: &str, key: &Key) -> Vec<String> {
         let routes = self.lock();
         let here = routes
             .iter()
@@ -29,7 +29,7 @@ impl Interest {
     }
 
     /// Drops every route that no longer exists.
-    pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
+    pub(crate) fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
         self.lock()
             .retain(|(namespace, route), _| exists(namespace, route));
     }

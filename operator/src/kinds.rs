@@ -10,16 +10,16 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Servi
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 
 /// The API resource of routes.
-pub fn route_resource() -> ApiResource {
+pub(crate) fn route_resource() -> ApiResource {
     ApiResource::erase::<McpWebhookRoute>(&())
 }
 
 /// The metadata of any object.
-pub type Meta = PartialObjectMeta<DynamicObject>;
+pub(crate) type Meta = PartialObjectMeta<DynamicObject>;
 
 /// A kind of object other than routes and pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Holds the route document; also referenced by routes.
     ConfigMap,
     /// Holds keys; also referenced by routes.
@@ -37,8 +37,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ConfigMap,
         Self::Secret,
         Self::Service,
@@ -49,10 +48,9 @@ impl Kind {
     ];
 
     /// Kinds of which a route may stop needing an object; it always has the other children.
-    pub const PRUNED: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::PersistentVolumeClaim];
+    pub(crate) const PRUNED: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::PersistentVolumeClaim];
 
-    /// The API resource.
-    pub fn resource(self) -> ApiResource {
+    pub(crate) fn resource(self) -> ApiResource {
         match self {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Secret => ApiResource::erase::<Secret>(&()),
@@ -65,7 +63,7 @@ impl Kind {
     }
 
     /// The kind as written in a manifest.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
@@ -78,7 +76,7 @@ impl Kind {
     }
 
     /// `None` for a kind that routes may refer to: all its objects are watched. Else only those with our label.
-    pub fn watch_selector(self) -> Option<String> {
+    pub(crate) fn watch_selector(self) -> Option<String> {
         match self {
             Self::ConfigMap | Self::Secret | Self::Service | Self::PersistentVolumeClaim => None,
             Self::ServiceAccount | Self::StatefulSet | Self::Deployment => Some(labels::managed()),
@@ -94,16 +92,14 @@ impl std::fmt::Display for Kind {
 
 /// An object by its kind and name; its namespace is the route's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
+pub(crate) struct Key {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
 }
 
 impl Key {
     /// The object `name` of this kind.
-    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, name: impl Into<String>) -> Self {
         Self {
             kind,
             name: name.into(),

@@ -6,26 +6,26 @@ use crate::names::Names;
 use std::collections::BTreeMap;
 
 /// The route an object was made for: the well-known instance label.
-pub const INSTANCE: &str = "app.kubernetes.io/instance";
+pub(crate) const INSTANCE: &str = "app.kubernetes.io/instance";
 /// What made the object; the value is [`OPERATOR`].
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The well-known name label; the value is [`DATAPLANE`].
-pub const NAME: &str = "app.kubernetes.io/name";
+pub(crate) const NAME: &str = "app.kubernetes.io/name";
 /// The operator: value of [`MANAGED_BY`] and field manager of the children.
-pub const OPERATOR: &str = "asyncmcp-operator";
+pub(crate) const OPERATOR: &str = "asyncmcp-operator";
 /// Value of [`NAME`] on everything made for a route.
-pub const DATAPLANE: &str = "asyncmcp-dataplane";
+pub(crate) const DATAPLANE: &str = "asyncmcp-dataplane";
 /// Pod label: hash of the pod template the pod was made from. A pod with another value belongs to an old revision.
-pub const TEMPLATE: &str = "asyncmcp.dev/template";
+pub(crate) const TEMPLATE: &str = "asyncmcp.dev/template";
 /// Pod label: uid of the route the pod was made for. Pods of an earlier route with the same name have another one.
-pub const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
+pub(crate) const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
 /// The container of a data-plane pod.
-pub const CONTAINER: &str = "dataplane";
+pub(crate) const CONTAINER: &str = "dataplane";
 /// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
-pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// The label selector of one route's pods.
-pub fn selector(route: &str) -> BTreeMap<String, String> {
+pub(crate) fn selector(route: &str) -> BTreeMap<String, String> {
     [(NAME, DATAPLANE), (INSTANCE, route)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
@@ -41,14 +41,14 @@ pub fn all(route: &str) -> BTreeMap<String, String> {
 }
 
 /// The labels that only this route's pods have.
-pub fn pods(names: &Names) -> BTreeMap<String, String> {
+pub(crate) fn pods(names: &Names) -> BTreeMap<String, String> {
     let mut labels = selector(names.route());
     labels.insert(ROUTE_UID.to_owned(), names.uid().to_owned());
     labels
 }
 
 /// The label selector of everything this operator made, for a watch.
-pub fn managed() -> String {
+pub(crate) fn managed() -> String {
     format!("{MANAGED_BY}={OPERATOR}")
 }
 

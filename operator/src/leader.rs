@@ -5,42 +5,42 @@
 //! Invariant: [`Leader::run`] returns only when leadership is lost; the process then exits, so no reconcile of
 //! an old leader can meet one of the new leader.
 
-pub mod election;
+pub(crate) mod election;
 mod lease;
 
 use election::{Election, Record, Step, Timing};
-pub use lease::{Leases, Named};
+pub(crate) use lease::{Leases, Named};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Why this replica stopped leading.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The renew deadline passed.
     #[error("failed to renew the lease in time; exiting so that another replica can lead")]
     NotRenewed,
     /// Another replica holds the lease.
     #[error("another replica holds the lease; exiting")]
-    Usurped,
+    TakenOver,
 }
 
 /// Whether this replica leads, for code that must not act on standby.
 #[derive(Clone, Debug)]
-pub struct Leadership(watch::Receiver<bool>);
+pub(crate) struct Leadership(watch::Receiver<bool>);
 
 impl Leadership {
     /// Without an election: always leads.
-    pub fn always() -> Self {
+    pub(crate) fn always() -> Self {
         Self(watch::channel(true).1)
     }
 
     /// Whether this replica leads now.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Waits until this replica leads.
-    pub async fn gained(&mut self) {
+    pub(crate) async fn gained(&mut self) {
         if self.0.wait_for(|leads| *leads).await.is_err() {
             // The election has ended and the process is about to exit; nothing may act in between.
             std::future::pending::<()>().await;
@@ -50,7 +50,7 @@ impl Leadership {
 
 /// This process as a candidate.
 #[derive(Debug)]
-pub struct Leader<L> {
+pub(crate) struct Leader<L> {
     leases: L,
     me: String,
     timing: Timing,
@@ -59,7 +59,7 @@ pub struct Leader<L> {
 
 impl<L: Leases> Leader<L> {
     /// A candidate named `me`; names must differ between replicas.
-    pub fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
+    pub(crate) fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
         let (leads, receiver) = watch::channel(false);
         (
             Self {
@@ -73,7 +73,7 @@ impl<L: Leases> Leader<L> {
     }
 
     /// Waits for the lease, leads, renews. Returns when leadership is lost.
-    pub async fn run(&self) -> Error {
+    pub(crate) async fn run(&self) -> Error {
         let mut election = Election::new(self.me.clone(), self.timing);
         loop {
             if let Err(lost) = self.attempt(&mut election).await {
@@ -91,7 +91,7 @@ impl<L: Leases> Leader<L> {
     }
 
     /// Releases the lease, so that the next leader need not wait until it expires.
-    pub async fn release(&self) {
+    pub(crate) async fn release(&self) {
         if !*self.leads.borrow() {
             return;
         }
@@ -106,12 +106,14 @@ impl<L: Leases> Leader<L> {
 
     /// Reads the lease once and writes it if due. API errors are retried until the renew deadline.
     async fn attempt(&self, election: &mut Election) -> Result<(), Error> {
-        let asked = Instant::now();
-        let until = election.deadline().unwrap_or(asked + self.timing.renew_deadline);
-        match timeout_at(until, self.contend(election, asked)).await {
+        let sent_at = Instant::now();
+        let until = election
+            .deadline()
+            .unwrap_or(sent_at + self.timing.renew_deadline);
+        match timeout_at(until, self.read_and_write(election, sent_at)).await {
             Ok(Ok(())) => {}
-            Ok(Err(Contest::Usurped)) => return Err(Error::Usurped),
-            Ok(Err(Contest::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
+            Ok(Err(AttemptError::TakenOver)) => return Err(Error::TakenOver),
+            Ok(Err(AttemptError::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
             Err(_) => tracing::warn!("timed out reading or writing the lease"),
         }
         if election.lost(Instant::now()) {
@@ -121,12 +123,16 @@ impl<L: Leases> Leader<L> {
         }
     }
 
-    async fn contend(&self, election: &mut Election, asked: Instant) -> Result<(), Contest<L::Error>> {
-        let found = self.leases.get().await.map_err(Contest::Api)?;
+    async fn read_and_write(
+        &self,
+        election: &mut Election,
+        sent_at: Instant,
+    ) -> Result<(), AttemptError<L::Error>> {
+        let found = self.leases.get().await.map_err(AttemptError::Api)?;
         let record = found.as_ref().map(L::record);
-        let step = election.step(record, asked);
-        if election.usurped(&step) {
-            return Err(Contest::Usurped);
+        let step = election.step(record, sent_at);
+        if election.is_taken_over(&step) {
+            return Err(AttemptError::TakenOver);
         }
         let Step::Hold { transitions } = step else {
             return Ok(());
@@ -137,8 +143,8 @@ impl<L: Leases> Leader<L> {
             renewed: String::new(),
             duration: self.timing.lease,
         };
-        if self.leases.put(found, record).await.map_err(Contest::Api)? {
-            election.held(asked);
+        if self.leases.put(found, record).await.map_err(AttemptError::Api)? {
+            election.held(sent_at);
         }
         Ok(())
     }
@@ -153,8 +159,8 @@ impl<L: Leases> Leader<L> {
     }
 }
 
-enum Contest<E> {
-    Usurped,
+enum AttemptError<E> {
+    TakenOver,
     Api(E),
 }
 

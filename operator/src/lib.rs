@@ -10,20 +10,21 @@
 //!
 //! Invariant: the operator never speaks MCP and never reads the contents of a Secret.
 
-pub mod admin;
+mod admin;
 pub mod args;
-pub mod caches;
+mod caches;
 mod cause;
-pub mod controller;
+mod controller;
 mod digest;
-pub mod events;
-pub mod interest;
-pub mod kinds;
+mod events;
+mod interest;
+mod kinds;
 pub mod labels;
-pub mod leader;
-pub mod metrics;
-pub mod names;
+mod leader;
+mod metrics;
+mod names;
 pub mod rbac;
-pub mod route;
+mod route;
 pub mod run;
-pub mod settings;
+mod scrape;
+mod settings;

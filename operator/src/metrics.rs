@@ -1,28 +1,20 @@
-//! The operator's own metrics. Registered by `run`, updated by `route` and `leader`, served at `/metrics`.
+//! The metrics that reconciles update. Registered by `run`, updated by `route`, served at `/metrics`; what is computed
+//! at a scrape is in `scrape`.
 //!
-//! Invariant: conditions are read from the routes' cache at each scrape, so a deleted route leaves no series; only the
-//! leader exports them, so that a route is not exported twice.
+//! Invariant: no label names a route, so a deleted route leaves no series.
 
-use crate::caches::RouteObject;
-use crate::leader::Leadership;
-use crate::route::publish::conditions::TYPES;
-use kube::runtime::reflector::Store;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 /// The metrics that code updates.
 #[derive(Clone)]
-pub struct Metrics {
-    /// Duration of a reconcile.
-    pub reconcile_seconds: Histogram,
+pub(crate) struct Metrics {
+    pub(crate) reconcile_seconds: Histogram,
     /// Failed reconciles, by the step that failed.
-    pub reconcile_errors: IntCounterVec,
+    pub(crate) reconcile_errors: IntCounterVec,
 }
 
 impl Metrics {
-    /// Registers the metrics.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let buckets = vec![
             0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
         ];
@@ -41,101 +33,5 @@ impl Metrics {
         registry.register(Box::new(metrics.reconcile_seconds.clone()))?;
         registry.register(Box::new(metrics.reconcile_errors.clone()))?;
         Ok(metrics)
-    }
-}
-
-/// What is computed at a scrape: whether this replica leads, and the routes' conditions.
-pub struct Now {
-    leadership: Leadership,
-    routes: Vec<Store<RouteObject>>,
-}
-
-impl Now {
-    /// A collector that reads these caches at each scrape.
-    pub fn new(leadership: Leadership, routes: Vec<Store<RouteObject>>) -> Self {
-        Self { leadership, routes }
-    }
-}
-
-fn gauges() -> (IntGaugeVec, IntGaugeVec) {
-    let conditions = Opts::new(
-        "asyncmcp_route_condition",
-        "Whether a condition of a route is True (1) or not (0).",
-    );
-    let leader = Opts::new(
-        "asyncmcp_operator_leader",
-        "Whether this replica is the leader (1) or on standby (0).",
-    );
-    let conditions = IntGaugeVec::new(conditions, &["namespace", "route", "type"]);
-    let leader = IntGaugeVec::new(leader, &[]);
-    (
-        conditions.expect("the name is valid"),
-        leader.expect("the name is valid"),
-    )
-}
-
-impl Collector for Now {
-    fn desc(&self) -> Vec<&Desc> {
-        // Only used at registration, to find two collectors with one name; no other has these names.
-        Vec::new()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let (conditions, leader) = gauges();
-        let leads = self.leadership.holds();
-        leader.with_label_values::<&str>(&[]).set(i64::from(leads));
-        let routes = self.routes.iter().filter(|_| leads).flat_map(Store::state);
-        for route in routes {
-            for type_ in TYPES {
-                let meta = &route.metadata;
-                let [namespace, name] =
-                    [&meta.namespace, &meta.name].map(|text| text.as_deref().unwrap_or_default());
-                conditions
-                    .with_label_values(&[namespace, name, type_])
-                    .set(holds(&route, type_));
-            }
-        }
-        [leader.collect(), conditions.collect()].concat()
-    }
-}
-
-fn holds(route: &RouteObject, type_: &str) -> i64 {
-    let conditions = route.data["status"]["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    i64::from(conditions.any(|condition| condition["type"] == type_ && condition["status"] == "True"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::route_resource;
-    use kube::runtime::{reflector, watcher};
-    use serde_json::json;
-
-    fn scrape(registry: &Registry) -> String {
-        prometheus::TextEncoder::new()
-            .encode_to_string(&registry.gather())
-            .unwrap()
-    }
-
-    #[test]
-    fn a_deleted_route_leaves_no_series() {
-        let mut writer = reflector::store::Writer::new(route_resource());
-        let registry = Registry::new();
-        let now = Now::new(Leadership::always(), vec![writer.as_reader()]);
-        registry.register(Box::new(now)).unwrap();
-        let mut object = crate::route::fixture::object(&crate::route::fixture::minimal());
-        object["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-        let route: RouteObject = serde_json::from_value(object).unwrap();
-        writer.apply_watcher_event(&watcher::Event::Apply(route.clone()));
-        let text = scrape(&registry);
-        assert!(
-            text.contains(r#"asyncmcp_route_condition{namespace="tools",route="analytics",type="Ready"} 1"#),
-            "{text}"
-        );
-        assert!(text.contains(r#"type="Accepted"} 0"#), "{text}");
-        assert!(text.contains("asyncmcp_operator_leader 1"), "{text}");
-        writer.apply_watcher_event(&watcher::Event::Delete(route));
-        assert!(!scrape(&registry).contains("asyncmcp_route_condition"));
     }
 }

@@ -15,7 +15,7 @@ const UID_TAG: usize = 6;
 
 /// A route's identity and the names of everything made for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub(crate) struct Names {
     namespace: String,
     route: String,
     uid: String,
@@ -23,7 +23,7 @@ pub struct Names {
 
 impl Names {
     /// The names of a route. `validate` rejects a route whose name is too long or not a DNS label.
-    pub fn new(namespace: &str, route: &str, uid: &str) -> Self {
+    pub(crate) fn new(namespace: &str, route: &str, uid: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             route: route.to_owned(),
@@ -32,44 +32,43 @@ impl Names {
     }
 
     /// The namespace of the route and of everything made for it.
-    pub fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }
 
     /// The route's own name.
-    pub fn route(&self) -> &str {
+    pub(crate) fn route(&self) -> &str {
         &self.route
     }
 
-    /// The route's uid.
-    pub fn uid(&self) -> &str {
+    pub(crate) fn uid(&self) -> &str {
         &self.uid
     }
 
     /// The `StatefulSet` or `Deployment`, the `Service` and the `ServiceAccount`.
-    pub fn dataplane(&self) -> String {
+    pub(crate) fn dataplane(&self) -> String {
         format!("{}-dataplane", self.route)
     }
 
     /// The `ConfigMap` with the route document.
-    pub fn config_map(&self) -> String {
+    pub(crate) fn config_map(&self) -> String {
         format!("{}-dataplane-config", self.route)
     }
 
     /// The `Secret` with the keys that encrypt session ids, and the admin token.
-    pub fn keys(&self) -> String {
+    pub(crate) fn keys(&self) -> String {
         format!("{}-keys", self.route)
     }
 
     /// The `Secret` with the keys that encrypt the data on the volume of `claim`. It is named after the claim, not the
     /// route: a route that adopts the volume needs it.
-    pub fn keys_of(claim: &str) -> String {
+    pub(crate) fn keys_of(claim: &str) -> String {
         format!("{claim}-keys")
     }
 
     /// The `PersistentVolumeClaim` of the embedded store. It holds a hash of the uid, so a new route
     /// with the same name never adopts the old one's jobs.
-    pub fn store(&self) -> String {
+    pub(crate) fn store(&self) -> String {
         format!("{}-store-{}", self.route, short(&self.uid, UID_TAG))
     }
 }

@@ -13,7 +13,7 @@ pub struct Rule {
     pub api_groups: &'static [&'static str],
     /// Resources, with their subresources.
     pub resources: &'static [&'static str],
-    /// Allowed verbs.
+    /// Verbs that the rule allows on these resources.
     pub verbs: &'static [&'static str],
 }
 
@@ -57,7 +57,7 @@ const WATCH: &[&str] = &["list", "watch"];
 /// `get` checks whether a name is taken by an object without our labels.
 const WATCH_AND_GET: &[&str] = &["get", "list", "watch"];
 
-/// The table.
+/// The permissions of the operator, and those added for users of routes.
 pub const ROLES: Roles = Roles {
     read: &[
         rule(OURS, &["mcpwebhookroutes"], WATCH),
@@ -133,9 +133,9 @@ pub fn yaml() -> String {
 }
 
 fn lines(rule: &Rule) -> String {
-    let line = |(field, words): (&str, &[&str])| {
-        let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        format!("{field}: [{}]\n", words.join(", "))
+    let line = |(field, values): (&str, &[&str])| {
+        let values: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
+        format!("{field}: [{}]\n", values.join(", "))
     };
     [
         ("- apiGroups", rule.api_groups),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_yaml_says_what_the_table_says() {
+    fn the_yaml_holds_the_same_rules_as_the_table() {
         let parsed: serde_json::Value = serde_yaml::from_str(&yaml()).unwrap();
         assert_eq!(parsed, serde_json::to_value(&ROLES).unwrap());
     }

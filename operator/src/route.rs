@@ -5,18 +5,18 @@
 //! Invariant: level-triggered. It reads the current state, not what happened; a mistake in a route is a condition,
 //! never an error, and an error is retried with exponential backoff and jitter.
 
-pub mod apply;
-pub mod build;
-pub mod context;
-pub mod drain;
-pub mod ensure;
-pub mod feedback;
-pub mod memory;
-pub mod publish;
-pub mod reload;
-pub mod resolve;
-pub mod subject;
-pub mod validate;
+pub(crate) mod apply;
+pub(crate) mod build;
+pub(crate) mod context;
+pub(crate) mod drain;
+pub(crate) mod ensure;
+pub(crate) mod feedback;
+pub(crate) mod memory;
+pub(crate) mod publish;
+pub(crate) mod reload;
+pub(crate) mod resolve;
+pub(crate) mod subject;
+pub(crate) mod validate;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -37,29 +37,26 @@ use tokio::time::Instant;
 use validate::Valid;
 
 /// The routes of a scope: what their reconciles share, and what the operator remembers about each.
-pub struct Routes {
+pub(crate) struct Routes {
     /// What their reconciles share.
-    pub context: Context,
+    pub(crate) context: Context,
     /// What the operator remembers about each.
-    pub memories: Memories,
+    pub(crate) memories: Memories,
 }
 
 /// Why a reconcile failed and is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Reading failed.
+pub(crate) enum Error {
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
     /// Creating the finalizer or the keys failed.
     #[error(transparent)]
     Ensure(#[from] ensure::Error),
-    /// Applying the children failed.
     #[error(transparent)]
     Apply(#[from] apply::Error),
     /// Annotating the pods failed.
     #[error(transparent)]
     Reload(#[from] reload::Error),
-    /// Writing status failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
     /// Ending a deleted route failed.
@@ -69,7 +66,7 @@ pub enum Error {
 
 impl Error {
     /// The step that failed, as a metric label.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve",
             Self::Ensure(_) => "ensure",
@@ -82,9 +79,9 @@ impl Error {
 }
 
 /// Brings the cluster to the state that the route describes.
-pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<Action, Error> {
     let context = &routes.context;
-    // An object that the cache does not hold yet would look missing.
+    // An object that the cache does not hold yet would appear to be missing.
     context.caches.warm().await;
     if !context.leadership.holds() {
         return Ok(Action::await_change());
@@ -104,7 +101,7 @@ pub async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> Result<
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
     let found = resolve::everything(context, subject, &mut memory.reports, &mut memory.written).await?;
-    if let Some(end) = drain::over(context, subject, &found.pods, memory.written.as_ref()).await? {
+    if let Some(end) = drain::end(context, subject, &found.pods, memory.written.as_ref()).await? {
         drain::finish(context, subject, end, &found.pods).await?;
         return Ok(Action::await_change());
     }
@@ -126,7 +123,7 @@ async fn program(
     found: &Found,
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
-    ensure::finalizer(context, subject).await?;
+    ensure::add_finalizer(context, subject).await?;
     ensure::keys(context, subject, &mut memory.secrets).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {
@@ -143,7 +140,7 @@ async fn program(
         let reload = memory
             .reloads
             .plan(&valid.document.hash, found.secrets, &found.pods, Instant::now());
-        reload::tell(context, subject.names.namespace(), &reload).await?;
+        reload::notify(context, subject.names.namespace(), &reload).await?;
         next = reload.next;
     }
     Ok(Outcome::Programmed {
@@ -158,7 +155,7 @@ async fn program(
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
 /// Called by the queue after an error: counts it, logs it, and waits longer each time.
-pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
+pub(crate) fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) -> Action {
     let subject = Subject::read(object);
     routes
         .context
@@ -182,10 +179,10 @@ pub fn error_policy(object: Arc<RouteObject>, error: &Error, routes: &Routes) ->
     Action::requeue(wait)
 }
 
-fn backoff(failures: u32, chance: f64) -> Duration {
+fn backoff(failures: u32, jitter: f64) -> Duration {
     let (first, longest) = BACKOFF;
     let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
-    first.saturating_mul(factor).min(longest).mul_f64(chance)
+    first.saturating_mul(factor).min(longest).mul_f64(jitter)
 }
 
 #[cfg(test)]

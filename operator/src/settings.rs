@@ -7,18 +7,18 @@ use crate::kinds::Kind;
 
 /// Settings of every data plane.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Image of the pods of routes without an image of their own.
-    pub image: String,
+    pub(crate) image: String,
     /// The kinds that are watched.
-    pub watched: Vec<Kind>,
+    pub(crate) watched: Vec<Kind>,
     /// User and groups of their processes.
-    pub user: PodUser,
+    pub(crate) user: PodUser,
 }
 
 impl Settings {
     /// Reads the command line.
-    pub fn new(args: &Run) -> Self {
+    pub(crate) fn new(args: &Run) -> Self {
         let watched = Kind::ALL
             .into_iter()
             .filter(|kind| *kind != Kind::Secret || args.watch_secrets);

@@ -27,16 +27,14 @@ use std::sync::Arc;
 
 /// Which part of the cluster a controller works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All namespaces.
+pub(crate) enum Scope {
     Cluster,
-    /// One namespace.
     Namespace(String),
 }
 
 impl Scope {
     /// One scope per namespace, or the whole cluster if no namespace is named.
-    pub fn of(namespaces: &[String]) -> Vec<Self> {
+    pub(crate) fn of(namespaces: &[String]) -> Vec<Self> {
         if namespaces.is_empty() {
             return vec![Self::Cluster];
         }
@@ -66,17 +64,16 @@ impl Scope {
 }
 
 /// The watches of one scope: the caches they fill and the requests they make.
-pub struct Watches {
-    /// The caches.
-    pub caches: Caches,
+pub(crate) struct Watches {
+    pub(crate) caches: Caches,
     /// Which routes depend on which object.
-    pub interest: Arc<Interest>,
+    pub(crate) interest: Arc<Interest>,
     pub(super) requests: Vec<Requests>,
 }
 
 impl Watches {
     /// Sets up every watch of the scope. No request is sent before `controller::run` polls them.
-    pub fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
+    pub(crate) fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
         let interest = Arc::new(Interest::default());
         let (routes, own) = watch_routes(client, scope);
         let (pods, of_pods) = watch_pods(client, scope);
@@ -153,14 +150,14 @@ fn watch_meta(
         .reflect(writer)
         .touched_objects()
         .flat_map(move |touched| match touched {
-            Ok(meta) => stream::iter(woken_by(&meta.metadata, kind, &interest)),
+            Ok(meta) => stream::iter(enqueued_by(&meta.metadata, kind, &interest)),
             Err(error) => stream::iter(vec![Err(error)]),
         });
     (store, stream.boxed())
 }
 
 /// The routes that a change of this object concerns.
-fn woken_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Request, watcher::Error>> {
+fn enqueued_by(meta: &ObjectMeta, kind: Kind, interest: &Interest) -> Vec<Result<Request, watcher::Error>> {
     let Some((namespace, name)) = meta.namespace.as_deref().zip(meta.name.as_deref()) else {
         return Vec::new();
     };
@@ -204,8 +201,8 @@ mod tests {
         }
     }
 
-    fn woken(meta: &ObjectMeta, interest: &Interest) -> Vec<String> {
-        let requests = woken_by(meta, Kind::Secret, interest);
+    fn enqueued(meta: &ObjectMeta, interest: &Interest) -> Vec<String> {
+        let requests = enqueued_by(meta, Kind::Secret, interest);
         requests
             .into_iter()
             .map(|request| request.unwrap().obj_ref.name)
@@ -220,10 +217,10 @@ mod tests {
             "x",
             &[(labels::MANAGED_BY, labels::OPERATOR), (labels::INSTANCE, "one")],
         );
-        assert_eq!(woken(&child, &interest), ["one"]);
-        assert_eq!(woken(&meta("token", &[]), &interest), ["two"]);
+        assert_eq!(enqueued(&child, &interest), ["one"]);
+        assert_eq!(enqueued(&meta("token", &[]), &interest), ["two"]);
         assert_eq!(
-            woken(&meta("other", &[(labels::INSTANCE, "helm-release")]), &interest),
+            enqueued(&meta("other", &[(labels::INSTANCE, "helm-release")]), &interest),
             [""; 0]
         );
     }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 /// The timing of an election.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// How long a lease is valid after its last observed change.
-    pub lease: Duration,
+    pub(crate) lease: Duration,
     /// How long a leader may go without renewing.
-    pub renew_deadline: Duration,
-    /// Time between attempts.
-    pub retry: Duration,
+    pub(crate) renew_deadline: Duration,
+    /// Time between two attempts to acquire or renew the lease.
+    pub(crate) retry: Duration,
 }
 
 impl Default for Timing {
@@ -32,32 +32,32 @@ impl Default for Timing {
 
 /// The fields of a Lease that the rules use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// Who holds it; empty if it was released.
-    pub holder: String,
-    /// How often it changed hands.
-    pub transitions: i32,
+    pub(crate) holder: String,
+    /// How often its holder changed.
+    pub(crate) transitions: i32,
     /// The renewal stamp, opaque here: only a change of it counts.
-    pub renewed: String,
+    pub(crate) renewed: String,
     /// How long the lease stays valid without a renewal, as its holder wrote.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Write the lease with us as its holder and this count of transitions.
     Hold {
         /// The count to write.
         transitions: i32,
     },
     /// Another replica leads: check again later.
-    Stand,
+    StandBy,
 }
 
 /// One replica's view of the election.
 #[derive(Debug)]
-pub struct Election {
+pub(crate) struct Election {
     me: String,
     timing: Timing,
     seen: Option<(Record, Instant)>,
@@ -66,7 +66,7 @@ pub struct Election {
 
 impl Election {
     /// A replica that has not read the lease yet.
-    pub fn new(me: String, timing: Timing) -> Self {
+    pub(crate) fn new(me: String, timing: Timing) -> Self {
         Self {
             me,
             timing,
@@ -75,28 +75,23 @@ impl Election {
         }
     }
 
-    /// Its timing.
-    pub fn timing(&self) -> Timing {
-        self.timing
-    }
-
     /// This replica leads: it renewed recently enough.
-    pub fn leads(&self, now: Instant) -> bool {
+    pub(crate) fn leads(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now < deadline)
     }
 
     /// This replica led and has run out of time to renew: it must stop acting at once.
-    pub fn lost(&self, now: Instant) -> bool {
+    pub(crate) fn lost(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now >= deadline)
     }
 
     /// When the leadership ends unless renewed.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.renewed.map(|renewed| renewed + self.timing.renew_deadline)
     }
 
     /// Takes the lease as the API server has it and returns what to do.
-    pub fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
+    pub(crate) fn step(&mut self, lease: Option<Record>, now: Instant) -> Step {
         let Some(lease) = lease else {
             return Step::Hold { transitions: 0 };
         };
@@ -108,21 +103,21 @@ impl Election {
         }
         let stale = lease.holder.is_empty() || now >= unchanged_since + lease.duration;
         if !stale {
-            return Step::Stand;
+            return Step::StandBy;
         }
         Step::Hold {
             transitions: lease.transitions.saturating_add(1),
         }
     }
 
-    /// Our write was accepted; `asked` is when it was sent, since the lease may have started at that moment.
-    pub fn held(&mut self, asked: Instant) {
-        self.renewed = Some(asked);
+    /// Our write was accepted; `sent_at` is when it was sent, since the lease may have started at that moment.
+    pub(crate) fn held(&mut self, sent_at: Instant) {
+        self.renewed = Some(sent_at);
     }
 
     /// Another replica holds the lease although this one led.
-    pub fn usurped(&self, step: &Step) -> bool {
-        self.renewed.is_some() && *step == Step::Stand
+    pub(crate) fn is_taken_over(&self, step: &Step) -> bool {
+        self.renewed.is_some() && *step == Step::StandBy
     }
 
     fn observe(&mut self, lease: &Record, now: Instant) -> Instant {
@@ -175,10 +170,10 @@ mod tests {
     fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_duration() {
         let (mut election, start) = (election(), Instant::now());
         for (second, stamp, expect) in [
-            (0, "t0", Step::Stand),
-            (14, "t0", Step::Stand),
-            (14, "t1", Step::Stand),
-            (28, "t1", Step::Stand),
+            (0, "t0", Step::StandBy),
+            (14, "t0", Step::StandBy),
+            (14, "t1", Step::StandBy),
+            (28, "t1", Step::StandBy),
             (29, "t1", Step::Hold { transitions: 4 }),
         ] {
             let step = election.step(Some(record("other", stamp)), start + seconds(second));
@@ -193,17 +188,17 @@ mod tests {
         election.held(start);
         assert!(election.leads(start + seconds(9)) && !election.lost(start + seconds(9)));
         assert!(election.lost(start + seconds(10)) && !election.leads(start + seconds(10)));
-        let timing = election.timing();
+        let timing = election.timing;
         assert!(timing.renew_deadline < timing.lease && timing.retry < timing.renew_deadline);
     }
 
     #[test]
-    fn a_leader_keeps_the_count_of_transitions_and_knows_when_it_was_usurped() {
+    fn a_leader_keeps_the_count_of_transitions_and_knows_when_another_replica_took_over() {
         let (mut election, start) = (election(), Instant::now());
         election.held(start);
         let step = election.step(Some(record("me", "t1")), start);
         assert_eq!(step, Step::Hold { transitions: 3 });
         let step = election.step(Some(record("other", "t2")), start);
-        assert!(election.usurped(&step));
+        assert!(election.is_taken_over(&step));
     }
 }

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// Storage of an election's lease. A trait, so that tests can drive both the lease and the clock.
-pub trait Leases: Send + Sync {
+pub(crate) trait Leases: Send + Sync {
     /// The lease as read, including the version that a later write must carry.
     type Lease: Send + Sync;
     /// Why a request failed.
@@ -20,7 +20,7 @@ pub trait Leases: Send + Sync {
 
     /// The fields that the rules use.
     fn record(lease: &Self::Lease) -> Record;
-    /// Reads the lease.
+    /// Reads the lease; `None` if it does not exist yet.
     fn get(&self) -> impl Future<Output = Result<Option<Self::Lease>, Self::Error>> + Send;
     /// Replaces the lease that was read; `false` if another replica wrote it first.
     fn put(
@@ -34,14 +34,14 @@ pub trait Leases: Send + Sync {
 
 /// A Lease object in the cluster.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub(crate) struct Named {
     api: Api<Lease>,
     name: String,
 }
 
 impl Named {
     /// The lease `name` behind `api`.
-    pub fn new(api: Api<Lease>, name: &str) -> Self {
+    pub(crate) fn new(api: Api<Lease>, name: &str) -> Self {
         Self {
             api,
             name: name.to_owned(),

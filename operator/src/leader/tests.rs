@@ -13,21 +13,21 @@ struct Stored {
 
 /// The lease as in an API server, with optimistic concurrency; a replica can be disconnected from it.
 #[derive(Clone, Debug, Default)]
-struct Board {
+struct SharedLease {
     stored: Arc<Mutex<Stored>>,
-    cut_off: Arc<Mutex<bool>>,
+    disconnected: Arc<Mutex<bool>>,
 }
 
-impl Board {
+impl SharedLease {
     async fn reachable(&self) {
-        let cut_off = *self.cut_off.lock().unwrap();
-        if cut_off {
+        let disconnected = *self.disconnected.lock().unwrap();
+        if disconnected {
             std::future::pending::<()>().await;
         }
     }
 }
 
-impl Leases for Board {
+impl Leases for SharedLease {
     type Lease = (Record, u64);
     type Error = String;
 
@@ -66,18 +66,18 @@ impl Leases for Board {
 }
 
 struct Replica {
-    leader: Arc<Leader<Board>>,
+    leader: Arc<Leader<SharedLease>>,
     leadership: Leadership,
     run: tokio::task::JoinHandle<Error>,
-    board: Board,
+    lease: SharedLease,
 }
 
-fn replica(board: &Board, name: &str) -> Replica {
-    let board = Board {
-        stored: board.stored.clone(),
-        ..Board::default()
+fn replica(lease: &SharedLease, name: &str) -> Replica {
+    let lease = SharedLease {
+        stored: lease.stored.clone(),
+        ..SharedLease::default()
     };
-    let (leader, leadership) = Leader::new(board.clone(), name.to_owned(), Timing::default());
+    let (leader, leadership) = Leader::new(lease.clone(), name.to_owned(), Timing::default());
     let leader = Arc::new(leader);
     let run = tokio::spawn({
         let leader = leader.clone();
@@ -87,7 +87,7 @@ fn replica(board: &Board, name: &str) -> Replica {
         leader,
         leadership,
         run,
-        board,
+        lease,
     }
 }
 
@@ -99,11 +99,11 @@ async fn seconds(n: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_replica_leads_and_the_other_stands() {
-    let board = Board::default();
-    let first = replica(&board, "first");
+async fn one_replica_leads_and_the_other_stands_by() {
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
     seconds(1).await;
-    let second = replica(&board, "second");
+    let second = replica(&lease, "second");
     seconds(60).await;
     assert!(first.leadership.holds());
     assert!(!second.leadership.holds());
@@ -111,10 +111,10 @@ async fn one_replica_leads_and_the_other_stands() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_leaders_lease_is_taken_over_after_its_duration() {
-    let board = Board::default();
-    let first = replica(&board, "first");
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
     seconds(1).await;
-    let mut second = replica(&board, "second");
+    let mut second = replica(&lease, "second");
     seconds(5).await;
     first.run.abort();
     let died = Instant::now();
@@ -128,11 +128,11 @@ async fn a_dead_leaders_lease_is_taken_over_after_its_duration() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disconnected_leader_stops_before_the_next_one_leads() {
-    let board = Board::default();
-    let first = replica(&board, "first");
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
     seconds(1).await;
-    let mut second = replica(&board, "second");
-    *first.board.cut_off.lock().unwrap() = true;
+    let mut second = replica(&lease, "second");
+    *first.lease.disconnected.lock().unwrap() = true;
     let outcome = first.run.await.unwrap();
     assert!(matches!(outcome, Error::NotRenewed));
     assert!(!first.leadership.holds());
@@ -142,10 +142,10 @@ async fn a_disconnected_leader_stops_before_the_next_one_leads() {
 
 #[tokio::test(start_paused = true)]
 async fn a_released_lease_is_taken_at_the_next_check() {
-    let board = Board::default();
-    let first = replica(&board, "first");
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
     seconds(1).await;
-    let mut second = replica(&board, "second");
+    let mut second = replica(&lease, "second");
     seconds(5).await;
     first.run.abort();
     first.leader.release().await;
@@ -160,8 +160,8 @@ async fn a_released_lease_is_taken_at_the_next_check() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_finds_another_holder_stops() {
-    let board = Board::default();
-    let first = replica(&board, "first");
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
     seconds(1).await;
     let theft = Record {
         holder: "thief".to_owned(),
@@ -169,8 +169,8 @@ async fn a_leader_that_finds_another_holder_stops() {
         renewed: "now".to_owned(),
         duration: Duration::from_secs(15),
     };
-    board.stored.lock().unwrap().record = Some((theft, 99));
-    assert!(matches!(first.run.await.unwrap(), Error::Usurped));
+    lease.stored.lock().unwrap().record = Some((theft, 99));
+    assert!(matches!(first.run.await.unwrap(), Error::TakenOver));
     sleep(Duration::from_secs(1)).await;
     assert!(!first.leadership.holds());
 }

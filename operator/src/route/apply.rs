@@ -13,22 +13,19 @@ use crate::kinds::{Key, Meta};
 use crate::labels::OPERATOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-pub use live::Owner;
-pub use prune::release;
+pub(crate) use live::Owner;
+pub(crate) use prune::release;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Why a change failed; it is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No answer from the API server, or an unexpected one.
     #[error("failed to {verb} {key}")]
     Api {
-        /// The operation.
         verb: &'static str,
-        /// The object.
         key: Key,
-        /// The cause.
         #[source]
         source: kube::Error,
     },
@@ -36,18 +33,16 @@ pub enum Error {
 
 /// A problem for the user or the cluster's administrator to fix; shown in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The condition's reason.
-    pub reason: &'static str,
-    /// The condition's message.
-    pub message: String,
+pub(crate) struct Problem {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 /// What was applied to a child: the object as requested, and the fingerprint of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    asked: u64,
-    became: Fingerprint,
+pub(crate) struct Applied {
+    requested: u64,
+    result: Fingerprint,
 }
 
 /// Identifies the state of an object, to notice changes by others. For an object with a generation it ignores status
@@ -92,7 +87,7 @@ impl Fingerprint {
 }
 
 /// Applies and prunes. Returns what was rejected.
-pub async fn children(
+pub(crate) async fn children(
     context: &Context,
     subject: &Subject,
     children: &Children,
@@ -117,12 +112,12 @@ async fn one(
     applied: &mut BTreeMap<Key, Applied>,
 ) -> Result<Option<Problem>, Error> {
     let live = context.caches.meta(subject.names.namespace(), &child.key);
-    let asked = hash(&child.value.to_string());
+    let requested = hash(&child.value.to_string());
     let is_current = |meta: &Meta| {
         applied.get(&child.key)
             == Some(&Applied {
-                asked,
-                became: Fingerprint::of(&meta.metadata),
+                requested,
+                result: Fingerprint::of(&meta.metadata),
             })
     };
     if live.as_deref().is_some_and(is_current) {
@@ -139,8 +134,8 @@ async fn one(
         .await
     {
         Ok(written) => {
-            let became = Fingerprint::of(&written.metadata);
-            applied.insert(child.key.clone(), Applied { asked, became });
+            let result = Fingerprint::of(&written.metadata);
+            applied.insert(child.key.clone(), Applied { requested, result });
             Ok(None)
         }
         Err(source) => refused(&child.key, source).map(Some),
@@ -184,10 +179,10 @@ mod tests {
 
     #[test]
     fn a_status_change_is_no_change_where_objects_have_a_generation() {
-        let print = |generation, version| Fingerprint::of(&meta(generation, version));
-        assert_eq!(print(Some(1), "5"), print(Some(1), "6"));
-        assert_ne!(print(Some(1), "5"), print(Some(2), "5"));
-        assert_ne!(print(None, "5"), print(None, "6"));
+        let fingerprint = |generation, version| Fingerprint::of(&meta(generation, version));
+        assert_eq!(fingerprint(Some(1), "5"), fingerprint(Some(1), "6"));
+        assert_ne!(fingerprint(Some(1), "5"), fingerprint(Some(2), "5"));
+        assert_ne!(fingerprint(None, "5"), fingerprint(None, "6"));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //!
 //! Invariant: pure and infallible; everything that can be wrong was found by `validate`.
 
-pub mod config_map;
+pub(crate) mod config_map;
 mod deployment;
-pub mod keys;
+pub(crate) mod keys;
 mod pod;
-pub mod pvc;
+pub(crate) mod pvc;
 mod service;
 mod service_account;
 mod stateful_set;
@@ -23,21 +23,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Name and number of the MCP port.
-pub const MCP_PORT: (&str, i32) = ("mcp", 8080);
+pub(crate) const MCP_PORT: (&str, i32) = ("mcp", 8080);
 /// Name and number of the port of probes, metrics and `/status`.
-pub const ADMIN_PORT: (&str, i32) = ("admin", 9464);
+pub(crate) const ADMIN_PORT: (&str, i32) = ("admin", 9464);
 /// Pods of a route. Autoscaling and more replicas come with the Postgres store.
-pub const REPLICAS: i32 = 1;
+pub(crate) const REPLICAS: i32 = 1;
 
 /// The input of `build`.
 #[derive(Debug)]
-pub struct Plan<'a> {
-    /// The route.
-    pub valid: &'a Valid,
+pub(crate) struct Plan<'a> {
+    pub(crate) valid: &'a Valid,
     /// The last document that every pod served, if known.
-    pub last: Option<&'a Document>,
-    /// The operator's settings.
-    pub settings: &'a Settings,
+    pub(crate) last: Option<&'a Document>,
+    pub(crate) settings: &'a Settings,
 }
 
 impl Plan<'_> {
@@ -66,25 +64,24 @@ impl Plan<'_> {
 
 /// The desired state of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Child {
-    /// Its kind and name.
-    pub key: Key,
-    /// The whole object.
-    pub value: Value,
+pub(crate) struct Child {
+    pub(crate) key: Key,
+    /// The whole object as JSON, as it is sent for server-side apply.
+    pub(crate) value: Value,
 }
 
 /// The desired state of all of a route's children.
 #[derive(Clone, Debug)]
-pub struct Children {
+pub(crate) struct Children {
     /// In the order in which they are applied: what a pod needs comes before the pod.
-    pub objects: Vec<Child>,
+    pub(crate) objects: Vec<Child>,
     /// Hash of the pod template: a pod with this label belongs to the current revision.
-    pub template: String,
+    pub(crate) template: String,
 }
 
 impl Children {
     /// The names that no other owner may take, including that of the keys.
-    pub fn keys<'a>(&'a self, names: &Names) -> impl Iterator<Item = Key> + use<'a> {
+    pub(crate) fn keys<'a>(&'a self, names: &Names) -> impl Iterator<Item = Key> + use<'a> {
         let keys = Key::new(Kind::Secret, names.keys());
         std::iter::once(keys).chain(self.objects.iter().map(|child| child.key.clone()))
     }
@@ -147,8 +144,8 @@ impl Row {
     }
 }
 
-/// Builds every child.
-pub fn children(plan: &Plan<'_>) -> Children {
+/// Builds the desired state of every child of the route.
+pub(crate) fn children(plan: &Plan<'_>) -> Children {
     let (pod, hash) = pod::template(plan);
     Children {
         objects: CHILDREN.iter().filter_map(|row| row.child(plan, &pod)).collect(),

@@ -13,21 +13,19 @@ use std::sync::Arc;
 
 /// What all reconciles of a scope share.
 #[derive(Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// Client of the API server.
-    pub client: kube::Client,
+    pub(crate) client: kube::Client,
     /// The local view of the cluster.
-    pub caches: Caches,
+    pub(crate) caches: Caches,
     /// Which routes depend on which object.
-    pub interest: Arc<Interest>,
+    pub(crate) interest: Arc<Interest>,
     /// Whether this replica may act.
-    pub leadership: Leadership,
+    pub(crate) leadership: Leadership,
     /// Settings of data planes from the command line.
-    pub settings: Settings,
-    /// Writes events.
-    pub recorder: Recorder,
-    /// Asks pods for their status.
-    pub poller: Poller,
-    /// The operator's own metrics.
-    pub metrics: Metrics,
+    pub(crate) settings: Settings,
+    pub(crate) recorder: Recorder,
+    /// Polls the pods for their reports.
+    pub(crate) poller: Poller,
+    pub(crate) metrics: Metrics,
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Why a step failed; it is retried.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The namespace was not read.
     #[error("failed to read namespace {0}")]
     Namespace(String, #[source] kube::Error),
@@ -35,7 +35,7 @@ pub enum Error {
 
 /// Why a deleted route stops waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// Every pod is draining and has no unfinished job.
     Drained,
     /// No pod ever served it.
@@ -44,7 +44,7 @@ pub enum End {
     Abandoned,
     /// The user asked to keep its children (orphan deletion).
     Orphaned,
-    /// `deletion.timeout` has passed.
+    /// `deletion.timeout` has passed since the deletion began.
     TimedOut,
     /// Its namespace is being deleted.
     NamespaceGone,
@@ -52,23 +52,22 @@ pub enum End {
 
 /// The facts the decision depends on.
 #[derive(Debug)]
-pub struct Situation<'a> {
-    /// `spec.deletion`.
-    pub deletion: &'a effective::Deletion,
+pub(crate) struct Situation<'a> {
+    /// `spec.deletion`, with its defaults filled in.
+    pub(crate) deletion: &'a effective::Deletion,
     /// When its deletion began.
-    pub deleted_at: Timestamp,
+    pub(crate) deleted_at: Timestamp,
     /// The user asked to keep the children, or they are already without an owner.
-    pub orphaning: bool,
+    pub(crate) orphaning: bool,
     /// The namespace is being deleted.
-    pub namespace_gone: bool,
+    pub(crate) namespace_gone: bool,
     /// Every pod has served the route at least once.
-    pub was_served: bool,
-    /// Its pods.
-    pub pods: &'a [Observed],
+    pub(crate) was_served: bool,
+    pub(crate) pods: &'a [Observed],
 }
 
 /// Whether the wait is over.
-pub fn decide(situation: &Situation<'_>, now: Timestamp) -> Option<End> {
+pub(crate) fn decide(situation: &Situation<'_>, now: Timestamp) -> Option<End> {
     let timeout = SignedDuration::try_from(situation.deletion.timeout).unwrap_or(SignedDuration::MAX);
     if situation.orphaning {
         return Some(End::Orphaned);
@@ -99,7 +98,7 @@ fn is_drained(observed: &Observed) -> bool {
 }
 
 /// Undelivered jobs; `None` if unknown.
-fn left(pods: &[Observed]) -> Option<i64> {
+fn undelivered(pods: &[Observed]) -> Option<i64> {
     if pods.is_empty() {
         return None;
     }
@@ -109,17 +108,17 @@ fn left(pods: &[Observed]) -> Option<i64> {
 }
 
 /// Whether the volume has to be kept.
-fn keeps_volume(end: End, left: Option<i64>) -> bool {
+fn keeps_volume(end: End, undelivered: Option<i64>) -> bool {
     match end {
         End::NeverServed | End::NamespaceGone | End::Orphaned | End::Drained => false,
         // An unknown number may be more than 0.
-        End::TimedOut => left.is_none_or(|jobs| jobs > 0),
-        End::Abandoned => left.is_some_and(|jobs| jobs > 0),
+        End::TimedOut => undelivered.is_none_or(|jobs| jobs > 0),
+        End::Abandoned => undelivered.is_some_and(|jobs| jobs > 0),
     }
 }
 
 /// Whether a deleted route stops waiting, and why.
-pub async fn over(
+pub(crate) async fn end(
     context: &Context,
     subject: &Subject,
     pods: &[Observed],
@@ -140,7 +139,7 @@ pub async fn over(
 }
 
 /// The last accepted version of a deleted route that is now invalid, so that its pods learn of the deletion too.
-pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Valid> {
+pub(crate) fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Valid> {
     subject.deleted_at?;
     let served = written?.current.as_ref()?;
     let mut object: serde_json::Value = serde_json::from_str(&served.json).ok()?;
@@ -150,31 +149,36 @@ pub fn last_accepted(subject: &Subject, written: Option<&Written>) -> Option<Val
 }
 
 /// Keeps the volume if it must, removes the finalizer, and then writes one Event about it.
-pub async fn finish(context: &Context, subject: &Subject, end: End, pods: &[Observed]) -> Result<(), Error> {
-    let left = left(pods);
-    let note = if keeps_volume(end, left) {
-        Some(keep(context, subject, left).await?)
+pub(crate) async fn finish(
+    context: &Context,
+    subject: &Subject,
+    end: End,
+    pods: &[Observed],
+) -> Result<(), Error> {
+    let undelivered = undelivered(pods);
+    let note = if keeps_volume(end, undelivered) {
+        Some(keep(context, subject, undelivered).await?)
     } else {
         None
     };
-    let went = ensure::no_finalizer(context, subject)
+    let removed = ensure::remove_finalizer(context, subject)
         .await
         .map_err(Error::Finalizer)?;
-    if let Some(note) = note.filter(|_| went) {
+    if let Some(note) = note.filter(|_| removed) {
         context.recorder.record(&subject.reference(), &[note]).await;
     }
     tracing::info!(
         route = subject.names.route(),
         namespace = subject.names.namespace(),
         ?end,
-        ?left,
+        ?undelivered,
         "removed the route's finalizer"
     );
     Ok(())
 }
 
-async fn keep(context: &Context, subject: &Subject, left: Option<i64>) -> Result<Note, Error> {
-    let jobs = left.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
+async fn keep(context: &Context, subject: &Subject, undelivered: Option<i64>) -> Result<Note, Error> {
+    let jobs = undelivered.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
     let ended = format!("the route was deleted before everything was delivered; undelivered jobs: {jobs}");
     let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
     if context.caches.meta(subject.names.namespace(), &key).is_none() {

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten.
 
-use super::build::keys::{self, Chance, Claim};
+use super::build::keys::{self, Claim, RandomBytes};
 use super::build::pvc;
 use super::context::Context;
 use super::subject::Subject;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 /// What could not be created.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The route's finalizers were not changed.
     #[error("failed to change the finalizers of the route")]
     Finalizer(#[source] kube::Error),
@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 /// Adds the finalizer, so that deletion waits for this operator.
-pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
+pub(crate) async fn add_finalizer(context: &Context, subject: &Subject) -> Result<(), Error> {
     if subject.has_finalizer() || subject.deleted_at.is_some() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub async fn finalizer(context: &Context, subject: &Subject) -> Result<(), Error
 }
 
 /// Removes the finalizer; `false` if the route is already gone and only the cache still has it.
-pub async fn no_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
+pub(crate) async fn remove_finalizer(context: &Context, subject: &Subject) -> Result<bool, Error> {
     let present = subject.object.metadata.finalizers.iter().flatten();
     let others = present
         .filter(|finalizer| *finalizer != DRAIN_FINALIZER)
@@ -69,21 +69,25 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
 }
 
 /// Creates the Secret with the route's keys, unless it exists.
-pub async fn keys(context: &Context, subject: &Subject, made: &mut BTreeSet<String>) -> Result<(), Error> {
+pub(crate) async fn keys(
+    context: &Context,
+    subject: &Subject,
+    made: &mut BTreeSet<String>,
+) -> Result<(), Error> {
     let names = &subject.names;
     create(context, names, names.keys(), made, || {
-        let chance = Chance {
+        let random = RandomBytes {
             sessions: rand::random(),
             token: rand::random(),
         };
-        keys::of_route(names, &chance)
+        keys::of_route(names, &random)
     })
     .await
 }
 
 /// Creates the Secret with the volume's keys, unless it exists. A claim that does not exist yet enqueues the route when
 /// it is created; until then the pod waits for both.
-pub async fn volume_keys(
+pub(crate) async fn volume_keys(
     context: &Context,
     subject: &Subject,
     store: &Store,

@@ -1,6 +1,6 @@
 //! The pods' reports: each pod's `/status`, polled by the leader. Second half of `resolve`.
 //!
-//! Invariant: a single failed poll changes nothing; a pod's last report is used until [`PATIENCE`] polls in a row
+//! Invariant: a single failed poll changes nothing; a pod's last report is used until [`MAX_FAILURES`] polls in a row
 //! failed. A pod can make the operator neither wait longer than a second nor read without limit.
 
 mod pod;
@@ -8,7 +8,7 @@ mod pod;
 use asyncmcp_crds::StatusReport;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
-pub use pod::View;
+pub(crate) use pod::View;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,73 +23,73 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Polls in flight at a time, over all routes.
 const IN_FLIGHT: usize = 64;
 /// Failures in a row after which a pod's last report is no longer used.
-pub const PATIENCE: u32 = 3;
+pub(crate) const MAX_FAILURES: u32 = 3;
 /// The largest report that is read.
-const LARGEST: usize = 1 << 20;
+const MAX_REPORT_BYTES: usize = 1 << 20;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No HTTP answer.
+pub(crate) enum Error {
     #[error("failed to reach the pod's admin port")]
     Unreachable(#[source] reqwest::Error),
     /// An answer that is not 200.
     #[error("the pod answered /status with {0}")]
     Status(reqwest::StatusCode),
-    /// More than `LARGEST` bytes.
-    #[error("the pod's report is larger than {LARGEST} bytes")]
+    #[error("the pod's report is larger than {MAX_REPORT_BYTES} bytes")]
     TooLarge,
-    /// Not a report.
     #[error("failed to parse the pod's report")]
     Unreadable(#[source] serde_json::Error),
 }
 
 /// A pod, and what is known about what it serves.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub(crate) struct Observed {
     /// The pod, from the API server.
-    pub pod: View,
+    pub(crate) pod: View,
     /// The pod's report; the last one if the latest poll failed.
-    pub report: Option<Arc<StatusReport>>,
-    /// Fewer than [`PATIENCE`] polls in a row have failed.
-    pub trusted: bool,
+    pub(crate) report: Option<Arc<StatusReport>>,
+    /// Fewer than [`MAX_FAILURES`] polls in a row have failed.
+    pub(crate) trusted: bool,
 }
 
 /// Each pod's last report, by the pod's uid.
 #[derive(Debug, Default)]
-pub struct Reports(HashMap<String, Seen>);
+pub(crate) struct Reports(HashMap<String, LastReport>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct LastReport {
     report: Option<Arc<StatusReport>>,
     failures: u32,
 }
 
 impl Reports {
     /// Takes one round of answers; drops pods that no longer exist.
-    pub fn learn(&mut self, answers: Vec<(View, Option<Result<StatusReport, Error>>)>) -> Vec<Observed> {
+    pub(crate) fn update(
+        &mut self,
+        answers: Vec<(View, Option<Result<StatusReport, Error>>)>,
+    ) -> Vec<Observed> {
         let mut before = std::mem::take(&mut self.0);
         let observed = answers.into_iter().map(|(pod, answer)| {
-            let mut seen = before.remove(&pod.uid).unwrap_or_default();
+            let mut last = before.remove(&pod.uid).unwrap_or_default();
             match answer {
                 Some(Ok(report)) => {
-                    seen = Seen {
+                    last = LastReport {
                         report: Some(Arc::new(report)),
                         failures: 0,
                     }
                 }
                 Some(Err(error)) => {
-                    seen.failures = seen.failures.saturating_add(1);
+                    last.failures = last.failures.saturating_add(1);
                     tracing::debug!(pod = pod.name, cause = cause::line(&error), "no report");
                 }
                 None => {}
             }
             let observed = Observed {
-                report: seen.report.clone(),
-                trusted: seen.failures < PATIENCE,
+                report: last.report.clone(),
+                trusted: last.failures < MAX_FAILURES,
                 pod: pod.clone(),
             };
-            self.0.insert(pod.uid, seen);
+            self.0.insert(pod.uid, last);
             observed
         });
         observed.collect()
@@ -98,14 +98,14 @@ impl Reports {
 
 /// Polls pods for their reports.
 #[derive(Clone, Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     http: reqwest::Client,
-    slots: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Poller {
     /// A client that never uses a proxy and never follows a redirect.
-    pub fn try_new() -> Result<Self, reqwest::Error> {
+    pub(crate) fn try_new() -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -114,13 +114,13 @@ impl Poller {
             .build()?;
         Ok(Self {
             http,
-            slots: Arc::new(Semaphore::new(IN_FLIGHT)),
+            permits: Arc::new(Semaphore::new(IN_FLIGHT)),
         })
     }
 
     /// Polls every pod that has an address.
-    pub async fn ask(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
-        let asked = pods.iter().map(|pod| async move {
+    pub(crate) async fn poll(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
+        let polls = pods.iter().map(|pod| async move {
             let view = View::of(pod);
             let answer = match view.address {
                 Some(ip) => Some(self.report(ip).await),
@@ -128,7 +128,7 @@ impl Poller {
             };
             (view, answer)
         });
-        join_all(asked).await
+        join_all(polls).await
     }
 
     async fn report(&self, ip: IpAddr) -> Result<StatusReport, Error> {
@@ -137,7 +137,11 @@ impl Poller {
     }
 
     async fn fetch(&self, address: SocketAddr) -> Result<StatusReport, Error> {
-        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         let url = format!("http://{address}/status");
         let mut response = self.http.get(url).send().await.map_err(Error::Unreachable)?;
         if response.status() != reqwest::StatusCode::OK {
@@ -146,7 +150,7 @@ impl Poller {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Error::Unreachable)? {
             body.extend_from_slice(&chunk);
-            if body.len() > LARGEST {
+            if body.len() > MAX_REPORT_BYTES {
                 return Err(Error::TooLarge);
             }
         }

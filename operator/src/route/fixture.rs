@@ -39,12 +39,10 @@ pub(crate) fn of(object: Value) -> Subject {
     Subject::read(Arc::new(serde_json::from_value(object).unwrap()))
 }
 
-/// A valid route.
 pub(crate) fn valid(spec: &Value) -> Valid {
     validate::route(&subject(spec)).unwrap()
 }
 
-/// An operator's settings.
 pub(crate) fn settings() -> Settings {
     let id = Id(Some(65532));
     Settings {

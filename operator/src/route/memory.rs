@@ -15,35 +15,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is remembered about one route.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// What was last applied to each child.
-    pub applied: BTreeMap<Key, Applied>,
+    pub(crate) applied: BTreeMap<Key, Applied>,
     /// What the ConfigMap holds; `None` if not read yet.
-    pub written: Option<Written>,
+    pub(crate) written: Option<Written>,
     /// The Secrets with keys that are known to exist.
-    pub secrets: BTreeSet<String>,
+    pub(crate) secrets: BTreeSet<String>,
     /// Each pod's last report.
-    pub reports: Reports,
+    pub(crate) reports: Reports,
     /// Which pods were notified of a new configuration, and when.
-    pub reloads: Reloads,
+    pub(crate) reloads: Reloads,
     /// What `publish` needs besides the status itself.
-    pub published: Published,
+    pub(crate) published: Published,
     /// Failed reconciles in a row.
-    pub failures: u32,
+    pub(crate) failures: u32,
 }
 
 /// The memory of one route, held by one reconcile at a time.
-pub type Shared = Arc<tokio::sync::Mutex<Memory>>;
+pub(crate) type Shared = Arc<tokio::sync::Mutex<Memory>>;
 
 type Routes = HashMap<(String, String), (String, Shared)>;
 
 /// The memories of a scope.
 #[derive(Debug, Default)]
-pub struct Memories(Mutex<Routes>);
+pub(crate) struct Memories(Mutex<Routes>);
 
 impl Memories {
     /// The memory of a route.
-    pub fn of(&self, names: &Names) -> Shared {
+    pub(crate) fn of(&self, names: &Names) -> Shared {
         let key = (names.namespace().to_owned(), names.route().to_owned());
         let mut routes = self.lock();
         let (uid, memory) = routes.entry(key).or_default();
@@ -55,7 +55,7 @@ impl Memories {
     }
 
     /// Forgets every route that no longer exists.
-    pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
+    pub(crate) fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
         self.lock()
             .retain(|(namespace, route), _| exists(namespace, route));
     }

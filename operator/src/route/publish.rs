@@ -3,7 +3,7 @@
 //!
 //! Invariant: status is written only when it changes; the numbers of `delivery` alone cause at most one write a minute.
 
-pub mod conditions;
+pub(crate) mod conditions;
 mod delivery;
 mod draft;
 mod notes;
@@ -32,20 +32,19 @@ const MANAGER: &str = "asyncmcp-operator-status";
 /// Failed to write status.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write the status of the route")]
-pub struct Error(#[source] kube::Error);
+pub(crate) struct Error(#[source] kube::Error);
 
 /// The result of a reconcile.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The route is invalid; its last accepted version is still served.
     Rejected(Problem),
     /// Everything was applied except what the API server rejected.
     Programmed {
-        /// The route.
         valid: Box<Valid>,
-        /// Hash of its pod template.
+        /// Hash of the route's pod template.
         template: String,
-        /// What was rejected.
+        /// What the API server rejected, or other owners' objects with a child's name.
         problems: Vec<Problem>,
         /// When a pod is to be notified of its configuration again.
         next: Option<Instant>,
@@ -54,33 +53,37 @@ pub enum Outcome {
 
 /// What is needed besides the status itself.
 #[derive(Debug, Default)]
-pub struct Published {
+pub(crate) struct Published {
     written: Option<Written>,
     servers: servers::Settling,
     delivery: delivery::Pacing,
     waiting: pace::Waiting,
 }
 
-/// The last status that was written, over which version of the route.
+/// The last status that was written, and the version of the route that it was computed from.
 #[derive(Debug)]
 struct Written {
-    over: Option<String>,
+    base_version: Option<String>,
     status: McpWebhookRouteStatus,
 }
 
 impl Published {
     /// If the cache does not have our last write yet, assumes that the route has it: otherwise an Event would be
     /// written twice and transition times would change.
-    pub fn recall(&self, subject: &mut Subject) {
+    pub(crate) fn recall(&self, subject: &mut Subject) {
         let version = &subject.object.metadata.resource_version;
-        if let Some(written) = self.written.as_ref().filter(|written| written.over == *version) {
+        if let Some(written) = self
+            .written
+            .as_ref()
+            .filter(|written| written.base_version == *version)
+        {
             subject.base = written.status.clone();
         }
     }
 }
 
 /// Writes the status and events that changed; returns when to reconcile again.
-pub async fn status(
+pub(crate) async fn status(
     context: &Context,
     subject: &Subject,
     found: &Found,
@@ -95,13 +98,13 @@ pub async fn status(
         write(context, subject, &status).await?;
         let notes = notes::between(&subject.base, &status);
         context.recorder.record(&subject.reference(), &notes).await;
-        let over = subject.object.metadata.resource_version.clone();
+        let base_version = subject.object.metadata.resource_version.clone();
         memory.written = Some(Written {
-            over,
+            base_version,
             status: status.clone(),
         });
     }
-    let look = pace::Look {
+    let progress = pace::Progress {
         pods: pods(found, outcome, draft.programmed),
         draining: subject.deleted_at.is_some(),
         settling: memory
@@ -110,8 +113,8 @@ pub async fn status(
             || misses_key(&status),
         next: next_reload(outcome),
     };
-    Ok(Action::requeue(memory.waiting.pace(
-        &look,
+    Ok(Action::requeue(memory.waiting.interval(
+        &progress,
         now,
         rand::random_range(0.8..1.2),
     )))
@@ -119,7 +122,7 @@ pub async fn status(
 
 fn pods(found: &Found, outcome: &Outcome, programmed: bool) -> pace::Pods {
     let unhindered = matches!(outcome, Outcome::Programmed { problems, .. } if problems.is_empty());
-    let running = |observed: &Observed| observed.pod.address.is_some() && !observed.pod.ending;
+    let running = |observed: &Observed| observed.pod.address.is_some() && !observed.pod.terminating;
     match programmed {
         true => pace::Pods::Programmed,
         false if unhindered && found.pods.iter().any(running) => pace::Pods::Awaited,

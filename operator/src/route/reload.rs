@@ -20,7 +20,6 @@ use tokio::time::Instant;
 
 /// The first wait for a pod to load a new configuration.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The longest one.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// When pods are notified of a changed Secret.
 const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];
@@ -28,7 +27,7 @@ const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), D
 /// Failed to annotate a pod.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to annotate pod {pod}")]
-pub struct Error {
+pub(crate) struct Error {
     pod: String,
     #[source]
     source: kube::Error,
@@ -36,22 +35,22 @@ pub struct Error {
 
 /// Which configuration pods were notified of, and when.
 #[derive(Debug, Default)]
-pub struct Reloads {
-    told: HashMap<String, Told>,
+pub(crate) struct Reloads {
+    notified: HashMap<String, Notified>,
     secrets: Option<u64>,
     due: Vec<Instant>,
 }
 
 #[derive(Debug)]
-struct Told {
+struct Notified {
     hash: String,
     times: u32,
     at: Instant,
 }
 
-impl Told {
+impl Notified {
     /// When a pod that still serves another version is notified again.
-    fn again(&self) -> Instant {
+    fn retry_at(&self) -> Instant {
         let factor = 2_u32.saturating_pow(self.times.saturating_sub(1));
         self.at + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT)
     }
@@ -59,47 +58,51 @@ impl Told {
 
 /// What to do now, and when to check again.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Pods and their new annotation.
-    pub tell: Vec<(String, String)>,
+    pub(crate) notify: Vec<(String, String)>,
     /// When the next step is due.
-    pub next: Option<Instant>,
+    pub(crate) next: Option<Instant>,
 }
 
 impl Reloads {
     /// Which pods to notify that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
-    pub fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
+    pub(crate) fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
         let secret_due = self.secret_is_due(secrets, now);
-        self.told
-            .retain(|uid, told| told.hash == hash && pods.iter().any(|observed| observed.pod.uid == *uid));
+        self.notified.retain(|uid, notified| {
+            notified.hash == hash && pods.iter().any(|observed| observed.pod.uid == *uid)
+        });
         let mut next = self.due.iter().min().copied();
-        let mut tell = Vec::new();
-        for observed in pods.iter().filter(|observed| !observed.pod.ending) {
+        let mut notify = Vec::new();
+        for observed in pods.iter().filter(|observed| !observed.pod.terminating) {
             let Some(stale) = is_stale(observed, hash) else {
                 continue;
             };
-            let at = self.told.get(&observed.pod.uid).map_or(now, Told::again);
+            let at = self
+                .notified
+                .get(&observed.pod.uid)
+                .map_or(now, Notified::retry_at);
             if secret_due || (stale && at <= now) {
-                let again = self.tell(&observed.pod, hash, now);
-                tell.push((observed.pod.name.clone(), next_annotation(&observed.pod, hash)));
-                next = earlier(next, stale.then_some(again));
+                let retry_at = self.record(&observed.pod, hash, now);
+                notify.push((observed.pod.name.clone(), next_annotation(&observed.pod, hash)));
+                next = earlier(next, stale.then_some(retry_at));
             } else if stale {
                 next = earlier(next, Some(at));
             }
         }
-        Plan { tell, next }
+        Plan { notify, next }
     }
 
-    fn tell(&mut self, pod: &View, hash: &str, now: Instant) -> Instant {
-        let fresh = Told {
+    fn record(&mut self, pod: &View, hash: &str, now: Instant) -> Instant {
+        let fresh = Notified {
             hash: hash.to_owned(),
             times: 0,
             at: now,
         };
-        let told = self.told.entry(pod.uid.clone()).or_insert(fresh);
-        told.times = told.times.saturating_add(1);
-        told.at = now;
-        told.again()
+        let notified = self.notified.entry(pod.uid.clone()).or_insert(fresh);
+        notified.times = notified.times.saturating_add(1);
+        notified.at = now;
+        notified.retry_at()
     }
 
     fn secret_is_due(&mut self, secrets: u64, now: Instant) -> bool {
@@ -141,9 +144,9 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Executes a plan. A pod that no longer exists needs nothing.
-pub async fn tell(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
+pub(crate) async fn notify(context: &Context, namespace: &str, plan: &Plan) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    for (pod, annotation) in &plan.tell {
+    for (pod, annotation) in &plan.notify {
         let patch = json!({"metadata": {"annotations": {CONFIG_ANNOTATION: annotation}}});
         let patched = api
             .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))

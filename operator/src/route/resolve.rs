@@ -18,30 +18,30 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Failed to read the route's ConfigMap.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read ConfigMap {name}")]
-pub struct Error {
+pub(crate) struct Error {
     name: String,
     #[source]
     source: kube::Error,
 }
 
-/// What was found.
+/// What [`everything`] read for one reconcile.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Objects that the route refers to and that do not exist.
-    pub missing: Vec<Key>,
+    pub(crate) missing: Vec<Key>,
     /// A hash over the versions of all Secrets that the route refers to.
-    pub secrets: u64,
+    pub(crate) secrets: u64,
     /// The route's pods, including old and terminating ones.
-    pub pods: Vec<Observed>,
+    pub(crate) pods: Vec<Observed>,
 }
 
 /// What the route's ConfigMap holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// The document that pods should serve.
-    pub current: Option<Document>,
+    pub(crate) current: Option<Document>,
     /// The last document that every pod served.
-    pub last: Option<Document>,
+    pub(crate) last: Option<Document>,
 }
 
 impl Written {
@@ -62,21 +62,24 @@ impl Written {
     /// A pod may fall back to the version that, according to their reports, every pod serves.
     fn confirm(&mut self, pods: &[Observed]) {
         let Some(current) = &self.current else { return };
-        let mut standing = pods.iter().filter(|observed| !observed.pod.ending).peekable();
+        let mut remaining = pods
+            .iter()
+            .filter(|observed| !observed.pod.terminating)
+            .peekable();
         let serves = |observed: &Observed| {
             observed
                 .report
                 .as_ref()
                 .is_some_and(|report| report.config_hash == current.hash)
         };
-        if standing.peek().is_some() && standing.all(serves) && self.last.as_ref() != Some(current) {
+        if remaining.peek().is_some() && remaining.all(serves) && self.last.as_ref() != Some(current) {
             self.last = Some(current.clone());
         }
     }
 }
 
 /// Reads everything that a reconcile needs.
-pub async fn everything(
+pub(crate) async fn everything(
     context: &Context,
     subject: &Subject,
     reports: &mut Reports,
@@ -85,8 +88,8 @@ pub async fn everything(
     let references = register(context, subject);
     let namespace = subject.names.namespace();
     let pods = context.caches.pods_with(namespace, &labels::pods(&subject.names));
-    let answers = context.poller.ask(&pods).await;
-    let pods = reports.learn(answers);
+    let answers = context.poller.poll(&pods).await;
+    let pods = reports.update(answers);
     let mut written = match known.take() {
         Some(written) => written,
         None => read_config_map(context, subject).await?,
@@ -175,13 +178,13 @@ mod tests {
         }
     }
 
-    fn pod(serves: &str, ending: bool) -> Observed {
+    fn pod(serves: &str, terminating: bool) -> Observed {
         let report = StatusReport {
             config_hash: serves.to_owned(),
             ..StatusReport::default()
         };
         let pod = View {
-            ending,
+            terminating,
             ..View::default()
         };
         Observed {

@@ -12,24 +12,23 @@ use std::sync::Arc;
 
 /// A route that is being reconciled.
 #[derive(Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// As returned by the API server.
-    pub object: Arc<RouteObject>,
+    pub(crate) object: Arc<RouteObject>,
     /// Its names and those of its children.
-    pub names: Names,
-    /// `metadata.generation`.
-    pub generation: i64,
+    pub(crate) names: Names,
+    pub(crate) generation: i64,
     /// When its deletion began.
-    pub deleted_at: Option<Timestamp>,
+    pub(crate) deleted_at: Option<Timestamp>,
     /// Its current status; empty if there is none or it cannot be parsed.
-    pub base: McpWebhookRouteStatus,
+    pub(crate) base: McpWebhookRouteStatus,
     /// The spec, typed and untyped, or why it cannot be parsed.
-    pub loaded: Result<Loaded, load::Error>,
+    pub(crate) loaded: Result<Loaded, load::Error>,
 }
 
 impl Subject {
-    /// Parses a route.
-    pub fn read(object: Arc<RouteObject>) -> Self {
+    /// Parses a route as far as possible.
+    pub(crate) fn read(object: Arc<RouteObject>) -> Self {
         let value = serde_json::to_value(&*object).expect("an object from the API server is JSON");
         let base = value.get("status").cloned().unwrap_or_default();
         let meta = &object.metadata;
@@ -45,17 +44,17 @@ impl Subject {
     }
 
     /// It has this operator's finalizer.
-    pub fn has_finalizer(&self) -> bool {
+    pub(crate) fn has_finalizer(&self) -> bool {
         self.has(DRAIN_FINALIZER)
     }
 
     /// The user asked to leave the children behind (`kubectl delete --cascade=orphan`).
-    pub fn is_orphaning(&self) -> bool {
+    pub(crate) fn is_orphaning(&self) -> bool {
         self.has("orphan")
     }
 
     /// The object that events are about.
-    pub fn reference(&self) -> ObjectReference {
+    pub(crate) fn reference(&self) -> ObjectReference {
         let meta = &self.object.metadata;
         ObjectReference {
             api_version: Some(asyncmcp_crds::API_VERSION.to_owned()),

@@ -11,18 +11,16 @@ use std::collections::BTreeSet;
 
 /// Why a route is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Error<'a> {
+pub(crate) enum Error<'a> {
     /// Its fields cannot be parsed.
     #[error("{0}")]
     Unreadable(&'a load::Error),
-    /// It breaks rules.
     #[error("{0}")]
     Invalid(Problems),
 }
 
 impl Error<'_> {
-    /// The condition's reason.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(error) => error.reason(),
             Self::Invalid(_) => "Invalid",
@@ -32,30 +30,29 @@ impl Error<'_> {
 
 /// A version of the route, as pods get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// Canonical JSON.
-    pub json: String,
+pub(crate) struct Document {
+    /// Canonical JSON, so that the hash depends only on the content.
+    pub(crate) json: String,
     /// Its hash, which pods report back.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
-/// A valid route.
+/// A valid route, and what the later steps need of it.
 #[derive(Clone, Debug)]
-pub struct Valid {
+pub(crate) struct Valid {
     /// Its names and those of its children.
-    pub names: Names,
+    pub(crate) names: Names,
     /// The route with its defaults filled in.
-    pub route: effective::Route,
+    pub(crate) route: effective::Route,
     /// What pods should serve.
-    pub document: Document,
+    pub(crate) document: Document,
     /// The keys of Secrets that it reads.
-    pub secrets: BTreeSet<SecretKeyRef>,
+    pub(crate) secrets: BTreeSet<SecretKeyRef>,
     /// Fields that this version does not know, by path; newer pods may know them.
-    pub unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
 }
 
-/// Checks a route.
-pub fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
+pub(crate) fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
     let loaded = subject.loaded.as_ref().map_err(Error::Unreadable)?;
     validate(&loaded.route).map_err(Error::Invalid)?;
     let served = document(&loaded.value);
@@ -72,7 +69,7 @@ pub fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
 }
 
 /// The objects that a route refers to but does not own.
-pub fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
+pub(crate) fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
     let secrets = secret_keys(spec)
         .into_iter()
         .map(|secret| Key::new(Kind::Secret, secret.name));

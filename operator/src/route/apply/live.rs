@@ -12,8 +12,7 @@ use kube::api::{Api, DynamicObject};
 
 /// The owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The route.
+pub(crate) enum Owner {
     Route,
     /// Another owner or none, described for a message.
     Other(String),
@@ -21,7 +20,7 @@ pub enum Owner {
 
 impl Owner {
     /// Reads the owner references.
-    pub fn of(meta: &ObjectMeta, uid: &str) -> Self {
+    pub(crate) fn of(meta: &ObjectMeta, uid: &str) -> Self {
         let owners = meta.owner_references.iter().flatten();
         if owners.clone().any(|owner| owner.uid == uid) {
             return Self::Route;
@@ -45,8 +44,8 @@ pub(super) async fn foreign(
         let Some(meta) = find(context, names.namespace(), &key).await? else {
             continue;
         };
-        if let Owner::Other(whose) = Owner::of(&meta, names.uid()) {
-            let message = format!("{key} already exists and {whose}; it is not changed. Rename or delete it");
+        if let Owner::Other(owner) = Owner::of(&meta, names.uid()) {
+            let message = format!("{key} already exists and {owner}; it is not changed. Rename or delete it");
             problems.push(Problem {
                 reason: "ForeignChild",
                 message,
@@ -68,7 +67,7 @@ async fn find(context: &Context, namespace: &str, key: &Key) -> Result<Option<Ob
         Api::namespaced_with(context.client.clone(), namespace, &key.kind.resource());
     let found = api.get_metadata_opt(&key.name).await;
     let found = found.map_err(|source| Error::Api {
-        verb: "look for",
+        verb: "get",
         key: key.clone(),
         source,
     })?;

@@ -61,7 +61,7 @@ async fn delete(context: &Context, subject: &Subject, key: &Key, uid: Option<Str
 }
 
 /// Removes the owner reference, so that the object outlives the route.
-pub async fn release(context: &Context, subject: &Subject, key: &Key) -> Result<(), Error> {
+pub(crate) async fn release(context: &Context, subject: &Subject, key: &Key) -> Result<(), Error> {
     let patch = json!({"metadata": {"ownerReferences": null}});
     let released = api(context, subject, key)
         .patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(patch))

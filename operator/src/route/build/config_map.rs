@@ -7,13 +7,13 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
 
 /// The document to serve.
-pub const ROUTE: &str = "route.json";
+pub(crate) const ROUTE: &str = "route.json";
 /// The hash of [`ROUTE`], which pods report back.
-pub const HASH: &str = "config-hash";
+pub(crate) const HASH: &str = "config-hash";
 /// The last document that every pod served; a pod that rejects the new one serves this.
-pub const LAST_ROUTE: &str = "last-route.json";
+pub(crate) const LAST_ROUTE: &str = "last-route.json";
 /// The hash of [`LAST_ROUTE`].
-pub const LAST_HASH: &str = "last-config-hash";
+pub(crate) const LAST_HASH: &str = "last-config-hash";
 
 pub(super) fn build(plan: &Plan<'_>) -> ConfigMap {
     let current = &plan.valid.document;

@@ -18,44 +18,45 @@ use serde_json::json;
 use std::num::NonZeroU32;
 
 /// Length of a key in bytes.
-pub const KEY: usize = 32;
+pub(crate) const KEY: usize = 32;
 /// The keys that encrypt the ids of legacy sessions.
-pub const SESSIONS: &str = "sessions.json";
+pub(crate) const SESSIONS: &str = "sessions.json";
 /// The keys that encrypt values in the store.
-pub const STORE: &str = "store.json";
+pub(crate) const STORE: &str = "store.json";
 /// The token for the jobs API on the admin port.
-pub const ADMIN_TOKEN: &str = "adminToken";
+pub(crate) const ADMIN_TOKEN: &str = "adminToken";
 
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
-pub struct Chance {
-    /// For [`SESSIONS`].
-    pub sessions: [u8; KEY],
-    /// For [`ADMIN_TOKEN`].
-    pub token: [u8; KEY],
+pub(crate) struct RandomBytes {
+    /// The key of the key ring in [`SESSIONS`].
+    pub(crate) sessions: [u8; KEY],
+    /// The bytes that [`ADMIN_TOKEN`] encodes.
+    pub(crate) token: [u8; KEY],
 }
 
 /// The Secret of a new route.
-pub fn of_route(names: &Names, chance: &Chance) -> Secret {
-    let token = BASE64_URL_SAFE_NO_PAD.encode(chance.token);
+pub(crate) fn of_route(names: &Names, random: &RandomBytes) -> Secret {
+    let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
     let first = NonZeroU32::MIN;
     secret(
         meta(names, names.keys()),
-        [(SESSIONS, ring(first, &chance.sessions)), (ADMIN_TOKEN, token)],
+        [
+            (SESSIONS, key_ring(first, &random.sessions)),
+            (ADMIN_TOKEN, token),
+        ],
     )
 }
 
-/// An existing claim.
-pub struct Claim {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
+/// An existing claim, which owns the Secret with its volume's keys.
+pub(crate) struct Claim {
+    pub(crate) name: String,
+    pub(crate) uid: String,
 }
 
 /// The Secret of a volume that has none. `id` is random too: if the Secret was deleted and made again, values under the
-/// old key can be told from values under the new one.
-pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
+/// old key can be distinguished from values under the new one.
+pub(crate) fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
         kind: "PersistentVolumeClaim".to_owned(),
@@ -71,7 +72,7 @@ pub fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -
         owner_references: Some(vec![owner]),
         ..ObjectMeta::default()
     };
-    secret(metadata, [(STORE, ring(id, key))])
+    secret(metadata, [(STORE, key_ring(id, key))])
 }
 
 fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Secret {
@@ -84,8 +85,8 @@ fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Se
     }
 }
 
-/// A key ring with one key; id 0 means "not encrypted".
-fn ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
+/// The JSON of a key ring with one key; id 0 means "not encrypted".
+fn key_ring(id: NonZeroU32, key: &[u8; KEY]) -> String {
     let id = id.to_string();
     json!({"keys": {&id: BASE64_STANDARD.encode(key)}, "sealWith": id}).to_string()
 }

@@ -104,14 +104,14 @@ fn each_row_of_the_table_is_true_and_no_row_is_untested() {
     for (field, path, value) in rows() {
         let mut spec = fixture::minimal();
         spec[path] = value;
-        let word = if template(&spec) == before {
+        let effect = if template(&spec) == before {
             "live"
         } else {
             "rolls the pods"
         };
         assert!(
-            ARCHITECTURE.contains(&format!("| {field} | {word} |")),
-            "ARCHITECTURE.md must say: {field} | {word}"
+            ARCHITECTURE.contains(&format!("| {field} | {effect} |")),
+            "ARCHITECTURE.md must contain: {field} | {effect}"
         );
         stated += 1;
     }

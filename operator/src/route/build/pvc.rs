@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 /// The claim of the store's volume: the route's own, or the existing one that it names.
-pub fn name(names: &Names, store: &Store) -> Option<String> {
+pub(crate) fn name(names: &Names, store: &Store) -> Option<String> {
     match store {
         Store::Embedded(store) => Some(store.existing_claim.clone().unwrap_or_else(|| names.store())),
         Store::Memory => None,

@@ -203,16 +203,19 @@ fn the_last_served_document_stays_beside_the_new_one() {
 }
 
 #[test]
-fn keys_are_rings_of_one_key_each() {
-    let chance = keys::Chance {
+fn each_key_ring_holds_one_key() {
+    let random = keys::RandomBytes {
         sessions: [1; 32],
         token: [3; 32],
     };
-    let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, &chance);
+    let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, &random);
     let data = secret.data.unwrap();
-    let ring: Value = serde_json::from_slice(&data[keys::SESSIONS].0).unwrap();
-    assert_eq!(ring["sealWith"], "1");
-    assert_eq!(ring["keys"]["1"], "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+    let key_ring: Value = serde_json::from_slice(&data[keys::SESSIONS].0).unwrap();
+    assert_eq!(key_ring["sealWith"], "1");
+    assert_eq!(
+        key_ring["keys"]["1"],
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+    );
     assert_eq!(data[keys::ADMIN_TOKEN].0.len(), 43);
 }
 
@@ -227,7 +230,10 @@ fn a_volumes_keys_are_owned_by_its_claim() {
     let owners = secret.metadata.owner_references.unwrap();
     assert_eq!((owners.len(), owners[0].uid.as_str()), (1, "u-1"));
     assert_eq!(secret.metadata.name.as_deref(), Some("kept-keys"));
-    let ring: Value = serde_json::from_slice(&secret.data.unwrap()[keys::STORE].0).unwrap();
-    assert_eq!(ring["sealWith"], "77");
-    assert_eq!(ring["keys"]["77"], "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=");
+    let key_ring: Value = serde_json::from_slice(&secret.data.unwrap()[keys::STORE].0).unwrap();
+    assert_eq!(key_ring["sealWith"], "77");
+    assert_eq!(
+        key_ring["keys"]["77"],
+        "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
+    );
 }

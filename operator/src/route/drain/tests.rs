@@ -28,7 +28,7 @@ fn pod(draining: bool, pending: i64) -> Observed {
     }
 }
 
-fn silent() -> Observed {
+fn unreachable() -> Observed {
     Observed {
         pod: View::default(),
         report: None,
@@ -57,7 +57,7 @@ fn a_route_waits_until_every_pod_is_draining_and_has_no_job() {
         (vec![pod(false, 0)], None),
         (vec![pod(true, 2)], None),
         (vec![pod(true, 0), pod(true, 1)], None),
-        (vec![pod(true, 0), silent()], None),
+        (vec![pod(true, 0), unreachable()], None),
         (vec![], None),
         (vec![pod(true, 0)], Some(End::Drained)),
     ] {
@@ -66,7 +66,7 @@ fn a_route_waits_until_every_pod_is_draining_and_has_no_job() {
 }
 
 #[test]
-fn a_route_does_not_wait_for_ever() {
+fn a_route_does_not_wait_forever() {
     let pods = [pod(true, 2)];
     assert_eq!(decide(&situation(&pods, &DRAIN), after(599)), None);
     assert_eq!(decide(&situation(&pods, &DRAIN), after(600)), Some(End::TimedOut));
@@ -93,7 +93,7 @@ fn a_route_that_was_never_served_does_not_wait() {
         ..situation(&[], &DRAIN)
     };
     assert_eq!(decide(&never, after(0)), Some(End::NeverServed));
-    let pods = [silent()];
+    let pods = [unreachable()];
     let starting = Situation {
         was_served: false,
         ..situation(&pods, &DRAIN)
@@ -109,7 +109,7 @@ fn a_route_that_was_never_served_does_not_wait() {
 
 #[test]
 fn a_volume_with_undelivered_jobs_is_kept() {
-    for (end, left, expect) in [
+    for (end, undelivered, expect) in [
         (End::Drained, Some(0), false),
         (End::TimedOut, Some(3), true),
         (End::TimedOut, Some(0), false),
@@ -119,15 +119,15 @@ fn a_volume_with_undelivered_jobs_is_kept() {
         (End::NeverServed, None, false),
         (End::NamespaceGone, Some(3), false),
     ] {
-        assert_eq!(keeps_volume(end, left), expect, "{end:?} {left:?}");
+        assert_eq!(keeps_volume(end, undelivered), expect, "{end:?} {undelivered:?}");
     }
 }
 
 #[test]
 fn jobs_are_counted_only_if_every_pod_reports_them() {
-    assert_eq!(left(&[pod(true, 2), pod(true, 3)]), Some(5));
-    assert_eq!(left(&[pod(true, 2), silent()]), None);
-    assert_eq!(left(&[]), None);
+    assert_eq!(undelivered(&[pod(true, 2), pod(true, 3)]), Some(5));
+    assert_eq!(undelivered(&[pod(true, 2), unreachable()]), None);
+    assert_eq!(undelivered(&[]), None);
 }
 
 #[test]

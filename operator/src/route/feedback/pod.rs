@@ -9,32 +9,29 @@ use std::net::IpAddr;
 
 /// A pod as the API server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
+pub(crate) struct View {
+    pub(crate) name: String,
+    pub(crate) uid: String,
     /// Hash of the template it was made from.
-    pub template: String,
-    /// Its configuration annotation.
-    pub annotation: Option<String>,
+    pub(crate) template: String,
+    /// The value of [`CONFIG_ANNOTATION`].
+    pub(crate) annotation: Option<String>,
     /// The IP address of its running container.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// It passes its readiness probe and is not terminating.
-    pub ready: bool,
-    /// It is terminating.
-    pub ending: bool,
+    pub(crate) ready: bool,
+    /// It has a deletion timestamp.
+    pub(crate) terminating: bool,
     /// Why it does not run, according to the kubelet or the scheduler.
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl View {
-    /// Reads a pod.
-    pub fn of(pod: &Pod) -> Self {
+    pub(crate) fn of(pod: &Pod) -> Self {
         let meta = &pod.metadata;
         let empty = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&empty);
-        let ending = meta.deletion_timestamp.is_some();
+        let terminating = meta.deletion_timestamp.is_some();
         let of = |map: &Option<std::collections::BTreeMap<String, String>>, key: &str| {
             map.as_ref().and_then(|map| map.get(key)).cloned()
         };
@@ -44,8 +41,8 @@ impl View {
             template: of(&meta.labels, labels::TEMPLATE).unwrap_or_default(),
             annotation: of(&meta.annotations, CONFIG_ANNOTATION),
             address: address(status),
-            ready: !ending && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
-            ending,
+            ready: !terminating && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
+            terminating,
             trouble: trouble(status),
         }
     }
@@ -117,12 +114,12 @@ fn crash(container: &ContainerStatus) -> Option<String> {
     if container.ready || ended.exit_code == 0 {
         return None;
     }
-    let said = ended
+    let message = ended
         .message
         .as_deref()
         .map(str::trim)
-        .filter(|said| !said.is_empty());
-    let last_line = said.and_then(|said| said.lines().last());
+        .filter(|message| !message.is_empty());
+    let last_line = message.and_then(|message| message.lines().last());
     let code = format!("the container exited with code {}", ended.exit_code);
     Some(sentence(&code, last_line))
 }

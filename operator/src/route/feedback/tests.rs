@@ -28,22 +28,22 @@ fn hash(observed: &[Observed]) -> Option<&str> {
 #[test]
 fn a_pods_last_report_is_used_until_three_polls_in_a_row_failed() {
     let mut reports = Reports::default();
-    let observed = reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
+    let observed = reports.update(vec![(view("a"), Some(Ok(serving("one"))))]);
     assert!(observed[0].trusted);
     for expect in [true, true, false, false] {
-        let observed = reports.learn(vec![(view("a"), Some(Err(Error::TooLarge)))]);
+        let observed = reports.update(vec![(view("a"), Some(Err(Error::TooLarge)))]);
         assert_eq!((hash(&observed), observed[0].trusted), (Some("one"), expect));
     }
-    let observed = reports.learn(vec![(view("a"), Some(Ok(serving("two"))))]);
+    let observed = reports.update(vec![(view("a"), Some(Ok(serving("two"))))]);
     assert_eq!((hash(&observed), observed[0].trusted), (Some("two"), true));
 }
 
 #[test]
 fn a_deleted_pod_is_forgotten() {
     let mut reports = Reports::default();
-    reports.learn(vec![(view("a"), Some(Ok(serving("one"))))]);
-    reports.learn(Vec::new());
-    assert_eq!(hash(&reports.learn(vec![(view("a"), None)])), None);
+    reports.update(vec![(view("a"), Some(Ok(serving("one"))))]);
+    reports.update(Vec::new());
+    assert_eq!(hash(&reports.update(vec![(view("a"), None)])), None);
 }
 
 fn pod(status: &serde_json::Value) -> View {
@@ -146,7 +146,7 @@ async fn a_report_is_read_and_anything_else_is_an_error() {
         .unwrap_err();
     assert!(matches!(error, Error::Unreadable(_)));
     let error = poller
-        .fetch(answering(" ".repeat(LARGEST + 1), 200).await)
+        .fetch(answering(" ".repeat(MAX_REPORT_BYTES + 1), 200).await)
         .await
         .unwrap_err();
     assert!(matches!(error, Error::TooLarge));

@@ -8,35 +8,31 @@ use asyncmcp_crds::{Condition, Time};
 use k8s_openapi::jiff::{Timestamp, Unit};
 
 /// Reason of `ResolvedRefs` if a Secret lacks a key.
-pub const KEY_NOT_FOUND: &str = "KeyNotFound";
+pub(crate) const KEY_NOT_FOUND: &str = "KeyNotFound";
 
 /// The types, in the order in which they are listed.
-pub const TYPES: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
+pub(crate) const TYPES: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
 
 /// A condition without its transition time and generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// `True`, `False` or `Unknown`.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// Machine-readable reason in CamelCase.
-    pub reason: String,
-    /// Message for people.
-    pub message: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
 }
 
 impl Verdict {
-    /// Status `True`.
-    pub fn yes(reason: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn yes(reason: &str, message: impl Into<String>) -> Self {
         Self::new("True", reason, message)
     }
 
-    /// Status `False`.
-    pub fn no(reason: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new("False", reason, message)
     }
 
-    /// Status `Unknown`.
-    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new("Unknown", reason, message)
     }
 
@@ -49,32 +45,29 @@ impl Verdict {
     }
 
     /// Whether the status is `True`.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.status == "True"
     }
 }
 
 /// The facts the conditions depend on.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    /// `Accepted`.
-    pub accepted: Verdict,
-    /// `ResolvedRefs`.
-    pub resolved: Verdict,
-    /// `Programmed`.
-    pub programmed: Verdict,
+pub(crate) struct Facts {
+    pub(crate) accepted: Verdict,
+    pub(crate) resolved: Verdict,
+    pub(crate) programmed: Verdict,
     /// Pods that are ready.
-    pub ready_pods: usize,
+    pub(crate) ready_pods: usize,
     /// Why a pod does not run.
-    pub pod_trouble: Option<String>,
+    pub(crate) pod_trouble: Option<String>,
     /// The route is being deleted.
-    pub deleting: bool,
+    pub(crate) deleting: bool,
     /// A hint for the user of a ready route.
-    pub remark: Option<&'static str>,
+    pub(crate) hint: Option<&'static str>,
 }
 
 /// The verdict on a valid route.
-pub fn accepted(unknown: &[String]) -> Verdict {
+pub(crate) fn accepted(unknown: &[String]) -> Verdict {
     if unknown.is_empty() {
         return Verdict::yes("Accepted", "the route is valid");
     }
@@ -86,7 +79,7 @@ pub fn accepted(unknown: &[String]) -> Verdict {
 }
 
 /// The verdict on a route's references.
-pub fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
+pub(crate) fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
     if !missing.is_empty() {
         let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
         return Verdict::no(
@@ -119,15 +112,15 @@ fn ready(facts: &Facts) -> Verdict {
             trouble.unwrap_or_else(|| "no pod is ready".to_owned()),
         );
     }
-    let remark = facts.remark.map(|remark| format!("; {remark}"));
+    let hint = facts.hint.map(|hint| format!("; {hint}"));
     Verdict::yes(
         "Ready",
-        format!("the route is served{}", remark.unwrap_or_default()),
+        format!("the route is served{}", hint.unwrap_or_default()),
     )
 }
 
 /// The four conditions; a condition whose status did not change keeps its time.
-pub fn all(base: &[Condition], facts: &Facts, generation: i64, now: Timestamp) -> Vec<Condition> {
+pub(crate) fn all(base: &[Condition], facts: &Facts, generation: i64, now: Timestamp) -> Vec<Condition> {
     let verdicts = [
         facts.accepted.clone(),
         facts.resolved.clone(),

@@ -15,9 +15,9 @@ const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
     let reports = pods
         .iter()
-        .filter(|observed| !observed.pod.ending && observed.trusted);
-    let figures = reports.filter_map(|observed| Some(observed.report.as_ref()?.delivery.clone()));
-    let total = figures.reduce(|one, other| DeliveryStatus {
+        .filter(|observed| !observed.pod.terminating && observed.trusted);
+    let numbers = reports.filter_map(|observed| Some(observed.report.as_ref()?.delivery.clone()));
+    let total = numbers.reduce(|one, other| DeliveryStatus {
         pending: one.pending.saturating_add(other.pending),
         dead_lettered: one.dead_lettered.saturating_add(other.dead_lettered),
         oldest_pending_time: one
@@ -59,13 +59,13 @@ impl Pacing {
         if status.delivery == base.delivery {
             return;
         }
-        let figures = std::mem::replace(&mut status.delivery, base.delivery.clone());
+        let numbers = std::mem::replace(&mut status.delivery, base.delivery.clone());
         let alone = status == base;
         let early = self.0.is_some_and(|written| now < written + INTERVAL);
         if alone && early {
             return;
         }
-        status.delivery = figures;
+        status.delivery = numbers;
         self.0 = Some(now);
     }
 }
@@ -78,7 +78,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
     use std::sync::Arc;
 
-    fn figures(pending: i64, oldest: Option<i64>) -> DeliveryStatus {
+    fn numbers(pending: i64, oldest: Option<i64>) -> DeliveryStatus {
         let oldest_pending_time = oldest.map(|second| Time(Timestamp::from_second(second).unwrap()));
         DeliveryStatus {
             pending,
@@ -101,7 +101,7 @@ mod tests {
 
     fn status(pending: i64) -> McpWebhookRouteStatus {
         McpWebhookRouteStatus {
-            delivery: Some(figures(pending, None)),
+            delivery: Some(numbers(pending, None)),
             ..McpWebhookRouteStatus::default()
         }
     }
@@ -126,11 +126,11 @@ mod tests {
     #[test]
     fn pods_are_summed_and_the_oldest_counts() {
         let pods = [
-            pod(figures(3, Some(20))),
-            pod(figures(4, Some(10))),
-            pod(figures(0, None)),
+            pod(numbers(3, Some(20))),
+            pod(numbers(4, Some(10))),
+            pod(numbers(0, None)),
         ];
-        assert_eq!(sum(&pods), Some(figures(7, Some(10))));
+        assert_eq!(sum(&pods), Some(numbers(7, Some(10))));
         assert_eq!(sum(&[]), None);
     }
 
@@ -159,6 +159,6 @@ mod tests {
             ..status(5)
         };
         pacing.hold_back(&mut next, &status(1), now);
-        assert_eq!(next.delivery, Some(figures(5, None)));
+        assert_eq!(next.delivery, Some(numbers(5, None)));
     }
 }

@@ -20,7 +20,6 @@ use std::collections::BTreeSet;
 /// The status a route should have.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The complete status.
     pub(super) status: McpWebhookRouteStatus,
     /// Every pod serves the current version.
     pub(super) programmed: bool,
@@ -45,7 +44,7 @@ pub(super) fn draft(
             problems,
             ..
         } => {
-            let pods = programmed::judge(&valid.document.hash, template, &found.pods);
+            let pods = programmed::evaluate(&valid.document.hash, template, &found.pods);
             describe(&mut status, valid, found, &pods, memory, now);
             accepted(subject, valid, found, problems, pods)
         }
@@ -79,7 +78,7 @@ fn rejected(
         ready_pods: ready,
         pod_trouble: None,
         deleting: subject.deleted_at.is_some(),
-        remark: None,
+        hint: None,
     }
 }
 
@@ -101,7 +100,7 @@ fn accepted(
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         deleting: subject.deleted_at.is_some(),
-        remark: unsigned(valid),
+        hint: unsigned(valid),
     }
 }
 

@@ -83,14 +83,15 @@ fn unmatched(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> V
     if !all_ready(after) {
         return Vec::new();
     }
-    let told = |name: &str| {
+    let was_reported = |name: &str| {
         let mut entries = before.webhook_tools.iter().flatten();
         all_ready(before) && entries.any(|tool| tool.name == name && tool.matched == 0)
     };
     let entries = after.webhook_tools.iter().flatten();
-    let news = entries.filter(|tool| tool.matched == 0 && !told(&tool.name));
+    let unreported = entries.filter(|tool| tool.matched == 0 && !was_reported(&tool.name));
     let text =
         |name: &str| format!("webhookTools entry {name} matches no tool of any server; is it misspelt?");
-    news.map(|tool| Note::warning("WebhookToolUnmatched", text(&tool.name)))
+    unreported
+        .map(|tool| Note::warning("WebhookToolUnmatched", text(&tool.name)))
         .collect()
 }

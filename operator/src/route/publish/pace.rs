@@ -6,17 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Interval while a pod is expected to load its configuration.
-const EAGER: Duration = Duration::from_millis(250);
-/// How long that interval is used.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Interval while something is about to change.
-const WATCHFUL: Duration = Duration::from_secs(2);
+const LOADING: Duration = Duration::from_millis(250);
+/// How long that interval is used; after that, [`SETTLING`].
+const LOADING_LIMIT: Duration = Duration::from_secs(30);
+/// Interval while something observed is not confirmed yet.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Interval while a deleted route drains.
 const DRAINING: Duration = Duration::from_secs(1);
 /// Interval of an idle route.
-const RESTING: Duration = Duration::from_secs(30);
-/// The shortest interval.
-const LEAST: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_secs(30);
+const SHORTEST: Duration = Duration::from_millis(50);
 
 /// How far the pods are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,9 +29,9 @@ pub(super) enum Pods {
     Blocked,
 }
 
-/// The result of a reconcile, as far as it matters here.
+/// The facts about a route that the interval depends on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Progress {
     /// How far the pods are.
     pub(super) pods: Pods,
     /// The route is being deleted.
@@ -48,26 +47,32 @@ pub(super) struct Look {
 pub(super) struct Waiting(Option<Instant>);
 
 impl Waiting {
-    /// The time until the next reconcile. `chance` is around 1 and spreads idle routes over time.
-    pub(super) fn pace(&mut self, look: &Look, now: Instant, chance: f64) -> Duration {
-        let wait = self.base(look, now, chance);
-        let next = look.next.map_or(wait, |next| next.saturating_duration_since(now));
-        wait.min(next).max(LEAST)
+    /// The time until the next reconcile. `jitter` is around 1 and spreads idle routes over time.
+    pub(super) fn interval(&mut self, progress: &Progress, now: Instant, jitter: f64) -> Duration {
+        let wait = self.default_interval(progress, now, jitter);
+        let next = progress
+            .next
+            .map_or(wait, |next| next.saturating_duration_since(now));
+        wait.min(next).max(SHORTEST)
     }
 
-    fn base(&mut self, look: &Look, now: Instant, chance: f64) -> Duration {
-        match look.pods {
+    fn default_interval(&mut self, progress: &Progress, now: Instant, jitter: f64) -> Duration {
+        match progress.pods {
             Pods::Programmed => self.0 = None,
             Pods::Blocked => {}
             Pods::Awaited => {
                 let since = *self.0.get_or_insert(now);
-                return if now < since + PATIENCE { EAGER } else { WATCHFUL };
+                return if now < since + LOADING_LIMIT {
+                    LOADING
+                } else {
+                    SETTLING
+                };
             }
         }
-        match look {
-            Look { draining: true, .. } => DRAINING,
-            Look { settling: true, .. } => WATCHFUL,
-            _ => RESTING.mul_f64(chance),
+        match progress {
+            Progress { draining: true, .. } => DRAINING,
+            Progress { settling: true, .. } => SETTLING,
+            _ => IDLE.mul_f64(jitter),
         }
     }
 }
@@ -76,62 +81,65 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn pace(look: &Look) -> Duration {
-        Waiting::default().pace(look, Instant::now(), 1.0)
+    fn interval(progress: &Progress) -> Duration {
+        Waiting::default().interval(progress, Instant::now(), 1.0)
     }
 
-    fn look(pods: Pods) -> Look {
-        Look {
+    fn progress(pods: Pods) -> Progress {
+        Progress {
             pods,
-            ..Look::default()
+            ..Progress::default()
         }
     }
 
     #[test]
     fn an_idle_route_is_polled_twice_a_minute() {
-        assert_eq!(pace(&look(Pods::Programmed)), RESTING);
-        assert_eq!(pace(&look(Pods::Blocked)), RESTING);
+        assert_eq!(interval(&progress(Pods::Programmed)), IDLE);
+        assert_eq!(interval(&progress(Pods::Blocked)), IDLE);
         assert_eq!(
-            pace(&Look {
+            interval(&Progress {
                 settling: true,
-                ..look(Pods::Programmed)
+                ..progress(Pods::Programmed)
             }),
-            WATCHFUL
+            SETTLING
         );
         assert_eq!(
-            pace(&Look {
+            interval(&Progress {
                 draining: true,
-                ..look(Pods::Programmed)
+                ..progress(Pods::Programmed)
             }),
             DRAINING
         );
     }
 
     #[test]
-    fn a_running_pod_is_polled_often_but_not_for_ever() {
+    fn a_running_pod_is_polled_often_but_not_forever() {
         let (mut waiting, start) = (Waiting::default(), Instant::now());
-        let awaited = look(Pods::Awaited);
-        assert_eq!(waiting.pace(&awaited, start, 1.0), EAGER);
-        assert_eq!(waiting.pace(&awaited, start + PATIENCE, 1.0), WATCHFUL);
+        let awaited = progress(Pods::Awaited);
+        assert_eq!(waiting.interval(&awaited, start, 1.0), LOADING);
+        assert_eq!(waiting.interval(&awaited, start + LOADING_LIMIT, 1.0), SETTLING);
         assert_eq!(
-            waiting.pace(&look(Pods::Programmed), start + PATIENCE, 1.0),
-            RESTING
+            waiting.interval(&progress(Pods::Programmed), start + LOADING_LIMIT, 1.0),
+            IDLE
         );
-        assert_eq!(waiting.pace(&awaited, start + PATIENCE, 1.0), EAGER);
+        assert_eq!(waiting.interval(&awaited, start + LOADING_LIMIT, 1.0), LOADING);
     }
 
     #[test]
     fn the_earliest_due_time_counts() {
         let now = Instant::now();
-        let soon = Look {
+        let soon = Progress {
             next: Some(now + Duration::from_secs(2)),
-            ..look(Pods::Programmed)
+            ..progress(Pods::Programmed)
         };
-        assert_eq!(Waiting::default().pace(&soon, now, 1.0), Duration::from_secs(2));
-        let overdue = Look {
+        assert_eq!(
+            Waiting::default().interval(&soon, now, 1.0),
+            Duration::from_secs(2)
+        );
+        let overdue = Progress {
             next: Some(now),
-            ..look(Pods::Programmed)
+            ..progress(Pods::Programmed)
         };
-        assert_eq!(Waiting::default().pace(&overdue, now, 1.0), LEAST);
+        assert_eq!(Waiting::default().interval(&overdue, now, 1.0), SHORTEST);
     }
 }

@@ -20,11 +20,10 @@ pub(super) struct Programmed {
     pub(super) trouble: Option<String>,
 }
 
-/// Evaluates the pods.
-pub(super) fn judge(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
+pub(super) fn evaluate(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
     let current: Vec<&Observed> = pods
         .iter()
-        .filter(|observed| !observed.pod.ending && observed.pod.template == template)
+        .filter(|observed| !observed.pod.terminating && observed.pod.template == template)
         .collect();
     let trouble = current.iter().find_map(|observed| {
         let trouble = observed.pod.trouble.as_ref()?;
@@ -52,12 +51,12 @@ fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<V
     if let Some(trouble) = trouble {
         return Some(Verdict::no("PodNotRunning", trouble));
     }
-    if let Some(silent) = current.iter().find(|observed| !observed.trusted) {
-        let message = format!("pod {} does not answer on its admin port", silent.pod.name);
+    if let Some(unreachable) = current.iter().find(|observed| !observed.trusted) {
+        let message = format!("pod {} does not answer on its admin port", unreachable.pod.name);
         return Some(Verdict::no("PodUnreachable", message));
     }
-    let undecided = |observed: &&&Observed| observed.pod.ready && observed.report.is_none();
-    if current.iter().any(|observed| undecided(&observed)) {
+    let unreported = |observed: &&&Observed| observed.pod.ready && observed.report.is_none();
+    if current.iter().any(|observed| unreported(&observed)) {
         return None;
     }
     let message = format!(
@@ -151,7 +150,7 @@ mod tests {
 
     #[track_caller]
     fn check(pods: &[Observed], expect: Option<(&str, &str)>) {
-        let verdict = judge("new", "t", pods).verdict;
+        let verdict = evaluate("new", "t", pods).verdict;
         let got = verdict
             .as_ref()
             .map(|verdict| (verdict.status, verdict.reason.as_str()));
@@ -169,7 +168,7 @@ mod tests {
             Some(("False", "Pending")),
         );
         check(
-            &[with(pod(Some("new")), |it| it.pod.ending = true)],
+            &[with(pod(Some("new")), |it| it.pod.terminating = true)],
             Some(("False", "Pending")),
         );
         check(&[refusing()], Some(("False", "DocumentRefused")));
@@ -180,12 +179,12 @@ mod tests {
         let broken = with(pod(None), |it| {
             it.pod.trouble = Some("ImagePullBackOff".to_owned());
         });
-        let judged = judge("new", "t", &[broken]);
-        assert_eq!(judged.verdict.unwrap().message, "pod a-0: ImagePullBackOff");
+        let evaluated = evaluate("new", "t", &[broken]);
+        assert_eq!(evaluated.verdict.unwrap().message, "pod a-0: ImagePullBackOff");
     }
 
     #[test]
-    fn silence_changes_nothing_until_it_lasts() {
+    fn a_missing_report_changes_nothing_until_several_polls_failed() {
         check(&[pod(None)], None);
         check(
             &[with(pod(Some("new")), |it| it.trusted = false)],

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 /// Equal observations before a state changes.
 const EQUAL: u32 = 3;
 
-/// States that are not believed yet, by server.
+/// Observed states that are not confirmed yet, with their number of equal observations, by server.
 #[derive(Debug, Default)]
 pub(super) struct Settling(HashMap<String, (ServerState, u32)>);
 
@@ -82,7 +82,7 @@ impl Settling {
 fn best<'a>(pods: &'a [Observed], name: &str) -> Option<&'a ServerReport> {
     let reports = pods
         .iter()
-        .filter(|observed| !observed.pod.ending && observed.trusted);
+        .filter(|observed| !observed.pod.terminating && observed.trusted);
     let servers = reports.filter_map(|observed| {
         observed
             .report

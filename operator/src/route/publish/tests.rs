@@ -151,12 +151,12 @@ fn an_idle_route_gets_the_same_status_every_time() {
 fn a_restarted_operator_without_reports_changes_nothing_that_was_right() {
     let (_, status) = healthy();
     let subject = later(&status, |_| {});
-    let silent = Observed {
+    let unreachable = Observed {
         report: None,
         ..pod("")
     };
     let found = Found {
-        pods: vec![silent],
+        pods: vec![unreachable],
         ..Found::default()
     };
     assert_eq!(
@@ -174,9 +174,9 @@ fn a_restarted_operator_without_reports_changes_nothing_that_was_right() {
 fn a_write_that_the_cache_does_not_have_yet_is_remembered() {
     let (mut subject, status) = healthy();
     let version = subject.object.metadata.resource_version.clone();
-    let written = |over| Published {
+    let written = |base_version| Published {
         written: Some(Written {
-            over,
+            base_version,
             status: status.clone(),
         }),
         ..Published::default()
@@ -299,7 +299,7 @@ fn a_key_that_pods_cannot_read_is_reported() {
 }
 
 #[test]
-fn a_deleted_route_is_not_ready_and_says_why() {
+fn a_deleted_route_is_not_ready_and_its_condition_states_why() {
     let (_, status) = healthy();
     let subject = later(&status, |object| {
         object["metadata"]["deletionTimestamp"] = json!("2026-11-22T00:00:00Z");
@@ -310,15 +310,15 @@ fn a_deleted_route_is_not_ready_and_says_why() {
     };
     let draining = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 200);
     assert_eq!(ready(&draining).reason, "Draining");
-    let told: Vec<&str> = notes::between(&status, &draining)
+    let events: Vec<&str> = notes::between(&status, &draining)
         .iter()
         .map(|note| note.reason)
         .collect();
-    assert_eq!(told, ["Draining"]);
+    assert_eq!(events, ["Draining"]);
 }
 
 #[test]
-fn an_unsigned_route_says_so_while_it_is_ready() {
+fn the_condition_of_a_ready_route_states_that_it_is_unsigned() {
     assert!(ready(&healthy().1).message.contains("webhook.signing"));
     let signed = json!({"signing": {"secretRefs": [{"name": "sign", "key": "a"}]}});
     let mut spec = fixture::minimal();
@@ -335,18 +335,18 @@ fn an_unsigned_route_says_so_while_it_is_ready() {
 #[test]
 fn each_change_gives_one_event() {
     let (subject, status) = healthy();
-    let told = |before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus| {
+    let events = |before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus| {
         notes::between(before, after)
             .into_iter()
             .map(|note| note.reason)
             .collect::<Vec<_>>()
     };
-    assert_eq!(told(&McpWebhookRouteStatus::default(), &status), ["Programmed"]);
-    assert_eq!(told(&status, &status), [""; 0]);
+    assert_eq!(events(&McpWebhookRouteStatus::default(), &status), ["Programmed"]);
+    assert_eq!(events(&status, &status), [""; 0]);
     let mut unmatched = status.clone();
     unmatched.webhook_tools.as_mut().unwrap()[0].matched = 0;
-    assert_eq!(told(&status, &unmatched), ["WebhookToolUnmatched"]);
-    assert_eq!(told(&unmatched, &unmatched), [""; 0]);
+    assert_eq!(events(&status, &unmatched), ["WebhookToolUnmatched"]);
+    assert_eq!(events(&unmatched, &unmatched), [""; 0]);
     let found = Found {
         pods: vec![pod("old")],
         ..Found::default()
@@ -356,7 +356,7 @@ fn each_change_gives_one_event() {
         message: "Service x".to_owned(),
     };
     let blocked = draft_of(&subject, &found, &programmed(&subject, vec![foreign]), 2);
-    assert_eq!(told(&status, &blocked), ["ForeignChild"]);
+    assert_eq!(events(&status, &blocked), ["ForeignChild"]);
     let pending = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 2);
-    assert_eq!(told(&status, &pending), [""; 0]);
+    assert_eq!(events(&status, &pending), [""; 0]);
 }

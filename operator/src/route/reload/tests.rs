@@ -31,7 +31,7 @@ fn a_pod_that_serves_the_document_is_not_notified() {
     assert_eq!(
         plan,
         Plan {
-            tell: Vec::new(),
+            notify: Vec::new(),
             next: None
         }
     );
@@ -43,7 +43,7 @@ fn a_pod_that_has_not_reported_yet_is_not_notified() {
     assert_eq!(
         plan,
         Plan {
-            tell: Vec::new(),
+            notify: Vec::new(),
             next: None
         }
     );
@@ -52,15 +52,15 @@ fn a_pod_that_has_not_reported_yet_is_not_notified() {
 #[test]
 fn a_stale_pod_is_notified_at_once_and_then_with_growing_waits() {
     let (mut reloads, start) = (Reloads::default(), Instant::now());
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for second in 0..=200 {
         let plan = reloads.plan("new", 1, &[pod(Some("old"))], start + seconds(second));
         assert!(plan.next.is_some_and(|next| next > start + seconds(second)));
-        if !plan.tell.is_empty() {
-            told.push(second);
+        if !plan.notify.is_empty() {
+            notified.push(second);
         }
     }
-    assert_eq!(told, [0, 2, 6, 14, 30, 62, 122, 182]);
+    assert_eq!(notified, [0, 2, 6, 14, 30, 62, 122, 182]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_newer_document_starts_over() {
     let (mut reloads, start) = (Reloads::default(), Instant::now());
     reloads.plan("one", 1, &[pod(Some("old"))], start);
     let plan = reloads.plan("two", 1, &[pod(Some("old"))], start + seconds(1));
-    assert_eq!(plan.tell, [("a-0".to_owned(), "two.1".to_owned())]);
+    assert_eq!(plan.notify, [("a-0".to_owned(), "two.1".to_owned())]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_pod_that_rejected_the_document_is_not_notified_again() {
     assert_eq!(
         plan,
         Plan {
-            tell: Vec::new(),
+            notify: Vec::new(),
             next: None
         }
     );
@@ -99,15 +99,15 @@ fn a_pod_that_rejected_the_document_is_not_notified_again() {
 #[test]
 fn a_changed_secret_causes_three_notifications() {
     let (mut reloads, start) = (Reloads::default(), Instant::now());
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for second in 0..=30 {
         let secrets = if second < 5 { 1 } else { 2 };
         let plan = reloads.plan("new", secrets, &[pod(Some("new"))], start + seconds(second));
-        if !plan.tell.is_empty() {
-            told.push(second);
+        if !plan.notify.is_empty() {
+            notified.push(second);
         }
     }
-    assert_eq!(told, [5, 7, 15]);
+    assert_eq!(notified, [5, 7, 15]);
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn the_annotation_counts_on_from_the_pods_current_one() {
 
 #[test]
 fn a_terminating_pod_is_not_notified() {
-    let mut ending = pod(Some("old"));
-    ending.pod.ending = true;
-    let plan = Reloads::default().plan("new", 1, &[ending], Instant::now());
+    let mut terminating = pod(Some("old"));
+    terminating.pod.terminating = true;
+    let plan = Reloads::default().plan("new", 1, &[terminating], Instant::now());
     assert_eq!(
         plan,
         Plan {
-            tell: Vec::new(),
+            notify: Vec::new(),
             next: None
         }
     );
