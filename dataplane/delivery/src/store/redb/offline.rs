@@ -105,8 +105,18 @@ fn existing(dir: &Path) -> Result<std::path::PathBuf, Failure> {
 struct Reading {
     view: View,
     route: String,
-    _db: Database,
+    _db: Closed,
     _lock: Option<File>,
+}
+
+/// A database whose drop never panics: redb may, over a page that is damaged.
+struct Closed(Option<Database>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        let _damaged = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
 }
 
 impl Reading {
@@ -136,7 +146,7 @@ impl Reading {
         Ok(Self {
             view: View(txn, Arc::new(vault)),
             route,
-            _db: db,
+            _db: Closed(Some(db)),
             _lock: lock,
         })
     }
