@@ -14,6 +14,8 @@ use crate::store::roles::*;
 use crate::store::scan::Scan;
 
 const LOOK: Duration = Duration::from_secs(5);
+/// What was asked last may still be answered: a commit that reported failure is read again after the engine's longest wait.
+const LAST_ANSWER: Duration = Duration::from_secs(45);
 /// A job that nobody holds, and that nothing happened to for so long after its turn, is stuck. A breaker leaves
 /// its receiver alone for five minutes at most.
 const STILL: Duration = Duration::from_mins(7);
@@ -27,8 +29,7 @@ pub(super) async fn rest(world: &World) {
         tokio::time::sleep(LOOK).await;
         let open = open(world);
         if open.is_empty() {
-            // What was asked last may still be answered.
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LAST_ANSWER).await;
             return;
         }
         let stuck: Vec<Number> = open
