@@ -28,6 +28,7 @@ mod reconcile;
 mod resume_token;
 mod running;
 mod scheduler;
+mod share;
 mod sweep;
 
 use std::future::Future;

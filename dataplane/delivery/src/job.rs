@@ -20,7 +20,7 @@ pub use self::change::Change;
 pub use self::owner::{Owner, Stamp};
 pub use self::rows::{Rank, Rows};
 pub use self::step::{Applied, Expect, Step};
-pub use self::target::Target;
+pub use self::target::{Receiver, Target};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::state::{Category, State};
@@ -156,7 +156,7 @@ pub struct Job {
     /// The client it belongs to.
     pub client: Key,
     /// The receiver it goes to; `None` for a job that is only polled.
-    pub receiver: Option<Key>,
+    pub receiver: Option<Receiver>,
     /// The key under which the same call finds it.
     pub dedupe: [u8; 32],
     /// Other names under which it is found; at most [`Job::NAMES`]. A name that another job had first stays with that job.
@@ -201,7 +201,7 @@ impl Job {
             run: 0,
             server: Key::of(&new.call.server),
             client: Key::of(&new.call.client),
-            receiver: new.call.target.as_ref().map(Target::key),
+            receiver: new.call.target.as_ref().map(Target::receiver),
             dedupe: new.dedupe.key,
             names: new.names.clone(),
             accepted: new.at,

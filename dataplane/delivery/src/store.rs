@@ -26,7 +26,7 @@ pub use self::scan::Scan;
 pub use self::space::Space;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Call, Job, Key, Stamp};
+use crate::job::{Call, Job, Key, Receiver, Stamp};
 use crate::state::{Exec, Push, State};
 
 /// A store failed. What was asked for must not be reported as done.
@@ -198,16 +198,32 @@ pub struct Claimed {
 }
 
 /// A claim of deliveries that are due for one receiver.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClaimDue {
     /// The receiver.
-    pub receiver: Key,
+    pub receiver: Receiver,
     /// How many may be claimed in all; live ones come first.
     pub room: usize,
     /// How many of them may be replayed ones.
     pub replays: usize,
+    /// Whose deliveries are passed over, among the first [`ClaimDue::LOOK_AHEAD`].
+    pub passed_over: Vec<Key>,
     /// Who claims, and when.
     pub stamp: Stamp,
+}
+
+impl ClaimDue {
+    /// How many deliveries of each rank are read where some are passed over.
+    pub const LOOK_AHEAD: usize = 256;
+
+    /// How many are read for `room` claims.
+    pub(crate) fn reads(&self, room: usize) -> usize {
+        if self.passed_over.is_empty() || room == 0 {
+            room
+        } else {
+            Self::LOOK_AHEAD
+        }
+    }
 }
 
 /// The result of [`ClaimDue`].

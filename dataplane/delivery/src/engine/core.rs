@@ -138,7 +138,7 @@ impl Core {
     /// Has the delivery loop consider a job's receiver when the job is due.
     pub(super) fn schedule(&self, job: &Job) {
         if let Some((receiver, rank, at)) = job.rows().due {
-            self.hint(Hint::Due(receiver, rank, at));
+            self.hint(Hint::Due(receiver, rank, at, job.client));
         }
     }
 

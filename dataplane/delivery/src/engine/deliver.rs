@@ -12,12 +12,15 @@ use futures::future::join_all;
 use super::attempt::{self, Loaded};
 use super::core::Core;
 use super::receivers::{Slot, Turn};
-use crate::job::{Call, Job, Rank, Target};
+use crate::clock::Millis;
+use crate::job::{Call, Job, Key, Rank};
 use crate::state::Push;
 use crate::store::{self, ClaimDue, Due};
 
 /// How long to wait when nothing is scheduled; scheduling wakes the loop.
 const IDLE: Duration = Duration::from_mins(1);
+/// When a receiver is considered again whose deliveries are all of clients that use their whole share.
+const PASSED_OVER: Duration = Duration::from_secs(1);
 
 /// Claims and attempts until the engine stops.
 pub(super) async fn run(core: &Arc<Core>) {
@@ -57,23 +60,33 @@ async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
         receiver,
         slots,
         replays,
+        passed_over,
     } = turn;
+    let others_first = !passed_over.is_empty();
     let claim = ClaimDue {
         receiver,
         room: slots.len(),
         replays,
+        passed_over,
         stamp: core.stamp(),
     };
     let due = claim_due(core, claim).await.inspect_err(|_| {
-        core.receivers.schedule(receiver, Rank::Live, core.now());
-        core.receivers.schedule(receiver, Rank::Replayed, core.now());
+        core.receivers.schedule(receiver, Rank::Live, core.now(), None);
+        core.receivers
+            .schedule(receiver, Rank::Replayed, core.now(), None);
     })?;
+    // What is due, but was passed over, waits for an attempt of its client to end.
+    let earliest = if others_first && due.claimed.is_empty() {
+        core.now().plus(PASSED_OVER)
+    } else {
+        Millis(0)
+    };
     for (job, slot) in due.claimed.into_iter().zip(slots) {
         spawn(core, slot, job, None);
     }
     for (rank, at) in Rank::ALL.into_iter().zip(due.next) {
         if let Some(at) = at {
-            core.receivers.schedule(receiver, rank, at);
+            core.receivers.schedule(receiver, rank, at.max(earliest), None);
         }
     }
     Ok(())
@@ -83,13 +96,14 @@ async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
 /// reported failure is read again: nothing else claims for this receiver, so what is being sent and not held is what was
 /// claimed.
 async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Error> {
+    let receiver = claim.receiver;
     let claimed = core.store.claim_due(claim).await;
     let Err(store::Error::Unknown(_)) = claimed else {
         return claimed;
     };
     let in_flight = core.read(|| core.store.in_flight()).await?;
     let claimed = in_flight.into_iter().filter(|job| {
-        let is_here = job.receiver == Some(claim.receiver) && job.owner == Some(core.owner);
+        let is_here = job.receiver == Some(receiver) && job.owner == Some(core.owner);
         is_here && job.state.push == Push::Sending && !core.holds.has(job.id)
     });
     let mut due = Due {
@@ -97,7 +111,7 @@ async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Erro
         next: [None, None],
     };
     for (rank, next) in Rank::ALL.into_iter().zip(&mut due.next) {
-        *next = core.read(|| core.store.next_due(claim.receiver, rank)).await?;
+        *next = core.read(|| core.store.next_due(receiver, rank)).await?;
     }
     Ok(due)
 }
@@ -109,8 +123,8 @@ pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
     if core.is_stopping() || !policy.can_send() {
         return None;
     }
-    core.receivers
-        .reserve(Target::key(target), core.now(), &policy.per_receiver)
+    let whose = (target.receiver(), Key::of(&call.client));
+    core.receivers.reserve(whose, core.now(), &policy.per_receiver)
 }
 
 /// Begins a claimed attempt, unless it is in progress. `loaded`: the call and body, if they are in memory already.
@@ -118,7 +132,7 @@ pub(super) fn spawn(core: &Arc<Core>, mut slot: Slot, job: Job, loaded: Option<L
     let Some(hold) = core.holds.take_attempt(job.id, job.run) else {
         return;
     };
-    slot.begin(job.rank());
+    slot.begin(job.rank(), job.client);
     let attempt = attempt::run(Arc::clone(core), (slot, hold), job, loaded);
     core.attempts.spawn(attempt);
 }

@@ -15,7 +15,9 @@ pub(super) async fn run(core: &Arc<Core>) {
     while let Some(Some(hint)) = core.stop.run_until_cancelled(hints.recv()).await {
         match hint {
             Hint::Queued => core.running.wake(),
-            Hint::Due(receiver, rank, at) => core.receivers.schedule(receiver, rank, at),
+            Hint::Due(receiver, rank, at, client) => {
+                core.receivers.schedule(receiver, rank, at, Some(client));
+            }
             Hint::Stopped(id) => core.holds.stop(id),
             Hint::Cancelled(id) => core.running.cancel(id),
             Hint::Ended(id) => core.hints.ended(id),

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::core::Core;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Key, Rank};
+use crate::job::{Change, Expect, Job, Rank, Receiver};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(core: &Core) -> Result<(), store::Error> {
     Ok(())
 }
 
-async fn expire(core: &Core, receiver: Key, rank: Rank) -> Result<usize, store::Error> {
+async fn expire(core: &Core, receiver: Receiver, rank: Rank) -> Result<usize, store::Error> {
     let waiting = core.store.due(receiver, rank, core.now(), ROWS).await?;
     let buried = join_all(waiting.into_iter().map(|id| bury(core, id))).await;
     let buried = buried.into_iter().collect::<Result<Vec<bool>, _>>()?;

@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Key, Rank};
+use crate::job::{Key, Rank, Receiver};
 
 /// How many endings a waiter may fall behind by before it has to poll.
 const ENDINGS: usize = 256;
@@ -19,8 +19,8 @@ const ENDINGS: usize = 256;
 pub(super) enum Hint {
     /// A job is queued, or there is capacity for an execution.
     Queued,
-    /// A delivery is due for a receiver.
-    Due(Key, Rank, Millis),
+    /// A client's delivery is due for a receiver.
+    Due(Receiver, Rank, Millis, Key),
     /// An administrator stopped a delivery.
     Stopped(JobId),
     /// A job's outcome is that it was cancelled.

@@ -2,27 +2,29 @@
 //! recently.
 //!
 //! `deliver` asks it whom to claim for; attempts hold a [`Slot`] of it. Limits, rate and breaker live here; deliveries
-//! do not. Invariant: an entry says when the receiver's earliest delivery is due, never which; a job that waits, also
-//! for a rate or a breaker, is only a row in the store.
+//! do not. Origins take turns at the capacity that all share, the URLs of an origin at the origin's, and no client uses
+//! more than its share. Invariant: an entry says when the receiver's earliest delivery is due, never which; a job that
+//! waits, also for a rate or a breaker, is only a row in the store.
 
 mod breaker;
 mod rate;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 pub(super) use self::breaker::Sample;
 use self::breaker::Term;
-use self::state::ReceiverState;
+use self::state::{OriginState, ReceiverState};
+use super::share;
 use crate::clock::Millis;
-use crate::job::{Key, Rank};
+use crate::job::{Key, Rank, Receiver};
 use crate::policy::PerReceiver;
 
 /// Attempts in progress to all receivers: a process that starts with very many due receivers must not run out of file
-/// descriptors. Others wait only if more than a hundred receivers hang at the same time.
+/// descriptors.
 const OVERALL: usize = 1024;
 
 /// All receivers with something to do.
@@ -34,46 +36,90 @@ pub(super) struct Receivers {
 
 #[derive(Default)]
 struct State {
-    entries: BTreeMap<Key, ReceiverState>,
+    origins: BTreeMap<Key, OriginState>,
+    /// The origin served last.
+    served: Option<Key>,
+    /// Attempts in progress of each client.
+    clients: HashMap<Key, usize>,
     /// Attempts in progress in all.
     in_flight: usize,
-}
-
-impl State {
-    fn entry(&mut self, receiver: Key) -> &mut ReceiverState {
-        self.entries.entry(receiver).or_default()
-    }
-
-    fn is_full(&self) -> bool {
-        self.in_flight >= OVERALL
-    }
 }
 
 /// The right to one attempt to a receiver; dropping it releases the capacity.
 pub(super) struct Slot {
     receivers: Arc<Receivers>,
-    receiver: Key,
+    receiver: Receiver,
     /// The limits that it was given under.
     limits: PerReceiver,
     term: Term,
-    /// The rank of the attempt, once it began.
-    begun: Option<Rank>,
+    /// The rank of the attempt and whose it is, once it began.
+    begun: Option<(Rank, Key)>,
 }
 
 /// A receiver whose turn it is.
 pub(super) struct Turn {
-    pub(super) receiver: Key,
+    pub(super) receiver: Receiver,
     /// Its free capacity.
     pub(super) slots: Vec<Slot>,
     /// How many of them replayed deliveries may use, after the live ones.
     pub(super) replays: usize,
+    /// Clients that use their whole share: their deliveries are passed over.
+    pub(super) passed_over: Vec<Key>,
+}
+
+impl State {
+    fn origin(&mut self, receiver: Receiver) -> &mut OriginState {
+        self.origins.entry(receiver.origin).or_default()
+    }
+
+    fn entry(&mut self, receiver: Receiver) -> &mut ReceiverState {
+        self.origin(receiver).receiver(receiver.url)
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight >= OVERALL
+    }
+
+    /// Whether a client uses its whole share, with `more` attempts that are about to begin.
+    fn is_over(&self, client: Key, more: usize) -> bool {
+        let in_flight = self.clients.get(&client).copied().unwrap_or_default();
+        in_flight + more >= share::of(OVERALL)
+    }
+
+    fn over(&self) -> Vec<Key> {
+        let clients = self.clients.keys();
+        clients
+            .filter(|client| self.is_over(**client, 0))
+            .copied()
+            .collect()
+    }
+
+    /// The receivers whose turn it is, by origin, beginning after the one served last.
+    fn ready(&self, now: Millis, limits: &PerReceiver) -> Vec<(Key, Vec<Key>)> {
+        let ready = self.origins.iter();
+        let ready = ready.map(|(origin, state)| (*origin, state.ready(now, limits)));
+        let mut ready: Vec<_> = ready.filter(|(_, urls)| !urls.is_empty()).collect();
+        let first = self
+            .served
+            .map_or(0, |served| ready.partition_point(|(origin, _)| *origin <= served));
+        ready.rotate_left(first);
+        ready
+    }
+
+    fn release(&mut self, client: Key) {
+        match self.clients.get_mut(&client) {
+            Some(in_flight) if *in_flight > 1 => *in_flight -= 1,
+            _ => drop(self.clients.remove(&client)),
+        }
+    }
 }
 
 impl Receivers {
-    /// Notes that a delivery is due at `at`.
-    pub(super) fn schedule(&self, receiver: Key, rank: Rank, at: Millis) {
+    /// Notes that a delivery is due at `at`, and whose it is where that is known.
+    pub(super) fn schedule(&self, receiver: Receiver, rank: Rank, at: Millis, client: Option<Key>) {
         let mut state = self.state();
         let entry = state.entry(receiver);
+        entry.client = client.or(entry.client);
         let next = match rank {
             Rank::Live => &mut entry.next,
             Rank::Replayed => &mut entry.replayed,
@@ -85,14 +131,14 @@ impl Receivers {
     }
 
     /// Makes no attempt to the receiver until `until`.
-    pub(super) fn block(&self, receiver: Key, until: Millis) {
+    pub(super) fn block(&self, receiver: Receiver, until: Millis) {
         let mut state = self.state();
         let entry = state.entry(receiver);
         entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
     /// Counts a fault of ours, or resets the count; returns how many there were in a row before.
-    pub(super) fn fault(&self, receiver: Key, ours: bool) -> u32 {
+    pub(super) fn fault(&self, receiver: Receiver, ours: bool) -> u32 {
         let mut state = self.state();
         let entry = state.entry(receiver);
         let before = entry.faults;
@@ -100,18 +146,17 @@ impl Receivers {
         before
     }
 
-    /// Capacity for a fresh result, unless live deliveries that are due wait for it already.
+    /// Capacity for a fresh result of `client`, unless live deliveries that are due wait for it already.
     pub(super) fn reserve(
         self: &Arc<Self>,
-        receiver: Key,
+        (receiver, client): (Receiver, Key),
         now: Millis,
         limits: &PerReceiver,
     ) -> Option<Slot> {
         let mut state = self.state();
-        let full = state.is_full();
-        let entry = state.entry(receiver);
-        let others_wait = entry.next.is_some_and(|next| next <= now);
-        if full || others_wait || !entry.is_free(now, limits) {
+        let full = state.is_full() || state.is_over(client, 0);
+        let others_wait = state.entry(receiver).next.is_some_and(|next| next <= now);
+        if full || others_wait || !state.origin(receiver).is_free(receiver.url, now, limits) {
             return None;
         }
         Some(self.take(&mut state, receiver, now, limits))
@@ -121,63 +166,100 @@ impl Receivers {
     /// replayed deliveries only if they got capacity): the caller reads it from the store and schedules it.
     pub(super) fn ready(self: &Arc<Self>, now: Millis, limits: &PerReceiver) -> Vec<Turn> {
         let mut state = self.state();
-        state.entries.retain(|_, entry| !entry.is_idle(now, limits));
-        let ready = state
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.is_ready(now, limits));
-        let ready: Vec<Key> = ready.map(|(receiver, _)| *receiver).collect();
-        let mut claimed = Vec::new();
-        for receiver in ready {
-            if state.is_full() {
+        state.origins.retain(|_, origin| !origin.forget(now, limits));
+        let mut given: HashMap<Key, usize> = HashMap::new();
+        let mut turns = Vec::new();
+        for (origin, urls) in state.ready(now, limits) {
+            let mut waiting = urls.len();
+            for url in urls {
+                let receiver = Receiver { origin, url };
+                let share = state.origin(receiver).free(now, limits).div_ceil(waiting);
+                waiting -= 1;
+                turns.extend(self.turn(&mut state, &mut given, (receiver, share), now, limits));
+            }
+        }
+        turns
+    }
+
+    /// One receiver's turn, at which it gets up to `share` slots; none if its client has used its share.
+    fn turn(
+        self: &Arc<Self>,
+        state: &mut State,
+        given: &mut HashMap<Key, usize>,
+        (receiver, share): (Receiver, usize),
+        now: Millis,
+        limits: &PerReceiver,
+    ) -> Option<Turn> {
+        let client = state.entry(receiver).client;
+        let replays = state.origin(receiver).replays(receiver.url, now, limits);
+        let mut slots = Vec::new();
+        while slots.len() < share && !state.is_full() {
+            let given = client.map(|client| given.entry(client).or_default());
+            let is_over = client.zip(given.as_deref());
+            let is_over = is_over.is_some_and(|(client, given)| state.is_over(client, *given));
+            if is_over || !state.origin(receiver).is_free(receiver.url, now, limits) {
                 break;
             }
-            let entry = state.entry(receiver);
-            entry.next = None;
-            let replays = entry.replays(now, limits);
-            if replays > 0 {
-                entry.replayed = None;
-            }
-            let mut slots = Vec::new();
-            while state.entry(receiver).is_free(now, limits) && !state.is_full() {
-                slots.push(self.take(&mut state, receiver, now, limits));
-            }
-            claimed.push(Turn {
-                receiver,
-                slots,
-                replays,
-            });
+            slots.push(self.take(state, receiver, now, limits));
+            given.into_iter().for_each(|given| *given += 1);
         }
-        claimed
+        if slots.is_empty() {
+            return None;
+        }
+        state.served = Some(receiver.origin);
+        let entry = state.entry(receiver);
+        entry.next = None;
+        if replays > 0 {
+            entry.replayed = None;
+        }
+        let passed_over = state.over();
+        Some(Turn {
+            receiver,
+            slots,
+            replays,
+            passed_over,
+        })
     }
 
     /// When the next receiver's turn is; `None` while there is nothing to send or no capacity at all.
     pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
         let state = self.state();
-        let turns = state.entries.values().filter_map(|entry| entry.turn(limits));
+        let turns = state
+            .origins
+            .values()
+            .filter_map(|origin| origin.next_turn(limits));
         turns.min().filter(|_| !state.is_full())
     }
 
     /// How many receivers have a breaker that is open or half open.
     pub(super) fn open_breakers(&self) -> usize {
-        self.state()
-            .entries
+        let state = self.state();
+        let receivers = state
+            .origins
             .values()
-            .filter(|entry| entry.is_open())
-            .count()
+            .flat_map(|origin| origin.receivers.values());
+        receivers.filter(|receiver| receiver.is_open()).count()
     }
 
     /// How many receivers are remembered.
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        self.state().entries.len()
+        let state = self.state();
+        state.origins.values().map(|origin| origin.receivers.len()).sum()
     }
 
     /// The receivers that get no attempts at present because their breaker is open.
-    pub(super) fn shut(&self) -> Vec<Key> {
+    pub(super) fn shut(&self) -> Vec<Receiver> {
         let state = self.state();
-        let shut = state.entries.iter().filter(|(_, entry)| entry.is_shut());
-        shut.map(|(receiver, _)| *receiver).collect()
+        let mut shut = Vec::new();
+        for (origin, of_origin) in &state.origins {
+            let urls = of_origin.receivers.iter().filter(|(_, entry)| entry.is_shut());
+            shut.extend(urls.map(|(url, _)| Receiver {
+                origin: *origin,
+                url: *url,
+            }));
+        }
+        shut
     }
 
     /// Returns when something was scheduled, or a receiver with something scheduled has capacity again.
@@ -185,13 +267,19 @@ impl Receivers {
         self.changed.notified().await;
     }
 
-    fn take(self: &Arc<Self>, state: &mut State, receiver: Key, now: Millis, limits: &PerReceiver) -> Slot {
+    fn take(
+        self: &Arc<Self>,
+        state: &mut State,
+        receiver: Receiver,
+        now: Millis,
+        limits: &PerReceiver,
+    ) -> Slot {
         state.in_flight += 1;
         Slot {
             receivers: Arc::clone(self),
             receiver,
             limits: *limits,
-            term: state.entry(receiver).take(now, limits),
+            term: state.origin(receiver).take(receiver.url, now, limits),
             begun: None,
         }
     }
@@ -202,11 +290,13 @@ impl Receivers {
 }
 
 impl Slot {
-    /// The attempt begins. A slot that is dropped before does not count for the receiver's rate.
-    pub(super) fn begin(&mut self, rank: Rank) {
-        self.begun = Some(rank);
+    /// A client's attempt begins. A slot that is dropped before does not count for the origin's rate.
+    pub(super) fn begin(&mut self, rank: Rank, client: Key) {
+        self.begun = Some((rank, client));
+        let mut state = self.receivers.state();
+        *state.clients.entry(client).or_default() += 1;
         if rank == Rank::Replayed {
-            self.receivers.state().entry(self.receiver).replaying += 1;
+            state.origin(self.receiver).replaying += 1;
         }
     }
 
@@ -226,11 +316,15 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.receivers.state();
-        let was_full = state.is_full();
+        let others_wait = state.is_full() || self.begun.is_some_and(|(_, client)| state.is_over(client, 0));
         state.in_flight -= 1;
-        let entry = state.entry(self.receiver);
-        entry.release(self.begun, &self.limits);
-        if entry.next.is_some() || entry.replayed.is_some() || was_full {
+        if let Some((_, client)) = self.begun {
+            state.release(client);
+        }
+        let rank = self.begun.map(|(rank, _)| rank);
+        let origin = state.origin(self.receiver);
+        origin.release(self.receiver.url, rank, &self.limits);
+        if origin.has_work() || others_wait {
             self.receivers.changed.notify_one();
         }
     }

@@ -58,7 +58,7 @@ async fn round(core: &Arc<Core>, unheld: &mut Unheld) -> Result<(), store::Error
     let resumed = futures::stream::iter(left_behind).map(|job| resume(core, job));
     resumed.buffer_unordered(AT_ONCE).collect::<()>().await;
     for (receiver, rank, at) in core.store.receivers().await? {
-        core.receivers.schedule(receiver, rank, at);
+        core.receivers.schedule(receiver, rank, at, None);
     }
     Ok(())
 }

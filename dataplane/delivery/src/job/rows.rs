@@ -2,7 +2,7 @@
 //!
 //! Every store files a job under [`Job::rows`] and nothing else. Invariant: a function of the header alone.
 
-use super::{Job, Key};
+use super::{Job, Key, Receiver};
 use crate::clock::Millis;
 use crate::state::{Exec, Push, State};
 
@@ -28,7 +28,7 @@ pub struct Rows {
     /// `inflight`: running or sending; all that recovery reads.
     pub inflight: bool,
     /// `due`: for this receiver, in this rank, at this time.
-    pub due: Option<(Key, Rank, Millis)>,
+    pub due: Option<(Receiver, Rank, Millis)>,
     /// `waiting`: undelivered after a first attempt, by the time from which its age counts.
     pub waiting: Option<Millis>,
     /// `dead`: a dead letter since then.

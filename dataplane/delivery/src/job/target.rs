@@ -2,9 +2,44 @@
 //!
 //! Part of the snapshot. Invariant: nothing here has been checked; the egress rules do that at every attempt.
 
+use url::Url;
+
 use super::Key;
 use crate::egress::NamedBy;
 use crate::signature::SigningKey;
+
+/// A receiver, as jobs are indexed by it. Capacity and rate are per origin, which a query string does not change; the
+/// breaker and `Retry-After` are per URL, so that one tenant of a shared host does not stop the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receiver {
+    /// Its scheme, host and port.
+    pub origin: Key,
+    /// Its URL.
+    pub url: Key,
+}
+
+impl Receiver {
+    /// Before every receiver.
+    pub const MIN: Self = Self {
+        origin: Key([0; 8]),
+        url: Key([0; 8]),
+    };
+    /// After every receiver.
+    pub const MAX: Self = Self {
+        origin: Key([255; 8]),
+        url: Key([255; 8]),
+    };
+
+    /// The receiver with this URL. One that cannot be parsed is an origin of its own: every attempt refuses it.
+    pub fn of(url: &str) -> Self {
+        let parsed = Url::parse(url).ok();
+        let origin = parsed.map(|url| url.origin().ascii_serialization());
+        Self {
+            origin: Key::of(origin.as_deref().unwrap_or(url)),
+            url: Key::of(url),
+        }
+    }
+}
 
 /// Where the result goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +53,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// The key of this receiver in limits and in the due index.
-    pub fn key(&self) -> Key {
-        Key::of(&self.url)
+    /// This receiver, in limits and in the due index.
+    pub fn receiver(&self) -> Receiver {
+        Receiver::of(&self.url)
     }
 }

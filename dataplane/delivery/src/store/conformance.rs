@@ -84,6 +84,7 @@ macro_rules! suite {
                 a_step_that_expects_a_version_is_applied_to_no_other,
                 claims_answer_for_each_queued_job_in_order,
                 a_claim_takes_what_is_due_live_first_and_tells_what_is_next,
+                a_claim_passes_over_clients_that_use_their_share,
                 a_call_is_found_by_the_names_it_was_accepted_with,
             }
             resume_tokens {

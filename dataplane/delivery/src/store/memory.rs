@@ -256,15 +256,10 @@ impl State {
     }
 
     fn claim_due(&mut self, claim: ClaimDue) -> Due {
-        let ClaimDue {
-            receiver,
-            room,
-            replays,
-            stamp,
-        } = claim;
-        let mut ids = self.index.due(receiver, Rank::Live, stamp.at, room);
-        let left = replays.min(room - ids.len());
-        ids.extend(self.index.due(receiver, Rank::Replayed, stamp.at, left));
+        let (receiver, stamp) = (claim.receiver, claim.stamp);
+        let mut ids = self.due(&claim, Rank::Live, claim.room);
+        let left = claim.replays.min(claim.room - ids.len());
+        ids.extend(self.due(&claim, Rank::Replayed, left));
         let step = Step {
             expect: Expect::Any,
             stamp,
@@ -277,6 +272,15 @@ impl State {
             claimed: claimed.collect(),
             next: Rank::ALL.map(|rank| self.index.next_due(receiver, rank)),
         }
+    }
+
+    /// The first jobs of a rank that the claim takes.
+    fn due(&self, claim: &ClaimDue, rank: Rank, room: usize) -> Vec<JobId> {
+        let reads = claim.reads(room);
+        let mut ids = self.index.due(claim.receiver, rank, claim.stamp.at, reads);
+        ids.retain(|id| !claim.passed_over.contains(&self.jobs[id].job.client));
+        ids.truncate(room);
+        ids
     }
 
     fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> bool {

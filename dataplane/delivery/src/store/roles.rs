@@ -12,7 +12,7 @@ use super::{Acceptance, Claim, ClaimDue, Counts, Due, Error, KeyUse, Scan, Sessi
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 
 /// A durable home for jobs and session rows.
 #[async_trait]
@@ -77,13 +77,19 @@ pub trait Queues: Send + Sync + 'static {
     async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error>;
 
     /// The receivers that deliveries are due for, and when each one's earliest of each rank is. O(receivers).
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error>;
+    async fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error>;
 
     /// Jobs of a rank that are due for `receiver` by `now`, earliest first.
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error>;
+    async fn due(
+        &self,
+        receiver: Receiver,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error>;
 
     /// When the earliest delivery of a rank for `receiver` is due.
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error>;
+    async fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error>;
 
     /// Jobs that are running or being sent, whichever process owns them.
     async fn in_flight(&self) -> Result<Vec<Job>, Error>;

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use super::Error;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Job, Key};
+use crate::job::{Job, Key, Receiver};
 use crate::state::{Category, Push, Stage};
 
 /// Which jobs; `None` matches every job.
@@ -24,7 +24,7 @@ pub struct Filter {
     /// Whose they are.
     pub client: Option<Key>,
     /// Where they go.
-    pub receiver: Option<Key>,
+    pub receiver: Option<Receiver>,
     /// Why they are dead letters.
     pub dead: Option<Category>,
     /// Accepted at this time or later.

@@ -38,7 +38,7 @@ impl Field {
             Self::Params => "params",
             Self::Body => "body",
             Self::Session => "session",
-            Self::ResumeToken => "handle",
+            Self::ResumeToken => "resume_token",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::engine::jobs::{MOST, Query};
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::Key;
+use asyncmcp_delivery::job::{Key, Receiver};
 use asyncmcp_delivery::state::{Category, Stage};
 use asyncmcp_delivery::store::scan::{Cursor, Filter, Order};
 use serde::Deserialize;
@@ -156,7 +156,7 @@ impl Selection {
             stage: self.state.as_deref().map(stage_of).transpose()?,
             server: server.as_deref().map(Key::of),
             client: self.client.as_deref().map(client_of).transpose()?,
-            receiver: url.as_deref().map(Key::of),
+            receiver: url.as_deref().map(Receiver::of),
             dead: self.dead_reason.as_deref().map(reason_of).transpose()?,
             since: self
                 .since

@@ -1,15 +1,32 @@
-//! What is remembered about one receiver.
+//! What is remembered about one origin, and about one receiver there.
 //!
-//! Invariant: of constant size, however many deliveries wait for it.
+//! The capacity and the rate are the origin's: a receiver is a URL, and another query string costs nothing. Invariant: of
+//! constant size for each, however many deliveries wait.
+
+use std::collections::BTreeMap;
 
 use super::breaker::{Breaker, Sample, Term};
 use super::rate::Rate;
 use crate::clock::Millis;
-use crate::job::Rank;
+use crate::job::{Key, Rank};
 use crate::policy::PerReceiver;
 
-/// Replayed deliveries may use one in this many of a receiver's in-flight limit.
+/// Replayed deliveries may use one in this many of an origin's in-flight limit.
 const REPLAYS_SHARE: usize = 4;
+
+/// What is remembered about one origin.
+#[derive(Default)]
+pub(super) struct OriginState {
+    /// Its receivers, by URL.
+    pub(super) receivers: BTreeMap<Key, ReceiverState>,
+    /// The URL served last.
+    served: Option<Key>,
+    /// Attempts in progress.
+    in_flight: usize,
+    /// Those of them that are of replayed deliveries.
+    pub(super) replaying: usize,
+    rate: Rate,
+}
 
 /// What is remembered about one receiver.
 #[derive(Default)]
@@ -18,51 +35,133 @@ pub(super) struct ReceiverState {
     pub(super) next: Option<Millis>,
     /// When its earliest replayed delivery is due.
     pub(super) replayed: Option<Millis>,
+    /// Whose delivery was scheduled last.
+    pub(super) client: Option<Key>,
     /// Attempts in progress.
-    pub(super) in_flight: usize,
-    /// Those of them that are of replayed deliveries.
-    pub(super) replaying: usize,
+    in_flight: usize,
     /// It asked for no attempts until then.
     pub(super) blocked_until: Option<Millis>,
     /// Faults of ours in a row.
     pub(super) faults: u32,
-    rate: Rate,
     breaker: Breaker,
 }
 
-impl ReceiverState {
+impl OriginState {
+    /// The receiver with this URL.
+    pub(super) fn receiver(&mut self, url: Key) -> &mut ReceiverState {
+        self.receivers.entry(url).or_default()
+    }
+
+    /// The receivers that get attempts now, beginning after the one served last.
+    pub(super) fn ready(&self, now: Millis, limits: &PerReceiver) -> Vec<Key> {
+        if self.free(now, limits) == 0 {
+            return Vec::new();
+        }
+        let ready = self.receivers.iter();
+        let ready = ready.filter(|(_, receiver)| self.turn(receiver, limits).is_some_and(|turn| turn <= now));
+        let mut ready: Vec<Key> = ready.map(|(url, _)| *url).collect();
+        let first = self
+            .served
+            .map_or(0, |served| ready.partition_point(|url| *url <= served));
+        ready.rotate_left(first);
+        ready
+    }
+
+    /// When the next attempt to any of its receivers may begin.
+    pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
+        if self.in_flight >= limits.max_in_flight {
+            return None;
+        }
+        let turns = self.receivers.values();
+        turns.filter_map(|receiver| self.turn(receiver, limits)).min()
+    }
+
     /// When an attempt may begin; `None` while there is nothing to send or no capacity.
-    pub(super) fn turn(&self, limits: &PerReceiver) -> Option<Millis> {
-        let live = self.next.filter(|_| self.has_room(limits));
-        let replayed = self.replayed.filter(|_| self.room_for_replays(limits) > 0);
+    fn turn(&self, receiver: &ReceiverState, limits: &PerReceiver) -> Option<Millis> {
+        let live = receiver.next.filter(|_| self.room(receiver, limits) > 0);
+        let replayed = receiver
+            .replayed
+            .filter(|_| self.room_for_replays(receiver, limits) > 0);
         let next = live.into_iter().chain(replayed).min()?;
-        Some(next.max(self.free_at(limits)))
+        Some(
+            next.max(receiver.free_at(limits))
+                .max(self.rate.free_at(limits.rate)),
+        )
     }
 
     /// How many replayed deliveries may begin now: at most a quarter of the in-flight limit, so that they never block
     /// live ones.
-    pub(super) fn replays(&self, now: Millis, limits: &PerReceiver) -> usize {
-        let due = self.replayed.is_some_and(|at| at <= now);
-        if due { self.room_for_replays(limits) } else { 0 }
+    pub(super) fn replays(&self, url: Key, now: Millis, limits: &PerReceiver) -> usize {
+        let receiver = self.receivers.get(&url);
+        let due = receiver.filter(|receiver| receiver.replayed.is_some_and(|at| at <= now));
+        due.map_or(0, |receiver| self.room_for_replays(receiver, limits))
     }
 
-    fn room_for_replays(&self, limits: &PerReceiver) -> usize {
+    fn room_for_replays(&self, receiver: &ReceiverState, limits: &PerReceiver) -> usize {
         let share = (limits.max_in_flight / REPLAYS_SHARE).max(1);
         let room = share.saturating_sub(self.replaying);
-        if self.has_room(limits) { room } else { 0 }
+        if self.room(receiver, limits) > 0 { room } else { 0 }
     }
 
-    pub(super) fn is_ready(&self, now: Millis, limits: &PerReceiver) -> bool {
-        self.turn(limits).is_some_and(|turn| turn <= now)
+    /// Whether an attempt to the receiver may begin now, whatever is due.
+    pub(super) fn is_free(&self, url: Key, now: Millis, limits: &PerReceiver) -> bool {
+        let Some(receiver) = self.receivers.get(&url) else {
+            return self.free(now, limits) > 0;
+        };
+        self.free(now, limits) > 0 && self.room(receiver, limits) > 0 && receiver.free_at(limits) <= now
     }
 
-    /// Whether an attempt may begin now, whatever is due.
-    pub(super) fn is_free(&self, now: Millis, limits: &PerReceiver) -> bool {
-        self.has_room(limits) && self.free_at(limits) <= now
+    /// How many attempts to the origin may begin now; with a rate, one at a time is known.
+    pub(super) fn free(&self, now: Millis, limits: &PerReceiver) -> usize {
+        let room = limits.max_in_flight.saturating_sub(self.in_flight);
+        if self.rate.free_at(limits.rate) <= now {
+            room
+        } else {
+            0
+        }
     }
 
+    fn room(&self, receiver: &ReceiverState, limits: &PerReceiver) -> usize {
+        let room = limits.max_in_flight.saturating_sub(self.in_flight);
+        room.min(receiver.room(limits))
+    }
+
+    /// An attempt to the receiver is about to begin.
+    pub(super) fn take(&mut self, url: Key, now: Millis, limits: &PerReceiver) -> Term {
+        self.in_flight += 1;
+        self.served = Some(url);
+        self.rate.take(limits.rate, now);
+        self.receiver(url).take(now, limits)
+    }
+
+    /// An attempt is over, or never began.
+    pub(super) fn release(&mut self, url: Key, begun: Option<Rank>, limits: &PerReceiver) {
+        self.in_flight -= 1;
+        self.receiver(url).in_flight -= 1;
+        match begun {
+            None => self.rate.refund(limits.rate),
+            Some(Rank::Live) => {}
+            Some(Rank::Replayed) => self.replaying -= 1,
+        }
+    }
+
+    /// Forgets the receivers of which nothing is worth remembering; returns whether that is so of the origin.
+    pub(super) fn forget(&mut self, now: Millis, limits: &PerReceiver) -> bool {
+        self.receivers
+            .retain(|_, receiver| !receiver.is_idle(now, limits));
+        self.receivers.is_empty() && self.in_flight == 0 && self.rate.free_at(limits.rate) <= now
+    }
+
+    /// Whether one of its receivers has something to send.
+    pub(super) fn has_work(&self) -> bool {
+        let mut receivers = self.receivers.values();
+        receivers.any(|receiver| receiver.next.is_some() || receiver.replayed.is_some())
+    }
+}
+
+impl ReceiverState {
     /// Whether nothing of it is worth remembering.
-    pub(super) fn is_idle(&self, now: Millis, limits: &PerReceiver) -> bool {
+    fn is_idle(&self, now: Millis, limits: &PerReceiver) -> bool {
         let nothing_to_do = self.next.is_none() && self.replayed.is_none() && self.in_flight == 0;
         nothing_to_do && self.free_at(limits) <= now && self.breaker.is_forgettable(now)
     }
@@ -76,24 +175,12 @@ impl ReceiverState {
         self.breaker.until().is_some()
     }
 
-    /// An attempt is about to begin.
-    pub(super) fn take(&mut self, now: Millis, limits: &PerReceiver) -> Term {
+    fn take(&mut self, now: Millis, limits: &PerReceiver) -> Term {
         self.in_flight += 1;
-        self.rate.take(limits.rate, now);
         if limits.breaker {
             self.breaker.begin(now);
         }
         self.breaker.term()
-    }
-
-    /// An attempt is over, or never began.
-    pub(super) fn release(&mut self, begun: Option<Rank>, limits: &PerReceiver) {
-        self.in_flight -= 1;
-        match begun {
-            None => self.rate.refund(limits.rate),
-            Some(Rank::Live) => {}
-            Some(Rank::Replayed) => self.replaying -= 1,
-        }
     }
 
     /// Records how an attempt went; returns whether the breaker opened or closed by it.
@@ -106,20 +193,20 @@ impl ReceiverState {
         self.breaker = Breaker::default();
     }
 
-    fn has_room(&self, limits: &PerReceiver) -> bool {
-        let room = if limits.breaker {
-            self.breaker.room()
+    /// How many more attempts the breaker allows.
+    fn room(&self, limits: &PerReceiver) -> usize {
+        if limits.breaker {
+            self.breaker.room().saturating_sub(self.in_flight)
         } else {
             usize::MAX
-        };
-        self.in_flight < limits.max_in_flight.min(room)
+        }
     }
 
-    /// When the receiver's `Retry-After`, the breaker and the rate let an attempt begin.
+    /// When the receiver's `Retry-After` and the breaker let an attempt begin.
     fn free_at(&self, limits: &PerReceiver) -> Millis {
         let opens = self.breaker.until().filter(|_| limits.breaker);
-        let free = self.rate.free_at(limits.rate);
-        free.max(self.blocked_until.unwrap_or_default())
+        self.blocked_until
+            .unwrap_or_default()
             .max(opens.unwrap_or_default())
     }
 }

@@ -22,7 +22,7 @@ use super::world::World;
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{self, Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp};
+use crate::job::{self, Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp};
 use crate::store::memory::Memory;
 use crate::store::roles::*;
 use crate::store::scan::Found;
@@ -221,7 +221,7 @@ impl Queues for Disk {
     }
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error> {
-        let ClaimDue { receiver, stamp, .. } = claim;
+        let (receiver, stamp) = (claim.receiver, claim.stamp);
         let first = Rank::ALL.into_iter().find_map(|rank| {
             let due = at_once(self.memory().due(receiver, rank, stamp.at, 1)).ok()?;
             due.first().map(|id| self.world.number(*id))
@@ -233,15 +233,21 @@ impl Queues for Disk {
         self.commit(call, vec![Step::Claim], act).await
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
         self.read(self.memory().receivers()).await
     }
 
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+    async fn due(
+        &self,
+        receiver: Receiver,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
         self.read(self.memory().due(receiver, rank, now, limit)).await
     }
 
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+    async fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error> {
         self.read(self.memory().next_due(receiver, rank)).await
     }
 

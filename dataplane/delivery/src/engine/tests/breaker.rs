@@ -119,9 +119,10 @@ async fn a_route_may_do_without_breakers() {
     let ids = park(&world, DEAD, 40).await;
     for id in &ids {
         engine.core.receivers.schedule(
-            to(DEAD, world.job("")).call.target.unwrap().key(),
+            to(DEAD, world.job("")).call.target.unwrap().receiver(),
             crate::job::Rank::Live,
             world.clock.now(),
+            None,
         );
         world.once(*id, |job| job.attempts >= 2).await;
     }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 use crate::store::scan::Found;
@@ -190,15 +190,21 @@ impl Queues for Flaky {
         self.report(due)
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
         self.up()?.receivers().await
     }
 
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+    async fn due(
+        &self,
+        receiver: Receiver,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
         self.up()?.due(receiver, rank, now, limit).await
     }
 
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+    async fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error> {
         self.up()?.next_due(receiver, rank).await
     }
 

@@ -4,7 +4,7 @@
 
 use super::{Reader, Writer, code};
 use crate::id::JobId;
-use crate::job::{Job, Owner};
+use crate::job::{Job, Owner, Receiver};
 use crate::state::{Category, End, Exec, Push, State};
 use crate::store::Error;
 
@@ -45,7 +45,7 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     write_push(&mut value, job.state.push);
     value.array(job.server.0);
     value.array(job.client.0);
-    value.option(job.receiver, |value, key| value.array(key.0));
+    value.option(job.receiver, write_receiver);
     value.array(job.dedupe);
     value.millis(job.accepted);
     value.option(job.started, Writer::millis);
@@ -86,7 +86,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         },
         server: value.key()?,
         client: value.key()?,
-        receiver: value.option(Reader::key)?,
+        receiver: value.option(read_receiver)?,
         dedupe: value.array()?,
         names: Vec::new(), // they come later
         accepted: value.millis()?,
@@ -115,6 +115,18 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         }
     }
     Ok(job)
+}
+
+fn write_receiver(value: &mut Writer, receiver: Receiver) {
+    value.array(receiver.origin.0);
+    value.array(receiver.url.0);
+}
+
+fn read_receiver(value: &mut Reader<'_>) -> Result<Receiver, Error> {
+    Ok(Receiver {
+        origin: value.key()?,
+        url: value.key()?,
+    })
 }
 
 fn write_exec(value: &mut Writer, exec: Exec) {

@@ -9,7 +9,7 @@ use super::job::{CATEGORIES, ENDS};
 use super::*;
 use crate::egress::NamedBy;
 use crate::history::{Entry, Outcome};
-use crate::job::{Call, Job, OnInterruption, Owner, Retry, Target, Trace};
+use crate::job::{Call, Job, OnInterruption, Owner, Receiver, Retry, Target, Trace};
 use crate::state::{Category, End, Exec, Fault, Push, State};
 
 fn job(exec: Exec, push: Push) -> Job {
@@ -21,7 +21,10 @@ fn job(exec: Exec, push: Push) -> Job {
         run: 14,
         server: Key([1; 8]),
         client: Key([2; 8]),
-        receiver: Some(Key([3; 8])),
+        receiver: Some(Receiver {
+            origin: Key([3; 8]),
+            url: Key([4; 8]),
+        }),
         dedupe: [4; 32],
         names: Vec::new(),
         accepted: Millis(5),
@@ -211,6 +214,7 @@ fn the_file_format_is_what_it_was() {
         &[2; 8],
         &[1],
         &[3; 8],
+        &[4; 8],
         &[4; 32],
         &[0, 0, 0, 0, 0, 0, 0, 5],
         &[1, 0, 0, 0, 0, 0, 0, 0, 6],

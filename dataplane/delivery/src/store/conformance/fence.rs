@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{BURY, accept, apply, finish, job_of, new_job, retry};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Applied, Change, Expect, Job, Key, Owner, Stamp, Step};
+use crate::job::{Applied, Change, Expect, Job, Key, Owner, Receiver, Stamp, Step};
 use crate::store::{Claim, ClaimDue, Error, Store};
 
 fn stale(store: &dyn Store) -> Owner {
@@ -36,7 +36,7 @@ pub(in crate::store) async fn a_stale_owner_changes_nothing(store: Arc<dyn Store
     let (queued, due) = (new_job(1), new_job(2));
     let (queued, receiver) = (
         accept(&*store, queued).await,
-        due.call.target.as_ref().unwrap().key(),
+        due.call.target.as_ref().unwrap().receiver(),
     );
     let due = accept(&*store, due).await;
     apply(&*store, due, [finish()], 5).await;
@@ -56,6 +56,7 @@ pub(in crate::store) async fn a_stale_owner_changes_nothing(store: Arc<dyn Store
             receiver,
             room,
             replays,
+            passed_over: Vec::new(),
             stamp,
         })
         .await;
@@ -128,6 +129,33 @@ pub(in crate::store) async fn claims_answer_for_each_queued_job_in_order(store: 
     assert_eq!(store.counts().running, 2);
 }
 
+pub(in crate::store) async fn a_claim_passes_over_clients_that_use_their_share(store: Arc<dyn Store>) {
+    let receiver = Receiver::of("https://one.example/");
+    let mut ids = Vec::new();
+    for (number, client) in [(1, "full"), (2, "full"), (3, "other"), (4, "full")] {
+        let id = accept(&*store, job_of(number, "s", client, Some("https://one.example/"))).await;
+        apply(&*store, id, [finish()], u64::from(number) * 10).await;
+        ids.push(id);
+    }
+    let claim = |passed_over| ClaimDue {
+        receiver,
+        room: 2,
+        replays: 2,
+        passed_over,
+        stamp: Stamp {
+            by: store.owner(),
+            at: Millis(100),
+        },
+    };
+    let due = store.claim_due(claim(vec![Key::of("full")])).await.unwrap();
+    let claimed: Vec<_> = due.claimed.iter().map(|job| job.id).collect();
+    assert_eq!(claimed, [ids[2]]);
+    assert_eq!(due.next, [Some(Millis(10)), None], "what was passed over is due");
+    let due = store.claim_due(claim(Vec::new())).await.unwrap();
+    let claimed: Vec<_> = due.claimed.iter().map(|job| job.id).collect();
+    assert_eq!(claimed, ids[..2]);
+}
+
 pub(in crate::store) async fn a_claim_takes_what_is_due_live_first_and_tells_what_is_next(
     store: Arc<dyn Store>,
 ) {
@@ -141,9 +169,10 @@ pub(in crate::store) async fn a_claim_takes_what_is_due_live_first_and_tells_wha
     apply(&*store, ids[0], [Change::Claim, BURY, Change::Replay], 12).await;
     apply(&*store, ids[4], [Change::Claim, retry(900)], 55).await;
     let claim = |room, replays, at| ClaimDue {
-        receiver: Key::of("https://one.example/"),
+        receiver: Receiver::of("https://one.example/"),
         room,
         replays,
+        passed_over: Vec::new(),
         stamp: Stamp {
             by: store.owner(),
             at: Millis(at),

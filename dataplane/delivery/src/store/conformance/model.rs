@@ -10,7 +10,7 @@ use super::{apply_any, new_job, target};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank, Retry};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
@@ -78,7 +78,7 @@ pub(in crate::store) struct Observation {
     queued: Vec<Vec<JobId>>,
     pending: Vec<u64>,
     inflight: Vec<Job>,
-    receivers: Vec<(Key, Rank, Millis)>,
+    receivers: Vec<(Receiver, Rank, Millis)>,
     due: Vec<Vec<JobId>>,
     next_due: Vec<Option<Millis>>,
     oldest_waiting: Option<Millis>,
@@ -169,7 +169,7 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
     for client in CLIENTS.map(Key::of) {
         seen.pending.push(store.pending_of(client).await.unwrap());
     }
-    for receiver in RECEIVERS.map(|url| target(url).key()) {
+    for receiver in RECEIVERS.map(Receiver::of) {
         for rank in Rank::ALL {
             seen.next_due.push(store.next_due(receiver, rank).await.unwrap());
             for (now, limit) in [(END / 2, 9), (END, 2), (u64::MAX, 9)] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{BURY, accept, apply, finish, job_of, new_job, retry};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Key, Rank, Target};
+use crate::job::{Change, Key, Rank, Receiver};
 use crate::store::Store;
 
 const ONE: &str = "https://one.example/hook";
@@ -76,9 +76,8 @@ async fn due_at(store: &dyn Store, number: u8, receiver: &str, at: u64) -> JobId
     id
 }
 
-fn key(receiver: &str) -> Key {
-    let target: Target = super::target(receiver);
-    target.key()
+fn key(receiver: &str) -> Receiver {
+    Receiver::of(receiver)
 }
 
 pub(in crate::store) async fn lists_due_jobs_in_order_up_to_now(store: Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{BURY, accept, apply, apply_any, finish, job_of, new_job, sweep};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Key};
+use crate::job::{Change, Key, Receiver};
 use crate::state::{Category, Stage};
 use crate::store::scan::{Filter, Found, Order};
 use crate::store::{Scan, Store, Sweep};
@@ -146,7 +146,7 @@ pub(in crate::store) async fn filters_by_everything_a_header_says(store: Arc<dyn
     assert_eq!(list(&*store, Filter { server, ..running }).await, [two]);
     let client = key("x");
     assert_eq!(list(&*store, Filter { client, ..any() }).await, [one, two]);
-    let receiver = key("https://one.example/");
+    let receiver = Some(Receiver::of("https://one.example/"));
     assert_eq!(list(&*store, Filter { receiver, ..any() }).await, [one, four]);
     for (why, expected) in [(Category::Http5xx, vec![three]), (Category::Timeout, vec![])] {
         let dead = Some(why);

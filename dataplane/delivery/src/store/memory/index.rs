@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Job, Key, Rank};
+use crate::job::{Job, Key, Rank, Receiver};
 
 const FIRST_ID: JobId = JobId::MIN;
 const LAST_ID: JobId = JobId::MAX;
@@ -20,7 +20,7 @@ const END: Millis = Millis(u64::MAX);
 pub(super) struct Index {
     queued: BTreeSet<(Key, Key, JobId)>,
     inflight: BTreeSet<JobId>,
-    due: BTreeSet<(Key, Rank, Millis, JobId)>,
+    due: BTreeSet<(Receiver, Rank, Millis, JobId)>,
     waiting: BTreeSet<(Millis, JobId)>,
     dead: BTreeSet<(Millis, JobId)>,
     settled: BTreeSet<(Millis, JobId)>,
@@ -105,28 +105,28 @@ impl Index {
         self.dead.range(times).map(|(_, id)| *id)
     }
 
-    pub(super) fn receivers(&self) -> Vec<(Key, Rank, Millis)> {
+    pub(super) fn receivers(&self) -> Vec<(Receiver, Rank, Millis)> {
         let mut receivers = Vec::new();
         let mut next = self.due.first();
         while let Some((receiver, rank, at, _)) = next {
             receivers.push((*receiver, *rank, *at));
             let past = (
                 Excluded((*receiver, *rank, END, LAST_ID)),
-                Included((LAST_KEY, Rank::Replayed, END, LAST_ID)),
+                Included((Receiver::MAX, Rank::Replayed, END, LAST_ID)),
             );
             next = self.due.range(past).next();
         }
         receivers
     }
 
-    pub(super) fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Vec<JobId> {
+    pub(super) fn due(&self, receiver: Receiver, rank: Rank, now: Millis, limit: usize) -> Vec<JobId> {
         let first = (receiver, rank, Millis(0), FIRST_ID);
         let last = (receiver, rank, now, LAST_ID);
         let rows = self.due.range(first..=last).take(limit);
         rows.map(|(.., id)| *id).collect()
     }
 
-    pub(super) fn next_due(&self, receiver: Key, rank: Rank) -> Option<Millis> {
+    pub(super) fn next_due(&self, receiver: Receiver, rank: Rank) -> Option<Millis> {
         let first = (receiver, rank, Millis(0), FIRST_ID);
         let last = (receiver, rank, END, LAST_ID);
         self.due.range(first..=last).next().map(|(_, _, at, _)| *at)

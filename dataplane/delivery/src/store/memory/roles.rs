@@ -9,7 +9,7 @@ use super::{Memory, Record};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::scan::Found;
 use crate::store::{
     Acceptance, Claim, ClaimDue, Counts, Due, Error, Jobs, Ownership, People, Queues, Scan, SessionRow,
@@ -91,15 +91,21 @@ impl Queues for Memory {
         })?
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
         Ok(self.open()?.index.receivers())
     }
 
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+    async fn due(
+        &self,
+        receiver: Receiver,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
         Ok(self.open()?.index.due(receiver, rank, now, limit))
     }
 
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+    async fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error> {
         Ok(self.open()?.index.next_due(receiver, rank))
     }
 

@@ -17,7 +17,7 @@ use crate::store::queue_counts::QueueCounts;
 use crate::store::{Counts, Error};
 
 /// The file format that this version writes and reads.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const FORMAT_ROW: &str = "format";
 const LEDGER_ROW: &str = "ledger";
 /// The route for which values are encrypted; written once.
@@ -110,9 +110,8 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     for table in [WAITING, DEAD, EXPIRE, SESSION_EXPIRE] {
         txn.open_table(table)?;
     }
-    for table in [EXEC, DUE] {
-        txn.open_table(table)?;
-    }
+    txn.open_table(EXEC)?;
+    txn.open_table(DUE)?;
     txn.open_table(INFLIGHT)?;
     txn.open_table(PENDING)?;
     txn.open_table(ATTEMPTS)?;

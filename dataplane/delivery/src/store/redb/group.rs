@@ -20,7 +20,7 @@ use super::fault::Fault;
 use super::format::Ledger;
 use super::history;
 use super::hooks::{CommitInfo, Kind};
-use super::keys::{self, Sorted, Timed};
+use super::keys::{self, Due, Queued, Timed};
 use super::op::{Apply, Swap};
 use super::tables::{self, Id, Value};
 use super::vault::{Stowed, Vault, file_of};
@@ -41,9 +41,9 @@ pub(super) struct Group<'txn> {
     args: Table<'txn, Id, Value>,
     result: Table<'txn, Id, Value>,
     attempts: history::Rows<'txn>,
-    exec: Table<'txn, &'static Sorted, ()>,
+    exec: Table<'txn, &'static Queued, ()>,
     inflight: Table<'txn, Id, ()>,
-    due: Table<'txn, &'static Sorted, ()>,
+    due: Table<'txn, &'static Due, ()>,
     waiting: Table<'txn, &'static Timed, ()>,
     dead: Table<'txn, &'static Timed, ()>,
     expire: Table<'txn, &'static Timed, ()>,

@@ -5,14 +5,16 @@
 
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Key, Rank};
+use crate::job::{Key, Rank, Receiver};
 
 /// (time, id)
 pub(super) type Timed = [u8; 24];
 /// (id, number)
 pub(super) type Numbered = [u8; 20];
-/// (key, key or time, id)
-pub(super) type Sorted = [u8; 32];
+/// (server, client, id)
+pub(super) type Queued = [u8; 32];
+/// (receiver, rank and time, id)
+pub(super) type Due = [u8; 40];
 
 /// `waiting`, `dead`, `expire`: when, and which job.
 pub(super) fn timed(at: Millis, id: JobId) -> Timed {
@@ -25,7 +27,7 @@ pub(super) fn expiry(at: Millis, sid: [u8; 16]) -> Timed {
 }
 
 /// `exec`: which server, which client, which job.
-pub(super) fn queued(server: Key, client: Key, id: JobId) -> Sorted {
+pub(super) fn queued(server: Key, client: Key, id: JobId) -> Queued {
     join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
 }
 
@@ -33,28 +35,37 @@ pub(super) fn queued(server: Key, client: Key, id: JobId) -> Sorted {
 const REPLAYED: u64 = 1 << 63;
 
 /// `due`: which receiver, which rank, when, which job.
-pub(super) fn due(receiver: Key, rank: Rank, at: Millis, id: JobId) -> Sorted {
+pub(super) fn due(receiver: Receiver, rank: Rank, at: Millis, id: JobId) -> Due {
     let at = at.0.min(REPLAYED - 1);
     let at = match rank {
         Rank::Live => at,
         Rank::Replayed => at | REPLAYED,
     };
-    join(receiver.0, timed(Millis(at), id))
+    let row: Queued = join(receiver.url.0, timed(Millis(at), id));
+    join(receiver.origin.0, row)
 }
 
-/// The receiver or server that a key begins with.
-pub(super) fn first(key: &Sorted) -> Key {
+/// The server of a queue's row.
+pub(super) fn server(key: &Queued) -> Key {
     Key(part(key, 0))
 }
 
-/// The client that a queue's key has in the middle.
-pub(super) fn client(key: &Sorted) -> Key {
+/// The client of a queue's row.
+pub(super) fn client(key: &Queued) -> Key {
     Key(part(key, 8))
 }
 
-/// The rank and the time that a due key has in the middle.
-pub(super) fn due_at(key: &Sorted) -> (Rank, Millis) {
-    let at = u64::from_be_bytes(part(key, 8));
+/// The receiver of a due row.
+pub(super) fn receiver(key: &Due) -> Receiver {
+    Receiver {
+        origin: Key(part(key, 0)),
+        url: Key(part(key, 8)),
+    }
+}
+
+/// The rank and the time of a due row.
+pub(super) fn due_at(key: &Due) -> (Rank, Millis) {
+    let at = u64::from_be_bytes(part(key, 16));
     match at & REPLAYED {
         0 => (Rank::Live, Millis(at)),
         _ => (Rank::Replayed, Millis(at & !REPLAYED)),
@@ -66,9 +77,9 @@ pub(super) fn at(key: &Timed) -> Millis {
     Millis(u64::from_be_bytes(part(key, 0)))
 }
 
-/// The job that a row of a queue or of a receiver is about.
-pub(super) fn sorted_id(key: &Sorted) -> JobId {
-    JobId::from_bytes(part(key, 16))
+/// The job of a row that ends in its id.
+pub(super) fn id<const N: usize>(key: &[u8; N]) -> JobId {
+    JobId::from_bytes(part(key, N - 16))
 }
 
 /// The job or session that a timed row is about.
@@ -98,7 +109,11 @@ mod tests {
         let (early, late) = (Millis(0xff), Millis(0x0100));
         assert!(timed(early, JobId::MAX) < timed(late, JobId::MIN));
         let (live, replayed) = (Rank::Live, Rank::Replayed);
-        let (one, two) = (Key([1; 8]), Key([2; 8]));
+        let receiver = |byte| Receiver {
+            origin: Key([1; 8]),
+            url: Key([byte; 8]),
+        };
+        let (one, two) = (receiver(1), receiver(2));
         assert!(due(one, replayed, late, JobId::MAX) < due(two, live, early, JobId::MIN));
         assert!(due(one, live, early, JobId::MAX) < due(one, live, late, JobId::MIN));
         assert!(due(one, live, Millis(u64::MAX), JobId::MAX) < due(one, replayed, early, JobId::MIN));
@@ -109,14 +124,18 @@ mod tests {
         let id = JobId::new(Millis(9), [7; 10]);
         let row = queued(Key([1; 8]), Key([2; 8]), id);
         assert_eq!(
-            (first(&row), client(&row), sorted_id(&row)),
+            (server(&row), client(&row), super::id(&row)),
             (Key([1; 8]), Key([2; 8]), id)
         );
         for rank in Rank::ALL {
-            let row = due(Key([3; 8]), rank, Millis(4), id);
+            let to = Receiver {
+                origin: Key([3; 8]),
+                url: Key([5; 8]),
+            };
+            let row = due(to, rank, Millis(4), id);
             assert_eq!(
-                (first(&row), due_at(&row), sorted_id(&row)),
-                (Key([3; 8]), (rank, Millis(4)), id)
+                (receiver(&row), due_at(&row), super::id(&row)),
+                (to, (rank, Millis(4)), id)
             );
         }
         let row = timed(Millis(5), id);

@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::blob::Name;
 use super::fault::Fault;
-use super::keys::{self, Sorted};
+use super::keys;
 use super::tables::{self, Id, Value};
 use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Call, Job, Key, Rank};
+use crate::job::{Call, Job, Key, Rank, Receiver};
 use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::seal::Field;
 use crate::store::{Error, SessionRow, codec};
@@ -128,8 +128,9 @@ impl View {
     }
 
     pub(super) fn queued_servers(&self) -> Result<Vec<Key>, Error> {
-        let firsts = self.first_of_each(tables::EXEC)?;
-        Ok(firsts.iter().map(keys::first).collect())
+        let last = |row: &_| keys::queued(keys::server(row), LAST_KEY, JobId::MAX);
+        let firsts = self.first_of_each(tables::EXEC, last)?;
+        Ok(firsts.iter().map(keys::server).collect())
     }
 
     pub(super) fn next_queued(&self, server: Key, after: Option<Key>) -> Result<Option<(Key, JobId)>, Error> {
@@ -142,7 +143,7 @@ impl View {
             None if after.is_some() => self.first_in(tables::EXEC, &first, &last)?,
             row => row,
         };
-        Ok(row.map(|row| (keys::client(&row), keys::sorted_id(&row))))
+        Ok(row.map(|row| (keys::client(&row), keys::id(&row))))
     }
 
     pub(super) fn queued(&self, server: Key, client: Key, limit: usize) -> Result<Vec<JobId>, Error> {
@@ -167,10 +168,11 @@ impl View {
         .collect()
     }
 
-    pub(super) fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+    pub(super) fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
         let mut receivers = Vec::new();
-        for row in self.first_of_each(tables::DUE)? {
-            let (receiver, (rank, at)) = (keys::first(&row), keys::due_at(&row));
+        let last = |row: &_| keys::due(keys::receiver(row), Rank::Replayed, END, JobId::MAX);
+        for row in self.first_of_each(tables::DUE, last)? {
+            let (receiver, (rank, at)) = (keys::receiver(&row), keys::due_at(&row));
             receivers.push((receiver, rank, at));
             if rank == Rank::Live {
                 let replayed = self.next_due(receiver, Rank::Replayed)?;
@@ -182,7 +184,7 @@ impl View {
 
     pub(super) fn due(
         &self,
-        receiver: Key,
+        receiver: Receiver,
         rank: Rank,
         now: Millis,
         limit: usize,
@@ -192,7 +194,7 @@ impl View {
         self.ids(tables::DUE, (&first, &last), limit)
     }
 
-    pub(super) fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+    pub(super) fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error> {
         let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
         let last = keys::due(receiver, rank, END, JobId::MAX);
         let row = self.first_in(tables::DUE, &first, &last)?;
@@ -218,43 +220,46 @@ impl View {
     }
 
     /// The jobs of the first rows of a range.
-    fn ids(
+    fn ids<const N: usize>(
         &self,
-        table: TableDefinition<'_, &'static Sorted, ()>,
-        (first, last): (&Sorted, &Sorted),
+        table: TableDefinition<'_, &'static [u8; N], ()>,
+        (first, last): (&[u8; N], &[u8; N]),
         limit: usize,
     ) -> Result<Vec<JobId>, Error> {
         let table = self.0.open_table(table).map_err(Fault::from)?;
-        let rows = table.range::<&Sorted>(first..=last).map_err(Fault::from)?;
+        let rows = table.range::<&[u8; N]>(first..=last).map_err(Fault::from)?;
         let ids = rows.take(limit).map(|row| {
             let (key, _) = row.map_err(Fault::from)?;
-            Ok(keys::sorted_id(key.value()))
+            Ok(keys::id(key.value()))
         });
         ids.collect()
     }
 
     /// The first row from `first` to `last`.
-    fn first_in(
+    fn first_in<const N: usize>(
         &self,
-        table: TableDefinition<'_, &'static Sorted, ()>,
-        first: &Sorted,
-        last: &Sorted,
-    ) -> Result<Option<Sorted>, Error> {
+        table: TableDefinition<'_, &'static [u8; N], ()>,
+        first: &[u8; N],
+        last: &[u8; N],
+    ) -> Result<Option<[u8; N]>, Error> {
         let table = self.0.open_table(table).map_err(Fault::from)?;
-        let mut rows = table.range::<&Sorted>(first..=last).map_err(Fault::from)?;
+        let mut rows = table.range::<&[u8; N]>(first..=last).map_err(Fault::from)?;
         let row = rows.next().transpose().map_err(Fault::from)?;
         Ok(row.map(|(key, _)| *key.value()))
     }
 
-    /// The first row of each server or receiver; skips over all others.
-    fn first_of_each(&self, table: TableDefinition<'_, &'static Sorted, ()>) -> Result<Vec<Sorted>, Error> {
+    /// The first row of each server or receiver; skips over all others, up to the `last` that may be.
+    fn first_of_each<const N: usize>(
+        &self,
+        table: TableDefinition<'_, &'static [u8; N], ()>,
+        last: impl Fn(&[u8; N]) -> [u8; N],
+    ) -> Result<Vec<[u8; N]>, Error> {
         let table = self.0.open_table(table).map_err(Fault::from)?;
-        let mut firsts: Vec<Sorted> = Vec::new();
+        let mut firsts: Vec<[u8; N]> = Vec::new();
         loop {
-            let last = firsts.last();
-            let past = last.map(|row| keys::queued(keys::first(row), LAST_KEY, JobId::MAX));
+            let past = firsts.last().map(&last);
             let from = past.as_ref().map_or(Unbounded, Excluded);
-            let mut rows = table.range::<&Sorted>((from, Unbounded)).map_err(Fault::from)?;
+            let mut rows = table.range::<&[u8; N]>((from, Unbounded)).map_err(Fault::from)?;
             match rows.next().transpose().map_err(Fault::from)? {
                 Some((key, _)) => firsts.push(*key.value()),
                 None => return Ok(firsts),

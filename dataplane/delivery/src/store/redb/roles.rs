@@ -12,7 +12,7 @@ use super::{Embedded, body_of, resume_token_of};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Stamp, Step};
+use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::scan::Found;
 use crate::store::seal::Field;
 use crate::store::{
@@ -146,15 +146,21 @@ impl Queues for Embedded {
         self.write(|reply| Op::ClaimDue(claim, reply)).await
     }
 
-    async fn receivers(&self) -> Result<Vec<(Key, Rank, Millis)>, Error> {
+    async fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
         self.shared.view()?.receivers()
     }
 
-    async fn due(&self, receiver: Key, rank: Rank, now: Millis, limit: usize) -> Result<Vec<JobId>, Error> {
+    async fn due(
+        &self,
+        receiver: Receiver,
+        rank: Rank,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<JobId>, Error> {
         self.shared.view()?.due(receiver, rank, now, limit)
     }
 
-    async fn next_due(&self, receiver: Key, rank: Rank) -> Result<Option<Millis>, Error> {
+    async fn next_due(&self, receiver: Receiver, rank: Rank) -> Result<Option<Millis>, Error> {
         self.shared.view()?.next_due(receiver, rank)
     }
 

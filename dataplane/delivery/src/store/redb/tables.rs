@@ -5,7 +5,7 @@
 
 use ::redb::TableDefinition;
 
-use super::keys::{Numbered, Sorted, Timed};
+use super::keys::{Due, Numbered, Queued, Timed};
 
 pub(super) type Id = &'static [u8; 16];
 pub(super) type Value = &'static [u8];
@@ -20,14 +20,14 @@ pub(super) const TARGET: TableDefinition<'_, Id, Value> = TableDefinition::new("
 pub(super) const ARGS: TableDefinition<'_, Id, Value> = TableDefinition::new("args");
 /// The body to deliver, once the call ended.
 pub(super) const RESULT: TableDefinition<'_, Id, Value> = TableDefinition::new("result");
-/// The resume token of an execution in progress, where it has one. Files, exports and sealed values call it `handle`.
-pub(super) const RESUME_TOKEN: TableDefinition<'_, Id, Value> = TableDefinition::new("handle");
+/// The resume token of an execution in progress, where it has one.
+pub(super) const RESUME_TOKEN: TableDefinition<'_, Id, Value> = TableDefinition::new("resume_token");
 /// The history of its attempts.
 pub(super) const ATTEMPTS: TableDefinition<'_, &Numbered, Value> = TableDefinition::new("attempts");
 /// The index rows of [`crate::job::Rows`], in its order; `expire` has the settled ones.
-pub(super) const EXEC: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("exec");
+pub(super) const EXEC: TableDefinition<'_, &Queued, ()> = TableDefinition::new("exec");
 pub(super) const INFLIGHT: TableDefinition<'_, Id, ()> = TableDefinition::new("inflight");
-pub(super) const DUE: TableDefinition<'_, &Sorted, ()> = TableDefinition::new("due");
+pub(super) const DUE: TableDefinition<'_, &Due, ()> = TableDefinition::new("due");
 pub(super) const WAITING: TableDefinition<'_, &Timed, ()> = TableDefinition::new("waiting");
 pub(super) const DEAD: TableDefinition<'_, &Timed, ()> = TableDefinition::new("dead");
 pub(super) const EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("expire");

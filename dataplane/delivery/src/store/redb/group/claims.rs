@@ -7,9 +7,9 @@ use ::redb::{ReadableTable, Table};
 use super::Group;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Key, Rank, Stamp, Step};
+use crate::job::{Change, Expect, Job, Rank, Receiver, Stamp, Step};
 use crate::store::redb::fault::Fault;
-use crate::store::redb::keys::{self, Sorted};
+use crate::store::redb::keys;
 use crate::store::redb::op::Apply;
 use crate::store::{ClaimDue, Due, Error};
 
@@ -27,16 +27,11 @@ impl Group<'_> {
 
     /// Claims what is due for one receiver, live deliveries first.
     pub(in crate::store::redb) fn claim_due(&mut self, claim: ClaimDue) -> Result<Due, Fault> {
-        let ClaimDue {
-            receiver,
-            room,
-            replays,
-            stamp,
-        } = claim;
+        let (receiver, stamp) = (claim.receiver, claim.stamp);
         self.check_owner(stamp)?;
-        let mut ids = due(&self.due, (receiver, Rank::Live), stamp.at, room)?;
-        let left = replays.min(room - ids.len());
-        ids.extend(due(&self.due, (receiver, Rank::Replayed), stamp.at, left)?);
+        let mut ids = self.due(&claim, Rank::Live, claim.room)?;
+        let left = claim.replays.min(claim.room - ids.len());
+        ids.extend(self.due(&claim, Rank::Replayed, left)?);
         let mut claimed = Vec::with_capacity(ids.len());
         for id in ids {
             claimed.extend(self.claim(id, Change::Claim, stamp)?);
@@ -46,6 +41,26 @@ impl Group<'_> {
             next_due(&self.due, receiver, Rank::Replayed)?,
         ];
         Ok(Due { claimed, next })
+    }
+
+    /// The first jobs of a rank that the claim takes.
+    fn due(&self, claim: &ClaimDue, rank: Rank, room: usize) -> Result<Vec<JobId>, Fault> {
+        let reads = claim.reads(room);
+        let mut ids = due(&self.due, (claim.receiver, rank), claim.stamp.at, reads)?;
+        if !claim.passed_over.is_empty() {
+            let mut taken = Vec::new();
+            for id in ids {
+                let client = self.job(id)?.map(|job| job.client);
+                taken.extend(
+                    client
+                        .filter(|client| !claim.passed_over.contains(client))
+                        .map(|_| id),
+                );
+            }
+            ids = taken;
+        }
+        ids.truncate(room);
+        Ok(ids)
     }
 
     fn check_owner(&self, stamp: Stamp) -> Result<(), Error> {
@@ -76,24 +91,24 @@ impl Group<'_> {
 
 /// The first jobs that are due for a receiver by `now`.
 fn due(
-    rows: &Table<'_, &'static Sorted, ()>,
-    (receiver, rank): (Key, Rank),
+    rows: &Table<'_, &'static keys::Due, ()>,
+    (receiver, rank): (Receiver, Rank),
     now: Millis,
     limit: usize,
 ) -> Result<Vec<JobId>, Fault> {
     let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
     let last = keys::due(receiver, rank, now, JobId::MAX);
-    let rows = rows.range::<&Sorted>(&first..=&last)?.take(limit);
-    rows.map(|row| Ok(keys::sorted_id(row?.0.value()))).collect()
+    let rows = rows.range::<&keys::Due>(&first..=&last)?.take(limit);
+    rows.map(|row| Ok(keys::id(row?.0.value()))).collect()
 }
 
 fn next_due(
-    rows: &Table<'_, &'static Sorted, ()>,
-    receiver: Key,
+    rows: &Table<'_, &'static keys::Due, ()>,
+    receiver: Receiver,
     rank: Rank,
 ) -> Result<Option<Millis>, Fault> {
     let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
     let last = keys::due(receiver, rank, Millis(u64::MAX), JobId::MAX);
-    let row = rows.range::<&Sorted>(&first..=&last)?.next().transpose()?;
+    let row = rows.range::<&keys::Due>(&first..=&last)?.next().transpose()?;
     Ok(row.map(|(key, _)| keys::due_at(key.value()).1))
 }

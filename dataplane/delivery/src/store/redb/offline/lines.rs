@@ -53,7 +53,7 @@ pub(super) struct JobLine {
     pub(super) params: Option<Stored>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) body: Option<Stored>,
-    #[serde(rename = "handle", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<Stored>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) attempts: Vec<Attempt>,
