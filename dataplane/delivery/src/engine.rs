@@ -28,7 +28,7 @@ mod reconcile;
 mod resume_token;
 mod running;
 mod scheduler;
-mod share;
+mod shares;
 mod sweep;
 
 use std::future::Future;
@@ -44,7 +44,7 @@ use self::core::Core;
 pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 use self::hints::Hint;
-pub use self::memory_budget::Room;
+pub use self::memory_budget::{Room, Stalled};
 pub use self::resume_token::ResumeTokens;
 use crate::clock::Clock;
 use crate::egress::{NamedBy, Refusal};
@@ -228,7 +228,7 @@ async fn cancel(core: &Arc<Core>, id: JobId) -> Result<bool, store::Error> {
         end: End::Cancelled,
         poisoned: false,
     };
-    let cancelled = core.finish(&ending, None).await?;
+    let cancelled = core.finish(&ending).await?;
     core.hint(Hint::Cancelled(id));
     Ok(cancelled)
 }

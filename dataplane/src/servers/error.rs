@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use asyncmcp_delivery::engine::Stalled;
+
 use crate::caller::respond::server::Failure;
 
 /// A message to a server came to nothing.
@@ -70,6 +72,12 @@ pub enum Error {
     /// There is no session to send in; the message was not sent.
     #[error("failed to open a session: {0}")]
     NotOpened(#[source] Box<Error>),
+}
+
+impl From<Stalled> for Error {
+    fn from(Stalled(silence): Stalled) -> Self {
+        Self::Silent(silence)
+    }
 }
 
 impl Error {

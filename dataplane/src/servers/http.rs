@@ -124,18 +124,16 @@ pub(super) async fn beginning(response: Response) -> Bytes {
 /// At most about `limit` bytes, and whether that is all of the body.
 async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result<(Bytes, bool), Error> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
+    while let Some(chunk) = room
+        .read(response.chunk())
+        .await?
         .map_err(|error| Error::Broken(error.without_url()))?
     {
         body.extend_from_slice(&chunk);
         if body.len() > limit {
             return Ok((body.freeze(), false));
         }
-        if body.len() > Room::SMALL {
-            room.take(limit).await;
-        }
+        room.take(body.len()).await;
     }
     Ok((body.freeze(), true))
 }

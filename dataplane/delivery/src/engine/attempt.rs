@@ -100,9 +100,10 @@ async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> 
     if loaded.is_some() {
         return loaded;
     }
+    let receiver = job.receiver?;
     let held = tokio::select! {
         biased;
-        held = core.memory.stored_body(job.size) => held,
+        held = core.memory.stored_body(receiver, job.size) => held,
         () = core.cut.cancelled() => return None,
     };
     match core.read(|| read(core, job.id)).await {

@@ -11,6 +11,7 @@ use futures::future::join_all;
 
 use super::attempt::{self, Loaded};
 use super::core::Core;
+use super::memory_budget::Held;
 use super::receivers::{Slot, Turn};
 use crate::clock::Millis;
 use crate::job::{Call, Job, Key, Rank};
@@ -116,15 +117,18 @@ async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Erro
     Ok(due)
 }
 
-/// Capacity to attempt at once a result that is about to be committed.
-pub(super) fn reserve(core: &Core, call: &Call) -> Option<Slot> {
+/// Capacity to attempt at once a result of `size` bytes that is about to be committed.
+pub(super) fn reserve(core: &Core, call: &Call, size: usize) -> Option<(Held, Slot)> {
     let policy = core.policy();
     let target = call.target.as_ref()?;
     if core.is_stopping() || !policy.can_send() {
         return None;
     }
-    let whose = (target.receiver(), Key::of(&call.client));
-    core.receivers.reserve(whose, core.now(), &policy.per_receiver)
+    let receiver = target.receiver();
+    let held = core.memory.body(receiver, size)?;
+    let whose = (receiver, Key::of(&call.client));
+    let slot = core.receivers.reserve(whose, core.now(), &policy.per_receiver)?;
+    Some((held, slot))
 }
 
 /// Begins a claimed attempt, unless it is in progress. `loaded`: the call and body, if they are in memory already.

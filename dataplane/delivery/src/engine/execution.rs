@@ -60,7 +60,7 @@ pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: 
     let work = Work {
         left: call.timeout,
         begin: Begin::Send(params),
-        room: core.memory.room(),
+        room: core.memory.room(job.server),
         call: Arc::new(call),
         job,
     };
@@ -74,7 +74,7 @@ pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, t
     let work = Work {
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
         begin: Begin::Resume(token),
-        room: core.memory.room(),
+        room: core.memory.room(job.server),
         call,
         job,
     };
@@ -87,9 +87,8 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     let span = trace::execution(job.id, &call, resumed);
     match execute(core, entry, work).instrument(span).await {
         ExecutionEnd::Ended(end, body) => {
-            let held = room.keep(body.len());
             let ending = finish::of_execution(&job, &call, (end, body));
-            core.finish_surely(&ending, held).await;
+            core.finish_surely(&ending).await;
         }
         ExecutionEnd::Held => finish::hand_back(core, &job).await,
         ExecutionEnd::Stopped => finish::stopped(core, &job, &call).await,
@@ -97,6 +96,7 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
         ExecutionEnd::Left(token) => leave(core, &job, token).await,
         ExecutionEnd::Cancelled => {}
     }
+    drop(room); // its memory is that of the result, until that is committed
 }
 
 async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {

@@ -47,17 +47,10 @@ impl Ending {
 }
 
 impl Core {
-    /// Ends a call. `held` is the memory that the body takes already. Returns whether this ended the call: not if it had
-    /// ended before, or has another holder now.
-    pub(super) async fn finish(
-        self: &Arc<Self>,
-        ending: &Ending,
-        held: Option<Held>,
-    ) -> Result<bool, store::Error> {
+    /// Ends a call. Returns whether this ended the call: not if it had ended before, or has another holder now.
+    pub(super) async fn finish(self: &Arc<Self>, ending: &Ending) -> Result<bool, store::Error> {
         let _hold = self.holds.take(ending.id);
-        let claimed = held
-            .or_else(|| self.memory.body(ending.body.len()))
-            .and_then(|held| Some((held, deliver::reserve(self, &ending.call)?)));
+        let claimed = deliver::reserve(self, &ending.call, ending.body.len());
         let changes = ending.changes(claimed.is_some());
         let Applied::Applied(job) = self.apply(ending.id, ending.expect, changes).await? else {
             return Ok(false);
@@ -80,8 +73,8 @@ impl Core {
     }
 
     /// [`Self::finish`], retried until the store is up.
-    pub(super) async fn finish_surely(self: &Arc<Self>, ending: &Ending, mut held: Option<Held>) {
-        self.surely(|| self.finish(ending, held.take())).await;
+    pub(super) async fn finish_surely(self: &Arc<Self>, ending: &Ending) {
+        self.surely(|| self.finish(ending)).await;
     }
 }
 
@@ -106,7 +99,7 @@ pub(super) async fn interrupted(core: &Arc<Core>, job: &Job, call: &Arc<Call>, e
         body,
         poisoned,
     };
-    core.finish_surely(&ending, None).await;
+    core.finish_surely(&ending).await;
 }
 
 /// Applies `onInterruption` to a job whose server call our shutdown interrupted. A graceful shutdown does not count: it

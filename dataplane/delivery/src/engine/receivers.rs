@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 pub(super) use self::breaker::Sample;
 use self::breaker::Term;
 use self::state::{OriginState, ReceiverState};
-use super::share;
+use super::shares;
 use crate::clock::Millis;
 use crate::job::{Key, Rank, Receiver};
 use crate::policy::PerReceiver;
@@ -83,7 +83,7 @@ impl State {
     /// Whether a client uses its whole share, with `more` attempts that are about to begin.
     fn is_over(&self, client: Key, more: usize) -> bool {
         let in_flight = self.clients.get(&client).copied().unwrap_or_default();
-        in_flight + more >= share::of(OVERALL)
+        in_flight + more >= shares::of(OVERALL)
     }
 
     fn over(&self) -> Vec<Key> {

@@ -79,8 +79,10 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
 async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {
-        let size = core.store.job(turn.id).await?.map_or(0, |job| job.size);
-        let Some(arguments) = core.memory.arguments(size) else {
+        let Some(job) = core.store.job(turn.id).await? else {
+            continue;
+        };
+        let Some(arguments) = core.memory.arguments(job.client, job.size) else {
             continue;
         };
         let hold = core.holds.take(turn.id);
@@ -145,7 +147,7 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
         end: End::Error,
         poisoned: false,
     };
-    core.finish(&ending, None).await.map(drop)
+    core.finish(&ending).await.map(drop)
 }
 
 /// A job whose turn it is.

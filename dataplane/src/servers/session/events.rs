@@ -181,16 +181,15 @@ impl Events {
 
     /// Reads a chunk, or resumes the stream.
     async fn advance(&mut self) -> Result<(), Error> {
-        if self.decoder.held() > Room::SMALL {
-            self.room.take(self.session.upstream().max_response()).await;
-        }
+        self.room.take(self.decoder.held()).await;
         let Some(chunks) = &mut self.chunks else {
             return self.resume().await;
         };
-        match chunks.next().await {
-            Some(Ok(chunk)) => self.read(&chunk),
-            Some(Err(error)) => self.broke(Error::Broken(error.without_url())),
-            None => self.broke(Error::Interrupted),
+        match self.room.read(chunks.next()).await {
+            Ok(Some(Ok(chunk))) => self.read(&chunk),
+            Ok(Some(Err(error))) => self.broke(Error::Broken(error.without_url())),
+            Ok(None) => self.broke(Error::Interrupted),
+            Err(stalled) => self.broke(stalled.into()),
         }
     }
 

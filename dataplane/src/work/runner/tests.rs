@@ -1,6 +1,5 @@
 //! Jobs on a server that loses sessions, cuts streams and has no room.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, ResumeTokens, Room, Run};
@@ -10,7 +9,6 @@ use asyncmcp_delivery::state::End;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Runner;
@@ -297,31 +295,6 @@ async fn a_result_over_the_limit_ends_as_too_large() {
         let (end, body) = end(execute(&runner, &call("slow")).await);
         assert_eq!(end, End::TooLarge);
         assert!(body.contains("-31007"), "{body}");
-    }
-}
-
-#[tokio::test]
-async fn a_large_result_is_read_only_with_room_for_all_that_it_may_be() {
-    let fake = Fake::start(&["slow"]).await;
-    let runner = runner(&fake);
-    let call = call("slow");
-    // As JSON its length is known, as an event it may come to the server's limit.
-    for (bytes, stream, taken) in [
-        (1 << 20, false, 1 << 20),
-        (1 << 20, true, 16 << 20),
-        (1000, true, 0),
-    ] {
-        let budget = Arc::new(Semaphore::new(32 << 20));
-        let room = Room::of(Arc::clone(&budget));
-        let run = Run {
-            room: room.clone(),
-            ..run(&call, CancellationToken::new())
-        };
-        fake.on("slow", [Reaction::Big { bytes, stream }]);
-        assert_eq!(end(runner.execute(run).await).0, End::Result);
-        let held = (32 << 20) - budget.available_permits();
-        assert!((taken..taken + 100).contains(&held), "{held} of {taken}");
-        drop(room);
     }
 }
 
