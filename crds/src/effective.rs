@@ -140,6 +140,8 @@ pub struct Webhook {
 pub struct PerClient {
     /// Maximum number of unfinished jobs.
     pub max_pending: u32,
+    /// The share of a limit on running jobs that one client may use, in percent.
+    pub max_running_percent: u8,
 }
 
 /// Limits per receiver.

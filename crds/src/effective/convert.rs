@@ -39,6 +39,13 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     }
 }
 
+fn per_client(given: &api::PerClient) -> PerClient {
+    PerClient {
+        max_pending: set(given.max_pending),
+        max_running_percent: set(given.max_running_percent),
+    }
+}
+
 /// The URL itself, or the URL of the Service; empty if a route that was not validated has neither.
 fn url(url: Option<String>, service: Option<ServiceRef>, namespace: &str) -> String {
     service.map_or_else(
@@ -88,9 +95,7 @@ pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
         result_retention: span(given.result_retention),
         max_result_size: set(given.max_result_size).bytes(),
         max_running: set(given.max_running),
-        per_client: PerClient {
-            max_pending: set(set(given.per_client).max_pending),
-        },
+        per_client: per_client(&set(given.per_client)),
         per_receiver: per_receiver(&set(given.per_receiver)),
         dead_retention: span(set(given.dead_letter).retention),
         signing: given

@@ -60,6 +60,7 @@ fn webhook(webhook: &mut Webhook) {
     webhook.max_running.get_or_insert(256);
     let per_client = webhook.per_client.get_or_insert_default();
     per_client.max_pending.get_or_insert(10_000);
+    per_client.max_running_percent.get_or_insert(75);
     per_receiver(webhook.per_receiver.get_or_insert_default());
     duration(&mut webhook.dead_letter.get_or_insert_default().retention, "168h");
     retry(webhook.retry.get_or_insert_default());
@@ -74,14 +75,14 @@ fn per_receiver(per_receiver: &mut PerReceiver) {
 fn retry(retry: &mut Retry) {
     duration(&mut retry.retry_after_max, "1h");
     if retry.schedule.is_none() {
-        retry.max.get_or_insert(1);
+        retry.max.get_or_insert(16);
         exponential(retry.exponential.get_or_insert_default());
     }
 }
 
 pub(super) fn exponential(exponential: &mut Exponential) {
     duration(&mut exponential.initial, "1s");
-    duration(&mut exponential.max, "10m");
+    duration(&mut exponential.max, "2h");
     exponential.jitter_percent.get_or_insert(20);
 }
 

@@ -83,9 +83,9 @@ fn transport_defaults() -> Transport {
 
 fn webhook_defaults() -> Webhook {
     let waits = Waits::Exponential {
-        retries: 1,
+        retries: 16,
         initial: seconds(1),
-        max: seconds(600),
+        max: seconds(7200),
         jitter_percent: 20,
     };
     let from_clients = FromClients {
@@ -104,7 +104,10 @@ fn webhook_defaults() -> Webhook {
         result_retention: seconds(24 * 3600),
         max_result_size: 16 << 20,
         max_running: 256,
-        per_client: PerClient { max_pending: 10_000 },
+        per_client: PerClient {
+            max_pending: 10_000,
+            max_running_percent: 75,
+        },
         per_receiver: PerReceiver {
             max_in_flight: 8,
             rate_per_second: None,

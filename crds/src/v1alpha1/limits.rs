@@ -16,9 +16,16 @@ pub struct PerClient {
     #[schemars(range(min = 1, max = 10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending: Option<u32>,
+    /// The share of every limit on running jobs (`maxRunning`, `servers[].maxConcurrentJobs`) that one client may use,
+    /// 1 to 100 percent: what runs cannot be taken back, so that the rest is left for others even while nobody else
+    /// waits. A limit of 1 is first come, first served. 100: no such share.
+    #[schemars(range(min = 1, max = 100))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_percent: Option<u8>,
 }
 
-/// Rate and concurrency limits per receiver. A receiver is a URL.
+/// Rate and concurrency limits per receiver. Concurrency and rate count per scheme, host and port, whatever the path and
+/// query; the breaker and `Retry-After` are per URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PerReceiver {
@@ -30,7 +37,7 @@ pub struct PerReceiver {
     #[schemars(range(min = 1, max = 10_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_second: Option<u32>,
-    /// Circuit breaker for a receiver that keeps failing. `Enabled`: when at least 10 attempts were made within 5
+    /// Circuit breaker for a URL that keeps failing. `Enabled`: when at least 10 attempts were made within 5
     /// minutes and 70 % of them failed, the breaker opens and no attempts are made for 30 seconds. Then it admits one
     /// attempt at a time, then 2, 4 and 8 concurrent ones, and closes when these succeed; each failure meanwhile
     /// doubles the pause, up to 5 minutes. Waiting deliveries do not use up attempts. `Disabled`: only each delivery's

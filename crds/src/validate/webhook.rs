@@ -4,7 +4,7 @@
 
 use super::{Findings, receivers, references};
 use crate::effective;
-use crate::v1alpha1::{DeadLetter, Exponential, PerClient, Retry, Signing, Webhook, webhook};
+use crate::v1alpha1::{DeadLetter, Exponential, Retry, Signing, Webhook, webhook};
 
 pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
     let Some(webhook) = webhook else { return };
@@ -25,9 +25,15 @@ pub(super) fn check(webhook: Option<&Webhook>, findings: &mut Findings) {
 fn check_limits(webhook: &Webhook, findings: &mut Findings) {
     findings.not_zero("spec.webhook.resultRetention", webhook.result_retention.as_ref());
     findings.maybe_range("spec.webhook.maxRunning", 1..=10_000, webhook.max_running);
-    if let Some(PerClient { max_pending }) = &webhook.per_client {
-        let path = "spec.webhook.perClient.maxPending";
-        findings.maybe_range(path, 1..=10_000_000, *max_pending);
+    if let Some(given) = &webhook.per_client {
+        let path = "spec.webhook.perClient";
+        findings.maybe_range(
+            format_args!("{path}.maxPending"),
+            1..=10_000_000,
+            given.max_pending,
+        );
+        let percent = given.max_running_percent.map(u32::from);
+        findings.maybe_range(format_args!("{path}.maxRunningPercent"), 1..=100, percent);
     }
     if let Some(given) = &webhook.per_receiver {
         let path = "spec.webhook.perReceiver";

@@ -7,6 +7,7 @@
 //! a waiting job.
 
 mod attempt;
+mod backoff;
 mod commit;
 mod core;
 mod deliver;

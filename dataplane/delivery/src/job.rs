@@ -165,6 +165,8 @@ pub struct Job {
     pub accepted: Millis,
     /// When the last execution began.
     pub started: Option<Millis>,
+    /// Since when its server could not be reached or had no capacity: the first execution that was put off.
+    pub unsent_since: Option<Millis>,
     /// When the call ended: the result's time, from which `maxAge` counts.
     pub ended: Option<Millis>,
     /// When the next attempt is due, or the last attempt began, or the delivery ended.
@@ -206,6 +208,7 @@ impl Job {
             names: new.names.clone(),
             accepted: new.at,
             started: None,
+            unsent_since: None,
             ended: None,
             turn: new.at,
             executions: 0,

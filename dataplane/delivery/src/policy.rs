@@ -111,6 +111,8 @@ pub struct Policy {
     pub max_result_size: usize,
     /// Jobs that run at once on all servers (`webhook.maxRunning`).
     pub max_running: usize,
+    /// The share of a limit on running jobs that one client may use, in percent (`webhook.perClient.maxRunningPercent`).
+    pub max_running_percent: usize,
     /// Rate and concurrency limits per receiver (`webhook.perReceiver`).
     pub per_receiver: PerReceiver,
     /// The route's namespace.

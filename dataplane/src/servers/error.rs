@@ -122,6 +122,14 @@ impl Error {
         }
     }
 
+    /// Whether no message can be sent to the server at present, whatever it is.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::NotSent(_) | Self::Client(_) | Self::NoServer(_) | Self::NotOpened(_)
+        )
+    }
+
     /// What it is to a client.
     pub fn failure(&self) -> Failure {
         match self {

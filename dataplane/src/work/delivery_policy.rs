@@ -51,6 +51,7 @@ fn policy(config: &Arc<Config>) -> Policy {
         tools: tool_limits(config),
         max_result_size: usize::try_from(webhook.max_result_size).unwrap_or(usize::MAX),
         max_running: number(webhook.max_running),
+        max_running_percent: webhook.per_client.max_running_percent.into(),
         per_receiver: PerReceiver {
             max_in_flight: number(webhook.per_receiver.max_in_flight),
             rate: webhook.per_receiver.rate_per_second,

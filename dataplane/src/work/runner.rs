@@ -61,7 +61,10 @@ impl Runner {
             tracing::info!(server = call.server, reason = error.reason(), %error, "no reply from the server");
             match twice::next(&error, call.on_interruption, interruptions) {
                 _ if run.cancel.is_cancelled() => return ended(call, End::Unknown),
-                Next::NotSent { retry_after } => return Executed::NotSent { retry_after },
+                Next::NotSent { retry_after } => {
+                    let is_away = error.is_away();
+                    return Executed::NotSent { retry_after, is_away };
+                }
                 Next::Later { retry_after } => return Executed::Again { retry_after },
                 Next::End(end) => return ended(call, end),
                 Next::Again { interrupted } => interruptions += u32::from(interrupted),

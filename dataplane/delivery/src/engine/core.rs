@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::backoff::Backoff;
 use super::executor::Executor;
 use super::hints::{Hint, Hints};
 use super::holds::Holds;
@@ -47,6 +48,8 @@ pub(super) struct Core {
     pub(super) hints: Hints,
     /// Executions in progress.
     pub(super) running: Arc<Running>,
+    /// Servers and jobs that wait before another execution.
+    pub(super) backoff: Backoff,
     /// Receivers with due deliveries or attempts in progress.
     pub(super) receivers: Arc<Receivers>,
     /// Nothing more is claimed once this fires.
@@ -91,6 +94,7 @@ impl Core {
             holds: Arc::default(),
             hints: Hints::default(),
             running: Arc::default(),
+            backoff: Backoff::default(),
             receivers: Arc::default(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),

@@ -4,7 +4,6 @@
 //! server only after its start is committed, so that a crash can never run one twice that may not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,7 +43,9 @@ enum ExecutionEnd {
     Ended(End, Bytes),
     /// The client cancelled it; that is committed already.
     Cancelled,
-    /// Nothing was sent, and nothing will be: the job goes back to the queue.
+    /// It could not be sent: the job goes back to the queue.
+    NotSent(Unsent),
+    /// Nothing is awaited from its server, and there is no resume token: the job goes back to the queue.
     Held,
     /// Interrupted, and there is no resume token.
     Cut,
@@ -52,6 +53,16 @@ enum ExecutionEnd {
     Stopped,
     /// Interrupted by our shutdown; the next process resumes it with this token.
     Left(Bytes),
+}
+
+/// Why an execution could not be sent, at least not yet.
+#[derive(Clone, Copy)]
+pub(super) struct Unsent {
+    pub(super) retry_after: Duration,
+    /// The server could not be reached.
+    pub(super) is_away: bool,
+    /// An earlier attempt to send it may have arrived.
+    pub(super) may_have_run: bool,
 }
 
 /// Runs a job that was claimed. Its arguments take `held` of the memory budget.
@@ -85,7 +96,12 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     let (job, call, room) = (work.job.clone(), Arc::clone(&work.call), work.room.clone());
     let resumed = matches!(work.begin, Begin::Resume(_));
     let span = trace::execution(job.id, &call, resumed);
-    match execute(core, entry, work).instrument(span).await {
+    let ended = execute(core, entry, work).instrument(span).await;
+    if matches!(ended, ExecutionEnd::Ended(..)) {
+        core.backoff.reached(job.server);
+    }
+    match ended {
+        ExecutionEnd::NotSent(unsent) => finish::put_off(core, &job, &call, unsent).await,
         ExecutionEnd::Ended(end, body) => {
             let ending = finish::of_execution(&job, &call, (end, body));
             core.finish_surely(&ending).await;
@@ -101,12 +117,11 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
 
 async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
     let abort = CancellationToken::new();
-    let waiting = AtomicBool::new(false);
     let (tokens, kept) = resume_token::place(match &work.begin {
         Begin::Resume(token) => Some(token.clone()),
         Begin::Send(_) => None,
     });
-    let execution = until_sent(core, &work, &tokens, (&abort, &waiting));
+    let execution = until_known(core, &work, &tokens, &abort);
     tokio::pin!(execution);
     let outcome = tokio::select! {
         biased;
@@ -117,8 +132,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
             None => ExecutionEnd::Stopped,
         },
         () = tokio::time::sleep(work.left) => {
-            let end = if waiting.load(Ordering::Relaxed) { End::Error } else { End::Timeout };
-            ExecutionEnd::Ended(end, core.executor.body(&work.call, end))
+            ExecutionEnd::Ended(End::Timeout, core.executor.body(&work.call, End::Timeout))
         }
         never = kept.commit_each(|token| keep(core, &work.job, token)) => match never {},
     };
@@ -132,51 +146,57 @@ async fn keep(core: &Core, job: &Job, token: Bytes) {
     core.apply_surely(job.id, commit::held(job), vec![change]).await;
 }
 
-/// Retries until the call was sent. `waiting` is true while it waits and certainly was not sent.
-async fn until_sent(
+/// Runs the call until it is known how it ended, or that it could not be sent. A call that is being resumed was sent by
+/// an earlier process, so that it waits for its server here.
+async fn until_known(
     core: &Core,
     work: &Work,
     tokens: &ResumeTokens,
-    (abort, waiting): (&CancellationToken, &AtomicBool),
+    abort: &CancellationToken,
 ) -> ExecutionEnd {
-    let call = &*work.call;
     let resumed = matches!(work.begin, Begin::Resume(_));
-    let mut was_sent = resumed;
     for tries in 0.. {
-        let run = Run {
-            job: work.job.id,
-            call,
-            begin: work.begin.clone(),
-            tokens: tokens.clone(),
-            room: work.room.clone(),
-            cancel: abort.clone(),
-        };
-        let retry_after = match core.executor.execute(run).await {
-            Executed::Ended { body, .. } if body.len() > core.policy().max_result_size => {
-                return ExecutionEnd::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
-            }
-            Executed::Ended { end, body } => return ExecutionEnd::Ended(end, body),
+        let (retry_after, is_away, may_have_run) = match attempt(core, work, tokens, abort).await {
+            Executed::Ended { end, body } => return ended(core, &work.call, (end, body)),
             Executed::Lost => return ExecutionEnd::Cut,
-            Executed::NotSent { retry_after } => retry_after,
-            Executed::Again { retry_after } => {
-                was_sent = true;
-                retry_after
-            }
+            Executed::NotSent { retry_after, is_away } => (retry_after, is_away, false),
+            Executed::Again { retry_after } => (retry_after, false, true),
         };
-        waiting.store(!was_sent, Ordering::Relaxed);
+        if !resumed {
+            return ExecutionEnd::NotSent(Unsent {
+                retry_after,
+                is_away,
+                may_have_run,
+            });
+        }
         tokio::select! {
             biased;
             () = core.stop.cancelled() => break,
             () = abort.cancelled() => break,
             () = tokio::time::sleep(retry_after.max(core.back_off(tries))) => {}
         }
-        waiting.store(false, Ordering::Relaxed);
     }
     // A resumed call never goes back to the queue: the next process resumes it again.
-    match tokens.last().filter(|_| resumed) {
-        Some(token) => ExecutionEnd::Left(token),
-        None => ExecutionEnd::Held,
+    tokens.last().map_or(ExecutionEnd::Held, ExecutionEnd::Left)
+}
+
+async fn attempt(core: &Core, work: &Work, tokens: &ResumeTokens, abort: &CancellationToken) -> Executed {
+    let run = Run {
+        job: work.job.id,
+        call: &work.call,
+        begin: work.begin.clone(),
+        tokens: tokens.clone(),
+        room: work.room.clone(),
+        cancel: abort.clone(),
+    };
+    core.executor.execute(run).await
+}
+
+fn ended(core: &Core, call: &Call, (end, body): (End, Bytes)) -> ExecutionEnd {
+    if body.len() > core.policy().max_result_size {
+        return ExecutionEnd::Ended(End::TooLarge, core.executor.body(call, End::TooLarge));
     }
+    ExecutionEnd::Ended(end, body)
 }
 
 /// A graceful shutdown does not count against an execution.

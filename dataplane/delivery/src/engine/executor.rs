@@ -50,15 +50,17 @@ pub enum Executed {
         /// What is delivered, byte for byte.
         body: Bytes,
     },
-    /// Certainly nothing was sent: the server could not be reached or had no capacity. The engine
-    /// retries after `retry_after`, until the call's timeout; then the call ends as
+    /// Certainly nothing was sent: the server could not be reached or had no capacity. The call goes back to the queue
+    /// and is tried again after `retry_after`; once that has been so for longer than its timeout, it ends as
     /// [`End::Error`].
     NotSent {
         /// How long the server asked to wait; zero leaves it to the engine's backoff.
         retry_after: Duration,
+        /// The server could not be reached, so that no other call on it can be sent either.
+        is_away: bool,
     },
     /// It may have been sent, and may be sent again, but not now. Only of a call whose `onInterruption` is
-    /// `Retry`. The engine retries after `retry_after`, until the call's timeout.
+    /// `Retry`. It goes back to the queue in the same way.
     Again {
         /// How long the server asked to wait; zero leaves it to the engine's backoff.
         retry_after: Duration,

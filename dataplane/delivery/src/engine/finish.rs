@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::core::Core;
+use super::execution::Unsent;
 use super::hints::Hint;
 use super::memory_budget::Held;
 use super::receivers::Slot;
@@ -109,6 +110,27 @@ pub(super) async fn stopped(core: &Arc<Core>, job: &Job, call: &Arc<Call>) {
         OnInterruption::Retry => hand_back(core, job).await,
         OnInterruption::Fail => interrupted(core, job, call, commit::held(job)).await,
     }
+}
+
+/// Puts off an execution that could not be sent. Once that has been so for longer than the call's timeout, the call ends.
+pub(super) async fn put_off(core: &Arc<Core>, job: &Job, call: &Arc<Call>, unsent: Unsent) {
+    let since = job.unsent_since.or(job.started).unwrap_or(job.accepted);
+    let left = call.timeout.saturating_sub(core.now().since(since));
+    if left.is_zero() {
+        let may_have_run = unsent.may_have_run || call.on_interruption == OnInterruption::Retry;
+        let end = if may_have_run { End::Timeout } else { End::Error };
+        let body = core.executor.body(call, end);
+        return core.finish_surely(&of_execution(job, call, (end, body))).await;
+    }
+    let wait = |faults| unsent.retry_after.max(core.back_off(faults)).min(left);
+    if unsent.is_away {
+        core.backoff.server(job.server, wait);
+    } else {
+        core.backoff.job(job.id, wait);
+    }
+    core.apply_surely(job.id, commit::held(job), vec![Change::PutOff])
+        .await;
+    core.hint(Hint::Queued);
 }
 
 /// Gives an execution back to the queue, as if it had not begun.

@@ -109,7 +109,10 @@ async fn resume_execution(core: &Arc<Core>, job: &Job, call: Arc<Call>) {
         return finish::interrupted(core, job, &call, as_read(job)).await;
     };
     let tools = core.policy().tools.of(&call.shown_as).map(|limit| limit.tools);
-    let Some(entry) = core.running.enter(core.holds.take(job.id), job.server, tools) else {
+    let Some(entry) = core
+        .running
+        .enter(core.holds.take(job.id), (job.server, job.client), tools)
+    else {
         return;
     };
     let resumed = core

@@ -22,6 +22,7 @@ pub(super) struct Running {
 
 struct Entry {
     server: Key,
+    client: Key,
     /// The tools whose limit it counts against, if they have one of their own.
     tools: Option<Key>,
     cancel: CancellationToken,
@@ -38,7 +39,12 @@ pub(super) struct Execution {
 
 impl Running {
     /// Enters the job that is held; `None` if it is in already.
-    pub(super) fn enter(self: &Arc<Self>, hold: Hold, server: Key, tools: Option<Key>) -> Option<Execution> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        hold: Hold,
+        (server, client): (Key, Key),
+        tools: Option<Key>,
+    ) -> Option<Execution> {
         let id = hold.id;
         let mut jobs = self.jobs();
         if jobs.contains_key(&id) {
@@ -47,6 +53,7 @@ impl Running {
         let cancel = CancellationToken::new();
         let entry = Entry {
             server,
+            client,
             tools,
             cancel: cancel.clone(),
         };
@@ -72,6 +79,14 @@ impl Running {
             .values()
             .filter(|entry| entry.server == server)
             .count()
+    }
+
+    /// How many of a client's run, on `server` and in all.
+    pub(super) fn of_client(&self, client: Key, server: Key) -> (usize, usize) {
+        let jobs = self.jobs();
+        let of_client = jobs.values().filter(|entry| entry.client == client);
+        let on_server = of_client.clone().filter(|entry| entry.server == server);
+        (on_server.count(), of_client.count())
     }
 
     /// How many run of `tools`, which share a limit.

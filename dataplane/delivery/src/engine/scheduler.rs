@@ -16,6 +16,7 @@ use super::execution;
 use super::finish::Ending;
 use super::memory_budget::Held;
 use super::running::Execution;
+use super::shares;
 use crate::id::JobId;
 use crate::job::{Expect, Key};
 use crate::policy::ToolLimit;
@@ -86,7 +87,7 @@ async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)
             continue;
         };
         let hold = core.holds.take(turn.id);
-        let entry = core.running.enter(hold, turn.server, turn.tools);
+        let entry = core.running.enter(hold, (turn.server, turn.client), turn.tools);
         entered.extend(entry.map(|entry| (entry, arguments)));
     }
     Ok(entered)
@@ -154,6 +155,7 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
 struct Turn {
     id: JobId,
     server: Key,
+    client: Key,
     /// The tools whose limit it counts against, if they have one of their own.
     tools: Option<Key>,
     gone: bool,
@@ -196,6 +198,7 @@ impl Turns {
             self.take(core, Queue { server, gone, room }, &mut batch).await?;
             if batch.len() > before {
                 self.last = Some(server);
+                core.backoff.begin(server);
             }
         }
         Ok(batch)
@@ -223,7 +226,7 @@ impl Turns {
             let queued = core.store.queued(queue.server, client, LOOK_AHEAD).await?;
             let mut queued = VecDeque::from(queued);
             after = Some(client);
-            if take_one(core, &queue, &mut queued, batch).await? {
+            if take_one(core, (&queue, client), &mut queued, batch).await? {
                 self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
@@ -231,7 +234,7 @@ impl Turns {
         while batch.len() < full
             && let Some((client, mut queued)) = clients.pop_front()
         {
-            if take_one(core, &queue, &mut queued, batch).await? {
+            if take_one(core, (&queue, client), &mut queued, batch).await? {
                 self.served.insert(queue.server, client);
                 clients.push_back((client, queued));
             }
@@ -252,12 +255,15 @@ impl Turns {
 /// Takes the first of a client's jobs that may begin; returns whether there was one.
 async fn take_one(
     core: &Core,
-    queue: &Queue,
+    (queue, client): (&Queue, Key),
     queued: &mut VecDeque<JobId>,
     batch: &mut Vec<Turn>,
 ) -> Result<bool, store::Error> {
+    if !queue.gone && uses_its_share(core, (queue.server, client), batch) {
+        return Ok(false);
+    }
     while let Some(id) = queued.pop_front() {
-        if core.holds.has(id) {
+        if core.holds.has(id) || core.backoff.is_waiting(id) {
             continue;
         }
         let limit = match limit(core, id).await {
@@ -273,6 +279,7 @@ async fn take_one(
             batch.push(Turn {
                 id,
                 server: queue.server,
+                client,
                 tools: limit.map(|limit| limit.tools),
                 gone: queue.gone,
             });
@@ -280,6 +287,17 @@ async fn take_one(
         }
     }
     Ok(false)
+}
+
+/// Whether a client runs as many jobs as it may, on the server or in all.
+fn uses_its_share(core: &Core, (server, client): (Key, Key), batch: &[Turn]) -> bool {
+    let policy = core.policy();
+    let share = |limit| shares::percent(limit, policy.max_running_percent);
+    let (on_server, in_all) = core.running.of_client(client, server);
+    let of_client = batch.iter().filter(|turn| turn.client == client && !turn.gone);
+    let batched = of_client.clone().filter(|turn| turn.server == server).count();
+    on_server + batched >= share(policy.room_on(server).unwrap_or(0))
+        || in_all + of_client.count() >= share(policy.max_running)
 }
 
 /// The limit of a job's tool; the job is not read if no tool has one.
@@ -299,7 +317,9 @@ fn room(core: &Core, server: Key, batched: usize) -> usize {
     let here = on_server.saturating_sub(core.running.on(server));
     let overall = policy.max_running.saturating_sub(core.running.total() + batched);
     let held = usize::try_from(core.store.space().executions()).unwrap_or(usize::MAX);
-    here.min(overall).min(held.saturating_sub(batched))
+    here.min(overall)
+        .min(held.saturating_sub(batched))
+        .min(core.backoff.capacity(server))
 }
 
 /// What of the capacity that all servers share falls to each of those that are still `waiting`. What one of them does not
@@ -312,11 +332,13 @@ fn share(core: &Core, batched: usize, waiting: usize) -> usize {
     overall.div_ceil(waiting.max(1))
 }
 
-/// Nothing wakes the loop when the store has space again.
+/// Nothing wakes the loop when the store has space again, or a job or a server has waited long enough.
 fn idle(core: &Core) -> Duration {
-    if core.store.space().executions() == 0 {
+    let longest = if core.store.space().executions() == 0 {
         SHORT_OF_ROOM
     } else {
         IDLE
-    }
+    };
+    let next = core.backoff.next();
+    next.map_or(longest, |next| (next - Instant::now()).min(longest))
 }

@@ -18,6 +18,9 @@ pub(super) fn of(capacity: usize) -> usize {
 
 /// This share of a capacity, in percent. A capacity of 1 is first come, first served.
 pub(super) fn percent(capacity: usize, percent: usize) -> usize {
+    if percent >= 100 {
+        return capacity;
+    }
     let share = capacity.saturating_mul(percent) / 100;
     share.clamp(capacity.min(1), capacity.saturating_sub(1).max(1))
 }
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn a_part_of_every_capacity_of_two_or_more_is_left_for_others() {
         assert_eq!([0, 1, 2, 3, 4, 16, 256].map(of), [0, 1, 1, 2, 3, 12, 192]);
-        assert_eq!((percent(2, 100), percent(10, 1)), (1, 1));
+        assert_eq!((percent(2, 99), percent(2, 100), percent(10, 1)), (1, 2, 1));
         let shares = Shares::new(100);
         let held = shares.try_take(ONE, 1000).unwrap();
         assert_eq!(held.amount, 75, "what asks for more gets a share");

@@ -7,6 +7,7 @@ mod breaker;
 mod deliveries;
 mod draining;
 mod executions;
+mod fairness;
 mod faults;
 mod flaky;
 mod holding;

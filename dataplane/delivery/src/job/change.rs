@@ -19,6 +19,9 @@ pub enum Change {
     Start,
     /// The execution goes back to the queue.
     Release,
+    /// The execution goes back to the queue, as if it had not begun: its server could not be reached, or had no
+    /// capacity.
+    PutOff,
     /// A token with which the execution can be resumed, in place of the one before. It goes
     /// when the execution ends or goes back to the queue.
     ResumeToken {
@@ -87,7 +90,7 @@ impl Change {
     fn event(&self, job: &Job) -> Event {
         match self {
             Self::Start => Event::Start,
-            Self::Release => Event::Release,
+            Self::Release | Self::PutOff => Event::Release,
             Self::ResumeToken { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Annotate,
             Self::Finish { end, .. } => Event::Finish {
                 end: *end,
@@ -140,6 +143,11 @@ impl Job {
             Change::Suspend => job.executions = job.executions.saturating_sub(1),
             Change::Poison => job.poisoned = true,
             Change::Release => job.has_resume_token = false,
+            Change::PutOff => {
+                job.has_resume_token = false;
+                job.executions = job.executions.saturating_sub(1);
+                job.unsent_since = job.unsent_since.or(job.started);
+            }
             Change::Finish { body, .. } => {
                 job.ended = Some(now);
                 job.size = size(body);

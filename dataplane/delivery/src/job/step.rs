@@ -76,7 +76,7 @@ impl Step {
             Change::Start | Change::Resume => {
                 job.state.exec == Exec::Running && job.owner == Some(self.stamp.by)
             }
-            Change::Release => job.state.exec == Exec::Queued,
+            Change::Release | Change::PutOff => job.state.exec == Exec::Queued,
             Change::Finish { end, .. } => job.state.exec == Exec::Ended(*end),
             Change::Retry { at, .. } => job.state.push == Push::Due && job.turn == *at,
             Change::Deliver => job.state.push == Push::Delivered,

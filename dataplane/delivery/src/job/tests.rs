@@ -61,6 +61,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
+        1 => Just(Change::PutOff),
         1 => Just(Change::ResumeToken { token: Bytes::from_static(b"h") }),
         1 => Just(Change::Resume),
         1 => any::<u8>().prop_map(|name| Change::Name { name: [name; 32] }),

@@ -59,6 +59,7 @@ pub(crate) fn policy() -> Policy {
         tools: crate::policy::ToolLimits::default(),
         max_result_size: 16 << 20,
         max_running: 1,
+        max_running_percent: 75,
         per_receiver: crate::policy::PerReceiver {
             max_in_flight: 8,
             rate: None,

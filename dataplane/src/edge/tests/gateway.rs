@@ -73,6 +73,7 @@ impl Executor for Jobs {
         run.cancel.cancelled().await;
         Executed::NotSent {
             retry_after: Duration::ZERO,
+            is_away: false,
         }
     }
 

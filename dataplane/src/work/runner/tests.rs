@@ -149,12 +149,12 @@ async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
     let fake = Fake::start(&["slow"]).await;
     fake.nature().closed = Some(503);
     let busy = execute(&runner(&fake), &call("slow")).await;
-    let retry_after = Duration::from_secs(7);
-    assert_eq!(busy, Executed::NotSent { retry_after });
+    let (retry_after, is_away) = (Duration::from_secs(7), true);
+    assert_eq!(busy, Executed::NotSent { retry_after, is_away });
     let (nobody, _) = upstreams("servers: [{name: s, url: \"http://127.0.0.1:1/mcp\"}]");
     let refused = execute(&Runner::new(nobody), &call("slow")).await;
     let retry_after = Duration::ZERO;
-    assert_eq!(refused, Executed::NotSent { retry_after });
+    assert_eq!(refused, Executed::NotSent { retry_after, is_away });
 }
 
 /// A proxy answers these of a server that died with the call, too.
@@ -187,10 +187,10 @@ async fn a_status_that_comes_before_any_dispatch_lets_the_call_be_sent_again() {
     let runner = runner(&fake);
     for status in [401, 405, 406, 415] {
         fake.on("slow", [Reaction::Status(status, "")]);
-        let retry_after = Duration::ZERO;
+        let (retry_after, is_away) = (Duration::ZERO, false);
         assert_eq!(
             execute(&runner, &call("slow")).await,
-            Executed::NotSent { retry_after },
+            Executed::NotSent { retry_after, is_away },
             "{status}"
         );
     }

@@ -158,6 +158,7 @@ pub(super) enum Step {
     Accept,
     Start,
     Release,
+    PutOff,
     Token,
     Name,
     Resume,

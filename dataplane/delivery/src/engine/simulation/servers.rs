@@ -67,9 +67,10 @@ impl Servers {
 fn not_sent(run: &Run<'_>, does: OnServer) -> Option<Executed> {
     match (does, &run.begin) {
         (OnServer::IsAway { retry_after }, Begin::Send(_))
-        | (OnServer::CannotResumeYet { retry_after }, Begin::Resume(_)) => {
-            Some(Executed::NotSent { retry_after })
-        }
+        | (OnServer::CannotResumeYet { retry_after }, Begin::Resume(_)) => Some(Executed::NotSent {
+            retry_after,
+            is_away: retry_after.is_zero(),
+        }),
         (OnServer::IsAway { .. }, Begin::Resume(_)) => Some(Executed::Lost),
         _ => None,
     }

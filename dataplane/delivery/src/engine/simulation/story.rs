@@ -124,6 +124,7 @@ fn word(step: &Step) -> String {
         Step::Accept => "accept".to_owned(),
         Step::Start => "start".to_owned(),
         Step::Release => "release".to_owned(),
+        Step::PutOff => "put off".to_owned(),
         Step::Token => "resume token".to_owned(),
         Step::Name => "name".to_owned(),
         Step::Resume => "resume".to_owned(),

@@ -334,6 +334,7 @@ async fn a_result_over_the_limit_ends_as_too_large() {
 async fn the_jobs_of_one_client_begin_together() {
     let world = World::with(|policy| {
         policy.servers.insert("s".to_owned(), 40);
+        policy.max_running_percent = 100;
     });
     let mut ids = Vec::new();
     for _ in 0..40 {

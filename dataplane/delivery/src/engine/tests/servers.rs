@@ -72,9 +72,11 @@ impl Executor for Servers {
                 let retry_after = Duration::from_secs(1);
                 return Executed::Again { retry_after };
             }
-            "down" if tries as u64 <= number => {
-                let retry_after = Duration::ZERO;
-                return Executed::NotSent { retry_after };
+            "down" | "full" if tries as u64 <= number => {
+                return Executed::NotSent {
+                    retry_after: Duration::ZERO,
+                    is_away: script == "down",
+                };
             }
             _ => Duration::ZERO,
         };

@@ -36,6 +36,7 @@ pub(super) const CATEGORIES: [Category; 10] = [
 const REPLAYED: u8 = 1;
 const NAME: u8 = 2;
 const OWNER: u8 = 3;
+const UNSENT: u8 = 4;
 
 pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     let mut value = Writer::new();
@@ -67,6 +68,10 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
         value.u32(owner.replica);
         value.u64(owner.epoch);
     }
+    if let Some(since) = job.unsent_since {
+        value.u8(UNSENT);
+        value.millis(since);
+    }
     for name in &job.names {
         value.u8(NAME);
         value.array(*name);
@@ -91,6 +96,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         names: Vec::new(), // they come later
         accepted: value.millis()?,
         started: value.option(Reader::millis)?,
+        unsent_since: None, // it comes later
         ended: value.option(Reader::millis)?,
         turn: value.millis()?,
         executions: value.u8()?,
@@ -106,6 +112,7 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
     while !value.is_over() {
         match value.u8()? {
             REPLAYED => job.replayed = Some(value.millis()?),
+            UNSENT => job.unsent_since = Some(value.millis()?),
             OWNER => {
                 let (replica, epoch) = (value.u32()?, value.u64()?);
                 job.owner = Some(Owner { replica, epoch });

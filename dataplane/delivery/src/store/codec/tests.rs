@@ -29,6 +29,7 @@ fn job(exec: Exec, push: Push) -> Job {
         names: Vec::new(),
         accepted: Millis(5),
         started: Some(Millis(6)),
+        unsent_since: None,
         ended: Some(Millis(7)),
         turn: Millis(8),
         executions: 9,

@@ -257,6 +257,7 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => Just(Change::Start),
         1 => Just(Change::Release),
+        1 => Just(Change::PutOff),
         2 => (1..9usize).prop_map(|size| Change::ResumeToken { token: Bytes::from(vec![5; size]) }),
         2 => (0..JOBS + 3).prop_map(|name| Change::Name { name: [name; 32] }),
         1 => prop::sample::select(vec![Change::Resume, Change::Suspend, Change::Poison]),

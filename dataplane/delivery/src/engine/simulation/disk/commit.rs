@@ -116,6 +116,7 @@ fn step(change: &Change) -> Step {
     match change {
         Change::Start => Step::Start,
         Change::Release => Step::Release,
+        Change::PutOff => Step::PutOff,
         Change::ResumeToken { .. } => Step::Token,
         Change::Name { .. } => Step::Name,
         Change::Resume => Step::Resume,
