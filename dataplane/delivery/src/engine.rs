@@ -31,6 +31,7 @@ mod running;
 mod scheduler;
 mod shares;
 mod sweep;
+mod unreadable;
 
 use std::future::Future;
 use std::sync::Arc;

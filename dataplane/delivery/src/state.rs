@@ -75,6 +75,8 @@ pub enum Category {
     Blocked,
     /// Older than `webhook.maxAge`. Only a reason of a dead letter, not the outcome of an attempt.
     Expired,
+    /// Damaged in the store. Only a reason of a dead letter, too.
+    Corrupt,
 }
 
 /// A fault of ours: the attempt says nothing about the receiver.
@@ -281,7 +283,7 @@ impl End {
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ConnectionRefused,
         Self::ConnectionReset,
         Self::DnsError,
@@ -292,6 +294,7 @@ impl Category {
         Self::Http5xx,
         Self::Blocked,
         Self::Expired,
+        Self::Corrupt,
     ];
 
     /// Its name in logs, metrics, the jobs API and responses to clients.
@@ -307,6 +310,7 @@ impl Category {
             Self::Http5xx => "http_5xx",
             Self::Blocked => "blocked",
             Self::Expired => "expired",
+            Self::Corrupt => "corrupt",
         }
     }
 }

@@ -116,6 +116,10 @@ impl Executor for Runner {
         response::instead(call, end)
     }
 
+    fn unreadable(&self, call: &Call) -> Bytes {
+        response::unreadable(call)
+    }
+
     fn poisoned(&self, call: &Call) -> Bytes {
         response::poisoned(call)
     }

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::commit;
 use super::core::Core;
 use super::executor::{Begin, Executed, Run};
+use super::finish::{self, Unsent};
 use super::memory_budget::{Held, Room};
 use super::resume_token::{self, ResumeTokens};
 use super::running::Execution;
-use super::{commit, finish};
 use crate::job::{Call, Change, Job};
 use crate::state::End;
 use crate::store::Claimed;
@@ -53,16 +54,6 @@ enum ExecutionEnd {
     Stopped,
     /// Interrupted by our shutdown; the next process resumes it with this token.
     Left(Bytes),
-}
-
-/// Why an execution could not be sent, at least not yet.
-#[derive(Clone, Copy)]
-pub(super) struct Unsent {
-    pub(super) retry_after: Duration,
-    /// The server could not be reached.
-    pub(super) is_away: bool,
-    /// An earlier attempt to send it may have arrived.
-    pub(super) may_have_run: bool,
 }
 
 /// Runs a job that was claimed. Its arguments take `held` of the memory budget.

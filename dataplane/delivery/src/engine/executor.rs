@@ -80,6 +80,12 @@ pub trait Executor: Send + Sync + 'static {
     /// `TooLarge`, or `Error` (the server was never reached, or left the route).
     fn body(&self, call: &Call, end: End) -> Bytes;
 
+    /// The JSON-RPC response for a call that did not run because the store cannot read its arguments any more; it ends
+    /// as `Error`.
+    fn unreadable(&self, call: &Call) -> Bytes {
+        self.body(call, End::Error)
+    }
+
     /// The JSON-RPC response for a call that was interrupted too often to be tried again; it ends as `Unknown`.
     fn poisoned(&self, call: &Call) -> Bytes {
         self.body(call, End::Unknown)

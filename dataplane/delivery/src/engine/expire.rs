@@ -44,7 +44,7 @@ async fn bury(core: &Core, id: JobId) -> Result<bool, store::Error> {
     let expect = Expect::Version(job.version);
     let buried = core.apply(job.id, expect, vec![bury]).await?.job().is_some();
     if buried {
-        core.metrics.expired();
+        core.metrics.dead(Category::Expired);
     }
     Ok(buried)
 }

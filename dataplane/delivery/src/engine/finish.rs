@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::core::Core;
-use super::execution::Unsent;
 use super::hints::Hint;
 use super::memory_budget::Held;
 use super::receivers::Slot;
@@ -30,6 +31,16 @@ pub(super) struct Ending {
     pub(super) body: Bytes,
     /// It was interrupted too often.
     pub(super) poisoned: bool,
+}
+
+/// Why an execution could not be sent, at least not yet.
+#[derive(Clone, Copy)]
+pub(super) struct Unsent {
+    pub(super) retry_after: Duration,
+    /// The server could not be reached.
+    pub(super) is_away: bool,
+    /// An earlier attempt to send it may have arrived.
+    pub(super) may_have_run: bool,
 }
 
 impl Ending {

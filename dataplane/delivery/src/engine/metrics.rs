@@ -106,7 +106,10 @@ impl Metrics {
         }
         for category in Category::ALL {
             self.dead_letters.with_label_values(&[category.as_str()]);
-            if !matches!(category, Category::Expired | Category::Blocked) {
+            if !matches!(
+                category,
+                Category::Expired | Category::Corrupt | Category::Blocked
+            ) {
                 self.retries.with_label_values(&[category.as_str()]);
             }
         }
@@ -167,10 +170,9 @@ impl Metrics {
         }
     }
 
-    /// Counts a delivery that expired between attempts.
-    pub(super) fn expired(&self) {
-        let labels = [Category::Expired.as_str()];
-        self.dead_letters.with_label_values(&labels).inc();
+    /// Counts a dead letter that no attempt made.
+    pub(super) fn dead(&self, why: Category) {
+        self.dead_letters.with_label_values(&[why.as_str()]).inc();
     }
 
     pub(super) fn blocked(&self, refusal: Refusal) {

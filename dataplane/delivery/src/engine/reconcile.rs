@@ -15,7 +15,7 @@ use super::core::Core;
 use super::delivery::Delivery;
 use super::finish::{self, POISONED};
 use super::hints::Hint;
-use super::{attempt, execution};
+use super::{attempt, execution, unreadable};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::state::{Exec, Push};
@@ -84,7 +84,7 @@ async fn resume(core: &Arc<Core>, job: Job) {
     let call = match core.read(|| core.store.call(job.id)).await {
         Ok(Some(call)) => call,
         Ok(None) => return,
-        Err(error) => return core.set_aside(job.id, &error),
+        Err(error) => return unreadable::handle(core, job.id, &error).await,
     };
     let (call, expect) = (Arc::new(call), as_read(&job));
     match (job.state.exec, job.state.push) {

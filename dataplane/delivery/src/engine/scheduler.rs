@@ -16,7 +16,7 @@ use super::execution;
 use super::finish::Ending;
 use super::memory_budget::Held;
 use super::running::Execution;
-use super::shares;
+use super::{shares, unreadable};
 use crate::id::JobId;
 use crate::job::{Expect, Key};
 use crate::policy::ToolLimit;
@@ -71,7 +71,7 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
     let ids: Vec<JobId> = entered.iter().map(|(entry, _)| entry.id).collect();
     let claims = claim(core, &ids).await?;
     for ((entry, held), claim) in entered.into_iter().zip(claims) {
-        begin(core, entry, held, claim);
+        begin(core, entry, held, claim).await;
     }
     Ok(turned_away + ids.len())
 }
@@ -80,9 +80,14 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
 async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {
-        let Some(job) = core.store.job(turn.id).await? else {
-            continue;
+        let job = match core.store.job(turn.id).await {
+            Err(error @ store::Error::Corrupt(_)) => {
+                core.set_aside(turn.id, &error);
+                continue;
+            }
+            job => job?,
         };
+        let Some(job) = job else { continue };
         let Some(arguments) = core.memory.arguments(job.client, job.size) else {
             continue;
         };
@@ -118,14 +123,14 @@ async fn read_claim(core: &Core, id: JobId) -> Result<Claim, store::Error> {
 }
 
 /// Begins what was claimed. A job that cannot be read does not hold up the others.
-fn begin(core: &Arc<Core>, entry: Execution, held: Held, claim: Claim) {
+async fn begin(core: &Arc<Core>, entry: Execution, held: Held, claim: Claim) {
     match claim {
         Claim::Claimed(claimed) => {
             let execution = execution::run(Arc::clone(core), entry, held, *claimed);
             core.executions.spawn(execution);
         }
         Claim::Passed => {}
-        Claim::Unreadable(error) => core.set_aside(entry.id, &error),
+        Claim::Unreadable(error) => unreadable::handle(core, entry.id, &error).await,
     }
 }
 
@@ -135,7 +140,7 @@ async fn turn_away(core: &Arc<Core>, id: JobId) -> Result<(), store::Error> {
         Ok(Some(call)) => Arc::new(call),
         Ok(None) => return Ok(()),
         Err(error @ (store::Error::Sealed { .. } | store::Error::Corrupt(_))) => {
-            core.set_aside(id, &error);
+            unreadable::handle(core, id, &error).await;
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -180,7 +185,7 @@ struct Turns {
 }
 
 impl Turns {
-    async fn next(&mut self, core: &Core) -> Result<Vec<Turn>, store::Error> {
+    async fn next(&mut self, core: &Arc<Core>) -> Result<Vec<Turn>, store::Error> {
         let mut batch = Vec::new();
         let servers = core.store.queued_servers().await?;
         self.served.retain(|server, _| servers.contains(server));
@@ -214,7 +219,12 @@ impl Turns {
     }
 
     /// Takes one job of each client in turn, then a second, until there is no capacity or no job.
-    async fn take(&mut self, core: &Core, queue: Queue, batch: &mut Vec<Turn>) -> Result<(), store::Error> {
+    async fn take(
+        &mut self,
+        core: &Arc<Core>,
+        queue: Queue,
+        batch: &mut Vec<Turn>,
+    ) -> Result<(), store::Error> {
         let (mut asked, mut clients) = (HashSet::new(), VecDeque::new());
         let full = batch.len() + queue.room;
         let mut after = self.served.get(&queue.server).copied();
@@ -254,7 +264,7 @@ impl Turns {
 
 /// Takes the first of a client's jobs that may begin; returns whether there was one.
 async fn take_one(
-    core: &Core,
+    core: &Arc<Core>,
     (queue, client): (&Queue, Key),
     queued: &mut VecDeque<JobId>,
     batch: &mut Vec<Turn>,
@@ -268,7 +278,7 @@ async fn take_one(
         }
         let limit = match limit(core, id).await {
             Err(error @ (store::Error::Sealed { .. } | store::Error::Corrupt(_))) => {
-                core.set_aside(id, &error);
+                unreadable::handle(core, id, &error).await;
                 continue;
             }
             limit => limit?.filter(|_| !queue.gone),

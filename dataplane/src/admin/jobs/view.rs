@@ -63,6 +63,8 @@ pub(super) enum Category {
     Blocked,
     /// Older than `webhook.maxAge`.
     Expired,
+    /// Damaged in the store.
+    Corrupt,
 }
 
 /// A job: one accepted call of a webhook tool.
@@ -183,6 +185,7 @@ impl From<state::Category> for Category {
             state::Category::Http5xx => Self::Http5xx,
             state::Category::Blocked => Self::Blocked,
             state::Category::Expired => Self::Expired,
+            state::Category::Corrupt => Self::Corrupt,
         }
     }
 }

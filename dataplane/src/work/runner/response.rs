@@ -63,6 +63,17 @@ pub(super) fn instead(call: &Call, end: End) -> Bytes {
         .into()
 }
 
+/// The response of a call whose stored arguments are damaged.
+pub(super) fn unreadable(call: &Call) -> Bytes {
+    let message = format!(
+        "{} did not run: its arguments are damaged in the store of the route; call it again",
+        call.shown_as
+    );
+    Response::error(id(call), &ErrorObject::new(Code::InternalError, message))
+        .to_bytes()
+        .into()
+}
+
 /// The response of a call that was interrupted so often that it is not tried again.
 pub(super) fn poisoned(call: &Call) -> Bytes {
     let message = format!(

@@ -19,7 +19,7 @@ pub(super) const ENDS: [End; 6] = [
 ];
 
 /// A category's index is its code in the file: only append.
-pub(super) const CATEGORIES: [Category; 10] = [
+pub(super) const CATEGORIES: [Category; 11] = [
     Category::ConnectionRefused,
     Category::ConnectionReset,
     Category::DnsError,
@@ -30,6 +30,7 @@ pub(super) const CATEGORIES: [Category; 10] = [
     Category::Http5xx,
     Category::Blocked,
     Category::Expired,
+    Category::Corrupt,
 ];
 
 /// What few jobs have comes last, each after a number of its own.

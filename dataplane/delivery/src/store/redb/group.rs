@@ -11,6 +11,8 @@ mod reclaim;
 mod restore;
 mod run;
 
+use std::iter::repeat;
+
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
 pub(super) use self::restore::Restored;
@@ -22,6 +24,7 @@ use super::history;
 use super::hooks::{CommitInfo, Kind};
 use super::keys::{self, Due, Queued, Timed};
 use super::op::{Apply, Swap};
+use super::read::damaged;
 use super::tables::{self, Id, Value};
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
@@ -177,8 +180,19 @@ impl<'txn> Group<'txn> {
                 &mut self.done,
             )?;
         }
-        for row in settled.iter().chain(&dead) {
-            self.remove(JobId::from_bytes(keys::timed_id(row)))?;
+        for (row, is_dead) in settled
+            .iter()
+            .zip(repeat(false))
+            .chain(dead.iter().zip(repeat(true)))
+        {
+            match self.remove(JobId::from_bytes(keys::timed_id(row))) {
+                Err(Fault::Row(error @ Error::Corrupt(_))) => {
+                    damaged(JobId::from_bytes(keys::timed_id(row)), &error.to_string());
+                    let rows = if is_dead { &mut self.dead } else { &mut self.expire };
+                    rows.remove(row)?;
+                }
+                removed => removed?,
+            }
         }
         let gone = sessions.len() + settled.len() + dead.len();
         if gone > 0 || sweep.now >= self.done.ledger.high_water.plus(HEARTBEAT) {

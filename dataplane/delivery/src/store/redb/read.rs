@@ -160,12 +160,17 @@ impl View {
     pub(super) fn in_flight(&self) -> Result<Vec<Job>, Error> {
         let table = self.0.open_table(tables::INFLIGHT).map_err(Fault::from)?;
         let rows = table.range::<&[u8; 16]>(..).map_err(Fault::from)?;
-        rows.map(|row| {
+        let mut jobs = Vec::new();
+        for row in rows {
             let id = JobId::from_bytes(*row.map_err(Fault::from)?.0.value());
-            let job = self.job(id)?;
-            job.ok_or_else(|| Error::Corrupt(format!("job {id} is in flight, but missing")))
-        })
-        .collect()
+            match self.job(id) {
+                Ok(Some(job)) => jobs.push(job),
+                Ok(None) => damaged(id, "it is in flight, but missing"),
+                Err(Error::Corrupt(why)) => damaged(id, &why),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(jobs)
     }
 
     pub(super) fn receivers(&self) -> Result<Vec<(Receiver, Rank, Millis)>, Error> {
@@ -266,6 +271,12 @@ impl View {
             }
         }
     }
+}
+
+/// A job whose header cannot be read holds up no other.
+pub(super) fn damaged(id: JobId, why: &str) {
+    let webhook_id = id.webhook_id();
+    tracing::error!(target: "asyncmcp::store", webhook_id, error = why, "the header of a job is damaged: it is left out; `asyncmcp-dataplane store check` lists it");
 }
 
 /// What the check reads in addition.

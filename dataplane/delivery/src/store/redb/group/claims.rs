@@ -11,6 +11,7 @@ use crate::job::{Change, Expect, Job, Rank, Receiver, Stamp, Step};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::keys;
 use crate::store::redb::op::Apply;
+use crate::store::redb::read::damaged;
 use crate::store::{ClaimDue, Due, Error};
 
 impl Group<'_> {
@@ -29,13 +30,10 @@ impl Group<'_> {
     pub(in crate::store::redb) fn claim_due(&mut self, claim: ClaimDue) -> Result<Due, Fault> {
         let (receiver, stamp) = (claim.receiver, claim.stamp);
         self.check_owner(stamp)?;
-        let mut ids = self.due(&claim, Rank::Live, claim.room)?;
-        let left = claim.replays.min(claim.room - ids.len());
-        ids.extend(self.due(&claim, Rank::Replayed, left)?);
-        let mut claimed = Vec::with_capacity(ids.len());
-        for id in ids {
-            claimed.extend(self.claim(id, Change::Claim, stamp)?);
-        }
+        let mut claimed = Vec::new();
+        self.claim_rank(&claim, (Rank::Live, claim.room), &mut claimed)?;
+        let left = claim.replays.min(claim.room - claimed.len());
+        self.claim_rank(&claim, (Rank::Replayed, left), &mut claimed)?;
         let next = [
             next_due(&self.due, receiver, Rank::Live)?,
             next_due(&self.due, receiver, Rank::Replayed)?,
@@ -43,24 +41,36 @@ impl Group<'_> {
         Ok(Due { claimed, next })
     }
 
-    /// The first jobs of a rank that the claim takes.
-    fn due(&self, claim: &ClaimDue, rank: Rank, room: usize) -> Result<Vec<JobId>, Fault> {
-        let reads = claim.reads(room);
-        let mut ids = due(&self.due, (claim.receiver, rank), claim.stamp.at, reads)?;
-        if !claim.passed_over.is_empty() {
-            let mut taken = Vec::new();
-            for id in ids {
-                let client = self.job(id)?.map(|job| job.client);
-                taken.extend(
-                    client
-                        .filter(|client| !claim.passed_over.contains(client))
-                        .map(|_| id),
-                );
+    /// Claims the first jobs of a rank. One whose header is damaged is not due any more: it would be the first for ever.
+    fn claim_rank(
+        &mut self,
+        claim: &ClaimDue,
+        (rank, room): (Rank, usize),
+        claimed: &mut Vec<Job>,
+    ) -> Result<(), Fault> {
+        let (reads, most) = (claim.reads(room), claimed.len() + room);
+        for row in due(&self.due, (claim.receiver, rank), claim.stamp.at, reads)? {
+            if claimed.len() == most {
+                break;
             }
-            ids = taken;
+            match self.claim_one(claim, keys::id(&row)) {
+                Err(Fault::Row(error @ Error::Corrupt(_))) => {
+                    damaged(keys::id(&row), &error.to_string());
+                    self.due.remove(&row)?;
+                }
+                job => claimed.extend(job?),
+            }
         }
-        ids.truncate(room);
-        Ok(ids)
+        Ok(())
+    }
+
+    fn claim_one(&mut self, claim: &ClaimDue, id: JobId) -> Result<Option<Job>, Fault> {
+        let job = self.job(id)?;
+        let job = job.ok_or_else(|| Error::Corrupt("it is due, but missing".to_owned()))?;
+        if claim.passed_over.contains(&job.client) {
+            return Ok(None);
+        }
+        self.claim(id, Change::Claim, claim.stamp)
     }
 
     fn check_owner(&self, stamp: Stamp) -> Result<(), Error> {
@@ -89,17 +99,17 @@ impl Group<'_> {
     }
 }
 
-/// The first jobs that are due for a receiver by `now`.
+/// The first rows of jobs that are due for a receiver by `now`.
 fn due(
     rows: &Table<'_, &'static keys::Due, ()>,
     (receiver, rank): (Receiver, Rank),
     now: Millis,
     limit: usize,
-) -> Result<Vec<JobId>, Fault> {
+) -> Result<Vec<keys::Due>, Fault> {
     let first = keys::due(receiver, rank, Millis(0), JobId::MIN);
     let last = keys::due(receiver, rank, now, JobId::MAX);
     let rows = rows.range::<&keys::Due>(&first..=&last)?.take(limit);
-    rows.map(|row| Ok(keys::id(row?.0.value()))).collect()
+    rows.map(|row| Ok(*row?.0.value())).collect()
 }
 
 fn next_due(
