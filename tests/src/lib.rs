@@ -12,7 +12,6 @@ pub mod command;
 pub mod dashboard;
 pub mod dataplane;
 pub mod dns;
-pub mod eventually;
 pub mod example;
 pub mod fault;
 pub mod namespace;
@@ -25,4 +24,4 @@ pub mod receiver;
 pub mod session;
 pub mod usage;
 
-pub use eventually::eventually;
+pub use asyncmcp_fakes::eventually;

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-pub(crate) use self::route::{client, config, eventually, store, upstreams};
+pub(crate) use self::route::{SOON, client, config, store, upstreams};
 
 /// What happens to a `tools/call`.
 #[derive(Clone, Debug)]

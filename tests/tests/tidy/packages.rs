@@ -10,16 +10,22 @@ use anyhow::{Context as _, Result};
 use super::{cargo, git_files, read};
 
 /// The arrows between our packages. They point down; what is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("asyncmcp-crds", &[]),
     ("asyncmcp-protocol", &[]),
-    ("asyncmcp-delivery", &[]),
+    ("asyncmcp-fakes", &[]),
+    ("asyncmcp-delivery", &["asyncmcp-fakes"]),
     ("asyncmcp-example-server", &[]),
     ("asyncmcp-client", &["asyncmcp-protocol"]),
     ("asyncmcp-operator", &["asyncmcp-crds"]),
     (
         "asyncmcp-dataplane",
-        &["asyncmcp-crds", "asyncmcp-delivery", "asyncmcp-protocol"],
+        &[
+            "asyncmcp-crds",
+            "asyncmcp-delivery",
+            "asyncmcp-fakes",
+            "asyncmcp-protocol",
+        ],
     ),
     ("asyncmcp-bench", &["asyncmcp-delivery"]),
     // The tests may see everything.
@@ -30,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "asyncmcp-crds",
             "asyncmcp-dataplane",
             "asyncmcp-delivery",
+            "asyncmcp-fakes",
             "asyncmcp-operator",
             "asyncmcp-protocol",
         ],

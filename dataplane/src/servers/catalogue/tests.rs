@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_delivery::store::Store;
+use asyncmcp_fakes::eventually;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use super::{Catalogue, Resolved, Tool};
 use crate::caller::session::seal::Ring;
 use crate::config::Config;
 use crate::servers::lines::{Lines, Wrap};
-use crate::tests::fake::{Fake, client, config, eventually, store, tool, upstreams};
+use crate::tests::fake::{Fake, SOON, client, config, store, tool, upstreams};
 
 struct Route {
     catalogue: Catalogue,
@@ -209,12 +210,12 @@ async fn a_dead_servers_tools_leave_the_list_and_their_calls_go_nowhere_else() {
     a.nature().closed = Some(503);
     assert!(route.names().await.is_empty(), "x of b would be another tool");
     assert_eq!(route.tool("x").await.unwrap().server, "a");
-    eventually(|| (route.state("a") == ServerState::Unreachable).then_some(())).await;
+    eventually(SOON, async || route.state("a") == ServerState::Unreachable).await;
     assert!(changed(&mut stream).await, "clients see fewer tools");
     a.nature().closed = None;
-    eventually(|| (route.catalogue.may_answer("a")).then_some(())).await;
+    eventually(SOON, async || route.catalogue.may_answer("a")).await;
     assert_eq!(route.names().await, ["x", "only_a"]);
-    eventually(|| (route.state("a") == ServerState::Ready).then_some(())).await;
+    eventually(SOON, async || route.state("a") == ServerState::Ready).await;
 }
 
 async fn changed(stream: &mut (impl futures::Stream<Item = axum::body::Bytes> + Unpin)) -> bool {
@@ -243,7 +244,7 @@ async fn a_late_server_is_there_within_about_a_second() {
     assert_eq!(route.state("late"), ServerState::Unreachable);
     let _late = Fake::at(&address, &["y"]).await;
     let began = Instant::now();
-    eventually(|| (route.catalogue.servers()[1].tools == 1).then_some(())).await;
+    eventually(SOON, async || route.catalogue.servers()[1].tools == 1).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(route.tool("l_y").await.is_some());
 }
@@ -266,7 +267,7 @@ async fn a_changed_list_is_fetched_and_clients_are_told() {
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, "")));
     assert!(route.tool("x").await.is_some());
     let mut stream = Box::pin(route.lines.stream(&client(1)));
-    eventually(|| (fake.listeners() == 1).then_some(())).await; // the catalogue's own
+    eventually(SOON, async || fake.listeners() == 1).await; // the catalogue's own
     fake.nature().tools = vec![tool("y")];
     fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
     assert!(changed(&mut stream).await);
@@ -281,7 +282,7 @@ async fn a_tool_that_only_a_client_was_shown_can_be_called_soon() {
     assert!(route.tool("x").await.is_some());
     fake.nature().tools.push(tool("new"));
     assert_eq!(route.names().await, ["x", "new"]);
-    eventually(|| (route.catalogue.servers()[0].tools == 2).then_some(())).await;
+    eventually(SOON, async || route.catalogue.servers()[0].tools == 2).await;
 }
 
 #[tokio::test]
@@ -304,7 +305,7 @@ async fn a_change_of_the_route_is_live_and_clients_are_told() {
     assert!(changed(&mut stream).await);
     assert!(route.tool("y").await.is_some());
     assert_eq!(route.catalogue.resolve("x").await, Resolved::Unknown);
-    eventually(|| fake.seen_http(&http::Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&http::Method::DELETE).pop()).await;
 }
 
 #[tokio::test]

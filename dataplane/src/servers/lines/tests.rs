@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::store::{SessionRows as _, Store};
+use asyncmcp_fakes::eventually;
 use asyncmcp_protocol::{Id, Message, Request, Response};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -16,7 +17,7 @@ use super::{Lines, Wrap};
 use crate::caller::Caller;
 use crate::caller::session::seal::Ring;
 use crate::servers::{Error, Outgoing, Received};
-use crate::tests::fake::{Fake, Reaction, client, eventually, store, upstreams};
+use crate::tests::fake::{Fake, Reaction, SOON, client, store, upstreams};
 
 fn over(fakes: &[(&str, &Fake)], store: &Arc<Memory>) -> Lines {
     let servers = fakes
@@ -118,7 +119,7 @@ async fn a_restarted_data_plane_goes_on_with_the_servers_session() {
     );
     // What an earlier process opened is listened to, too.
     let mut stream = Box::pin(later.stream(&who));
-    eventually(|| (fake.listeners() == 1).then_some(())).await;
+    eventually(SOON, async || fake.listeners() == 1).await;
     fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/message"}));
     assert_eq!(
         next(&mut stream).await.unwrap()["method"],
@@ -139,7 +140,7 @@ async fn a_revoked_session_ends_at_the_servers_and_stays_revoked() {
     assert!(lines.is_revoked(&who).await.unwrap());
     assert!(over(&[("a", &fake)], &store).is_revoked(&who).await.unwrap());
     assert!(!lines.is_revoked(&client(2)).await.unwrap());
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
 }
 
 #[tokio::test]
@@ -159,7 +160,7 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
     open(&lines, &who, "two").await.unwrap();
     open(&lines, &who, "mute").await.unwrap();
     for (fake, name) in [(&one, "one"), (&two, "two")] {
-        eventually(|| (fake.listeners() == 1).then_some(())).await;
+        eventually(SOON, async || fake.listeners() == 1).await;
         fake.push(&json!({"jsonrpc": "2.0", "method": name}));
         assert_eq!(next(&mut stream).await.unwrap()["method"], name);
     }
@@ -170,7 +171,7 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
     );
     assert_eq!(mute.seen_http(&Method::GET).len(), 1, "a 405 is not asked again");
     drop(stream);
-    eventually(|| (one.listeners() + two.listeners() == 0).then_some(())).await;
+    eventually(SOON, async || one.listeners() + two.listeners() == 0).await;
 }
 
 #[tokio::test]
@@ -181,7 +182,7 @@ async fn a_clients_answer_finds_the_server_that_asked_under_its_own_id() {
     let mut stream = Box::pin(lines.stream(&who));
     for (fake, name) in [(&one, "one"), (&two, "two")] {
         open(&lines, &who, name).await.unwrap();
-        eventually(|| (fake.listeners() == 1).then_some(())).await;
+        eventually(SOON, async || fake.listeners() == 1).await;
     }
     two.push(&json!({"jsonrpc": "2.0", "id": 1, "method": "roots/list"}));
     let asked = next(&mut stream).await.unwrap();
@@ -238,7 +239,7 @@ async fn a_session_that_nobody_uses_is_dropped_from_memory_and_goes_on_when_used
     tokio::time::pause();
     tokio::time::advance(Duration::from_mins(12)).await;
     tokio::time::resume();
-    eventually(|| (lines.0.entries.lock().unwrap().len() == 1).then_some(())).await;
+    eventually(SOON, async || lines.0.entries.lock().unwrap().len() == 1).await;
     send(&lines, &idle, 2).await.unwrap();
     assert_eq!(fake.seen("initialize").len(), 1);
 }

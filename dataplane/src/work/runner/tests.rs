@@ -7,6 +7,7 @@ use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, ResumeTokens, Ro
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, OnInterruption, Retry, Trace};
 use asyncmcp_delivery::state::End;
+use asyncmcp_fakes::eventually;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Runner;
-use crate::tests::fake::{Fake, Reaction, eventually, upstreams};
+use crate::tests::fake::{Fake, Reaction, SOON, upstreams};
 
 /// A call of this tool on server `s`.
 pub(super) fn call(tool: &str) -> Call {
@@ -276,7 +277,7 @@ async fn a_cancelled_call_is_cancelled_at_the_server_and_its_session_is_not_used
     let call = may_run_again("slow");
     let executing = runner.execute(run(&call, cancel.clone()));
     let cancelling = async {
-        let called = eventually(|| fake.seen("tools/call").pop()).await;
+        let called = eventually(SOON, async || fake.seen("tools/call").pop()).await;
         cancel.cancel();
         called
     };
@@ -284,7 +285,7 @@ async fn a_cancelled_call_is_cancelled_at_the_server_and_its_session_is_not_used
     let told = fake.seen("notifications/cancelled").pop().unwrap();
     assert_eq!(told.body["params"]["requestId"], called.body["id"]);
     assert_eq!(fake.seen("tools/call").len(), 1, "cancelled is not cut");
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
 }
 
 #[tokio::test]
@@ -338,8 +339,11 @@ async fn a_question_inside_a_job_is_refused_and_a_ping_answered() {
             .map(|seen| seen.body)
             .find(|body: &Value| body["id"] == id)
     };
-    assert_eq!(eventually(|| answer(1)).await["error"]["code"], -32601);
-    assert_eq!(eventually(|| answer(2)).await["result"], json!({}));
+    assert_eq!(
+        eventually(SOON, async || answer(1)).await["error"]["code"],
+        -32601
+    );
+    assert_eq!(eventually(SOON, async || answer(2)).await["result"], json!({}));
 }
 
 #[tokio::test]
@@ -350,7 +354,7 @@ async fn a_session_without_a_job_is_ended_after_a_minute() {
     pass(45).await;
     assert!(fake.seen_http(&Method::DELETE).is_empty());
     pass(30).await;
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
     execute(&runner, &call("slow")).await;
     assert_eq!(fake.seen("initialize").len(), 2);
 }

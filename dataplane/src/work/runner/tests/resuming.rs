@@ -22,7 +22,7 @@ async fn left_by(runner: &Runner, call: &Call) -> Bytes {
     let tokens = run.tokens.clone();
     tokio::select! {
         executed = runner.execute(run) => panic!("it ended: {executed:?}"),
-        token = eventually(|| tokens.last()) => token,
+        token = eventually(SOON, async || tokens.last()) => token,
     }
 }
 
@@ -81,7 +81,10 @@ async fn a_question_of_a_task_is_refused() {
     );
     let executed = execute(&runner(&fake), &as_task(call("slow"))).await;
     assert_eq!(end(executed), result(r#"{"content":[ ]}"#));
-    let refusal = eventually(|| fake.seen("").into_iter().find(|seen| seen.body["id"] == 1)).await;
+    let refusal = eventually(SOON, async || {
+        fake.seen("").into_iter().find(|seen| seen.body["id"] == 1)
+    })
+    .await;
     assert_eq!(refusal.body["error"]["code"], -32601);
     let said = refusal.body["error"]["message"].as_str().unwrap();
     assert!(said.contains("elicitation/create is not possible here"), "{said}");
@@ -110,7 +113,7 @@ async fn a_cancelled_task_is_cancelled_at_its_server() {
     let call = as_task(call("slow"));
     let executing = runner.execute(run(&call, cancel.clone()));
     let cancelling = async {
-        eventually(|| fake.seen("tasks/get").pop()).await;
+        eventually(SOON, async || fake.seen("tasks/get").pop()).await;
         cancel.cancel();
     };
     tokio::join!(executing, cancelling);
