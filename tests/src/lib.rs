@@ -13,15 +13,13 @@ pub mod dashboard;
 pub mod dataplane;
 pub mod dns;
 pub mod example;
-pub mod fault;
 pub mod namespace;
 pub mod peers;
 pub mod pile;
 pub mod process;
 pub mod prometheus;
 pub mod readme;
-pub mod receiver;
 pub mod session;
 pub mod usage;
 
-pub use asyncmcp_fakes::eventually;
+pub use asyncmcp_fakes::{eventually, receiver};

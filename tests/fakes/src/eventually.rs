@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether something holds.
-pub trait Answer {
+pub trait Holds {
     /// What is there once it holds.
     type Found;
 
@@ -20,7 +20,7 @@ pub trait Answer {
     fn found(self) -> Result<Self::Found, String>;
 }
 
-impl Answer for bool {
+impl Holds for bool {
     type Found = ();
 
     fn found(self) -> Result<(), String> {
@@ -28,7 +28,7 @@ impl Answer for bool {
     }
 }
 
-impl<T> Answer for Option<T> {
+impl<T> Holds for Option<T> {
     type Found = T;
 
     fn found(self) -> Result<T, String> {
@@ -36,7 +36,7 @@ impl<T> Answer for Option<T> {
     }
 }
 
-impl<T, E: Debug> Answer for Result<T, E> {
+impl<T, E: Debug> Holds for Result<T, E> {
     type Found = T;
 
     fn found(self) -> Result<T, String> {
@@ -49,18 +49,18 @@ impl<T, E: Debug> Answer for Result<T, E> {
 /// # Panics
 /// When `deadline` has passed; with the last answer.
 #[track_caller]
-pub fn eventually<A: Answer, F: Future<Output = A>>(
+pub fn eventually<H: Holds, F: Future<Output = H>>(
     deadline: Duration,
     ask: impl FnMut() -> F,
-) -> impl Future<Output = A::Found> {
+) -> impl Future<Output = H::Found> {
     until(deadline, ask, Location::caller())
 }
 
-async fn until<A: Answer, F: Future<Output = A>>(
+async fn until<H: Holds, F: Future<Output = H>>(
     deadline: Duration,
     mut ask: impl FnMut() -> F,
     caller: &'static Location<'static>,
-) -> A::Found {
+) -> H::Found {
     let end = Instant::now() + deadline;
     loop {
         match ask().await.found() {
