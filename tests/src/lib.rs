@@ -22,4 +22,4 @@ pub mod readme;
 pub mod session;
 pub mod usage;
 
-pub use asyncmcp_fakes::{eventually, receiver};
+pub use asyncmcp_fakes::{eventually, mcp, receiver};

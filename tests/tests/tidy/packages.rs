@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("asyncmcp-fakes", &[]),
     ("asyncmcp-delivery", &["asyncmcp-fakes"]),
     ("asyncmcp-example-server", &[]),
-    ("asyncmcp-client", &["asyncmcp-protocol"]),
+    ("asyncmcp-client", &["asyncmcp-fakes", "asyncmcp-protocol"]),
     ("asyncmcp-operator", &["asyncmcp-crds"]),
     (
         "asyncmcp-dataplane",

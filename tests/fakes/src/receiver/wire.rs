@@ -40,7 +40,7 @@ pub(super) async fn is_http(stream: &mut Reading) -> Result<bool> {
 /// Waits until the other end closes.
 pub(super) async fn gone(stream: &mut Reading) {
     if stream.fill_buf().await.is_ok_and(|more| !more.is_empty()) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

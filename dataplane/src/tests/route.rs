@@ -22,15 +22,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// The route of this YAML `spec`.
 pub(crate) fn config(spec: &str) -> Arc<Config> {
-    let indented: Vec<_> = spec
-        .lines()
-        .map(|line| {
-            format!(
-                "  {line}
-"
-            )
-        })
-        .collect();
+    let indented: Vec<_> = spec.lines().map(|line| format!("  {line}\n")).collect();
     let text = format!(
         "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec:\n{}",
         indented.concat()
