@@ -1,3 +1,3 @@
-//! What the unit tests of several rooms share: a server that does as it is told, and routes over it.
+//! What the unit tests of several rooms share: routes over servers that do as they are told.
 
-pub(crate) mod fake;
+pub(crate) mod route;

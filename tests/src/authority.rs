@@ -9,7 +9,6 @@ use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::TlsAcceptor;
 
 /// An authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -28,25 +27,25 @@ impl Authority {
     }
 
     /// A TLS server of this name.
-    pub fn server(&self, name: &str) -> Result<TlsAcceptor> {
-        Ok(acceptor(
-            self.issue(&CertificateParams::new(vec![name.to_owned()])?)?,
-        ))
+    pub fn server(&self, name: &str) -> Result<Arc<ServerConfig>> {
+        Ok(self
+            .issue(&CertificateParams::new(vec![name.to_owned()])?)?
+            .into())
     }
 
     /// The same, offering HTTP/2 before HTTP/1.1.
-    pub fn http2_server(&self, name: &str) -> Result<TlsAcceptor> {
+    pub fn http2_server(&self, name: &str) -> Result<Arc<ServerConfig>> {
         let mut config = self.issue(&CertificateParams::new(vec![name.to_owned()])?)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(acceptor(config))
+        Ok(config.into())
     }
 
     /// The same, with a certificate of the past.
-    pub fn expired_server(&self, name: &str) -> Result<TlsAcceptor> {
+    pub fn expired_server(&self, name: &str) -> Result<Arc<ServerConfig>> {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2020, 2, 1);
-        Ok(acceptor(self.issue(&params)?))
+        Ok(self.issue(&params)?.into())
     }
 
     fn issue(&self, params: &CertificateParams) -> Result<ServerConfig> {
@@ -59,8 +58,4 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], key)?;
         Ok(config)
     }
-}
-
-fn acceptor(config: ServerConfig) -> TlsAcceptor {
-    TlsAcceptor::from(Arc::new(config))
 }

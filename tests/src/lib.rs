@@ -12,17 +12,14 @@ pub mod command;
 pub mod dashboard;
 pub mod dataplane;
 pub mod dns;
-pub mod eventually;
 pub mod example;
-pub mod fault;
 pub mod namespace;
 pub mod peers;
 pub mod pile;
 pub mod process;
 pub mod prometheus;
 pub mod readme;
-pub mod receiver;
 pub mod session;
 pub mod usage;
 
-pub use eventually::eventually;
+pub use asyncmcp_fakes::{eventually, mcp, receiver};

@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::example::Example;
-use asyncmcp_tests::fault::{Fault, FaultyReceiver, Seen};
 use asyncmcp_tests::process::{Process, free_port};
+use asyncmcp_tests::receiver::{Post, Receiver};
 use asyncmcp_tests::session::Session;
 use asyncmcp_tests::{eventually, namespace};
+use http::StatusCode;
 use serde_json::json;
 use standardwebhooks::Webhook;
 use tokio::net::TcpStream;
@@ -69,9 +70,13 @@ fn start(root: &Path, port: u16, log: &Path) -> Result<Process> {
 async fn it_delivers_over_tls_and_writes_nowhere_but_to_its_state() -> Result<()> {
     let (root, outside) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let authority = Authority::new()?;
-    let receiver = FaultyReceiver::start_with([Fault::status(200)], Some(authority.server(NAME)?)).await?;
+    let receiver = Receiver::start_at(authority.server(NAME)?, |_| async { StatusCode::OK }).await?;
     let example = Example::start(outside.path()).await?;
-    furnish(root.path(), &route(&example.url, &receiver.url(NAME)), &authority)?;
+    furnish(
+        root.path(),
+        &route(&example.url, &receiver.url_as(NAME)),
+        &authority,
+    )?;
     let port = free_port()?;
     let mut process = start(root.path(), port, &outside.path().join("dataplane.log"))?;
     eventually(PATIENCE, || TcpStream::connect(("127.0.0.1", port))).await;
@@ -80,7 +85,10 @@ async fn it_delivers_over_tls_and_writes_nowhere_but_to_its_state() -> Result<()
         .call(1, "process_batch", &json!({"seconds": 0, "items": 1}))
         .await?;
     assert!(reply.is_acknowledgement(), "{}", reply.json());
-    let seen = eventually(PATIENCE, || async { receiver.seen().pop().ok_or("nothing came") }).await;
+    let seen = eventually(PATIENCE, || async {
+        receiver.posts().pop().ok_or("nothing came")
+    })
+    .await;
     is_signed(&seen)?;
     process.terminate()?;
     assert_eq!(process.ended(PATIENCE).await.code(), Some(0));
@@ -98,7 +106,7 @@ async fn it_delivers_over_tls_and_writes_nowhere_but_to_its_state() -> Result<()
     Ok(())
 }
 
-fn is_signed(seen: &Seen) -> Result<()> {
+fn is_signed(seen: &Post) -> Result<()> {
     let verified = Webhook::new(SECRET).and_then(|webhook| webhook.verify(&seen.body, &seen.headers));
     verified.map_err(|error| anyhow::anyhow!("{error}"))
 }

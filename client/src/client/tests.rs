@@ -1,83 +1,29 @@
-//! The client against an endpoint with scripted responses.
+//! The client against a scripted server.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response as HttpResponse};
-use axum::routing::{delete, post};
-use http::{HeaderMap, StatusCode};
-use tokio::task::JoinSet;
+use asyncmcp_fakes::mcp::{McpServer, Reaction, Seen, tool};
+use asyncmcp_fakes::unused_port;
 
 use super::*;
-
-/// The response to a POST of each method: status, content type, body.
-type Script = &'static [(&'static str, u16, &'static str, &'static str)];
 
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream; charset=utf-8";
 
-#[derive(Clone)]
-struct Endpoint {
-    script: Script,
-    requests: Arc<Mutex<Vec<(HeaderMap, String)>>>,
-}
-
-/// A running endpoint and a client with a session.
+/// A server and a client with a session.
 struct Fixture {
     client: Client,
-    endpoint: Endpoint,
-    _server: JoinSet<()>,
+    server: McpServer,
 }
 
-async fn connect(script: Script, config: Config) -> Result<Fixture, Error> {
+/// A server whose tool `t` reacts like this.
+async fn connect(reaction: Reaction, config: Config) -> Fixture {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let endpoint = Endpoint {
-        script,
-        requests: Arc::default(),
-    };
-    let app = Router::new()
-        .route("/mcp", post(answer))
-        .route("/mcp", delete(end))
-        .with_state(endpoint.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server_url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let mut server = JoinSet::new();
-    server.spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let client = Client::connect(&Config { server_url, ..config }).await?;
-    Ok(Fixture {
-        client,
-        endpoint,
-        _server: server,
-    })
+    let server = McpServer::start(&["t"]).await;
+    server.nature().version = "2025-06-18";
+    server.on("t", [reaction]);
+    let server_url = server.url();
+    let client = Client::connect(&Config { server_url, ..config }).await.unwrap();
+    Fixture { client, server }
 }
-
-async fn answer(State(endpoint): State<Endpoint>, headers: HeaderMap, body: String) -> HttpResponse {
-    let message = Message::parse(body.as_bytes()).unwrap();
-    endpoint.requests.lock().unwrap().push((headers, body));
-    let cursor = message.params().and_then(|params| params.text("cursor"));
-    let method = [message.method(), cursor.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" ");
-    if let Some((_, status, kind, body)) = endpoint.script.iter().find(|line| line.0 == method) {
-        let status = StatusCode::from_u16(*status).unwrap();
-        return (status, [("content-type", *kind)], *body).into_response();
-    }
-    match method.as_str() {
-        "initialize" => ([("mcp-session-id", "s1"), ("content-type", JSON)], INITIALIZED).into_response(),
-        "silent" | "tools/call" => std::future::pending().await,
-        _ => StatusCode::ACCEPTED.into_response(),
-    }
-}
-
-async fn end(State(endpoint): State<Endpoint>, headers: HeaderMap) -> StatusCode {
-    endpoint.requests.lock().unwrap().push((headers, "DELETE".into()));
-    StatusCode::OK
-}
-
-const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}}"#;
 
 fn arguments() -> Box<RawValue> {
     RawValue::from_string(r#"{ "n":1.50 }"#.to_owned()).unwrap()
@@ -99,22 +45,22 @@ async fn every_request_after_initialize_names_the_session_and_its_version() {
         client_id: Some("me".into()),
         ..Config::default()
     };
-    let fixture = connect(&[], config).await.unwrap();
-    assert_eq!(fixture.client.server().server_info.name, "s");
+    let fixture = connect(Reaction::Hangs, config).await;
+    assert_eq!(fixture.client.server().server_info.name, "fake");
     fixture.client.close().await.unwrap();
-    let requests = fixture.endpoint.requests.lock().unwrap();
+    let requests = &fixture.server.nature().seen;
     let (initialize, later) = requests.split_first().unwrap();
     assert!(
         initialize
-            .1
+            .raw
             .contains(r#""_meta":{"webhookUrl":"http://localhost:1/webhook"}"#)
     );
-    assert!(!initialize.0.contains_key("mcp-session-id"));
+    assert!(!initialize.headers.contains_key("mcp-session-id"));
     assert_eq!(later.len(), 2);
-    for (headers, body) in later {
-        assert_eq!(headers["mcp-session-id"], "s1", "{body}");
-        assert_eq!(headers["mcp-protocol-version"], "2025-06-18", "{body}");
-        assert_eq!(headers["x-client-id"], "me", "{body}");
+    for Seen { headers, raw, .. } in later {
+        assert_eq!(headers["mcp-session-id"], "session-1", "{raw}");
+        assert_eq!(headers["mcp-protocol-version"], "2025-06-18", "{raw}");
+        assert_eq!(headers["x-client-id"], "me", "{raw}");
     }
 }
 
@@ -127,8 +73,7 @@ async fn a_streamed_response_reports_progress_and_then_the_unchanged_result() {
         "data: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}\r\n\r\n",
         "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[ ],\"big\":12345678901234567890}}\n\n",
     );
-    let script: Script = Box::leak(Box::new([("tools/call", 200, SSE, stream)]));
-    let fixture = connect(script, Config::default()).await.unwrap();
+    let fixture = connect(Reaction::body(SSE, stream), Config::default()).await;
     let (answer, steps) = call(&fixture).await;
     let Ok(Answer::Result(result)) = answer else {
         panic!("{answer:?}")
@@ -138,8 +83,7 @@ async fn a_streamed_response_reports_progress_and_then_the_unchanged_result() {
         (steps.len(), steps[0].total, steps[0].message.as_deref()),
         (1, Some(3.0), Some("one"))
     );
-    let requests = fixture.endpoint.requests.lock().unwrap();
-    let sent = &requests.last().unwrap().1;
+    let sent = fixture.server.seen("tools/call").pop().unwrap().raw;
     assert!(
         sent.contains(r#""arguments":{ "n":1.50 },"_meta":{"progressToken":1}"#),
         "{sent}"
@@ -148,14 +92,11 @@ async fn a_streamed_response_reports_progress_and_then_the_unchanged_result() {
 
 #[tokio::test]
 async fn both_kinds_of_acknowledgement_are_distinguished_from_a_result() {
-    let fixture = connect(&[("tools/call", 202, JSON, "")], Config::default())
-        .await
-        .unwrap();
+    let fixture = connect(Reaction::Status(202, ""), Config::default()).await;
     let (answer, _) = call(&fixture).await;
     assert!(matches!(answer, Ok(Answer::Acknowledged { id, job: None }) if id == Id::number(1)));
     let named = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"_meta":{"dev.asyncmcp/job":{"id":"01j","status":"working"}}}}"#;
-    let script: Script = Box::leak(Box::new([("tools/call", 200, JSON, named)]));
-    let fixture = connect(script, Config::default()).await.unwrap();
+    let fixture = connect(Reaction::body(JSON, named), Config::default()).await;
     let (answer, _) = call(&fixture).await;
     assert!(matches!(answer, Ok(Answer::Acknowledged { job: Some(job), .. }) if job == "01j"));
 }
@@ -171,8 +112,11 @@ async fn errors_contain_what_the_server_responded() {
         (404, "", "the session has expired"),
         (200, "{", "the response is not a JSON-RPC message"),
     ] {
-        let script: Script = Box::leak(Box::new([("tools/call", status, JSON, body)]));
-        let fixture = connect(script, Config::default()).await.unwrap();
+        let fixture = connect(
+            Reaction::Http(status, vec![("content-type", JSON)], body),
+            Config::default(),
+        )
+        .await;
         let error = call(&fixture).await.0.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
@@ -180,15 +124,13 @@ async fn errors_contain_what_the_server_responded() {
 
 #[tokio::test]
 async fn a_stream_that_ends_without_the_response_is_an_error() {
-    let fixture = connect(&[("tools/call", 200, SSE, ": bye\n\n")], Config::default())
-        .await
-        .unwrap();
+    let fixture = connect(Reaction::body(SSE, ": bye\n\n"), Config::default()).await;
     assert!(matches!(call(&fixture).await.0, Err(Error::NoResponse)));
 }
 
 #[tokio::test]
 async fn a_silent_server_makes_the_call_fail() {
-    let fixture = connect(&[], Config::default()).await.unwrap();
+    let fixture = connect(Reaction::Hangs, Config::default()).await;
     tokio::time::pause();
     assert!(matches!(call(&fixture).await.0, Err(Error::Silent(_))));
 }
@@ -199,7 +141,7 @@ async fn an_expired_session_sends_nothing() {
         transport_timeout_seconds: Some(60.0),
         ..Config::default()
     };
-    let fixture = connect(&[("tools/call", 202, JSON, "")], config).await.unwrap();
+    let fixture = connect(Reaction::Status(202, ""), config).await;
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_mins(1)).await;
     assert!(matches!(call(&fixture).await.0, Err(Error::SessionOver)));
@@ -212,41 +154,34 @@ async fn requests_of_the_server_are_answered_during_a_call() {
         "data: {\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"roots/list\"}\n\n",
         "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
     );
-    let script: Script = Box::leak(Box::new([("tools/call", 200, SSE, stream)]));
-    let fixture = connect(script, Config::default()).await.unwrap();
+    let fixture = connect(Reaction::body(SSE, stream), Config::default()).await;
     call(&fixture).await.0.unwrap();
-    let requests = fixture.endpoint.requests.lock().unwrap();
-    let [.., (_, ping), (_, roots)] = requests.as_slice() else {
-        panic!()
+    let [ping, roots] = &fixture.server.seen("")[..] else {
+        panic!("two answers")
     };
-    assert_eq!(ping, r#"{"jsonrpc":"2.0","id":"p","result":{}}"#);
-    assert!(roots.contains("-32601"), "{roots}");
+    assert_eq!(ping.raw, r#"{"jsonrpc":"2.0","id":"p","result":{}}"#);
+    assert_eq!(roots.body["error"]["code"], -32601);
 }
 
 #[tokio::test]
 async fn all_pages_of_the_tool_list_are_read() {
-    let first = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}],"nextCursor":"more"}}"#;
-    let second = r#"{"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"b"}]}}"#;
-    let script: Script = Box::leak(Box::new([
-        ("tools/list", 200, JSON, first),
-        ("tools/list more", 200, JSON, second),
-    ]));
-    let fixture = connect(script, Config::default()).await.unwrap();
+    let fixture = connect(Reaction::Hangs, Config::default()).await;
+    fixture.server.nature().tools.push(tool("u"));
+    fixture.server.nature().page = 1;
     let tools = fixture.client.list_tools().await.unwrap();
     let names: Vec<_> = tools.iter().map(Tool::name).collect();
-    assert_eq!(names, ["a", "b"]);
+    assert_eq!(names, ["t", "u"]);
+    assert_eq!(fixture.server.seen("tools/list").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_connection_is_retried_as_often_as_configured() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let config = Config {
-        server_url: format!("http://{}/mcp", listener.local_addr().unwrap()),
+        server_url: format!("http://127.0.0.1:{}/mcp", unused_port()),
         max_retries: 3,
         ..Config::default()
     };
-    drop(listener);
     let begin = Instant::now();
     let refused = Client::connect(&config).await.err().unwrap();
     assert!(matches!(refused, Error::Unreachable { .. }), "{refused}");

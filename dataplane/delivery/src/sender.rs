@@ -262,6 +262,4 @@ async fn drained(mut response: Response) -> reqwest::Result<()> {
 }
 
 #[cfg(test)]
-pub(crate) mod receiver;
-#[cfg(test)]
 pub(crate) mod tests;

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
+use asyncmcp_fakes::mcp::{McpServer, Reaction};
 use asyncmcp_protocol::{Id, Message, RawObject, Request};
-use axum::response::IntoResponse as _;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::lines;
 use super::{Error, Events, Outgoing, Received, ServerSession, Upstream};
 use crate::caller::trace::TraceHeaders;
-use crate::tests::fake::{Fake, Reaction, client, config, upstreams};
+use crate::tests::route::{client, config, upstreams};
 
 /// The default of `maxResponseSize`.
 const MAX_RESPONSE: usize = 16 << 20;
+/// How a server of 2024 begins its stream.
+const ENDPOINT: &str = "event: endpoint\ndata: /messages?id=1\n\n";
 
 fn upstream(url: &str, timeout: &str) -> Upstream {
     let (upstreams, _) = upstreams(&format!(
@@ -23,7 +24,7 @@ fn upstream(url: &str, timeout: &str) -> Upstream {
     upstreams.get("s").unwrap()
 }
 
-async fn session(fake: &Fake) -> ServerSession {
+async fn session(fake: &McpServer) -> ServerSession {
     upstream(&fake.url(), "10s")
         .open(&client(1).introduction())
         .await
@@ -37,39 +38,21 @@ fn call(tool: &str) -> Outgoing {
     Outgoing::new("tools/call", request.to_bytes())
 }
 
-async fn post(fake: &Fake, reaction: Reaction) -> Result<Received, Error> {
+async fn post(fake: &McpServer, reaction: Reaction) -> Result<Received, Error> {
     fake.on("t", [reaction]);
     session(fake).await.post(call("t")).await
 }
 
-async fn events(fake: &Fake, reaction: Reaction) -> Box<Events> {
+async fn events(fake: &McpServer, reaction: Reaction) -> Box<Events> {
     match post(fake, reaction).await {
         Ok(Received::Stream(events)) => events,
         other => panic!("a stream, not {other:?}"),
     }
 }
 
-/// A server that answers every request with this.
-async fn server_that_says(status: u16, kind: &'static str, body: &'static str) -> String {
-    server_with_headers(status, [("content-type", kind), ("x-none", "")], body).await
-}
-
-async fn server_with_headers(
-    status: u16,
-    headers: [(&'static str, &'static str); 2],
-    body: &'static str,
-) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let status = http::StatusCode::from_u16(status).unwrap();
-    let router = axum::Router::new().fallback(move || async move { (status, headers, body).into_response() });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
 #[tokio::test]
 async fn every_message_carries_session_version_and_trace_and_nothing_else_of_a_client() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     fake.nature().version = "2025-03-26";
     let session = session(&fake).await;
     let mut from = HeaderMap::new();
@@ -101,13 +84,17 @@ async fn every_message_carries_session_version_and_trace_and_nothing_else_of_a_c
 
 #[tokio::test]
 async fn a_json_answer_and_a_stream_come_as_they_were_written() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let Ok(Received::Json(body)) = post(&fake, Reaction::Result(r#"{ "n":1e400,"a" : 1}"#)).await else {
         panic!("JSON")
     };
     assert_eq!(body, r#"{"jsonrpc":"2.0","id":5,"result":{ "n":1e400,"a" : 1}}"#);
     let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress"});
-    let mut events = events(&fake, Reaction::Stream(vec![progress.clone()], r#"{ "n":1e400}"#)).await;
+    let mut events = events(
+        &fake,
+        Reaction::Stream(vec![progress.to_string()], r#"{ "n":1e400}"#),
+    )
+    .await;
     let first = events.next().await.unwrap().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&first.raw).unwrap(), progress);
     let last = events.next().await.unwrap().unwrap();
@@ -117,7 +104,7 @@ async fn a_json_answer_and_a_stream_come_as_they_were_written() {
 
 #[tokio::test]
 async fn an_unknown_session_is_told_from_other_refusals() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let session = session(&fake).await;
     fake.forget_sessions();
     for (status, text) in [
@@ -140,7 +127,7 @@ async fn an_unknown_session_is_told_from_other_refusals() {
 
 #[tokio::test]
 async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     for (status, may_have_run) in [
         (400, true),
         (401, false),
@@ -186,7 +173,7 @@ async fn without_a_connection_nothing_was_sent() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_without_an_event_id_may_have_run() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let mut events = events(&fake, Reaction::Breaks(None, None)).await;
     let error = events.next().await.unwrap().unwrap_err();
     assert!(
@@ -198,7 +185,7 @@ async fn a_stream_that_breaks_without_an_event_id_may_have_run() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_after_an_event_id_is_taken_up_again() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let mut events = events(&fake, Reaction::Breaks(Some("e 1"), Some("{}"))).await;
     let Message::Response(_) = events.next().await.unwrap().unwrap().message else {
         panic!("the response")
@@ -212,7 +199,7 @@ async fn a_stream_that_breaks_after_an_event_id_is_taken_up_again() {
 
 #[tokio::test]
 async fn a_stream_that_cannot_be_taken_up_again_may_have_run() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let mut events = events(&fake, Reaction::Breaks(Some("e"), None)).await;
     fake.forget_sessions();
     let error = events.next().await.unwrap().unwrap_err();
@@ -224,7 +211,7 @@ async fn a_stream_that_cannot_be_taken_up_again_may_have_run() {
 
 #[tokio::test]
 async fn an_answer_over_the_limit_is_not_held_in_memory() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let bytes = MAX_RESPONSE;
     let json = post(&fake, Reaction::Big { bytes, stream: false }).await;
     assert!(matches!(json, Err(Error::TooLarge { limit: MAX_RESPONSE })));
@@ -243,7 +230,7 @@ async fn an_answer_over_the_limit_is_not_held_in_memory() {
 
 #[tokio::test]
 async fn the_route_says_how_large_an_answer_may_be() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let (upstreams, _change) = upstreams(&format!(
         "servers: [{{name: s, url: \"{}\", maxResponseSize: 1Ki}}]",
         fake.url()
@@ -264,7 +251,7 @@ async fn the_route_says_how_large_an_answer_may_be() {
 
 #[tokio::test]
 async fn a_silent_server_is_waited_for_as_long_as_the_route_says() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     fake.on("t", [Reaction::Hangs]);
     let line = lines::visiting(&upstream(&fake.url(), "100ms"));
     let mut params = RawObject::new();
@@ -275,54 +262,41 @@ async fn a_silent_server_is_waited_for_as_long_as_the_route_says() {
 
 #[tokio::test]
 async fn a_server_without_a_standalone_stream_is_no_error() {
-    let fake = Fake::start(&["t"]).await;
-    fake.nature().listens = false;
+    let fake = McpServer::start(&["t"]).await;
+    fake.on("GET", [Reaction::Status(405, "")]);
     assert!(session(&fake).await.listen().await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn servers_that_cannot_be_used_are_told_apart() {
     let client = client(1).introduction();
-    let open = async |url: String| upstream(&url, "5s").open(&client).await.unwrap_err();
-    let old = server_that_says(
-        200,
-        "text/event-stream",
-        "event: endpoint\ndata: /messages?id=1\n\n",
-    )
-    .await;
+    let open = async |says: Reaction| {
+        let url = McpServer::that_says(says).await.url();
+        upstream(&url, "5s").open(&client).await.unwrap_err()
+    };
+    let old = Reaction::body("text/event-stream", ENDPOINT);
     assert!(
         matches!(open(old).await, Error::Interrupted),
         "a POST that opens a stream is no refusal"
     );
-    let modern = server_that_says(
-        400,
-        "application/json",
-        r#"{"jsonrpc":"2.0","id":"asyncmcp:0","error":{"code":-32022,"message":"too old"}}"#,
-    );
-    assert!(matches!(open(modern.await).await, Error::Refused(words) if words == "-32022 too old"));
-    let door = server_that_says(401, "text/plain", "who are you?").await;
-    let error = open(door).await;
+    let modern = r#"{"jsonrpc":"2.0","id":"asyncmcp:0","error":{"code":-32022,"message":"too old"}}"#;
+    let refused = open(Reaction::Status(400, modern)).await;
+    assert!(matches!(refused, Error::Refused(words) if words == "-32022 too old"));
+    let error = open(Reaction::Status(401, "who are you?")).await;
     assert!(matches!(error, Error::Rejected { status: 401 }) && error.is_rejection());
-    let page = server_that_says(200, "text/html", "<html>").await;
+    let page = Reaction::body("text/html", "<html>");
     assert!(matches!(open(page).await, Error::Protocol(_)));
-    let fake = Fake::start(&[]).await;
+    let fake = McpServer::start(&[]).await;
     fake.nature().version = "2024-11-05";
-    assert!(matches!(open(fake.url()).await, Error::Version(version) if version == "2024-11-05"));
+    let error = upstream(&fake.url(), "5s").open(&client).await.unwrap_err();
+    assert!(matches!(error, Error::Version(version) if version == "2024-11-05"));
 }
 
 #[tokio::test]
 async fn a_server_of_2024_is_recognised_by_its_endpoint_event() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/sse", listener.local_addr().unwrap());
-    let stream = || async {
-        (
-            [("content-type", "text/event-stream")],
-            "event: endpoint\ndata: /messages?id=1\n\n",
-        )
-    };
-    let router = axum::Router::new().route("/sse", axum::routing::get(stream));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let error = upstream(&url, "5s")
+    let fake = McpServer::that_says(Reaction::Status(405, "")).await;
+    fake.on("GET", [Reaction::body("text/event-stream", ENDPOINT)]);
+    let error = upstream(&fake.url(), "5s")
         .open(&client(1).introduction())
         .await
         .unwrap_err();
@@ -351,7 +325,7 @@ async fn a_server_that_did_not_change_outlives_a_change_of_the_route() {
 
 #[tokio::test]
 async fn a_busy_server_dispatched_nothing_only_where_the_route_vouches_for_it() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     for (vouched, status, not_dispatched) in [
         ("", 503, false),
         (", notDispatched: [429]", 503, false),
@@ -384,8 +358,9 @@ async fn retry_after_is_seconds_or_a_date_by_the_servers_own_clock() {
         ("99999999999999999999999", u64::MAX),
         ("soon", 0),
     ] {
-        let url = server_with_headers(429, [("retry-after", asked), ("date", date)], "").await;
-        let error = upstream(&url, "5s")
+        let busy = Reaction::Http(429, vec![("retry-after", asked), ("date", date)], "");
+        let fake = McpServer::that_says(busy).await;
+        let error = upstream(&fake.url(), "5s")
             .open(&client(1).introduction())
             .await
             .unwrap_err();

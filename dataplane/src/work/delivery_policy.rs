@@ -149,7 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::tests::fake::config;
+    use crate::tests::route::config;
 
     #[test]
     fn the_limits_are_the_routes() {

@@ -111,7 +111,7 @@ fn say(what: &str) {
 
 /// A receiver that answers 500 now and then, and takes its time.
 async fn flaky(ledger: Arc<Ledger>) -> Result<Receiver> {
-    Receiver::start(move |post: Post| {
+    let receiver = Receiver::start(move |post: Post| {
         let ledger = Arc::clone(&ledger);
         let (stumbles, pause) = (rand::random_ratio(STUMBLES, 100), rand::random_range(0..30));
         async move {
@@ -123,7 +123,8 @@ async fn flaky(ledger: Arc<Ledger>) -> Result<Receiver> {
             StatusCode::OK
         }
     })
-    .await
+    .await?;
+    Ok(receiver)
 }
 
 /// Someone who calls both tools.

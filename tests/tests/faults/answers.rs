@@ -5,20 +5,20 @@ use std::time::Duration;
 use anyhow::Result;
 use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::dataplane::Launch;
-use asyncmcp_tests::fault::{Fault, FaultyReceiver};
+use asyncmcp_tests::receiver::{Answer, Receiver, following};
 
 use crate::ending::{Setting, Stage};
 
 #[tokio::test]
 async fn a_redirect_is_never_followed() -> Result<()> {
-    let elsewhere = FaultyReceiver::start([Fault::status(200)]).await?;
-    let location = format!("location: {}\r\n", elsewhere.url("127.0.0.1"));
-    let receiver = FaultyReceiver::start([Fault::Answer(307, location)]).await?;
-    let stage = Stage::open(&receiver.url("127.0.0.1")).await?;
+    let elsewhere = Receiver::willing().await?;
+    let location = format!("location: {}", elsewhere.url("/hook"));
+    let receiver = Receiver::start(following([Answer::with(307, &location)])).await?;
+    let stage = Stage::open(&receiver.url("/hook")).await?;
     stage.call(None).await?;
     let story = ["retry 307 http_3xx", "retry 307 http_3xx", "dead 307 http_3xx"];
     stage.ends_as(&story).await?;
-    assert_eq!((receiver.seen().len(), elsewhere.connections()), (3, 0));
+    assert_eq!((receiver.count(), elsewhere.connections()), (3, 0));
     Ok(())
 }
 
@@ -27,9 +27,12 @@ async fn a_redirect_is_never_followed() -> Result<()> {
 #[tokio::test]
 async fn a_receiver_that_offers_http2_gets_http1() -> Result<()> {
     let authority = Authority::new()?;
-    let receiver =
-        FaultyReceiver::start_with([Fault::status(200)], Some(authority.http2_server("127.0.0.1")?)).await?;
-    let url = receiver.url("127.0.0.1");
+    let receiver = Receiver::start_at(
+        authority.http2_server("127.0.0.1")?,
+        following([Answer::status(200)]),
+    )
+    .await?;
+    let url = receiver.url("/hook");
     let stage = Stage::open_as(Setting::of(&url), |dir| {
         let roots = dir.join("roots.pem");
         authority.write(&roots)?;
@@ -46,14 +49,14 @@ async fn a_receiver_that_offers_http2_gets_http1() -> Result<()> {
 
 #[tokio::test]
 async fn retry_after_holds_back_the_receivers_other_deliveries_too() -> Result<()> {
-    let busy = Fault::Answer(429, "retry-after: 1\r\n".to_owned());
-    let receiver = FaultyReceiver::start([busy, Fault::status(200)]).await?;
-    let stage = Stage::open(&receiver.url("127.0.0.1")).await?;
+    let busy = Answer::with(429, "retry-after: 1");
+    let receiver = Receiver::start(following([busy, Answer::status(200)])).await?;
+    let stage = Stage::open(&receiver.url("/hook")).await?;
     stage.call(None).await?;
     stage.attempts(1).await;
     stage.call(None).await?;
     stage.attempts(3).await;
-    let seen = receiver.seen();
+    let seen = receiver.posts();
     let first = &seen[0];
     for later in &seen[1..] {
         let waited = later.at - first.at;

@@ -4,15 +4,16 @@
 //! than a fixed amount, and what it was sent is one delivery.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::dataplane::Launch;
-use asyncmcp_tests::fault::{Fault, FaultyReceiver};
 use asyncmcp_tests::process::free_port;
+use asyncmcp_tests::receiver::{Answer, Receiver, following};
 use asyncmcp_tests::session::Session;
-use tokio_rustls::TlsAcceptor;
+use rustls::ServerConfig;
 
 use crate::ending::{Setting, Stage, TIGHT, are_one_delivery};
 use crate::names::{self, FROM_CLIENTS};
@@ -30,7 +31,7 @@ pub(crate) enum Given {
     Nobody,
     /// The route's receiver follows this script.
     Receiver {
-        script: Vec<Fault>,
+        script: Vec<Answer>,
         timeout: Option<Duration>,
         /// How long the second attempt must wait for.
         wait: Duration,
@@ -80,7 +81,7 @@ impl Story {
 }
 
 /// Follows `script`.
-pub(crate) fn does(script: impl Into<Vec<Fault>>) -> Given {
+pub(crate) fn does(script: impl Into<Vec<Answer>>) -> Given {
     Given::Receiver {
         script: script.into(),
         timeout: None,
@@ -89,8 +90,8 @@ pub(crate) fn does(script: impl Into<Vec<Fault>>) -> Given {
 }
 
 /// Does this each time, longer than an attempt may take.
-pub(crate) fn stalls(fault: Fault) -> Given {
-    let timeout = if matches!(fault, Fault::Drip) {
+pub(crate) fn stalls(fault: Answer) -> Given {
+    let timeout = if matches!(fault, Answer::Drip) {
         DRIPPING
     } else {
         TIGHT
@@ -104,18 +105,18 @@ pub(crate) fn stalls(fault: Fault) -> Given {
 
 /// Answers this status.
 pub(crate) fn answers(status: u16) -> Given {
-    does([Fault::status(status)])
+    does([Answer::status(status)])
 }
 
 /// Answers this status with this header, each time.
 pub(crate) fn answers_with(status: u16, header: &str) -> Given {
-    does([Fault::Answer(status, format!("{header}\r\n"))])
+    does([Answer::with(status, header)])
 }
 
 /// Does this once, then takes everything, which may not be before `wait` has passed.
-pub(crate) fn once(fault: Fault, wait: Duration) -> Given {
+pub(crate) fn once(fault: Answer, wait: Duration) -> Given {
     Given::Receiver {
-        script: vec![fault, Fault::status(200)],
+        script: vec![fault, Answer::status(200)],
         timeout: None,
         wait,
     }
@@ -123,7 +124,7 @@ pub(crate) fn once(fault: Fault, wait: Duration) -> Given {
 
 /// Answers this status and `Retry-After: value`, then takes everything after `wait`.
 pub(crate) fn busy(status: u16, value: &str, wait: Duration) -> Given {
-    once(Fault::Answer(status, format!("retry-after: {value}\r\n")), wait)
+    once(Answer::with(status, &format!("retry-after: {value}")), wait)
 }
 
 /// Delivered at once, with this answer.
@@ -163,7 +164,7 @@ pub(crate) fn nothing() -> Story {
 /// A stage with a receiver beside it; the host that the client names, if it names one.
 struct Scene {
     stage: Stage,
-    receiver: Option<FaultyReceiver>,
+    receiver: Option<Receiver>,
     named: Option<String>,
 }
 
@@ -175,8 +176,8 @@ impl Scene {
                 Ok(Self::around(None, Stage::open(&nowhere).await?))
             }
             Given::Receiver { script, timeout, .. } => {
-                let receiver = FaultyReceiver::start(script.clone()).await?;
-                let url = receiver.url("127.0.0.1");
+                let receiver = Receiver::start(following(script.clone())).await?;
+                let url = receiver.url("/hook");
                 let mut setting = Setting::of(&url);
                 setting.timeout = timeout.unwrap_or(setting.timeout);
                 let stage = Stage::open_as(setting, |_| Ok(Launch::default())).await?;
@@ -184,8 +185,8 @@ impl Scene {
             }
             Given::Tls(certificate) => Self::over_tls(*certificate).await,
             Given::NoTls => {
-                let receiver = FaultyReceiver::start([Fault::Greeting]).await?;
-                let url = receiver.url(NAME).replace("http://", "https://");
+                let receiver = Receiver::start(following([Answer::Noise])).await?;
+                let url = receiver.url_as(NAME).replace("http://", "https://");
                 Ok(Self::around(Some(receiver), Stage::open(&url).await?))
             }
             Given::Named(host) => Self::under_a_name(host, true).await,
@@ -193,7 +194,7 @@ impl Scene {
         }
     }
 
-    fn around(receiver: Option<FaultyReceiver>, stage: Stage) -> Self {
+    fn around(receiver: Option<Receiver>, stage: Stage) -> Self {
         Self {
             stage,
             receiver,
@@ -204,7 +205,7 @@ impl Scene {
     async fn over_tls(certificate: Certificate) -> Result<Self> {
         let trusted = Authority::new()?;
         let receiver =
-            FaultyReceiver::start_with([Fault::status(200)], Some(certificate.by(&trusted)?)).await?;
+            Receiver::start_at(certificate.by(&trusted)?, following([Answer::status(200)])).await?;
         let trusting = |dir: &Path| {
             let roots = dir.join("roots.pem");
             trusted.write(&roots)?;
@@ -213,14 +214,14 @@ impl Scene {
                 ..Launch::default()
             })
         };
-        let stage = Stage::open_as(Setting::of(&receiver.url(NAME)), trusting).await?;
+        let stage = Stage::open_as(Setting::of(&receiver.url_as(NAME)), trusting).await?;
         Ok(Self::around(Some(receiver), stage))
     }
 
     async fn under_a_name(host: &str, by_client: bool) -> Result<Self> {
-        let receiver = FaultyReceiver::start([Fault::status(200)]).await?;
-        let url = receiver.url(host);
-        let by_address = receiver.url("127.0.0.1");
+        let receiver = Receiver::willing().await?;
+        let url = receiver.url_as(host);
+        let by_address = receiver.url("/hook");
         let setting = Setting {
             from_clients: FROM_CLIENTS,
             ..Setting::of(if by_client { &by_address } else { &url })
@@ -246,7 +247,7 @@ impl Scene {
         let labels = [("rule", rule)];
         let counts = self.stage.counts("asyncmcp_egress_blocked_total", &labels, 1);
         counts.await?;
-        let connections = self.receiver.as_ref().map_or(0, FaultyReceiver::connections);
+        let connections = self.receiver.as_ref().map_or(0, Receiver::connections);
         ensure!(connections == 0, "{connections} connections");
         Ok(())
     }
@@ -258,7 +259,7 @@ impl Scene {
         let Some(receiver) = &self.receiver else {
             return Ok(());
         };
-        let seen = receiver.seen();
+        let seen = receiver.posts();
         are_one_delivery(&seen)?;
         let expected = requests(given, story);
         ensure!(seen.len() == expected, "{} requests", seen.len());
@@ -273,7 +274,7 @@ impl Scene {
 }
 
 impl Certificate {
-    fn by(self, trusted: &Authority) -> Result<TlsAcceptor> {
+    fn by(self, trusted: &Authority) -> Result<Arc<ServerConfig>> {
         match self {
             Self::Valid => trusted.server(NAME),
             Self::Expired => trusted.expired_server(NAME),

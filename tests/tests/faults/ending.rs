@@ -12,7 +12,7 @@ use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::dataplane::{DataPlane, Launch};
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
-use asyncmcp_tests::fault::Seen;
+use asyncmcp_tests::receiver::Post;
 use asyncmcp_tests::session::Session;
 use asyncmcp_tests::usage::Usage;
 use serde_json::json;
@@ -184,7 +184,7 @@ impl Stage {
 }
 
 /// Checks that every request was the same delivery: one id, one body.
-pub(crate) fn are_one_delivery(seen: &[Seen]) -> Result<()> {
+pub(crate) fn are_one_delivery(seen: &[Post]) -> Result<()> {
     let distinct: HashSet<_> = seen
         .iter()
         .map(|seen| (seen.header("webhook-id"), &seen.body))

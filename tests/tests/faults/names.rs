@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::Result;
 use asyncmcp_tests::attempt::Attempt;
 use asyncmcp_tests::dataplane::Launch;
-use asyncmcp_tests::fault::{Fault, FaultyReceiver};
 use asyncmcp_tests::namespace;
+use asyncmcp_tests::receiver::Receiver;
 
 use crate::ending::{Setting, Stage, TIGHT};
 
@@ -47,16 +47,16 @@ pub(crate) fn launch(dir: &Path) -> Result<Launch> {
 
 #[tokio::test]
 async fn a_name_is_reached_where_its_address_is_allowed() -> Result<()> {
-    let receiver = FaultyReceiver::start([Fault::status(200)]).await?;
-    let url = receiver.url("127.0.0.1");
+    let receiver = Receiver::willing().await?;
+    let url = receiver.url("/hook");
     let setting = Setting {
         from_clients: OPENED,
         ..Setting::of(&url)
     };
     let stage = Stage::open_as(setting, launch).await?;
-    stage.call(Some(&receiver.url("here.example.com"))).await?;
+    stage.call(Some(&receiver.url_as("here.example.com"))).await?;
     stage.ends_as(&["delivered 200"]).await?;
-    assert_eq!(receiver.seen().len(), 1);
+    assert_eq!(receiver.count(), 1);
     Ok(())
 }
 

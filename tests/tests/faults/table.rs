@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use asyncmcp_tests::fault::Fault;
+use asyncmcp_tests::receiver::Answer;
 
 use crate::case::{
     Certificate, Given, Told, answers, answers_with, blocked, busy, dead, does, given_up, hold, nothing,
@@ -38,14 +38,14 @@ mod connection {
 
     table! {
         nobody_listens:            Given::Nobody                     => given_up("connection_refused"),    Accepted;
-        hangs_before_headers:      stalls(Fault::Silence)            => given_up("timeout"),               Accepted;
-        hangs_after_headers:       stalls(Fault::NoBody)             => given_up("timeout"),               Accepted;
-        sends_one_byte_a_second:   stalls(Fault::Drip)               => given_up("timeout"),               Accepted;
-        closes_without_an_answer:  once(Fault::HangUp, AT_ONCE)      => repeated("connection_reset"),      Accepted;
-        resets_within_its_answer:  once(Fault::Reset, AT_ONCE)       => repeated("connection_reset"),      Accepted;
-        closes_within_its_answer:  once(Fault::Short, AT_ONCE)       => repeated("connection_reset"),      Accepted;
-        answers_100_megabytes:     does([Fault::Flood(LARGE)])       => taken(200),                        Accepted;
-        answers_a_gzip_bomb:       does([Fault::Bomb(LARGE)])        => taken(200),                        Accepted;
+        hangs_before_headers:      stalls(Answer::Silence)           => given_up("timeout"),               Accepted;
+        hangs_after_headers:       stalls(Answer::NoBody)            => given_up("timeout"),               Accepted;
+        sends_one_byte_a_second:   stalls(Answer::Drip)              => given_up("timeout"),               Accepted;
+        closes_without_an_answer:  once(Answer::HangUp, AT_ONCE)     => repeated("connection_reset"),      Accepted;
+        resets_within_its_answer:  once(Answer::Reset, AT_ONCE)      => repeated("connection_reset"),      Accepted;
+        closes_within_its_answer:  once(Answer::Short, AT_ONCE)      => repeated("connection_reset"),      Accepted;
+        answers_100_megabytes:     does([Answer::Flood(LARGE)])      => taken(200),                        Accepted;
+        answers_a_gzip_bomb:       does([Answer::Bomb(LARGE)])       => taken(200),                        Accepted;
     }
 }
 
@@ -67,7 +67,7 @@ mod status {
         status_422:                answers(422)                      => dead("422 http_4xx"),              Accepted;
         status_425:                answers(425)                      => given_up("425 http_4xx"),          Accepted;
         status_429:                answers(429)                      => given_up("429 http_4xx"),          Accepted;
-        status_500_once:           once(Fault::status(500), AT_ONCE) => repeated("500 http_5xx"),          Accepted;
+        status_500_once:           once(Answer::status(500), AT_ONCE)=> repeated("500 http_5xx"),          Accepted;
         status_503:                answers(503)                      => given_up("503 http_5xx"),          Accepted;
         status_302_to_metadata:    answers_with(302, "location: http://169.254.169.254/latest/meta-data")
                                                                      => given_up("302 http_3xx"),          Accepted;
@@ -85,9 +85,9 @@ mod retry_after {
     table! {
         seconds_with_429:          busy(429, "1", A_SECOND)          => repeated("429 http_4xx"),          Accepted;
         seconds_with_503:          busy(503, "1", A_SECOND)          => repeated("503 http_5xx"),          Accepted;
-        date_with_429:             once(Fault::BusyFor(429, RETRY_AFTER_MAX), NEARLY_MAX)
+        date_with_429:             once(Answer::BusyFor(429, RETRY_AFTER_MAX), NEARLY_MAX)
                                                                      => repeated("429 http_4xx"),          Accepted;
-        date_with_503:             once(Fault::BusyFor(503, RETRY_AFTER_MAX), NEARLY_MAX)
+        date_with_503:             once(Answer::BusyFor(503, RETRY_AFTER_MAX), NEARLY_MAX)
                                                                      => repeated("503 http_5xx"),          Accepted;
         a_past_date:               busy(429, "Wed, 21 Oct 2015 07:28:00 GMT", AT_ONCE)
                                                                      => repeated("429 http_4xx"),          Accepted;

@@ -149,7 +149,7 @@ impl Scene {
 }
 
 async fn receiver(mood: Arc<Mood>) -> Result<Receiver> {
-    Receiver::start(move |_| {
+    let receiver = Receiver::start(move |_| {
         let mood = Arc::clone(&mood);
         async move {
             let delay = mood.delay_ms.load(Ordering::Relaxed);
@@ -158,7 +158,8 @@ async fn receiver(mood: Arc<Mood>) -> Result<Receiver> {
             StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
         }
     })
-    .await
+    .await?;
+    Ok(receiver)
 }
 
 fn route(server: &str, receiver: &str, retry: &str) -> String {

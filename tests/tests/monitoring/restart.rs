@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::collector::Collector;
 use asyncmcp_tests::eventually;
-use asyncmcp_tests::receiver::Receiver;
+use asyncmcp_tests::receiver::{Answer, Receiver, following};
 use http::StatusCode;
 use serde_json::json;
 
@@ -59,12 +59,9 @@ async fn one_dead_and_one_due(world: &World) -> Result<()> {
     let mut gone = receiver(u32::MAX, StatusCode::GONE).await?;
     World::process_batch(&world.client(&gone.url()).await?).await?;
     gone.next().await.context("no attempt")?;
-    let busy = asyncmcp_tests::fault::FaultyReceiver::start([asyncmcp_tests::fault::Fault::Answer(
-        503,
-        "retry-after: 3600\r\n".to_owned(),
-    )])
-    .await?;
-    World::process_batch(&world.client(&busy.url("127.0.0.1")).await?).await?;
+    let hour = Answer::with(503, "retry-after: 3600");
+    let busy = Receiver::start(following([hour])).await?;
+    World::process_batch(&world.client(&busy.url("/hook")).await?).await?;
     eventually(SOON, || async {
         let scrape = world.dataplane.metrics().await?;
         let (due, dead) = (

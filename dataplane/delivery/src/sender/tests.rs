@@ -4,7 +4,9 @@ mod signing;
 
 use std::net::IpAddr;
 
-use super::receiver::{Answer, Receiver, nobody};
+use asyncmcp_fakes::receiver::{Answer, Receiver, following};
+use asyncmcp_fakes::unused_port;
+
 use super::*;
 use crate::egress::resolver::{Dns, LookupError};
 use crate::egress::{ClientPolicy, FromClients, Scheme};
@@ -145,18 +147,21 @@ fn world() -> World {
 }
 
 async fn verdict(answer: Answer) -> Verdict {
-    let receiver = Receiver::start([answer]).await;
-    world().send(&receiver.url(), NamedBy::Session).await.verdict
+    let receiver = Receiver::start(following([answer])).await.unwrap();
+    world()
+        .send(&receiver.url("/hook"), NamedBy::Session)
+        .await
+        .verdict
 }
 
 #[tokio::test]
 async fn sends_the_body_untouched_under_the_promised_headers() {
-    let mut receiver = Receiver::start([Answer::Status(204, "")]).await;
+    let receiver = Receiver::start(following([Answer::status(204)])).await.unwrap();
     let world = world();
-    let attempt = world.send(&receiver.url(), NamedBy::Session).await;
+    let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
     assert_eq!((attempt.status, attempt.verdict), (Some(204), Verdict::Delivered));
-    let request = receiver.request().await;
-    assert_eq!(request.line, "POST /hook HTTP/1.1");
+    let request = receiver.posts().remove(0);
+    assert_eq!((&*request.method, &*request.path), ("POST", "/hook"));
     assert_eq!(request.body, BODY);
     let id = world.job.id.webhook_id();
     for (name, value) in [
@@ -193,42 +198,42 @@ async fn sends_the_body_untouched_under_the_promised_headers() {
 
 #[tokio::test]
 async fn only_the_authors_receiver_gets_the_authors_headers_and_none_wins_over_ours() {
-    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let receiver = Receiver::willing().await.unwrap();
     let mut world = world();
     world.job.replays = 2;
     let extra = &mut world.policy.default_headers;
     extra.insert("authorization", "Bearer x".parse().unwrap());
     extra.insert("webhook-id", "forged".parse().unwrap());
     extra.insert("webhook-signature", "forged".parse().unwrap());
-    world.send(&receiver.url(), NamedBy::Default).await;
-    let request = receiver.request().await;
+    world.send(&receiver.url("/hook"), NamedBy::Default).await;
+    let request = receiver.posts().remove(0);
     assert_eq!(request.header("authorization"), "Bearer x");
     assert_eq!(request.header("webhook-id"), world.job.id.webhook_id());
     assert_eq!(request.header("webhook-signature"), "");
     assert_eq!(request.header("asyncmcp-replay"), "2");
-    world.send(&receiver.url(), NamedBy::Session).await;
-    assert_eq!(receiver.request().await.header("authorization"), "");
+    world.send(&receiver.url("/hook"), NamedBy::Session).await;
+    assert_eq!(receiver.posts()[1].header("authorization"), "");
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let elsewhere = "location: http://169.254.169.254/latest/meta-data\r\n";
-    let mut receiver = Receiver::start([Answer::Status(307, elsewhere)]).await;
-    let attempt = world().send(&receiver.url(), NamedBy::Session).await;
+    let elsewhere = "location: http://169.254.169.254/latest/meta-data";
+    let receiver = Receiver::start(following([Answer::with(307, elsewhere)]))
+        .await
+        .unwrap();
+    let attempt = world().send(&receiver.url("/hook"), NamedBy::Session).await;
     assert_eq!(attempt.status, Some(307));
     assert_eq!(attempt.verdict, Verdict::Retry(Category::Http3xx));
-    receiver.request().await;
-    assert_eq!(receiver.unseen(), 0);
+    assert_eq!(receiver.count(), 1);
 }
 
 #[tokio::test]
 async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
-    for header in [
-        "retry-after: 120\r\n",
-        "retry-after: Wed, 21 Oct 2015 07:30:00 GMT\r\n",
-    ] {
-        let receiver = Receiver::start([Answer::Status(429, header)]).await;
-        let attempt = world().send(&receiver.url(), NamedBy::Session).await;
+    for header in ["retry-after: 120", "retry-after: Wed, 21 Oct 2015 07:30:00 GMT"] {
+        let receiver = Receiver::start(following([Answer::with(429, header)]))
+            .await
+            .unwrap();
+        let attempt = world().send(&receiver.url("/hook"), NamedBy::Session).await;
         assert_eq!(attempt.retry_after, Some(Duration::from_mins(2)), "{header}");
         assert_eq!(attempt.verdict, Verdict::Retry(Category::Http4xx));
     }
@@ -236,7 +241,7 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
 
 #[tokio::test]
 async fn a_receiver_that_is_down_refuses_the_connection() {
-    let url = format!("http://127.0.0.1:{}/", nobody().await);
+    let url = format!("http://127.0.0.1:{}/", unused_port());
     let attempt = world().send(&url, NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Retry(Category::ConnectionRefused));
     assert_eq!(attempt.status, None);
@@ -245,10 +250,10 @@ async fn a_receiver_that_is_down_refuses_the_connection() {
 #[tokio::test]
 async fn silence_and_dripping_end_at_the_timeout() {
     for answer in [Answer::Silence, Answer::Drip] {
-        let receiver = Receiver::start([answer.clone()]).await;
+        let receiver = Receiver::start(following([answer.clone()])).await.unwrap();
         let mut world = world();
         world.policy.attempt_timeout = Duration::from_millis(200);
-        let attempt = world.send(&receiver.url(), NamedBy::Session).await;
+        let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
         assert_eq!(attempt.verdict, Verdict::Retry(Category::Timeout), "{answer:?}");
         assert!(attempt.duration >= world.policy.attempt_timeout, "{answer:?}");
     }
@@ -256,7 +261,7 @@ async fn silence_and_dripping_end_at_the_timeout() {
 
 #[tokio::test]
 async fn an_endless_answer_is_cut_and_counts_by_its_status() {
-    assert_eq!(verdict(Answer::Endless).await, Verdict::Delivered);
+    assert_eq!(verdict(Answer::Flood(1 << 30)).await, Verdict::Delivered);
 }
 
 #[tokio::test]
@@ -267,46 +272,36 @@ async fn a_broken_answer_is_a_broken_connection() {
     }
 }
 
-/// A TLS server with a certificate that is not trusted; its port.
-fn stranger() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+/// A certificate that is not trusted, as a TLS server shows it.
+fn stranger() -> Arc<rustls::ServerConfig> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = rustls::ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-        while connection
-            .complete_io(&mut stream)
-            .is_ok_and(|(read, _)| read > 0)
-        {}
-    });
-    port
+        .with_single_cert(vec![made.cert.der().clone()], key.into());
+    Arc::new(config.unwrap())
 }
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_a_tls_error() {
     let world = world(); // its provider is what the stranger needs too
-    let url = format!("https://127.0.0.1:{}/", stranger());
-    let attempt = world.send(&url, NamedBy::Session).await;
+    let accepting = following([Answer::status(200)]);
+    let receiver = Receiver::start_at(stranger(), accepting).await.unwrap();
+    let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Retry(Category::TlsError));
 }
 
 #[tokio::test]
 async fn a_name_that_resolves_to_a_private_address_is_refused() {
-    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let receiver = Receiver::willing().await.unwrap();
     let mut world = World::new(everywhere("127.0.0.1"));
     world.policy.egress.from_clients.cidrs.clear();
-    let url = format!("http://receiver.example:{}/", receiver.port);
+    let url = receiver.url_as("receiver.example");
     match world.send(&url, NamedBy::Session).await.verdict {
         Verdict::Refused(refusal) => assert_eq!(refusal.rule(), "loopback"),
         other => panic!("not refused: {other:?}"),
     }
-    assert_eq!(receiver.unseen(), 0, "nothing was sent");
+    assert_eq!(receiver.count(), 0, "nothing was sent");
     let attempt = world.send(&url, NamedBy::Default).await;
     assert_eq!(
         attempt.verdict,
@@ -317,9 +312,9 @@ async fn a_name_that_resolves_to_a_private_address_is_refused() {
 
 #[tokio::test]
 async fn a_policy_that_was_tightened_holds_for_open_connections_too() {
-    let receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let receiver = Receiver::willing().await.unwrap();
     let mut world = World::new(everywhere("127.0.0.1"));
-    let url = format!("http://receiver.example:{}/", receiver.port);
+    let url = receiver.url_as("receiver.example");
     assert_eq!(
         world.send(&url, NamedBy::Session).await.verdict,
         Verdict::Delivered

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use asyncmcp_fakes::eventually;
 use axum::body::Body;
 use futures::StreamExt as _;
 use serde_json::json;
 
-use super::example::{FINISHED, RESULT};
+use super::example::{NOTE, RESULT};
 use super::gateway::{Gateway, Reply};
+use crate::tests::route::SOON;
 
 /// A silence that a test can wait for.
 const IMPATIENT: &str = "  transport: {timeout: 300ms}\n";
@@ -42,7 +44,7 @@ async fn only_the_name_and_what_is_meant_for_the_gateway_change_on_the_way_in() 
         r#"{"jsonrpc":"2.0","id":"\u0061","method":"tools/call","params":{"arguments":{ "n":1.00,"n":2 },"#,
         r#""_meta":{"progressToken":1,"com.example/y":[ 1 ]},"name":"echo","x-other":1e5}}"#
     );
-    assert_eq!(gateway.example.last_call(), expect);
+    assert_eq!(gateway.hears("tools/call").await.raw, expect);
 }
 
 #[tokio::test]
@@ -53,7 +55,7 @@ async fn the_callers_trace_goes_on_to_the_server() {
     client
         .call(1, "p_echo", json!({"_meta": {"traceparent": trace}}))
         .await;
-    let heard = gateway.example.heard("tools/call").pop().unwrap();
+    let heard = gateway.server.seen("tools/call").pop().unwrap();
     assert_eq!(heard.headers["traceparent"], trace);
     assert_eq!(heard.body["params"]["_meta"]["traceparent"], trace);
 }
@@ -64,9 +66,8 @@ async fn a_stream_is_relayed_event_by_event() {
     let client = gateway.client(json!({})).await;
     let reply = client.call(6, "p_progress", json!({})).await;
     assert!(reply.is_stream());
-    let note = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":1.0}}"#;
     let last = format!(r#"{{"jsonrpc":"2.0","id":6,"result":{RESULT}}}"#);
-    let expect = format!("event: message\ndata: {note}\n\nevent: message\ndata: {last}\n\n");
+    let expect = format!("event: message\ndata: {NOTE}\n\nevent: message\ndata: {last}\n\n");
     assert_eq!(reply.body, expect);
 }
 
@@ -79,7 +80,7 @@ async fn a_route_of_json_responses_gives_the_response_alone() {
     assert_eq!(reply.json()["id"], 6);
     let reply = client.call(7, "p_asks", json!({})).await.json();
     assert_eq!(reply["result"]["answer"]["error"]["code"], -32601);
-    let told = gateway.example.heard("initialize");
+    let told = gateway.server.seen("initialize");
     assert!(
         told.iter()
             .all(|heard| heard.body["params"]["capabilities"]["sampling"].is_null()
@@ -161,10 +162,13 @@ async fn a_silent_server_is_told_to_stop_and_the_client_what_to_change() {
             "{reply:?}"
         );
         assert!(reply.body.contains("webhookTools"), "{reply:?}");
-        let cancelled = |body: &serde_json::Value| {
-            body["method"] == "notifications/cancelled" && body["params"]["requestId"] == id
-        };
-        gateway.example.hears(cancelled).await;
+        eventually(SOON, async || {
+            let cancelled = gateway.server.seen("notifications/cancelled");
+            cancelled
+                .iter()
+                .any(|seen| seen.body["params"]["requestId"] == id)
+        })
+        .await;
     }
 }
 
@@ -173,14 +177,9 @@ async fn a_server_that_restarted_costs_a_client_nothing() {
     let gateway = Gateway::start("").await;
     let client = gateway.client(json!({})).await;
     assert_eq!(client.call(1, "p_echo", json!({})).await.json()["id"], 1);
-    gateway.example.restart();
-    let calls = gateway.example.heard("tools/call").len();
+    gateway.server.forget_sessions();
     assert_eq!(client.call(2, "p_echo", json!({})).await.json()["id"], 2);
-    assert_eq!(
-        gateway.example.heard("tools/call").len(),
-        calls + 1,
-        "the call reached the server once"
-    );
+    assert_eq!(gateway.server.ran("echo"), 2, "each call ran once");
 }
 
 #[tokio::test]
@@ -200,7 +199,7 @@ async fn a_call_goes_on_without_its_client() {
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": {}}).to_string();
     assert_eq!(client.post(answer).await.status, 202);
     // Had the client's leaving cut the call, the tool would not have lived to see the answer.
-    gateway.example.hears(|body| body["method"] == FINISHED).await;
+    eventually(SOON, async || gateway.server.nature().answered == 1).await;
     let measured = |label| gateway.count("mcp_server_operation_duration_seconds", label);
     let ended = async {
         while measured("p_asks") == 0 {
@@ -220,11 +219,10 @@ async fn a_cancellation_goes_to_the_servers_of_its_session_only() {
     let _running = client.stream(13, "p_stalls").await;
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":13}}"#;
     assert_eq!(other.post(cancel).await.status, 202);
-    assert!(gateway.example.heard("notifications/cancelled").is_empty());
+    assert!(gateway.server.seen("notifications/cancelled").is_empty());
     assert_eq!(client.post(cancel).await.status, 202);
-    let cancelled = |body: &serde_json::Value| body["method"] == "notifications/cancelled";
-    gateway.example.hears(cancelled).await;
-    assert_eq!(gateway.example.heard("notifications/cancelled").len(), 1);
+    gateway.hears("notifications/cancelled").await;
+    assert_eq!(gateway.server.seen("notifications/cancelled").len(), 1);
 }
 
 #[tokio::test]
@@ -257,8 +255,5 @@ async fn a_server_that_hangs_holds_up_no_202() {
     let note = r#"{"jsonrpc":"2.0","method":"notifications/hang"}"#;
     let reply = tokio::time::timeout(Duration::from_secs(5), client.post(note)).await;
     assert_eq!(reply.expect("an answer at once").status, 202);
-    gateway
-        .example
-        .hears(|body| body["method"] == "notifications/hang")
-        .await;
+    gateway.hears("notifications/hang").await;
 }

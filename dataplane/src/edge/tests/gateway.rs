@@ -15,6 +15,8 @@ use asyncmcp_delivery::state::End;
 use asyncmcp_delivery::store::Upkeep as _;
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::verdict::Verdict;
+use asyncmcp_fakes::eventually;
+use asyncmcp_fakes::mcp::{McpServer, Seen};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -27,7 +29,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::example::Example;
+use super::example;
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
 use crate::calls::Calls;
@@ -36,6 +38,7 @@ use crate::edge::{Edge, router};
 use crate::servers::catalogue::Catalogue;
 use crate::servers::lines::{Lines, Wrap};
 use crate::servers::{self, Upstreams};
+use crate::tests::route::SOON;
 use crate::work::delivery_policy;
 
 /// What the tests' clients accept.
@@ -45,7 +48,7 @@ pub(super) const BOTH: &str = "application/json, text/event-stream";
 pub(super) struct Gateway {
     router: Router,
     pub(super) edge: Arc<Edge>,
-    pub(super) example: Example,
+    pub(super) server: McpServer,
     pub(super) jobs: Arc<Jobs>,
     pub(super) store: Arc<Memory>,
     pub(super) registry: Registry,
@@ -97,11 +100,11 @@ impl Sender for Jobs {
     }
 }
 
-fn config(spec: &str, example: &Example, deleting: bool) -> Arc<Config> {
+fn config(spec: &str, server: &McpServer, deleting: bool) -> Arc<Config> {
     let yaml = format!(
         "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec:\n  \
          servers: [{{name: a, url: \"{}\", toolPrefix: p_, maxQueuedJobs: 8}}]\n  store: {{memory: {{}}}}\n{spec}",
-        example.url()
+        server.url()
     );
     let loaded = load(&yaml, Unknown::Refuse).unwrap();
     validate(&loaded.route).unwrap();
@@ -120,8 +123,8 @@ impl Gateway {
     /// A route whose tools are prefixed `p_`, with `spec` in addition: lines indented by two.
     pub(super) async fn start(spec: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (example, registry) = (Example::start().await, Registry::new());
-        let (route, live) = watch::channel(config(spec, &example, false));
+        let (server, registry) = (example::server().await, Registry::new());
+        let (route, live) = watch::channel(config(spec, &server, false));
         let clock = Clock::system(Millis(0), 0);
         let store = Arc::new(Memory::new(
             asyncmcp_delivery::store::metrics::Metrics::register(&registry).unwrap(),
@@ -156,7 +159,7 @@ impl Gateway {
         Self {
             router: router(edge.clone()),
             edge,
-            example,
+            server,
             jobs,
             store,
             registry,
@@ -167,16 +170,21 @@ impl Gateway {
 
     /// The same endpoint, but the route is being deleted.
     pub(super) fn delete_route(&self) {
-        self.route.send_replace(config(&self.spec, &self.example, true));
+        self.route.send_replace(config(&self.spec, &self.server, true));
     }
 
     /// The route, changed.
     pub(super) fn change_route(&self, spec: &str) {
-        self.route.send_replace(config(spec, &self.example, false));
+        self.route.send_replace(config(spec, &self.server, false));
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Response {
         self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// The last message of this method that the server got, once there is one.
+    pub(super) async fn hears(&self, method: &str) -> Seen {
+        eventually(SOON, async || self.server.seen(method).pop()).await
     }
 
     /// Serves the endpoint on a port of its own.

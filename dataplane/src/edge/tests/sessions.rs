@@ -9,7 +9,7 @@ use super::gateway::{Gateway, initialize};
 #[tokio::test]
 async fn initialize_answers_by_itself_and_opens_a_session() {
     let gateway = Gateway::start("").await;
-    let own = gateway.example.heard("initialize").len();
+    let own = gateway.server.seen("initialize").len();
     let reply = gateway
         .post(&[], initialize("2025-06-18", &json!({})).to_string())
         .await;
@@ -19,7 +19,7 @@ async fn initialize_answers_by_itself_and_opens_a_session() {
     assert_eq!(result["serverInfo"]["name"], "asyncmcp");
     let id = reply.headers["mcp-session-id"].to_str().unwrap();
     assert!(id.starts_with("v1.") && id.len() < 2048);
-    let asked = gateway.example.heard("initialize");
+    let asked = gateway.server.seen("initialize");
     let for_a_client = asked[own..]
         .iter()
         .filter(|heard| heard.body["params"]["clientInfo"]["name"] == "test");
@@ -107,8 +107,8 @@ async fn notifications_are_taken_and_passed_on_to_servers_that_know_the_client()
     client.call(1, "p_echo", json!({})).await;
     let note = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{ "x":1.0 }}"#;
     assert_eq!(client.post(note).await.status, StatusCode::ACCEPTED);
-    let passed_on = |body: &Value| body["method"] == "notifications/roots/list_changed";
-    assert_eq!(gateway.example.hears(passed_on).await.body["params"]["x"], 1.0);
+    let passed_on = gateway.hears("notifications/roots/list_changed").await;
+    assert_eq!(passed_on.body["params"]["x"], 1.0);
 }
 
 #[tokio::test]

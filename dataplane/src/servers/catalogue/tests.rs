@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_delivery::store::Store;
+use asyncmcp_fakes::mcp::{McpServer, Reaction, tool};
+use asyncmcp_fakes::{eventually, unused_port};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -14,7 +16,7 @@ use super::{Catalogue, Resolved, Tool};
 use crate::caller::session::seal::Ring;
 use crate::config::Config;
 use crate::servers::lines::{Lines, Wrap};
-use crate::tests::fake::{Fake, client, config, eventually, store, tool, upstreams};
+use crate::tests::route::{SOON, client, config, store, upstreams};
 
 struct Route {
     catalogue: Catalogue,
@@ -64,13 +66,13 @@ impl Route {
     }
 }
 
-fn server(name: &str, fake: &Fake, more: &str) -> String {
+fn server(name: &str, fake: &McpServer, more: &str) -> String {
     format!("- {{name: {name}, url: \"{}\"{more}}}", fake.url())
 }
 
 #[tokio::test]
 async fn names_get_prefixes_and_filters_bind_calls_as_well_as_lists() {
-    let fake = Fake::start(&["echo", "secret_a", "admin", "bad name"]).await;
+    let fake = McpServer::start(&["echo", "secret_a", "admin", "bad name"]).await;
     let more = ", toolPrefix: p_, tools: {include: [echo, \"secret_*\", \"bad*\"], exclude: [secret_a]}";
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, more)));
     assert_eq!(
@@ -92,9 +94,9 @@ async fn names_get_prefixes_and_filters_bind_calls_as_well_as_lists() {
 #[tokio::test]
 async fn a_contested_name_goes_to_who_names_it_best_and_status_says_so() {
     let (a, b, c) = (
-        Fake::start(&["x", "y"]).await,
-        Fake::start(&["x", "y", "z"]).await,
-        Fake::start(&["y"]).await,
+        McpServer::start(&["x", "y"]).await,
+        McpServer::start(&["x", "y", "z"]).await,
+        McpServer::start(&["y"]).await,
     );
     let servers = [
         server("c", &c, ", tools: {include: [y]}"),
@@ -128,7 +130,7 @@ async fn a_contested_name_goes_to_who_names_it_best_and_status_says_so() {
 
 #[tokio::test]
 async fn webhook_tools_lose_their_output_schema_and_are_marked() {
-    let fake = Fake::start(&["slow", "slower", "echo"]).await;
+    let fake = McpServer::start(&["slow", "slower", "echo"]).await;
     let entries =
         "webhookTools: [{name: \"p_slo*\", timeout: 1m}, {name: p_slow, timeout: 2m}, {name: nothing}]";
     let route = Route::start(&format!(
@@ -167,7 +169,7 @@ async fn webhook_tools_lose_their_output_schema_and_are_marked() {
 
 #[tokio::test]
 async fn hints_make_a_tool_repeatable() {
-    let fake = Fake::start(&[]).await;
+    let fake = McpServer::start(&[]).await;
     let hinted = |name: &str, hint: &str| {
         let mut tool = tool(name);
         tool["annotations"] = json!({hint: true});
@@ -187,7 +189,7 @@ async fn hints_make_a_tool_repeatable() {
 #[tokio::test]
 async fn all_pages_are_read_and_the_list_is_one_page() {
     let names: Vec<String> = (0..25).map(|n| format!("t{n:02}")).collect();
-    let fake = Fake::start(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let fake = McpServer::start(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     fake.nature().page = 10;
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, "")));
     assert!(route.tool("t24").await.is_some());
@@ -196,7 +198,10 @@ async fn all_pages_are_read_and_the_list_is_one_page() {
 
 #[tokio::test]
 async fn a_dead_servers_tools_leave_the_list_and_their_calls_go_nowhere_else() {
-    let (a, b) = (Fake::start(&["x", "only_a"]).await, Fake::start(&["x"]).await);
+    let (a, b) = (
+        McpServer::start(&["x", "only_a"]).await,
+        McpServer::start(&["x"]).await,
+    );
     let route = Route::start(&format!(
         "servers:\n{}\n{}",
         server("a", &a, ""),
@@ -206,15 +211,15 @@ async fn a_dead_servers_tools_leave_the_list_and_their_calls_go_nowhere_else() {
     assert_eq!(route.names().await, ["x", "only_a"]);
     let mut stream = Box::pin(route.lines.stream(&client(1)));
     a.forget_sessions();
-    a.nature().closed = Some(503);
+    a.on("POST", [Reaction::of_a_proxy(503)]);
     assert!(route.names().await.is_empty(), "x of b would be another tool");
     assert_eq!(route.tool("x").await.unwrap().server, "a");
-    eventually(|| (route.state("a") == ServerState::Unreachable).then_some(())).await;
+    eventually(SOON, async || route.state("a") == ServerState::Unreachable).await;
     assert!(changed(&mut stream).await, "clients see fewer tools");
-    a.nature().closed = None;
-    eventually(|| (route.catalogue.may_answer("a")).then_some(())).await;
+    a.on("POST", []);
+    eventually(SOON, async || route.catalogue.may_answer("a")).await;
     assert_eq!(route.names().await, ["x", "only_a"]);
-    eventually(|| (route.state("a") == ServerState::Ready).then_some(())).await;
+    eventually(SOON, async || route.state("a") == ServerState::Ready).await;
 }
 
 async fn changed(stream: &mut (impl futures::Stream<Item = axum::body::Bytes> + Unpin)) -> bool {
@@ -224,11 +229,9 @@ async fn changed(stream: &mut (impl futures::Stream<Item = axum::body::Bytes> + 
 
 #[tokio::test]
 async fn a_late_server_is_there_within_about_a_second() {
-    let early = Fake::start(&["x"]).await;
-    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = port.local_addr().unwrap().to_string();
-    drop(port);
-    let late = format!("- {{name: late, url: \"http://{address}/mcp\", toolPrefix: l_}}");
+    let early = McpServer::start(&["x"]).await;
+    let port = unused_port();
+    let late = format!("- {{name: late, url: \"http://127.0.0.1:{port}/mcp\", toolPrefix: l_}}");
     let route = Route::start(&format!("servers:\n{}\n{late}", server("a", &early, "")));
     route.catalogue.tried_once().await;
     let unavailable = Resolved::Unavailable {
@@ -241,16 +244,16 @@ async fn a_late_server_is_there_within_about_a_second() {
         "no server could have it"
     );
     assert_eq!(route.state("late"), ServerState::Unreachable);
-    let _late = Fake::at(&address, &["y"]).await;
+    let _late = McpServer::at(port, &["y"]).await;
     let began = Instant::now();
-    eventually(|| (route.catalogue.servers()[1].tools == 1).then_some(())).await;
+    eventually(SOON, async || route.catalogue.servers()[1].tools == 1).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(route.tool("l_y").await.is_some());
 }
 
 #[tokio::test]
 async fn a_name_waits_for_a_server_with_a_better_claim_that_was_not_tried_yet() {
-    let (slow, quick) = (Fake::start(&["x"]).await, Fake::start(&["x"]).await);
+    let (slow, quick) = (McpServer::start(&["x"]).await, McpServer::start(&["x"]).await);
     slow.nature().slow_start = Duration::from_millis(300);
     let route = Route::start(&format!(
         "servers:\n{}\n{}",
@@ -262,11 +265,11 @@ async fn a_name_waits_for_a_server_with_a_better_claim_that_was_not_tried_yet() 
 
 #[tokio::test]
 async fn a_changed_list_is_fetched_and_clients_are_told() {
-    let fake = Fake::start(&["x"]).await;
+    let fake = McpServer::start(&["x"]).await;
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, "")));
     assert!(route.tool("x").await.is_some());
     let mut stream = Box::pin(route.lines.stream(&client(1)));
-    eventually(|| (fake.listeners() == 1).then_some(())).await; // the catalogue's own
+    eventually(SOON, async || fake.listeners() == 1).await; // the catalogue's own
     fake.nature().tools = vec![tool("y")];
     fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
     assert!(changed(&mut stream).await);
@@ -276,17 +279,17 @@ async fn a_changed_list_is_fetched_and_clients_are_told() {
 
 #[tokio::test]
 async fn a_tool_that_only_a_client_was_shown_can_be_called_soon() {
-    let fake = Fake::start(&["x"]).await;
+    let fake = McpServer::start(&["x"]).await;
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, "")));
     assert!(route.tool("x").await.is_some());
     fake.nature().tools.push(tool("new"));
     assert_eq!(route.names().await, ["x", "new"]);
-    eventually(|| (route.catalogue.servers()[0].tools == 2).then_some(())).await;
+    eventually(SOON, async || route.catalogue.servers()[0].tools == 2).await;
 }
 
 #[tokio::test]
 async fn a_change_of_the_route_is_live_and_clients_are_told() {
-    let fake = Fake::start(&["x"]).await;
+    let fake = McpServer::start(&["x"]).await;
     let spec = format!("servers:\n{}", server("a", &fake, ""));
     let route = Route::start(&spec);
     assert_eq!(route.tool("x").await.unwrap().webhook, None);
@@ -297,19 +300,19 @@ async fn a_change_of_the_route_is_live_and_clients_are_told() {
     assert!(changed(&mut stream).await);
     assert!(route.tool("x").await.unwrap().webhook.is_some());
     assert_eq!(fake.seen("initialize").len(), 1, "the server was not touched");
-    let other = Fake::start(&["y"]).await;
+    let other = McpServer::start(&["y"]).await;
     route
         .change
         .send_replace(config(&format!("servers:\n{}", server("b", &other, ""))));
     assert!(changed(&mut stream).await);
     assert!(route.tool("y").await.is_some());
     assert_eq!(route.catalogue.resolve("x").await, Resolved::Unknown);
-    eventually(|| fake.seen_http(&http::Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&http::Method::DELETE).pop()).await;
 }
 
 #[tokio::test]
 async fn instructions_stand_under_their_servers_name() {
-    let fake = Fake::start(&["x"]).await;
+    let fake = McpServer::start(&["x"]).await;
     let route = Route::start(&format!("servers:\n{}", server("a", &fake, "")));
     route.catalogue.tried_once().await;
     assert_eq!(route.catalogue.instructions().as_deref(), Some("# a\nBe kind."));

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::store::{SessionRows as _, Store};
+use asyncmcp_fakes::eventually;
+use asyncmcp_fakes::mcp::{McpServer, Reaction};
 use asyncmcp_protocol::{Id, Message, Request, Response};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -16,9 +18,9 @@ use super::{Lines, Wrap};
 use crate::caller::Caller;
 use crate::caller::session::seal::Ring;
 use crate::servers::{Error, Outgoing, Received};
-use crate::tests::fake::{Fake, Reaction, client, eventually, store, upstreams};
+use crate::tests::route::{SOON, client, store, upstreams};
 
-fn over(fakes: &[(&str, &Fake)], store: &Arc<Memory>) -> Lines {
+fn over(fakes: &[(&str, &McpServer)], store: &Arc<Memory>) -> Lines {
     let servers = fakes
         .iter()
         .map(|(name, fake)| format!("- {{name: {name}, url: \"{}\"}}", fake.url()));
@@ -52,7 +54,7 @@ async fn next(stream: &mut (impl Stream<Item = Bytes> + Unpin)) -> Option<Value>
 
 #[tokio::test]
 async fn many_calls_at_once_open_one_session_in_the_clients_name() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let lines = over(&[("a", &fake)], &store());
     let who = client(1);
     let answers = join_all((0..20).map(|id| send(&lines, &who, id))).await;
@@ -68,7 +70,7 @@ async fn many_calls_at_once_open_one_session_in_the_clients_name() {
 
 #[tokio::test]
 async fn a_restarted_server_costs_one_new_session_and_every_call_runs_once() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     fake.nature().unknown_session = (
         400,
         r#"{"error":{"message":"Bad Request: No valid session ID provided"}}"#,
@@ -85,17 +87,12 @@ async fn a_restarted_server_costs_one_new_session_and_every_call_runs_once() {
             .all(|answer| matches!(answer, Ok(Received::Json(_))))
     );
     assert_eq!(fake.seen("initialize").len(), 1);
-    let live = fake.nature().sessions.clone();
-    let dispatched = fake
-        .seen("tools/call")
-        .into_iter()
-        .filter(|seen| live.contains(seen.headers["mcp-session-id"].to_str().unwrap()));
-    assert_eq!(dispatched.count(), 20, "each was dispatched once");
+    assert_eq!(fake.ran("t"), 20, "each was dispatched once");
 }
 
 #[tokio::test]
 async fn a_server_that_forgets_at_once_is_not_asked_a_third_time() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     fake.on("t", [Reaction::Status(404, "Session not found")]);
     let lines = over(&[("a", &fake)], &store());
     let answer = send(&lines, &client(1), 1).await;
@@ -105,7 +102,7 @@ async fn a_server_that_forgets_at_once_is_not_asked_a_third_time() {
 
 #[tokio::test]
 async fn a_restarted_data_plane_goes_on_with_the_servers_session() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let (store, who) = (store(), client(1));
     send(&over(&[("a", &fake)], &store), &who, 1).await.unwrap();
     let later = over(&[("a", &fake)], &store);
@@ -118,7 +115,7 @@ async fn a_restarted_data_plane_goes_on_with_the_servers_session() {
     );
     // What an earlier process opened is listened to, too.
     let mut stream = Box::pin(later.stream(&who));
-    eventually(|| (fake.listeners() == 1).then_some(())).await;
+    eventually(SOON, async || fake.listeners() == 1).await;
     fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/message"}));
     assert_eq!(
         next(&mut stream).await.unwrap()["method"],
@@ -128,7 +125,7 @@ async fn a_restarted_data_plane_goes_on_with_the_servers_session() {
 
 #[tokio::test]
 async fn a_revoked_session_ends_at_the_servers_and_stays_revoked() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let (store, who) = (store(), client(1));
     let lines = over(&[("a", &fake)], &store);
     open(&lines, &who, "a").await.unwrap();
@@ -139,17 +136,17 @@ async fn a_revoked_session_ends_at_the_servers_and_stays_revoked() {
     assert!(lines.is_revoked(&who).await.unwrap());
     assert!(over(&[("a", &fake)], &store).is_revoked(&who).await.unwrap());
     assert!(!lines.is_revoked(&client(2)).await.unwrap());
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
 }
 
 #[tokio::test]
 async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_wins() {
     let (one, two, mute) = (
-        Fake::start(&["t"]).await,
-        Fake::start(&["t"]).await,
-        Fake::start(&["t"]).await,
+        McpServer::start(&["t"]).await,
+        McpServer::start(&["t"]).await,
+        McpServer::start(&["t"]).await,
     );
-    mute.nature().listens = false;
+    mute.on("GET", [Reaction::Status(405, "")]);
     let lines = over(&[("one", &one), ("two", &two), ("mute", &mute)], &store());
     let who = client(1);
     open(&lines, &who, "one").await.unwrap();
@@ -159,7 +156,7 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
     open(&lines, &who, "two").await.unwrap();
     open(&lines, &who, "mute").await.unwrap();
     for (fake, name) in [(&one, "one"), (&two, "two")] {
-        eventually(|| (fake.listeners() == 1).then_some(())).await;
+        eventually(SOON, async || fake.listeners() == 1).await;
         fake.push(&json!({"jsonrpc": "2.0", "method": name}));
         assert_eq!(next(&mut stream).await.unwrap()["method"], name);
     }
@@ -170,18 +167,18 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
     );
     assert_eq!(mute.seen_http(&Method::GET).len(), 1, "a 405 is not asked again");
     drop(stream);
-    eventually(|| (one.listeners() + two.listeners() == 0).then_some(())).await;
+    eventually(SOON, async || one.listeners() + two.listeners() == 0).await;
 }
 
 #[tokio::test]
 async fn a_clients_answer_finds_the_server_that_asked_under_its_own_id() {
-    let (one, two) = (Fake::start(&["t"]).await, Fake::start(&["t"]).await);
+    let (one, two) = (McpServer::start(&["t"]).await, McpServer::start(&["t"]).await);
     let lines = over(&[("one", &one), ("two", &two)], &store());
     let who = client(1);
     let mut stream = Box::pin(lines.stream(&who));
     for (fake, name) in [(&one, "one"), (&two, "two")] {
         open(&lines, &who, name).await.unwrap();
-        eventually(|| (fake.listeners() == 1).then_some(())).await;
+        eventually(SOON, async || fake.listeners() == 1).await;
     }
     two.push(&json!({"jsonrpc": "2.0", "id": 1, "method": "roots/list"}));
     let asked = next(&mut stream).await.unwrap();
@@ -209,7 +206,7 @@ async fn a_clients_answer_finds_the_server_that_asked_under_its_own_id() {
 
 #[tokio::test]
 async fn a_notification_goes_to_every_server_with_a_session_and_opens_none() {
-    let (one, two) = (Fake::start(&["t"]).await, Fake::start(&["t"]).await);
+    let (one, two) = (McpServer::start(&["t"]).await, McpServer::start(&["t"]).await);
     let lines = over(&[("one", &one), ("two", &two)], &store());
     let who = client(1);
     open(&lines, &who, "one").await.unwrap();
@@ -223,14 +220,14 @@ async fn a_notification_goes_to_every_server_with_a_session_and_opens_none() {
 
 #[tokio::test]
 async fn a_name_that_the_route_does_not_have_is_said_so() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let lines = over(&[("a", &fake)], &store());
     assert!(matches!(open(&lines, &client(1), "b").await, Err(Error::NoServer(name)) if name == "b"));
 }
 
 #[tokio::test]
 async fn a_session_that_nobody_uses_is_dropped_from_memory_and_goes_on_when_used() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let lines = over(&[("a", &fake)], &store());
     let (idle, listening) = (client(1), client(2));
     send(&lines, &idle, 1).await.unwrap();
@@ -238,14 +235,14 @@ async fn a_session_that_nobody_uses_is_dropped_from_memory_and_goes_on_when_used
     tokio::time::pause();
     tokio::time::advance(Duration::from_mins(12)).await;
     tokio::time::resume();
-    eventually(|| (lines.0.entries.lock().unwrap().len() == 1).then_some(())).await;
+    eventually(SOON, async || lines.0.entries.lock().unwrap().len() == 1).await;
     send(&lines, &idle, 2).await.unwrap();
     assert_eq!(fake.seen("initialize").len(), 1);
 }
 
 #[tokio::test]
 async fn callers_without_a_scope_share_a_session_that_nobody_remembers() {
-    let fake = Fake::start(&["t"]).await;
+    let fake = McpServer::start(&["t"]).await;
     let store = store();
     let nobody = Caller {
         scope: None,
@@ -261,8 +258,8 @@ async fn callers_without_a_scope_share_a_session_that_nobody_remembers() {
 
 #[tokio::test]
 async fn what_fails_before_a_session_is_open_was_not_sent() {
-    let fake = Fake::start(&["t"]).await;
-    fake.nature().closed = Some(502);
+    let fake = McpServer::start(&["t"]).await;
+    fake.on("POST", [Reaction::of_a_proxy(502)]);
     let error = send(&over(&[("a", &fake)], &store()), &client(1), 1)
         .await
         .unwrap_err();

@@ -6,13 +6,15 @@ use asyncmcp_delivery::engine::{Begin, Executed, Executor as _, ResumeTokens, Ro
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, OnInterruption, Retry, Trace};
 use asyncmcp_delivery::state::End;
+use asyncmcp_fakes::eventually;
+use asyncmcp_fakes::mcp::{McpServer, Reaction};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Runner;
-use crate::tests::fake::{Fake, Reaction, eventually, upstreams};
+use crate::tests::route::{SOON, upstreams};
 
 /// A call of this tool on server `s`.
 pub(super) fn call(tool: &str) -> Call {
@@ -45,7 +47,7 @@ mod resuming;
 
 const PARAMS: &[u8] = br#"{"name":"shown","arguments":{ "n":1.0e4}}"#;
 
-fn runner(fake: &Fake) -> Runner {
+fn runner(fake: &McpServer) -> Runner {
     let (upstreams, _) = upstreams(&format!("servers: [{{name: s, url: \"{}\"}}]", fake.url()));
     Runner::new(upstreams)
 }
@@ -83,7 +85,7 @@ fn result(raw: &str) -> (End, String) {
 
 #[tokio::test]
 async fn jobs_share_a_session_that_can_do_nothing_and_get_the_servers_bytes() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on(
         "slow",
         [
@@ -107,7 +109,7 @@ async fn jobs_share_a_session_that_can_do_nothing_and_get_the_servers_bytes() {
 
 #[tokio::test]
 async fn a_server_error_is_the_result_of_the_job() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let error = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-5,"message":"no","data":{ }}}"#;
     fake.on("slow", [Reaction::Status(400, error)]);
     let (end, body) = end(execute(&runner(&fake), &call("slow")).await);
@@ -117,7 +119,7 @@ async fn a_server_error_is_the_result_of_the_job() {
 
 #[tokio::test]
 async fn a_lost_session_is_replaced_and_the_call_sent_once_more() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     execute(&runner, &call("slow")).await;
     fake.forget_sessions();
@@ -133,7 +135,7 @@ async fn a_lost_session_is_replaced_and_the_call_sent_once_more() {
 /// Each of its sessions is replaced by a new one, never by another old one, so no job waits for a back-off.
 #[tokio::test]
 async fn after_a_restart_of_its_server_no_job_waits_however_many_sessions_were_idle() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     let call = call("slow");
     let at_once = || futures::future::join_all((0..4).map(|_| execute(&runner, &call)));
@@ -146,8 +148,8 @@ async fn after_a_restart_of_its_server_no_job_waits_however_many_sessions_were_i
 
 #[tokio::test]
 async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
-    let fake = Fake::start(&["slow"]).await;
-    fake.nature().closed = Some(503);
+    let fake = McpServer::start(&["slow"]).await;
+    fake.on("POST", [Reaction::of_a_proxy(503)]);
     let busy = execute(&runner(&fake), &call("slow")).await;
     let (retry_after, is_away) = (Duration::from_secs(7), true);
     assert_eq!(busy, Executed::NotSent { retry_after, is_away });
@@ -160,7 +162,7 @@ async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
 /// A proxy answers these of a server that died with the call, too.
 #[tokio::test]
 async fn a_status_that_proves_nothing_ends_a_call_that_may_run_once() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     for status in [400, 403, 408, 409, 413, 422, 429, 500, 502, 503, 504] {
         fake.nature().seen.clear();
@@ -183,7 +185,7 @@ async fn a_status_that_proves_nothing_ends_a_call_that_may_run_once() {
 
 #[tokio::test]
 async fn a_status_that_comes_before_any_dispatch_lets_the_call_be_sent_again() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     for status in [401, 405, 406, 415] {
         fake.on("slow", [Reaction::Status(status, "")]);
@@ -199,7 +201,7 @@ async fn a_status_that_comes_before_any_dispatch_lets_the_call_be_sent_again() {
 /// The letters "session" in an error under the request's own id prove nothing: the tool has run.
 #[tokio::test]
 async fn an_error_under_the_requests_id_is_the_answer_whatever_it_says_and_whatever_its_status() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     let charged =
         r#"{"jsonrpc":"2.0","id":ID,"error":{"code":1,"message":"charged, but the database session broke"}}"#;
@@ -218,7 +220,7 @@ async fn an_error_under_the_requests_id_is_the_answer_whatever_it_says_and_whate
 
 #[tokio::test]
 async fn a_call_that_may_run_again_waits_where_its_server_is_overloaded() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     fake.on("slow", [Reaction::Status(503, "")]);
     let retry_after = Duration::ZERO;
@@ -228,7 +230,7 @@ async fn a_call_that_may_run_again_waits_where_its_server_is_overloaded() {
 
 #[tokio::test]
 async fn a_call_that_was_cut_runs_again_only_where_it_may() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(None, None), Reaction::Result("{}")]);
     let runner = runner(&fake);
     let (cut, body) = end(execute(&runner, &call("slow")).await);
@@ -254,7 +256,7 @@ async fn a_call_that_was_cut_runs_again_only_where_it_may() {
 
 #[tokio::test]
 async fn a_cut_stream_with_an_event_id_is_resumed_and_nothing_runs_twice() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(Some("e-1"), Some(r#"{ "late":1}"#))]);
     assert_eq!(
         end(execute(&runner(&fake), &call("slow")).await),
@@ -267,14 +269,14 @@ async fn a_cut_stream_with_an_event_id_is_resumed_and_nothing_runs_twice() {
 
 #[tokio::test]
 async fn a_cancelled_call_is_cancelled_at_the_server_and_its_session_is_not_used_again() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on("slow", [Reaction::Hangs]);
     let runner = runner(&fake);
     let cancel = CancellationToken::new();
     let call = may_run_again("slow");
     let executing = runner.execute(run(&call, cancel.clone()));
     let cancelling = async {
-        let called = eventually(|| fake.seen("tools/call").pop()).await;
+        let called = eventually(SOON, async || fake.seen("tools/call").pop()).await;
         cancel.cancel();
         called
     };
@@ -282,12 +284,12 @@ async fn a_cancelled_call_is_cancelled_at_the_server_and_its_session_is_not_used
     let told = fake.seen("notifications/cancelled").pop().unwrap();
     assert_eq!(told.body["params"]["requestId"], called.body["id"]);
     assert_eq!(fake.seen("tools/call").len(), 1, "cancelled is not cut");
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
 }
 
 #[tokio::test]
 async fn a_result_over_the_limit_ends_as_too_large() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     for stream in [false, true] {
         let bytes = (16 << 20) + 1;
@@ -300,8 +302,8 @@ async fn a_result_over_the_limit_ends_as_too_large() {
 
 #[tokio::test]
 async fn a_question_inside_a_job_is_refused_and_a_ping_answered() {
-    let fake = Fake::start(&["slow"]).await;
-    let ask = |id: u32, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
+    let fake = McpServer::start(&["slow"]).await;
+    let ask = |id: u32, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method}).to_string();
     let questions = vec![ask(1, "sampling/createMessage"), ask(2, "ping")];
     fake.on("slow", [Reaction::Stream(questions, "{}")]);
     assert_eq!(end(execute(&runner(&fake), &call("slow")).await), result("{}"));
@@ -311,19 +313,22 @@ async fn a_question_inside_a_job_is_refused_and_a_ping_answered() {
             .map(|seen| seen.body)
             .find(|body: &Value| body["id"] == id)
     };
-    assert_eq!(eventually(|| answer(1)).await["error"]["code"], -32601);
-    assert_eq!(eventually(|| answer(2)).await["result"], json!({}));
+    assert_eq!(
+        eventually(SOON, async || answer(1)).await["error"]["code"],
+        -32601
+    );
+    assert_eq!(eventually(SOON, async || answer(2)).await["result"], json!({}));
 }
 
 #[tokio::test]
 async fn a_session_without_a_job_is_ended_after_a_minute() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     let runner = runner(&fake);
     execute(&runner, &call("slow")).await;
     pass(45).await;
     assert!(fake.seen_http(&Method::DELETE).is_empty());
     pass(30).await;
-    eventually(|| fake.seen_http(&Method::DELETE).pop()).await;
+    eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
     execute(&runner, &call("slow")).await;
     assert_eq!(fake.seen("initialize").len(), 2);
 }

@@ -1,4 +1,5 @@
-//! Receivers that do what the plan says, and after the faults answer 200.
+//! Receivers that do what the plan says, and after the faults answer 200. They are behind no socket, unlike
+//! `asyncmcp_fakes::receiver`, so that a world has a seed and nothing else.
 //!
 //! Invariant: an attempt is written down when it begins and when it is over, whatever ends it.
 

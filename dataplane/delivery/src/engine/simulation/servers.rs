@@ -1,4 +1,5 @@
-//! Servers that do what the plan says, and after the faults answer at once.
+//! Servers that do what the plan says, and after the faults answer at once. They are an executor, for the reason that
+//! the receivers are a sender.
 //!
 //! Invariant: what reached a server is written down before anything else can happen to it; a server that gave a
 //! resume token goes on whatever becomes of the process.

@@ -30,7 +30,7 @@ async fn park(world: &World, url: &str, count: usize) -> Vec<JobId> {
 async fn break_it(world: &World, engine: &Engine) {
     world.receivers.script(DEAD, [Reply::status(500)]);
     park(world, DEAD, 10).await;
-    eventually(async || (engine.core.receivers.open_breakers() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || engine.core.receivers.open_breakers() == 1).await;
 }
 
 /// How many attempts `url` saw from `since` on, by the time at which they began.
@@ -51,7 +51,7 @@ async fn a_dead_receiver_with_many_parked_jobs_disturbs_nobody_and_is_not_stampe
     world.receivers.script(DEAD, [Reply::status(500)]);
     let parked = park(&world, DEAD, PARKED).await;
     let engine = world.start();
-    eventually(async || (engine.core.receivers.open_breakers() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || engine.core.receivers.open_breakers() == 1).await;
     let before = world.store.applied();
 
     for _ in 0..60 {

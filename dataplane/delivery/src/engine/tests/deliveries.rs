@@ -219,7 +219,7 @@ async fn an_outcome_that_could_not_be_committed_is_committed_later() {
     let job = world.job("echo");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.receivers.seen().len() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.receivers.seen().len() == 1).await;
     world.store.set_down(true);
     tokio::time::sleep(Duration::from_mins(5)).await;
     world.store.set_down(false);

@@ -30,7 +30,7 @@ async fn a_call_that_ends_in_time_is_kept_for_the_next_process_to_deliver() {
     let job = world.job("takes-10");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.servers.count() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
     engine.drain(GRACE).await.unwrap();
     assert_eq!(fate(&world.look(id).await), ("result", "due"));
     let next = world.after();
@@ -46,7 +46,7 @@ async fn what_still_runs_after_the_grace_is_interrupted() {
     let (once_id, again_id) = (once.id, again.id);
     engine.accept(once).await.unwrap();
     engine.accept(again).await.unwrap();
-    eventually(async || (world.servers.count() == 2).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 2).await;
     let begun = world.clock.now();
     engine.drain(GRACE).await.unwrap();
     let took = world.clock.now().since(begun);
@@ -63,7 +63,7 @@ async fn a_call_that_was_not_sent_goes_back_to_the_queue_at_once() {
     let job = world.job("down-100000");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.servers.count() >= 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() >= 1).await;
     let begun = world.clock.now();
     engine.drain(GRACE).await.unwrap();
     assert_eq!(fate(&world.look(id).await), ("queued", "none"));
@@ -80,7 +80,7 @@ async fn graceful_shutdowns_do_not_poison_a_call_that_may_run_again() {
         let mut engine = world.start();
         engine.accept(job).await.unwrap();
         for count in 1..5 {
-            eventually(async || (world.servers.count() >= count).then_some(())).await;
+            eventually(AN_HOUR, async || world.servers.count() >= count).await;
             engine.drain(GRACE).await.unwrap();
             let job = world.look(id).await;
             assert_eq!((fate(&job), job.executions), (("queued", "none"), 0), "{tool}");
@@ -100,7 +100,7 @@ async fn an_attempt_may_end_within_the_grace() {
     let job = world.job("echo");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.receivers.seen().len() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.receivers.seen().len() == 1).await;
     engine.drain(GRACE).await.unwrap();
     assert_eq!(fate(&world.look(id).await), ("result", "delivered"));
 }
@@ -115,7 +115,7 @@ async fn an_attempt_that_is_cut_is_due_at_once_and_uses_no_retry() {
     let job = world.job("echo");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.receivers.seen().len() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.receivers.seen().len() == 1).await;
     engine.drain(GRACE).await.unwrap();
     let cut = world.look(id).await;
     assert_eq!((fate(&cut), cut.attempts), (("result", "due"), 0));
@@ -129,7 +129,7 @@ async fn draining_ends_although_the_store_is_down() {
     let job = world.job("takes-10");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.servers.count() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
     world.store.set_down(true);
     let begun = world.clock.now();
     engine.drain(GRACE).await.unwrap();

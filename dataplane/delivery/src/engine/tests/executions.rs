@@ -69,7 +69,7 @@ async fn a_server_runs_as_many_calls_as_it_has_room() {
         ids.push(job.id);
         engine.accept(job).await.unwrap();
     }
-    eventually(async || (world.store.counts().running == 2).then_some(())).await;
+    eventually(AN_HOUR, async || world.store.counts().running == 2).await;
     assert_eq!((world.servers.count(), world.store.counts().queued), (2, 2));
     let mut started = Vec::new();
     for id in ids {
@@ -237,7 +237,7 @@ async fn a_running_call_that_is_cancelled_is_aborted_and_the_client_told_once() 
     let job = world.job("takes-10");
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.servers.count() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
     assert!(engine.cancel(id).await.unwrap());
     assert_eq!(fate(&world.settled(id).await), ("cancelled", "delivered"));
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -264,7 +264,7 @@ async fn nothing_is_accepted_while_the_store_is_down_and_nothing_accepted_is_los
     let job = repeatable(world.job("takes-10"));
     let id = job.id;
     engine.accept(job).await.unwrap();
-    eventually(async || (world.servers.count() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
     world.store.set_down(true);
     let refused = engine.accept(world.job("echo")).await;
     assert!(matches!(refused, Err(AcceptError::Store(_))), "{refused:?}");

@@ -1,4 +1,5 @@
-//! Scripted receivers, one script per URL.
+//! Scripted receivers, one script per URL. They are behind no socket, unlike `asyncmcp_fakes::receiver`, so that a
+//! paused clock rules them.
 //!
 //! Invariant: every attempt is written down before it is answered.
 

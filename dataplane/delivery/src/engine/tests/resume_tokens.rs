@@ -141,7 +141,7 @@ async fn what_was_resumed_can_be_cancelled() {
         .left_behind(world.job("task-600"), vec![Change::Start, token()])
         .await;
     let engine = world.start();
-    eventually(async || (world.servers.count() == 1).then_some(())).await;
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
     assert!(engine.cancel(id).await.unwrap());
     assert_eq!(fate(&world.settled(id).await), ("cancelled", "delivered"));
     assert_eq!(*world.servers.aborted.lock().unwrap(), [id]);

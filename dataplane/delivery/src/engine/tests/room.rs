@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flaky::Flaky;
-use super::world::{Reply, World, eventually, fate, to};
+use super::world::{AN_HOUR, Reply, World, eventually, fate, to};
 use crate::job::Change;
 use crate::state::End;
 use crate::store::Acceptance;
@@ -62,7 +62,10 @@ async fn as_many_begin_as_there_is_room_for() {
         jobs.push(world.left_behind(world.job("takes-60"), vec![]).await);
     }
     let _engine = world.start();
-    let begun = eventually(async || Some(world.store.counts().running).filter(|running| *running > 0)).await;
+    let begun = eventually(AN_HOUR, async || {
+        Some(world.store.counts().running).filter(|running| *running > 0)
+    })
+    .await;
     let room = world.store.space();
     assert!(begun < 16, "{begun} of 16 that the server has room for");
     assert_eq!(room.executions(), 0, "{room:?}");

@@ -1,4 +1,5 @@
-//! Scripted servers: the tool's name is the script.
+//! Scripted servers: the tool's name is the script. They are an executor and speak no MCP, unlike
+//! `asyncmcp_fakes::mcp`: the engine knows none.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub(super) use asyncmcp_fakes::eventually;
 use bytes::Bytes;
 
 use super::super::*;
@@ -19,16 +20,8 @@ use crate::store::roles::*;
 /// When every test begins.
 pub(super) const START: Millis = Millis(1_800_000_000_000);
 
-/// Waits until `check` gives something; fails after a virtual hour.
-pub(super) async fn eventually<T, F: Future<Output = Option<T>>>(mut check: impl FnMut() -> F) -> T {
-    for _ in 0..36_000 {
-        if let Some(found) = check().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("it did not come about in an hour")
-}
+/// How long a test waits, in virtual time where its clock is paused.
+pub(super) const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// An engine that is not started yet, and everything around it.
 pub(super) struct World {
@@ -147,7 +140,7 @@ impl World {
 
     /// The job, once `check` holds.
     pub(super) async fn once(&self, id: JobId, check: impl Fn(&Job) -> bool) -> Job {
-        eventually(async || Some(self.look(id).await).filter(&check)).await
+        eventually(AN_HOUR, async || Some(self.look(id).await).filter(&check)).await
     }
 
     /// A counter's value.

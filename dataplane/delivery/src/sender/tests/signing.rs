@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn the_clients_own_key_signs_alone() {
-    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let receiver = Receiver::willing().await.unwrap();
     let mut world = world();
     let (own, routes) = (
         "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -12,8 +12,8 @@ async fn the_clients_own_key_signs_alone() {
     );
     world.policy.signing = Signing::Keys(vec![routes.parse().unwrap()]);
     world.secret = Some(own.parse().unwrap());
-    world.send(&receiver.url(), NamedBy::Call).await;
-    let request = receiver.request().await;
+    world.send(&receiver.url("/hook"), NamedBy::Call).await;
+    let request = receiver.posts().remove(0);
     let past = i64::try_from(NOW.as_secs()).unwrap();
     let verifier = standardwebhooks::Webhook::new(own).unwrap();
     let expected = verifier.sign(request.header("webhook-id"), past, &request.body);
@@ -22,15 +22,15 @@ async fn the_clients_own_key_signs_alone() {
 
 #[tokio::test]
 async fn signs_with_every_key_what_it_sends() {
-    let mut receiver = Receiver::start([Answer::Status(200, "")]).await;
+    let receiver = Receiver::willing().await.unwrap();
     let mut world = world();
     let keys = [
         "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
     ];
     world.policy.signing = Signing::Keys(keys.map(|key| key.parse().unwrap()).to_vec());
-    world.send(&receiver.url(), NamedBy::Session).await;
-    let request = receiver.request().await;
+    world.send(&receiver.url("/hook"), NamedBy::Session).await;
+    let request = receiver.posts().remove(0);
     let signed = request.header("webhook-signature");
     assert_eq!(signed.split(' ').count(), 2);
     let mut headers = http::HeaderMap::new();

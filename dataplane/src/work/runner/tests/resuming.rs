@@ -1,7 +1,7 @@
 //! Calls that run as a server's task, and calls that another process left behind.
 
 use super::*;
-use crate::tests::fake::task::ID;
+use asyncmcp_fakes::mcp::task::ID;
 
 fn as_task(call: Call) -> Call {
     Call {
@@ -10,8 +10,8 @@ fn as_task(call: Call) -> Call {
     }
 }
 
-async fn with_tasks(statuses: &[&'static str]) -> Fake {
-    let fake = Fake::start(&["slow"]).await;
+async fn with_tasks(statuses: &[&'static str]) -> McpServer {
+    let fake = McpServer::start(&["slow"]).await;
     fake.nature().tasks = Some(statuses.to_vec());
     fake
 }
@@ -22,12 +22,12 @@ async fn left_by(runner: &Runner, call: &Call) -> Bytes {
     let tokens = run.tokens.clone();
     tokio::select! {
         executed = runner.execute(run) => panic!("it ended: {executed:?}"),
-        token = eventually(|| tokens.last()) => token,
+        token = eventually(SOON, async || tokens.last()) => token,
     }
 }
 
 /// Goes on from it, as a new process does.
-async fn resumed(fake: &Fake, call: &Call, token: Bytes) -> Executed {
+async fn resumed(fake: &McpServer, call: &Call, token: Bytes) -> Executed {
     let run = Run {
         begin: Begin::Resume(token),
         ..run(call, CancellationToken::new())
@@ -77,11 +77,14 @@ async fn a_question_of_a_task_is_refused() {
     let question = json!({"jsonrpc": "2.0", "id": 1, "method": "elicitation/create"});
     fake.on(
         "tasks/result",
-        [Reaction::Stream(vec![question], r#"{"content":[ ]}"#)],
+        [Reaction::Stream(vec![question.to_string()], r#"{"content":[ ]}"#)],
     );
     let executed = execute(&runner(&fake), &as_task(call("slow"))).await;
     assert_eq!(end(executed), result(r#"{"content":[ ]}"#));
-    let refusal = eventually(|| fake.seen("").into_iter().find(|seen| seen.body["id"] == 1)).await;
+    let refusal = eventually(SOON, async || {
+        fake.seen("").into_iter().find(|seen| seen.body["id"] == 1)
+    })
+    .await;
     assert_eq!(refusal.body["error"]["code"], -32601);
     let said = refusal.body["error"]["message"].as_str().unwrap();
     assert!(said.contains("elicitation/create is not possible here"), "{said}");
@@ -110,7 +113,7 @@ async fn a_cancelled_task_is_cancelled_at_its_server() {
     let call = as_task(call("slow"));
     let executing = runner.execute(run(&call, cancel.clone()));
     let cancelling = async {
-        eventually(|| fake.seen("tasks/get").pop()).await;
+        eventually(SOON, async || fake.seen("tasks/get").pop()).await;
         cancel.cancel();
     };
     tokio::join!(executing, cancelling);
@@ -143,7 +146,7 @@ async fn a_task_is_resumed_on_its_session_and_not_begun_again() {
 
 #[tokio::test]
 async fn a_stream_is_resumed_after_the_last_event_and_the_call_not_sent_again() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(Some("e-1"), Some(r#"{ "late":1}"#))]);
     let call = call("slow");
     let token = left_by(&runner(&fake), &call).await;
@@ -156,7 +159,7 @@ async fn a_stream_is_resumed_after_the_last_event_and_the_call_not_sent_again() 
 
 #[tokio::test]
 async fn a_stream_of_a_session_that_is_gone_cannot_be_resumed() {
-    let fake = Fake::start(&["slow"]).await;
+    let fake = McpServer::start(&["slow"]).await;
     fake.on("slow", [Reaction::Breaks(Some("e-1"), Some("{}"))]);
     let call = call("slow");
     let token = left_by(&runner(&fake), &call).await;

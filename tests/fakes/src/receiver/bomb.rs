@@ -1,6 +1,6 @@
 //! A gzip stream that is small on the wire and large once it is unpacked.
 //!
-//! [`super::Fault::Bomb`] sends it. Invariant: it unpacks to at least so many bytes; its trailer is missing, since nobody
+//! [`super::Answer::Bomb`] sends it. Invariant: it unpacks to at least so many bytes; its trailer is missing, since nobody
 //! who is right gets that far.
 
 /// RFC 1952 §2.3: deflate, no flags, no time, unknown system.
@@ -51,8 +51,7 @@ impl Bits {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-
-    use crate::command;
+    use std::process::Command;
 
     #[test]
     fn it_unpacks_to_what_it_promises() {
@@ -60,7 +59,12 @@ mod tests {
         let bomb = super::of(10 << 20);
         file.write_all(&bomb).unwrap();
         let unpack = "gzip -dc 2>&- <\"$0\" | wc -c";
-        let bytes = command::run("sh", &["-c", unpack, &file.path().to_string_lossy()]).unwrap();
+        let unpacked = Command::new("sh")
+            .args(["-c", unpack])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        let bytes = String::from_utf8(unpacked.stdout).unwrap();
         assert!(bytes.trim().parse::<usize>().unwrap() > 10 << 20, "{bytes}");
         assert!(bomb.len() < 100 << 10, "{} bytes", bomb.len());
     }

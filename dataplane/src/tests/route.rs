@@ -2,7 +2,6 @@
 //!
 //! Invariant: nothing here outlives the test's runtime.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,17 +17,12 @@ use crate::caller::session::LegacySession;
 use crate::config::{Config, Refs};
 use crate::servers::{Metrics, Upstreams};
 
+/// How long a test waits for what is to happen at once.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
 /// The route of this YAML `spec`.
 pub(crate) fn config(spec: &str) -> Arc<Config> {
-    let indented: Vec<_> = spec
-        .lines()
-        .map(|line| {
-            format!(
-                "  {line}
-"
-            )
-        })
-        .collect();
+    let indented: Vec<_> = spec.lines().map(|line| format!("  {line}\n")).collect();
     let text = format!(
         "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec:\n{}",
         indented.concat()
@@ -66,19 +60,4 @@ pub(crate) fn client(number: u8) -> Caller {
 /// An empty store.
 pub(crate) fn store() -> Arc<Memory> {
     Arc::new(Memory::new(store::metrics::Metrics::default()))
-}
-
-/// Waits until `what` holds.
-#[track_caller]
-pub(crate) fn eventually<T>(what: impl Fn() -> Option<T>) -> impl Future<Output = T> {
-    let at = std::panic::Location::caller();
-    async move {
-        for _ in 0..1000 {
-            if let Some(held) = what() {
-                return held;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("what {at} waits for did not come within ten seconds")
-    }
 }

@@ -1,0 +1,143 @@
+//! What a server does with a message, well or badly.
+
+use std::convert::Infallible;
+use std::io::Error;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use futures::{Stream, StreamExt as _, stream};
+use http::StatusCode;
+use serde_json::Value;
+
+use super::{McpServer, events, json_body, response};
+use crate::eventually;
+
+/// How long it waits for the answer to a question of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What happens to a message.
+#[derive(Clone, Debug)]
+pub enum Reaction {
+    /// A JSON body with this raw result.
+    Result(&'static str),
+    /// A stream of these raw messages and then this raw result.
+    Stream(Vec<String>, &'static str),
+    /// A stream that says `retry` and this event id, if any, and breaks; a GET with
+    /// `Last-Event-ID` then brings this raw result, if any.
+    Breaks(Option<&'static str>, Option<&'static str>),
+    /// A stream that asks this raw question and ends with a result that has the client's answer.
+    Asks(&'static str),
+    /// The head of a body of this type, and nothing ever.
+    Stalls(&'static str),
+    /// Nothing ever.
+    Hangs,
+    /// An HTTP status with this body, in which `ID` becomes the message's id.
+    Status(u16, &'static str),
+    /// The same with these headers, as a rule the body's type.
+    Http(u16, Vec<(&'static str, &'static str)>, &'static str),
+    /// A result of so many bytes, as JSON or as an event.
+    Big {
+        /// Its size.
+        bytes: usize,
+        /// Whether it comes as an event.
+        stream: bool,
+    },
+}
+
+impl Reaction {
+    /// What a proxy says in place of a server, which may be asked again after seven seconds.
+    pub fn of_a_proxy(status: u16) -> Self {
+        Self::Http(status, vec![("retry-after", "7")], "<html>no</html>")
+    }
+
+    /// 200 and this body of this type.
+    pub fn body(kind: &'static str, body: &'static str) -> Self {
+        Self::Http(200, vec![("content-type", kind)], body)
+    }
+
+    /// The answer to the message with this id.
+    pub(super) async fn happen(self, server: &McpServer, id: &Value) -> Response {
+        match self {
+            Self::Result(result) => json_body(response(id, result)),
+            Self::Stream(mut messages, result) => {
+                messages.push(response(id, result));
+                events(Body::from(
+                    messages.iter().map(|message| event(message)).collect::<String>(),
+                ))
+            }
+            Self::Breaks(token, resumed) => {
+                server.nature().resumed = resumed.map(|result| response(id, result));
+                events(Body::from_stream(breaking(token)))
+            }
+            Self::Asks(question) => events(Body::from_stream(asking(server.clone(), question, id.clone()))),
+            Self::Stalls(kind) => {
+                let never = Body::from_stream(stream::pending::<Result<String, Infallible>>());
+                ([("content-type", kind)], never).into_response()
+            }
+            Self::Hangs => std::future::pending().await,
+            Self::Status(status, body) => {
+                let is_json = body.starts_with('{');
+                let kind = if is_json { "application/json" } else { "text/plain" };
+                http(status, &[("content-type", kind)], body, id)
+            }
+            Self::Http(status, headers, body) => http(status, &headers, body, id),
+            Self::Big { bytes, stream } => {
+                let response = response(id, &format!("\"{}\"", "x".repeat(bytes)));
+                if stream {
+                    events(event(&response).into())
+                } else {
+                    json_body(response)
+                }
+            }
+        }
+    }
+}
+
+fn http(status: u16, headers: &[(&'static str, &'static str)], body: &str, id: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.replace("ID", &id.to_string())));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    for (name, value) in headers {
+        let value = http::HeaderValue::from_static(value);
+        response.headers_mut().append(*name, value);
+    }
+    response
+}
+
+fn event(message: &str) -> String {
+    format!("data: {message}\n\n")
+}
+
+fn breaking(token: Option<&str>) -> impl Stream<Item = Result<String, Error>> + use<> {
+    let first = token.map_or_else(
+        || ": hello\n\n".to_owned(),
+        |id| format!("retry: 10\nid: {id}\ndata:\n\n"),
+    );
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(20)).await; // what came before is sent before
+        Err(Error::other("cut"))
+    };
+    stream::iter([Ok(first)]).chain(stream::once(cut))
+}
+
+fn asking(
+    server: McpServer,
+    question: &'static str,
+    id: Value,
+) -> impl Stream<Item = Result<String, Infallible>> {
+    let asked: Value = serde_json::from_str(question).expect("a question is JSON");
+    let answered = async move {
+        let answer = eventually(PATIENCE, async || {
+            let answers = server.seen("").into_iter();
+            answers
+                .map(|seen| seen.body)
+                .find(|body| body["id"] == asked["id"])
+        });
+        let answer = answer.await;
+        server.nature().answered += 1;
+        event(&response(&id, &format!(r#"{{"content":[],"answer":{answer}}}"#)))
+    };
+    stream::iter([event(question)])
+        .chain(stream::once(answered))
+        .map(Ok)
+}
