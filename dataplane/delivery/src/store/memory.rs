@@ -255,6 +255,11 @@ impl State {
         }))
     }
 
+    fn oldest_queued(&self) -> Option<Millis> {
+        let oldest = self.index.oldest_queued()?;
+        Some(self.jobs.get(&oldest)?.job.accepted)
+    }
+
     fn claim_due(&mut self, claim: ClaimDue) -> Due {
         let (receiver, stamp) = (claim.receiver, claim.stamp);
         let mut ids = self.due(&claim, Rank::Live, claim.room);
