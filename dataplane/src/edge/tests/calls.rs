@@ -46,6 +46,19 @@ async fn only_the_name_and_what_is_meant_for_the_gateway_change_on_the_way_in() 
 }
 
 #[tokio::test]
+async fn a_trace_that_is_not_valid_does_not_reach_the_server() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    let meta = json!({"traceparent": "x".repeat(70_000), "tracestate": "a=1", "baggage": "b".repeat(9000)});
+    client.call(1, "p_echo", json!({"_meta": meta})).await;
+    let heard = gateway.example.heard("tools/call").pop().unwrap();
+    for name in ["traceparent", "tracestate", "baggage"] {
+        assert!(!heard.headers.contains_key(name), "{name}");
+    }
+    assert_eq!(heard.body["params"].get("_meta"), None);
+}
+
+#[tokio::test]
 async fn the_callers_trace_goes_on_to_the_server() {
     let gateway = Gateway::start("").await;
     let client = gateway.client(json!({})).await;
