@@ -71,7 +71,8 @@ impl App {
         let token = Arc::new(state::token(args)?);
         let clock = {
             let counts = store.counts();
-            Clock::system(store.high_water(), counts.pending() + counts.dead)
+            let unfinished = counts.pending() + counts.dead;
+            Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
         };
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
@@ -92,7 +93,7 @@ impl App {
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
-            clock,
+            clock: clock.clone(),
         };
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
@@ -110,6 +111,7 @@ impl App {
             registry,
             store,
             engine: Arc::clone(&engine),
+            clock,
             catalogue,
             token,
             health,
