@@ -24,7 +24,7 @@ use crate::admin::Admin;
 use crate::admin::health::Health;
 use crate::args::Args;
 use crate::caller::operation;
-use crate::calls::Calls;
+use crate::calls::{Calls, InProgress};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::Catalogue;
@@ -92,6 +92,7 @@ impl App {
             lines,
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
+            in_progress: InProgress::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
         };

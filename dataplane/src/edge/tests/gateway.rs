@@ -30,7 +30,7 @@ use tower::ServiceExt as _;
 use super::example::Example;
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::Calls;
+use crate::calls::{Calls, InProgress};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::Catalogue;
@@ -149,6 +149,7 @@ impl Gateway {
             catalogue: Catalogue::start(upstreams, lines.clone()),
             lines,
             engine: Arc::new(Engine::start(parts, &registry).unwrap()),
+            in_progress: InProgress::default(),
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
         };
