@@ -137,6 +137,7 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
         target,
         body,
         at: core.clock.wall(),
+        ended: core.clock.shown(job.ended.unwrap_or(job.accepted)),
         trace: &trace::outgoing(&call.trace),
         policy: &policy,
     };

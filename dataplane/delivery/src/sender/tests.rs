@@ -136,6 +136,7 @@ impl World {
                 target: &target,
                 body: &Bytes::from_static(BODY),
                 at: NOW,
+                ended: self.job.ended.unwrap(),
                 trace: &trace,
                 policy: &self.policy,
             })
