@@ -36,8 +36,8 @@ generate: ## Writes every generated file anew
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)
 	@tests/run e2e
 
-crash: ## Kills the data plane 1,000 times under 50,000 calls, and at every commit (KILLS=n, SEED=n)
-	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_SEED='$(SEED)' tests/run crash
+crash: ## Kills the data plane 1,000 times under 50,000 calls and at every commit; 300 other faults (KILLS=n, FAULTS=n, SEED=n)
+	@CRASH_KILLS='$(or $(KILLS),1000)' CRASH_FAULTS='$(or $(FAULTS),300)' CRASH_SEED='$(SEED)' tests/run crash
 
 simulate: ## Runs the engine in 1,000,000 simulated worlds of faults (SEEDS=n, SEED=n runs one and prints its story)
 	@SIMULATE_SEEDS='$(or $(SEEDS),1000000)' SIMULATE_SEED='$(SEED)' cargo test -q --profile simulate \

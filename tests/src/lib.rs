@@ -20,6 +20,7 @@ pub mod process;
 pub mod prometheus;
 pub mod readme;
 pub mod session;
+pub mod sync_fault;
 pub mod usage;
 
 pub use asyncmcp_fakes::{eventually, mcp, receiver};

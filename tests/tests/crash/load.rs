@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use asyncmcp_delivery::store::redb::{Embedded, Options};
@@ -14,6 +14,7 @@ use futures::future::try_join_all;
 use http::StatusCode;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Evidence, Findings, audit};
@@ -40,28 +41,45 @@ async fn nothing_acknowledged_is_lost_over_many_kills_under_load() -> Result<()>
     say(&format!("{plan:?}"));
     let ledger = Arc::new(Ledger::default());
     let mut stage = Stage::open(flaky(Arc::clone(&ledger)).await?, &[]).await?;
-    let stop = CancellationToken::new();
-    let mut hands = Vec::new();
-    for number in 0..CLIENTS {
-        let client = Arc::new(Client::connect(&stage, number, &ledger).await?);
-        for hand in 0..IN_HAND {
-            let chance = StdRng::seed_from_u64(plan.seed ^ (number * IN_HAND + hand + 1));
-            hands.push(tokio::spawn(Arc::clone(&client).work(stop.clone(), chance)));
-        }
-    }
+    let load = Load::begin(&stage, &ledger, plan.seed).await?;
     let probe = Client::connect(&stage, CLIENTS, &ledger).await?;
     let kills = kill_repeatedly(&mut stage, &plan, &probe).await?;
-    stop.cancel();
-    for hand in try_join_all(hands).await? {
-        hand?;
-    }
-    let findings = settle(&mut stage, &ledger, &kills).await?;
+    load.end().await?;
+    let findings = settle(&mut stage, &ledger, &kills.deaths).await?;
     judge(&plan, &findings, kills);
     Ok(())
 }
 
+/// Clients at work.
+pub(crate) struct Load {
+    stop: CancellationToken,
+    hands: Vec<JoinHandle<Result<()>>>,
+}
+
+impl Load {
+    pub(crate) async fn begin(stage: &Stage, ledger: &Arc<Ledger>, seed: u64) -> Result<Self> {
+        let (stop, mut hands) = (CancellationToken::new(), Vec::new());
+        for number in 0..CLIENTS {
+            let client = Arc::new(Client::connect(stage, number, ledger).await?);
+            for hand in 0..IN_HAND {
+                let chance = StdRng::seed_from_u64(seed ^ (number * IN_HAND + hand + 1));
+                hands.push(tokio::spawn(Arc::clone(&client).work(stop.clone(), chance)));
+            }
+        }
+        Ok(Self { stop, hands })
+    }
+
+    pub(crate) async fn end(self) -> Result<()> {
+        self.stop.cancel();
+        for hand in try_join_all(self.hands).await? {
+            hand?;
+        }
+        Ok(())
+    }
+}
+
 /// Waits for the last delivery, ends the process, and looks at what is left.
-async fn settle(stage: &mut Stage, ledger: &Ledger, kills: &Kills) -> Result<Findings> {
+pub(crate) async fn settle(stage: &mut Stage, ledger: &Ledger, deaths: &[Instant]) -> Result<Findings> {
     // What is not delivered by then is complained about by name.
     let _late = tokio::time::timeout(2 * PATIENCE, ledger.all_delivered()).await;
     stage.gateway.at_rest(PATIENCE).await;
@@ -75,7 +93,7 @@ async fn settle(stage: &mut Stage, ledger: &Ledger, kills: &Kills) -> Result<Fin
         posts: stage.receiver.posts(),
         ran: stage.example.ran(),
         attempts: stage.gateway.attempts(),
-        deaths: kills.deaths.clone(),
+        deaths: deaths.to_vec(),
     }))
 }
 
@@ -105,7 +123,7 @@ fn judge(plan: &Plan, findings: &Findings, kills: Kills) {
 }
 
 #[expect(clippy::print_stdout, reason = "what `make crash` is run for")]
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     println!("{what}");
 }
 
@@ -137,7 +155,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn connect(stage: &Stage, number: u64, ledger: &Arc<Ledger>) -> Result<Self> {
+    pub(crate) async fn connect(stage: &Stage, number: u64, ledger: &Arc<Ledger>) -> Result<Self> {
         let own = number.is_multiple_of(2).then(|| format!("/client-{number}"));
         Ok(Self {
             session: stage.session(own.as_deref()).await?,
@@ -162,6 +180,11 @@ impl Client {
 
     /// Makes a call and sends it until it is acknowledged.
     pub(crate) async fn call(&self, again: bool, seconds: f64) -> Result<()> {
+        self.call_after(Duration::ZERO, again, seconds).await
+    }
+
+    /// The same by a client that hangs up so long after it sent the call for the first time.
+    pub(crate) async fn call_after(&self, hangs_up: Duration, again: bool, seconds: f64) -> Result<()> {
         let id = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let key = format!("{}-{id}", self.name);
         let number = self.ledger.enter(Call {
@@ -172,6 +195,10 @@ impl Client {
             acknowledged: None,
         });
         let tool = if again { AGAIN } else { ONCE };
+        if !hangs_up.is_zero() {
+            let arguments = batch(seconds, &key);
+            let _hung_up = tokio::time::timeout(hangs_up, self.session.call(id, tool, &arguments)).await;
+        }
         let reply = call_surely(&self.session, id, tool, &batch(seconds, &key)).await?;
         self.ledger.acknowledge(number, Acknowledgement::of(&reply)?);
         Ok(())

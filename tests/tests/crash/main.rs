@@ -7,6 +7,7 @@
 mod audit;
 mod commits;
 mod drain;
+mod faults;
 mod kills;
 mod ledger;
 mod load;

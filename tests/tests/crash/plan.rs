@@ -9,21 +9,30 @@ use anyhow::{Context as _, Result};
 
 /// How long the kills go on that nobody counts: a part of `make test`.
 const SHORT: Duration = Duration::from_secs(80);
+/// Faults that the process survives, where nobody counts: a part of `make test`.
+const FAULTS: usize = 60;
 /// Acknowledged calls per kill, where kills are counted.
 const CALLS_PER_KILL: usize = 50;
 
-/// What the environment asks for: `CRASH_KILLS` (without it, for 80 s) and `CRASH_SEED` (drawn without it).
+/// What the environment asks for: `CRASH_KILLS` (without it, for 80 s), `CRASH_FAULTS` (60) and `CRASH_SEED` (drawn).
 #[derive(Debug)]
 pub(crate) struct Plan {
     kills: Option<usize>,
+    faults: Option<usize>,
     pub(crate) seed: u64,
 }
 
 impl Plan {
     pub(crate) fn of_environment() -> Result<Self> {
         let kills = number("CRASH_KILLS")?.map(usize::try_from).transpose()?;
+        let faults = number("CRASH_FAULTS")?.map(usize::try_from).transpose()?;
         let seed = number("CRASH_SEED")?.unwrap_or_else(rand::random);
-        Ok(Self { kills, seed })
+        Ok(Self { kills, faults, seed })
+    }
+
+    /// How many faults there are that the process survives.
+    pub(crate) fn faults(&self) -> usize {
+        self.faults.unwrap_or(FAULTS)
     }
 
     /// Whether there is to be another kill.

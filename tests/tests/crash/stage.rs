@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::dataplane::{DataPlane, Launch};
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
 use asyncmcp_tests::receiver::Receiver;
@@ -39,11 +39,21 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts everything around `receiver`.
     pub(crate) async fn open(receiver: Receiver, flags: &[&str]) -> Result<Self> {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let launch = Launch {
+            flags,
+            ..Launch::default()
+        };
+        Self::open_as(receiver, launch).await
+    }
+
+    /// The same with a data plane that is started in a way of the test's.
+    pub(crate) async fn open_as(receiver: Receiver, launch: Launch) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let example = Example::start(dir.path()).await?;
         let route = route(&example.url, &receiver.url(DEFAULT));
         Ok(Self {
-            gateway: DataPlane::start(dir.path(), &route, flags).await?,
+            gateway: DataPlane::start_as(dir.path(), &route, launch).await?,
             example,
             receiver,
             dir,
@@ -114,6 +124,8 @@ spec:
   - {{name: {ONCE}}}
   - {{name: {AGAIN}, onInterruption: Retry}}
   webhook:
+    timeout: 5s
+    perClient: {{maxRunningPercent: 100}}
     retry: {{max: 20, exponential: {{initial: 100ms, max: 1s}}}}
     receivers:
       fromClients: {{allowedHosts: ["127.0.0.1"], allowedCidrs: [127.0.0.0/8], schemes: [http]}}

@@ -1,92 +1,18 @@
 //! A sync of the store that is done and reports failure: nobody knows whether the commit happened, and it did.
 //!
-//! `sync_fault.c` is preloaded into the data plane and fails the sync that a test chooses. A commit is two syncs;
-//! the second one of a commit is what makes it durable. Invariant: each test sees its fault happen.
+//! Invariant: each test sees its fault happen.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use asyncmcp_tests::dataplane::Launch;
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::receiver::Receiver;
+use asyncmcp_tests::sync_fault::SyncFault;
 use http::StatusCode;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::scene::{SOON, Scene, TOOL, answers, compiled};
-
-/// Syncs of one commit.
-const COMMIT: u32 = 2;
-
-/// Where a test says which sync fails.
-struct Fault {
-    control: PathBuf,
-    _dir: TempDir,
-}
-
-impl Fault {
-    fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let control = dir.path().join("fails");
-        Ok(Self { control, _dir: dir })
-    }
-
-    fn launch(&self) -> Result<Launch> {
-        let shim = shim()?.display().to_string();
-        let control = self.control.display().to_string();
-        Ok(Launch {
-            env: vec![
-                ("LD_PRELOAD".to_owned(), shim),
-                ("SYNC_FAULT".to_owned(), control),
-            ],
-            ..Launch::default()
-        })
-    }
-
-    /// The sync that makes the `commits`-th commit from now durable fails after it was done.
-    fn fail(&self, commits: u32) -> Result<()> {
-        Ok(std::fs::write(&self.control, (commits * COMMIT).to_string())?)
-    }
-
-    /// No sync ever works again.
-    fn fail_for_good(&self) -> Result<()> {
-        Ok(std::fs::write(&self.control, "-1")?)
-    }
-
-    async fn happened(&self) {
-        eventually(SOON, || async {
-            if self.control.exists() {
-                Err("no sync has failed")
-            } else {
-                Ok(())
-            }
-        })
-        .await;
-    }
-}
-
-/// Compiles the shim, once for all tests.
-fn shim() -> Result<PathBuf> {
-    static SHIM: std::sync::OnceLock<std::result::Result<PathBuf, String>> = std::sync::OnceLock::new();
-    let compile = || {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promise/sync_fault.c");
-        let shim = compiled().join("sync_fault.so");
-        let status = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&shim)
-            .arg(source)
-            .arg("-ldl")
-            .status();
-        match status {
-            Ok(status) if status.success() => Ok(shim),
-            status => Err(format!("cc: {status:?}")),
-        }
-    };
-    SHIM.get_or_init(compile).clone().map_err(anyhow::Error::msg)
-}
 
 /// The call's only answer: a result, and none that says that it was interrupted.
 fn has_its_result(receiver: &Receiver, id: u64) -> Result<()> {
@@ -99,8 +25,8 @@ fn has_its_result(receiver: &Receiver, id: u64) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_is_in_doubt_is_a_start() -> Result<()> {
-    let (fault, receiver) = (Fault::new()?, Receiver::willing().await?);
-    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()?).await?;
+    let (fault, receiver) = (SyncFault::new(compiled())?, Receiver::willing().await?);
+    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()).await?;
     let session = scene.session().await?;
     fault.fail(2)?; // the acceptance is the first commit
     let id = scene.call(&session, 1, 0.0).await?;
@@ -111,8 +37,8 @@ async fn a_start_that_is_in_doubt_is_a_start() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outcome_that_is_in_doubt_is_delivered() -> Result<()> {
-    let (fault, receiver) = (Fault::new()?, Receiver::willing().await?);
-    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()?).await?;
+    let (fault, receiver) = (SyncFault::new(compiled())?, Receiver::willing().await?);
+    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()).await?;
     let session = scene.session().await?;
     let id = scene.call(&session, 1, 0.7).await?;
     scene.once(&id, "running").await;
@@ -124,7 +50,7 @@ async fn an_outcome_that_is_in_doubt_is_delivered() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_that_is_in_doubt_is_made() -> Result<()> {
-    let fault = Arc::new(Fault::new()?);
+    let fault = Arc::new(SyncFault::new(compiled())?);
     let arming = Arc::clone(&fault);
     let receiver = Receiver::start(move |post| {
         let first = post.earlier == 0;
@@ -139,7 +65,7 @@ async fn a_retry_that_is_in_doubt_is_made() -> Result<()> {
     })
     .await?;
     let retry = "{max: 3, exponential: {initial: 1s, jitterPercent: 0}}";
-    let scene = Scene::open(&receiver, retry, fault.launch()?).await?;
+    let scene = Scene::open(&receiver, retry, fault.launch()).await?;
     let id = scene.call(&scene.session().await?, 1, 0.0).await?;
     fault.happened().await;
     let job = scene.once(&id, "delivered").await;
@@ -149,8 +75,8 @@ async fn a_retry_that_is_in_doubt_is_made() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acceptance_that_is_in_doubt_is_refused_and_the_same_call_again_is_the_same_job() -> Result<()> {
-    let (fault, receiver) = (Fault::new()?, Receiver::willing().await?);
-    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()?).await?;
+    let (fault, receiver) = (SyncFault::new(compiled())?, Receiver::willing().await?);
+    let scene = Scene::open(&receiver, "{max: 1}", fault.launch()).await?;
     let session = scene.session().await?;
     fault.fail(1)?;
     let refused = session
@@ -173,8 +99,8 @@ async fn an_acceptance_that_is_in_doubt_is_refused_and_the_same_call_again_is_th
 /// Whatever still runs could not be stored: the process ends at once, and the next one recovers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_failed_for_good_ends_the_process_at_once() -> Result<()> {
-    let (fault, receiver) = (Fault::new()?, Receiver::willing().await?);
-    let mut scene = Scene::open(&receiver, "{max: 1}", fault.launch()?).await?;
+    let (fault, receiver) = (SyncFault::new(compiled())?, Receiver::willing().await?);
+    let mut scene = Scene::open(&receiver, "{max: 1}", fault.launch()).await?;
     let session = scene.session().await?;
     let id = scene.call(&session, 1, 20.0).await?;
     scene.once(&id, "running").await;
