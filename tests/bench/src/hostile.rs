@@ -113,6 +113,24 @@ fn report([alone, beside]: [[f64; 3]; 2], lost: usize, hostile: &Hostile, ends: 
     )
 }
 
+/// What a hostile call is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    Hanging,
+    Gone,
+    Half,
+    TooLarge,
+    Traced,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind::Hanging,
+    Kind::Gone,
+    Kind::Half,
+    Kind::TooLarge,
+    Kind::Traced,
+];
+
 /// The hostile client.
 struct Hostile {
     session: Arc<Session>,
@@ -127,26 +145,19 @@ struct Hostile {
 impl Hostile {
     /// Names every URL once.
     async fn name_all(&self) {
-        let calls = futures::stream::iter(0..URLS).map(|id| self.call(self.hanging(id)));
+        let calls = futures::stream::iter(0..URLS).map(|id| self.call(self.body(Kind::Hanging, id)));
         calls.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
     /// All that it does, each at a pace of its own, until the set is dropped.
     fn attack(self: &Arc<Self>) -> JoinSet<()> {
-        let kinds: [fn(&Self, u64) -> String; 5] = [
-            Self::hanging,
-            Self::gone,
-            Self::half,
-            Self::too_large,
-            Self::traced,
-        ];
         let mut attack = JoinSet::new();
-        for kind in kinds {
+        for kind in KINDS {
             let this = Arc::clone(self);
             attack.spawn(async move {
                 for id in 0.. {
                     tokio::time::sleep(PAUSE).await;
-                    this.call(kind(&this, id)).await;
+                    this.call(this.body(kind, id)).await;
                 }
             });
         }
@@ -165,26 +176,18 @@ impl Hostile {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn hanging(&self, id: u64) -> String {
-        call(tool::NAME, "", &named(self.hanging, id % URLS))
-    }
-
-    /// Always another URL, of which no breaker knows anything.
-    fn gone(&self, id: u64) -> String {
-        call(tool::NAME, "", &named(self.refusing, id))
-    }
-
-    fn half(&self, _: u64) -> String {
-        call(&format!("hostile_{HALF}"), "", "")
-    }
-
-    fn too_large(&self, _: u64) -> String {
-        call(&format!("hostile_{REFUSED}"), &"x".repeat(150 << 10), "")
-    }
-
-    fn traced(&self, _: u64) -> String {
-        let meta = format!(r#""traceparent":"{}""#, "0".repeat(70 << 10));
-        call(tool::NAME, "", &meta)
+    fn body(&self, kind: Kind, id: u64) -> String {
+        match kind {
+            Kind::Hanging => call(tool::NAME, "", &named(self.hanging, id % URLS)),
+            // Always another URL, of which no breaker knows anything.
+            Kind::Gone => call(tool::NAME, "", &named(self.refusing, id)),
+            Kind::Half => call(&format!("hostile_{HALF}"), "", ""),
+            Kind::TooLarge => call(&format!("hostile_{REFUSED}"), &"x".repeat(150 << 10), ""),
+            Kind::Traced => {
+                let meta = format!(r#""traceparent":"{}""#, "0".repeat(70 << 10));
+                call(tool::NAME, "", &meta)
+            }
+        }
     }
 }
 

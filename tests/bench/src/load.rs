@@ -99,7 +99,7 @@ pub(crate) fn within(deliveries: Vec<Delivery>, from: Instant, to: Instant) -> V
 
 /// Those that were accepted since `from`, however late they came.
 pub(crate) fn accepted_since(deliveries: Vec<Delivery>, from: Instant) -> Vec<Delivery> {
-    let measured = |delivery: &Delivery| delivery.at - delivery.took >= from;
+    let measured = |delivery: &Delivery| delivery.at >= from + delivery.took;
     deliveries.into_iter().filter(measured).collect()
 }
 
