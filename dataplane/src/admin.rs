@@ -10,6 +10,7 @@ mod status;
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::Store;
 use axum::extract::State;
@@ -36,6 +37,8 @@ pub struct Admin {
     pub store: Arc<dyn Store>,
     /// Who moves them.
     pub engine: Arc<Engine>,
+    /// What the store's times are as wall time.
+    pub clock: Clock,
     /// The servers' tools.
     pub catalogue: Catalogue,
     /// What opens the jobs API.
@@ -48,6 +51,7 @@ pub struct Admin {
 pub fn router(admin: Admin) -> Router {
     let jobs = jobs::router(Jobs {
         engine: Arc::clone(&admin.engine),
+        clock: admin.clock.clone(),
         token: Arc::clone(&admin.token),
     });
     Router::new()
@@ -83,7 +87,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 
 async fn status(State(admin): State<Admin>) -> Response {
     let config = Arc::clone(&admin.live.borrow());
-    match status::report(&config, &admin.catalogue, &*admin.store).await {
+    match status::report(&config, &admin.catalogue, (&*admin.store, &admin.clock)).await {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }

@@ -24,7 +24,7 @@ use crate::admin::Admin;
 use crate::admin::health::Health;
 use crate::args::Args;
 use crate::caller::operation;
-use crate::calls::Calls;
+use crate::calls::{Calls, InProgress};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::Catalogue;
@@ -71,7 +71,8 @@ impl App {
         let token = Arc::new(state::token(args)?);
         let clock = {
             let counts = store.counts();
-            Clock::system(store.high_water(), counts.pending() + counts.dead)
+            let unfinished = counts.pending() + counts.dead;
+            Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
         };
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
@@ -91,8 +92,9 @@ impl App {
             lines,
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
+            in_progress: InProgress::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
-            clock,
+            clock: clock.clone(),
         };
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
@@ -110,6 +112,7 @@ impl App {
             registry,
             store,
             engine: Arc::clone(&engine),
+            clock,
             catalogue,
             token,
             health,

@@ -4,6 +4,7 @@
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;
+mod bound;
 mod call;
 mod cancel;
 mod forward;
@@ -17,6 +18,7 @@ use asyncmcp_delivery::engine::Engine;
 use asyncmcp_protocol::{Id, Message, Notification, RawObject, RawValue, Request, Response};
 use tracing::Instrument as _;
 
+pub use self::bound::InProgress;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -38,6 +40,8 @@ pub struct Calls {
     pub catalogue: Catalogue,
     /// Who executes and delivers webhook tools' calls.
     pub engine: Arc<Engine>,
+    /// What is in progress that no connection holds.
+    pub in_progress: InProgress,
     /// What is measured.
     pub metrics: Metrics,
     /// The time.
@@ -60,12 +64,12 @@ impl Context {
         match message {
             Message::Request(request) => self.request(request, headers).await,
             Message::Notification(notification) => {
-                self.notification(&notification).await;
-                Answer::Accepted
+                let done = self.notification(&notification).await;
+                done.map_or_else(Answer::Refused, |()| Answer::Accepted)
             }
             Message::Response(response) => {
-                self.response(response);
-                Answer::Accepted
+                let done = self.response(response);
+                done.map_or_else(Answer::Refused, |()| Answer::Accepted)
             }
         }
     }
@@ -97,33 +101,50 @@ impl Context {
         Answer::result(id, &tools)
     }
 
-    async fn notification(&self, notification: &Notification) {
+    async fn notification(&self, notification: &Notification) -> Result<(), Error> {
         match notification.method.as_str() {
             // Servers' sessions are opened, and initialized, when they are needed.
-            "notifications/initialized" => {}
-            "notifications/cancelled" if cancel::job(self, notification).await => {}
+            "notifications/initialized" => Ok(()),
+            "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
             _ => self.pass_on(notification),
         }
     }
 
     /// Passes a notification on to every server that the caller has a session on. In the
     /// background: a server that hangs must not hold up the client's 202.
-    fn pass_on(&self, notification: &Notification) {
+    fn pass_on(&self, notification: &Notification) -> Result<(), Error> {
         let message = Outgoing::new(&notification.method, notification.to_bytes());
+        let size = message.body.len();
         let context = self.clone();
-        let sending = async move { context.calls.lines.broadcast(&context.caller, message).await };
-        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, sending));
+        self.in_background(size, async move {
+            context.calls.lines.broadcast(&context.caller, message).await;
+        })
     }
 
     /// Brings an answer to the server that asked. In the background, as above.
-    fn response(&self, response: Response) {
+    fn response(&self, response: Response) -> Result<(), Error> {
+        let size = response.to_bytes().len();
         let context = self.clone();
-        let answering = async move {
+        self.in_background(size, async move {
             if let Err(error) = context.calls.lines.answer(&context.caller, response).await {
                 tracing::debug!(%error, "failed to pass a client's answer on");
             }
-        };
-        tokio::spawn(tokio::time::timeout(DELIVERY_TIME, answering));
+        })
+    }
+
+    /// Lets `passing_on` a message of `size` bytes run by itself, unless too many do already.
+    fn in_background(
+        &self,
+        size: usize,
+        passing_on: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let messages = &self.calls.in_progress.messages;
+        let held = messages.take(&self.caller.account, size).ok_or(Error::Backlog)?;
+        tokio::spawn(async move {
+            let _held = held;
+            let _ = tokio::time::timeout(DELIVERY_TIME, passing_on).await; // it is too late to tell the client
+        });
+        Ok(())
     }
 
     /// The silence allowed on a call to `server`.

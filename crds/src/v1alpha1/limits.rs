@@ -40,8 +40,9 @@ pub struct PerReceiver {
     /// Circuit breaker for a URL that keeps failing. `Enabled`: when at least 10 attempts were made within 5
     /// minutes and 70 % of them failed, the breaker opens and no attempts are made for 30 seconds. Then it admits one
     /// attempt at a time, then 2, 4 and 8 concurrent ones, and closes when these succeed; each failure meanwhile
-    /// doubles the pause, up to 5 minutes. Waiting deliveries do not use up attempts. `Disabled`: only each delivery's
-    /// own retry schedule applies.
+    /// doubles the pause, up to 5 minutes. Waiting deliveries do not use up attempts. Where several clients use the URL,
+    /// failures of one of them alone do not open the breaker, and that client comes last when the URL is tried again.
+    /// `Disabled`: only each delivery's own retry schedule applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
 }

@@ -1,12 +1,23 @@
-//! Wall time that never runs backwards while the process lives.
+//! The store's clock, which never runs backwards, and how its times are shown as wall time.
 //!
 //! Everything that stores or compares a time takes it from a [`Clock`]; nothing else in this package reads the wall
-//! clock. Invariant: two readings of one clock are in order.
+//! clock. Invariant: two readings of one store's clock are in order, and no stored time leaves the process but through
+//! [`Clock::shown`].
+
+mod file;
+mod offsets;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+use self::offsets::Offsets;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,30 +58,62 @@ impl fmt::Display for Millis {
 /// machine that was off for that long is rarer than one whose clock is wrong.
 const LEAP: Duration = Duration::from_hours(7 * 24);
 
-/// The wall time at the process's start, advanced by the monotonic clock: a jump of the wall clock neither expires
-/// everything nor delays a retry.
-#[derive(Clone, Debug)]
+/// A wall clock that differs from what was noted by less than this was not set: two clocks are never read at once. What
+/// is shown is that exact.
+const TOLERANCE: u64 = 5_000;
+
+/// What the wall clock reads.
+pub type WallClock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// The store's clock: the wall time at some start, advanced by the monotonic clock, so that a jump of the wall clock
+/// neither expires everything nor delays a retry. What differs from the wall clock since is remembered and applied when a
+/// time is shown. The clock is not slewed towards the wall clock instead: for a gap of days that takes days, in which what
+/// is shown is wrong, and what it gains or loses distorts ages.
+#[derive(Clone)]
 pub struct Clock {
     start: Millis,
     started: Instant,
-    /// Whether [`Clock::wall`] reads the system's clock.
-    is_system: bool,
+    /// `None`: the clock is its own wall clock.
+    wall: Option<WallClock>,
+    skew: Arc<Skew>,
+}
+
+#[derive(Default)]
+struct Skew {
+    /// The last of the offsets, which every reading compares.
+    ahead: AtomicI64,
+    offsets: Mutex<Offsets>,
+    file: Option<PathBuf>,
 }
 
 impl Clock {
-    /// Starts at the system's wall time, but not before `floor`, the highest time in the store; and at `floor` if the
-    /// wall clock is more than a week ahead of it while there are `unfinished` jobs (pending ones and dead letters), which
-    /// would expire by that.
-    pub fn system(floor: Millis, unfinished: u64) -> Self {
-        let wall = system_time();
-        let start = first(wall, floor, unfinished);
-        if start != wall && floor > Millis::default() {
-            tracing::error!(%wall, store = %floor, "the wall clock is behind the store's last time or far ahead of it: ages are counted from the store's last time");
+    /// Follows the system's wall clock; see [`Clock::follow`].
+    pub fn system(floor: Millis, unfinished: u64, dir: Option<&Path>) -> Self {
+        Self::follow(Arc::new(system_time), floor, unfinished, dir)
+    }
+
+    /// Starts where an earlier process left, plus the time that passed on the wall clock: not before `floor`, the highest
+    /// time in the store, and at `floor` if more than a week passed while there are `unfinished` jobs (pending ones and
+    /// dead letters), which would expire by that. `dir` is where the offsets are kept.
+    pub fn follow(wall: WallClock, floor: Millis, unfinished: u64, dir: Option<&Path>) -> Self {
+        let skew = Skew::open(floor, dir);
+        let (ahead, reached) = skew.offsets().last();
+        let (reads, floor) = (wall(), floor.max(reached));
+        let passed = Millis(reads.0.saturating_add_signed(ahead.saturating_neg()));
+        let mut start = first(passed, floor, unfinished);
+        if start != passed && floor > Millis::default() {
+            // What was stored at `floor` itself is still shown as it was.
+            start = start.plus(Duration::from_millis(1));
+            let store = skew.shown(floor);
+            tracing::error!(wall = %reads, %store, "the wall clock is behind the store's last time or far ahead of it: ages are counted from the store's last time");
         }
-        Self {
-            is_system: true,
+        let clock = Self {
+            wall: Some(wall),
+            skew: Arc::new(skew),
             ..Self::at(start)
-        }
+        };
+        clock.now(); // notes what differs
+        clock
     }
 
     /// Starts at `wall`; what tests with a paused clock use.
@@ -78,19 +121,91 @@ impl Clock {
         Self {
             start: wall,
             started: Instant::now(),
-            is_system: false,
+            wall: None,
+            skew: Arc::default(),
         }
     }
 
     /// The time now: what is stored and what ages are counted by.
     pub fn now(&self) -> Millis {
-        self.start.plus(self.started.elapsed())
+        let now = self.start.plus(self.started.elapsed());
+        if let Some(wall) = &self.wall {
+            self.skew.compare(now, wall());
+        }
+        now
     }
 
     /// The wall time now, corrections included: only for times that others compare with their own clocks, never for what
     /// is stored.
     pub fn wall(&self) -> Millis {
-        if self.is_system { system_time() } else { self.now() }
+        self.wall.as_ref().map_or_else(|| self.now(), |wall| wall())
+    }
+
+    /// A time of [`Clock::now`] as others are to see it: what the wall clock read then.
+    pub fn shown(&self, at: Millis) -> Millis {
+        self.skew.shown(at)
+    }
+
+    /// What is shown as `wall` or later is not before this. Where the wall clock was set back this and
+    /// [`Clock::until`] may include more than that, never less.
+    pub fn since(&self, wall: Millis) -> Millis {
+        self.skew.offsets().since(wall)
+    }
+
+    /// What is shown as a time before `wall` is before this.
+    pub fn until(&self, wall: Millis) -> Millis {
+        self.skew.offsets().until(wall)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
+impl Skew {
+    /// A store without any time is a new one, whatever an earlier one has left.
+    fn open(floor: Millis, dir: Option<&Path>) -> Self {
+        let file = dir.map(|dir| dir.join(file::NAME));
+        let kept = file.as_deref().filter(|_| floor > Millis::default());
+        let offsets = kept.map(file::load).transpose().unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to read clock.json: times of old jobs may be shown wrong");
+            None
+        });
+        let offsets = offsets.unwrap_or_default();
+        Self {
+            ahead: AtomicI64::new(offsets.last().0),
+            offsets: Mutex::new(offsets),
+            file,
+        }
+    }
+
+    fn compare(&self, now: Millis, wall: Millis) {
+        let ahead = i64::try_from(i128::from(wall.0) - i128::from(now.0)).unwrap_or(0);
+        if ahead.abs_diff(self.ahead.load(Ordering::Relaxed)) > TOLERANCE {
+            self.note(now, ahead);
+        }
+    }
+
+    /// Nothing waits for the file but the reading that found the difference, and that is rare.
+    fn note(&self, now: Millis, ahead: i64) {
+        let mut offsets = self.offsets();
+        offsets.push(now, ahead);
+        self.ahead.store(ahead, Ordering::Relaxed);
+        let saved = self.file.as_deref().map(|file| file::save(file, &offsets));
+        if let Some(Err(error)) = saved {
+            tracing::warn!(%error, "failed to write clock.json: after a restart, times of old jobs may be shown wrong");
+        }
+    }
+
+    fn shown(&self, at: Millis) -> Millis {
+        self.offsets().shown(at)
+    }
+
+    /// No holder panics half way; what it guards is whole.
+    fn offsets(&self) -> MutexGuard<'_, Offsets> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,41 +218,4 @@ fn system_time() -> Millis {
 pub(crate) fn first(wall: Millis, floor: Millis, unfinished: u64) -> Millis {
     let leaps = wall > floor.plus(LEAP) && unfinished > 0;
     if wall < floor || leaps { floor } else { wall }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: u64 = 86_400_000;
-    const NOW: Millis = Millis(20_000 * DAY);
-
-    #[test]
-    fn a_wall_clock_behind_the_store_starts_at_the_stores_time() {
-        assert_eq!(first(Millis(0), NOW, 5), NOW);
-        assert_eq!(first(Millis(NOW.0 - 1), NOW, 0), NOW);
-    }
-
-    #[test]
-    fn a_wall_clock_years_ahead_does_not_age_what_is_unfinished() {
-        let ahead = |days: u64| Millis(NOW.0 + days * DAY);
-        assert_eq!(first(ahead(3650), NOW, 1), NOW);
-        assert_eq!(first(ahead(8), NOW, 1), NOW);
-        assert_eq!(first(ahead(6), NOW, 1), ahead(6), "it was off for some days");
-        assert_eq!(
-            first(ahead(3650), NOW, 0),
-            ahead(3650),
-            "there is nothing to lose"
-        );
-        assert_eq!(first(NOW, Millis(0), 0), NOW, "a new store has no time");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_running_clock_follows_the_monotonic_one_alone() {
-        let clock = Clock::system(Millis(NOW.0 * 9), 1);
-        let before = clock.now();
-        tokio::time::advance(Duration::from_secs(90)).await;
-        assert_eq!(clock.now(), before.plus(Duration::from_secs(90)));
-        assert!(clock.wall() < before, "others are told the wall clock's time");
-    }
 }

@@ -10,6 +10,7 @@ mod attempt;
 mod backoff;
 mod commit;
 mod core;
+mod damage;
 mod deliver;
 mod delivery;
 mod dispatch;

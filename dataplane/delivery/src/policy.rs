@@ -107,6 +107,8 @@ pub struct Policy {
     pub servers: BTreeMap<String, usize>,
     /// Which tools have a limit of their own.
     pub tools: ToolLimits,
+    /// The longest timeout of a webhook tool (`webhookTools[].timeout`).
+    pub longest_timeout: Duration,
     /// The largest response that is delivered, in bytes (`webhook.maxResultSize`).
     pub max_result_size: usize,
     /// Jobs that run at once on all servers (`webhook.maxRunning`).

@@ -43,6 +43,8 @@ pub struct Post<'a> {
     pub body: &'a Bytes,
     /// The attempt's time.
     pub at: Millis,
+    /// When the call ended, as it is shown.
+    pub ended: Millis,
     /// The attempt's trace context.
     pub trace: &'a Trace,
     /// The policy in force.

@@ -208,6 +208,8 @@ pub struct ClaimDue {
     pub replays: usize,
     /// Whose deliveries are passed over, among the first [`ClaimDue::LOOK_AHEAD`].
     pub passed_over: Vec<Key>,
+    /// Whose deliveries come after all others of their rank, among those.
+    pub last: Option<Key>,
     /// Who claims, and when.
     pub stamp: Stamp,
 }
@@ -218,7 +220,7 @@ impl ClaimDue {
 
     /// How many are read for `room` claims.
     pub(crate) fn reads(&self, room: usize) -> usize {
-        if self.passed_over.is_empty() || room == 0 {
+        if (self.passed_over.is_empty() && self.last.is_none()) || room == 0 {
             room
         } else {
             Self::LOOK_AHEAD

@@ -2,7 +2,10 @@
 //!
 //! Execution and every attempt are roots of their own, for they may begin hours later and in
 //! another process; the link (and `traceparent` towards servers and receivers) connects
-//! them. Invariant: without an OTLP exporter the caller's own context is handed on.
+//! them. Invariant: without an OTLP exporter the caller's own context is handed on, and whatever is handed on is valid
+//! W3C Trace Context, whoever wrote it.
+
+mod w3c;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::{Span, field};
@@ -61,8 +64,25 @@ pub fn outgoing(stored: &Trace) -> Trace {
     if current.is_sampled() {
         write(&current)
     } else {
-        stored.clone()
+        checked(&stored.parent, &stored.state) // an earlier version stored what it was given
     }
+}
+
+/// The context that these headers carry: none without a valid `traceparent`, and no `tracestate` but a valid one. Every
+/// context that others wrote passes here, from a request's headers, its `_meta` or the store.
+pub fn checked(parent: &str, state: &str) -> Trace {
+    match w3c::parent(parent) {
+        None => Trace::default(),
+        Some(parent) => Trace {
+            parent,
+            state: if w3c::is_state(state) { state } else { "" }.to_owned(),
+        },
+    }
+}
+
+/// The same for the `baggage` header: `None` unless it may be passed on.
+pub fn checked_baggage(baggage: &str) -> Option<String> {
+    w3c::is_baggage(baggage).then(|| baggage.to_owned())
 }
 
 /// Writes a context as the headers of W3C Trace Context.
@@ -81,16 +101,13 @@ pub fn write(context: &SpanContext) -> Trace {
 
 /// Reads the headers of W3C Trace Context; `None` unless they name a valid remote span.
 pub fn parse(trace: &Trace) -> Option<SpanContext> {
-    let mut parts = trace.parent.split('-');
-    let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version.len() != 2 || version == "ff" || id.len() != 32 || span.len() != 16 || flags.len() != 2 {
-        return None;
-    }
+    let Trace { parent, state } = checked(&trace.parent, &trace.state);
+    let mut fields = parent.split('-').skip(1);
+    let (id, span, flags) = (fields.next()?, fields.next()?, fields.next()?);
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED;
     let (id, span) = (TraceId::from_hex(id).ok()?, SpanId::from_hex(span).ok()?);
-    let state = trace.state.parse::<TraceState>().unwrap_or_default();
-    let context = SpanContext::new(id, span, flags, true, state);
-    context.is_valid().then_some(context)
+    let state = state.parse::<TraceState>().unwrap_or_default();
+    Some(SpanContext::new(id, span, flags, true, state))
 }
 
 #[cfg(test)]
@@ -130,5 +147,24 @@ mod tests {
     #[test]
     fn hands_on_the_stored_context_when_nothing_is_traced_here() {
         assert_eq!(outgoing(&trace(PARENT)), trace(PARENT));
+    }
+
+    #[test]
+    fn an_invalid_state_goes_alone_and_an_invalid_parent_takes_it_along() {
+        assert_eq!(checked(PARENT, "vendor=1"), trace(PARENT));
+        let without_state = Trace {
+            state: String::new(),
+            ..trace(PARENT)
+        };
+        assert_eq!(checked(PARENT, &"x".repeat(70_000)), without_state);
+        assert_eq!(
+            checked("evil value; not a traceparent", "vendor=1"),
+            Trace::default()
+        );
+    }
+
+    #[test]
+    fn hands_on_nothing_of_a_stored_context_that_is_not_valid() {
+        assert_eq!(outgoing(&trace(&"x".repeat(70_000))), Trace::default());
     }
 }

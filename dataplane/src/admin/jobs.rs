@@ -10,13 +10,15 @@ mod problem;
 mod query;
 mod replay;
 mod show;
+mod times;
 pub mod token;
 mod view;
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -33,8 +35,22 @@ use self::token::Token;
 pub struct Jobs {
     /// Where the jobs are moved.
     pub engine: Arc<Engine>,
+    /// What the store's times are as wall time.
+    pub clock: Clock,
     /// What a request has to present.
     pub token: Arc<Token>,
+}
+
+impl FromRef<Jobs> for Arc<Engine> {
+    fn from_ref(jobs: &Jobs) -> Self {
+        Self::clone(&jobs.engine)
+    }
+}
+
+impl FromRef<Jobs> for Clock {
+    fn from_ref(jobs: &Jobs) -> Self {
+        jobs.clock.clone()
+    }
 }
 
 /// The routes of the API.
@@ -48,7 +64,7 @@ pub fn router(jobs: Jobs) -> Router {
         .route("/jobs/{id}/stop", post(act::stop))
         .route("/jobs/{id}/cancel", post(act::cancel))
         .layer(from_fn_with_state(Arc::clone(&jobs.token), admit))
-        .with_state(jobs.engine);
+        .with_state(jobs);
     Router::new()
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .merge(guarded)

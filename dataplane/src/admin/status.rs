@@ -5,7 +5,7 @@
 
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
 use asyncmcp_crds::{StatusReport, StoreKeyReport};
-use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::clock::{Clock, Millis};
 use asyncmcp_delivery::store::{self, KeyUse, Store};
 
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::servers::catalogue::Catalogue;
 pub(super) async fn report(
     config: &Config,
     catalogue: &Catalogue,
-    store: &dyn Store,
+    (store, clock): (&dyn Store, &Clock),
 ) -> Result<StatusReport, store::Error> {
     Ok(StatusReport {
         config_hash: config.hash.clone(),
@@ -23,7 +23,7 @@ pub(super) async fn report(
         missing_keys: config.refs.missing(),
         servers: catalogue.servers(),
         webhook_tools: catalogue.webhook_tools(),
-        delivery: delivery(store).await?,
+        delivery: delivery(store, clock).await?,
         draining: config.route.deleting,
         unsigned: config.route.webhook.signing.is_empty(),
         unknown_fields: config.unknown_fields.clone(),
@@ -39,12 +39,13 @@ fn key(key: KeyUse) -> StoreKeyReport {
     }
 }
 
-async fn delivery(store: &dyn Store) -> Result<DeliveryStatus, store::Error> {
+async fn delivery(store: &dyn Store, clock: &Clock) -> Result<DeliveryStatus, store::Error> {
     let counts = store.counts();
+    let oldest = store.oldest_waiting().await?;
     Ok(DeliveryStatus {
         pending: i64::try_from(counts.pending()).unwrap_or(i64::MAX),
         dead_lettered: i64::try_from(counts.dead).unwrap_or(i64::MAX),
-        oldest_pending_time: store.oldest_waiting().await?.and_then(time),
+        oldest_pending_time: oldest.and_then(|at| time(clock.shown(at))),
     })
 }
 

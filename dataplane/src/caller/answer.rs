@@ -14,6 +14,8 @@ use super::respond::Error;
 pub(crate) enum Answer {
     /// 202, no body: there is no response, or it is delivered by webhook.
     Accepted,
+    /// A message without a response that was not accepted: only the HTTP status can tell.
+    Refused(Error),
     /// The response.
     Json(Bytes),
     /// Messages, the response last.
@@ -24,7 +26,7 @@ impl Answer {
     /// The response alone, once it is there; other messages are dropped.
     pub(crate) async fn whole(self) -> Option<Bytes> {
         match self {
-            Self::Accepted => None,
+            Self::Accepted | Self::Refused(_) => None,
             Self::Json(response) => Some(response),
             Self::Stream(mut messages) => {
                 let mut last = None;

@@ -184,8 +184,11 @@ mod tests {
 
     fn metrics() -> (Registry, Metrics) {
         let registry = Registry::new();
-        let metrics =
-            Metrics::register(&registry, Clock::system(asyncmcp_delivery::clock::Millis(0), 0)).unwrap();
+        let metrics = Metrics::register(
+            &registry,
+            Clock::system(asyncmcp_delivery::clock::Millis(0), 0, None),
+        )
+        .unwrap();
         (registry, metrics)
     }
 

@@ -3,7 +3,8 @@
 //!
 //! The edge and the calls answer with an [`Error`]. Invariant: once a
 //! legacy request has passed the door, the envelope and the session, its status is 200 (stock
-//! clients do not survive any other), and nothing of a server's HTTP side is in it.
+//! clients do not survive any other; a message without a response has nothing but its status),
+//! and nothing of a server's HTTP side is in it.
 
 pub mod door;
 pub mod server;
@@ -18,7 +19,7 @@ use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, messag
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use self::server::Failure;
@@ -117,6 +118,14 @@ pub enum Error {
     /// The route is being deleted or the process ends.
     #[error("no more calls are accepted here: the route is being deleted or the gateway is restarting")]
     Closing,
+    /// As many ordinary calls are in progress as may, or as large ones.
+    #[error(
+        "too many calls are in progress at the gateway, of this client or of all; try again when some have ended"
+    )]
+    Busy,
+    /// As many messages are on their way to servers as may, or as large ones.
+    #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
+    Backlog,
     /// The session's end could not be written down.
     #[error("the session could not be ended, since the gateway's store is down; try again")]
     Revocation(#[source] asyncmcp_delivery::store::Error),
@@ -132,8 +141,8 @@ impl Error {
             Self::Guard(error) => door(error),
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) => StatusCode::NOT_FOUND,
-            // DELETE can report it only by its status.
-            Self::Revocation(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // DELETE, and a message without a response, can be refused only by the status.
+            Self::Revocation(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         }
     }
@@ -160,6 +169,8 @@ impl Error {
             | Self::ServerFull(..)
             | Self::StoreFull
             | Self::Closing
+            | Self::Busy
+            | Self::Backlog
             | Self::Store(_)
             | Self::Revocation(_) => Code::Overloaded,
         }
@@ -184,6 +195,10 @@ impl Error {
     pub fn answer(&self, id: Option<Id>) -> Response {
         let mut response = json(self.to_response(id));
         *response.status_mut() = self.status();
+        if matches!(self, Self::Backlog) {
+            let seconds = HeaderValue::from(PAUSE.as_secs());
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
         if matches!(self, Self::Guard(door::Error::Method)) {
             response
                 .headers_mut()

@@ -2,17 +2,15 @@
 //! in `_meta` (SEP-414).
 //!
 //! The edge reads it from a client's request, the job runner from a job; whatever goes to a server is written here.
-//! Invariant: of a client's headers these three are all that a server ever sees, and a `tracestate` never goes with another
-//! `traceparent` than its own.
-
-use std::collections::HashMap;
+//! Invariant: of a client's headers these three are all that a server ever sees, and only what
+//! [`asyncmcp_delivery::trace`] finds valid; a `tracestate` never goes with another `traceparent` than its own.
 
 use asyncmcp_delivery::job::Trace;
+use asyncmcp_delivery::trace;
 use asyncmcp_protocol::RawObject;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -20,70 +18,54 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
-/// The trace headers of one message. Each may be missing.
+/// The trace headers of one message, all valid. Each may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceHeaders {
-    /// `traceparent`.
-    pub parent: Option<HeaderValue>,
-    /// `tracestate`; means nothing without `traceparent`.
-    pub state: Option<HeaderValue>,
-    /// `baggage`.
-    pub baggage: Option<HeaderValue>,
+    trace: Trace,
+    baggage: Option<String>,
 }
 
 impl TraceHeaders {
     /// What a client's request carries.
     pub fn of(headers: &HeaderMap) -> Self {
-        Self {
-            parent: headers.get(TRACEPARENT).cloned(),
-            state: headers.get(TRACESTATE).cloned(),
-            baggage: headers.get(BAGGAGE).cloned(),
-        }
+        let text = |name| whole(headers, name).unwrap_or_default();
+        Self::checked(&text(TRACEPARENT), &text(TRACESTATE), &text(BAGGAGE))
     }
 
     /// The context in `_meta`, if it names a parent; else this.
     #[must_use]
     pub fn or_of(&self, meta: Option<&RawObject>) -> Self {
-        let value = |key: &HeaderName| HeaderValue::from_str(&meta?.text(key.as_str())?).ok();
-        match value(&TRACEPARENT) {
-            None => self.clone(),
-            parent => Self {
-                parent,
-                state: value(&TRACESTATE),
-                baggage: value(&BAGGAGE),
-            },
+        let text = |key: HeaderName| meta.and_then(|meta| meta.text(key.as_str())).unwrap_or_default();
+        let own = Self::checked(&text(TRACEPARENT), &text(TRACESTATE), &text(BAGGAGE));
+        if own.has_parent() { own } else { self.clone() }
+    }
+
+    /// A stored context.
+    pub fn of_stored(stored: &Trace) -> Self {
+        Self::checked(&stored.parent, &stored.state, "")
+    }
+
+    fn checked(parent: &str, state: &str, baggage: &str) -> Self {
+        Self {
+            trace: trace::checked(parent, state),
+            baggage: trace::checked_baggage(baggage),
         }
     }
 
-    /// A stored context; empty or malformed text is none.
-    pub fn of_stored(trace: &Trace) -> Self {
-        let value = |text: &String| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
-        Self {
-            parent: value(&trace.parent),
-            state: value(&trace.state),
-            baggage: None,
-        }
+    fn has_parent(&self) -> bool {
+        !self.trace.parent.is_empty()
     }
 
     /// What is stored with a job.
     pub fn stored(&self) -> Trace {
-        Trace {
-            parent: text(self.parent.as_ref()),
-            state: text(self.state.as_ref()),
-        }
+        self.trace.clone()
     }
 
     /// Makes this the parent of `span`.
     pub fn adopt(&self, span: &Span) {
-        let mut carrier = HashMap::new();
-        for (key, value) in [(TRACEPARENT, &self.parent), (TRACESTATE, &self.state)] {
-            if value.is_some() {
-                carrier.insert(key.as_str().to_owned(), text(value.as_ref()));
-            }
-        }
-        if !carrier.is_empty() {
+        if let Some(parent) = trace::parse(&self.trace) {
             // Fails only where no OpenTelemetry layer is there to take it.
-            let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+            let _ = span.set_parent(Context::new().with_remote_span_context(parent));
         }
     }
 
@@ -91,31 +73,30 @@ impl TraceHeaders {
     #[must_use]
     pub fn within(&self, span: &Span) -> Self {
         let context = span.context();
-        if !context.span().span_context().is_sampled() {
+        let current = context.span().span_context().clone();
+        if !current.is_sampled() {
             return self.clone();
         }
-        let mut carrier = HashMap::new();
-        TraceContextPropagator::new().inject_context(&context, &mut carrier);
-        let value = |key: &str| HeaderValue::from_str(carrier.get(key)?).ok();
-        match value(TRACEPARENT.as_str()) {
-            None => self.clone(),
-            parent => Self {
-                parent,
-                state: value(TRACESTATE.as_str()).filter(|state| !state.is_empty()),
-                baggage: self.baggage.clone(),
-            },
+        Self {
+            trace: trace::write(&current),
+            baggage: self.baggage.clone(),
         }
     }
 
-    /// Puts the context in a request's `_meta`, in place of the one that is there. Without a parent that one stays.
+    /// Puts the context in a request's `_meta`, in place of the one that is there. One that is there and that this was
+    /// not read from is not valid, so it goes.
     pub(crate) fn write_meta(&self, meta: &mut RawObject) {
-        if self.parent.is_none() {
-            return;
-        }
-        for (key, value) in [(TRACEPARENT, &self.parent), (TRACESTATE, &self.state)] {
+        let baggage = meta.text(BAGGAGE.as_str());
+        let baggage = baggage.and_then(|baggage| trace::checked_baggage(&baggage));
+        let values = [
+            (TRACEPARENT, self.trace.parent.as_str()),
+            (TRACESTATE, &self.trace.state),
+            (BAGGAGE, baggage.as_deref().unwrap_or_default()),
+        ];
+        for (key, value) in values {
             match value {
-                Some(_) => meta.set_value(key.as_str(), &text(value.as_ref())),
-                None => drop(meta.remove(key.as_str())),
+                "" => drop(meta.remove(key.as_str())),
+                value => meta.set_value(key.as_str(), value),
             }
         }
     }
@@ -123,22 +104,22 @@ impl TraceHeaders {
     /// Adds the headers that are there.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         let pairs = [
-            (TRACEPARENT, &self.parent),
-            (TRACESTATE, &self.state),
-            (BAGGAGE, &self.baggage),
+            (TRACEPARENT, self.trace.parent.as_str()),
+            (TRACESTATE, &self.trace.state),
+            (BAGGAGE, self.baggage.as_deref().unwrap_or_default()),
         ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                headers.insert(name, value.clone());
+        for (name, text) in pairs {
+            if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_str(text)) {
+                headers.insert(name, value);
             }
         }
     }
 }
 
-/// Empty where there is none, or none that is text.
-fn text(value: Option<&HeaderValue>) -> String {
-    let text = value.and_then(|value| value.to_str().ok());
-    text.unwrap_or_default().to_owned()
+/// All lines of a list header as one (RFC 9110, 5.3). More than one `traceparent` makes no valid one.
+fn whole(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let lines: Result<Vec<_>, _> = headers.get_all(name).iter().map(HeaderValue::to_str).collect();
+    Some(lines.ok()?.join(","))
 }
 
 #[cfg(test)]
@@ -148,6 +129,9 @@ mod tests {
     use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
     use tracing_subscriber::layer::SubscriberExt as _;
 
+    const ONE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const TWO: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     fn stored(parent: &str, state: &str) -> TraceHeaders {
         TraceHeaders::of_stored(&Trace {
             parent: parent.to_owned(),
@@ -155,51 +139,124 @@ mod tests {
         })
     }
 
-    #[test]
-    fn the_trace_in_meta_beats_the_one_in_the_headers() {
-        let headers = stored("00-1-1-01", "a=1");
-        let meta = |json: &str| RawObject::parse(json.as_bytes()).unwrap();
-        assert_eq!(headers.or_of(None), headers);
-        assert_eq!(headers.or_of(Some(&meta(r#"{"tracestate":"b=2"}"#))), headers);
-        let own = headers.or_of(Some(&meta(r#"{"traceparent":"00-2-2-01"}"#)));
-        assert_eq!(own, stored("00-2-2-01", ""));
+    fn meta(values: &[(&str, &str)]) -> RawObject {
+        let mut meta = RawObject::new();
+        for (key, value) in values {
+            meta.set_value(key, *value);
+        }
+        meta
     }
 
     #[test]
-    fn a_parent_without_a_state_drops_the_state_of_another() {
-        let mut meta = RawObject::new();
-        meta.set_value("traceparent", "00-1");
-        meta.set_value("tracestate", "of=another");
-        stored("00-2", "").write_meta(&mut meta);
-        assert_eq!(meta.text("traceparent").as_deref(), Some("00-2"));
-        assert_eq!(meta.text("tracestate"), None);
-        TraceHeaders::default().write_meta(&mut meta);
+    fn the_trace_in_meta_beats_the_one_in_the_headers() {
+        let headers = stored(ONE, "a=1");
+        assert_eq!(headers.or_of(None), headers);
+        assert_eq!(headers.or_of(Some(&meta(&[("tracestate", "b=2")]))), headers);
+        let own = headers.or_of(Some(&meta(&[("traceparent", TWO)])));
+        assert_eq!(own, stored(TWO, ""));
+    }
+
+    #[test]
+    fn an_invalid_trace_in_meta_is_none_and_does_not_reach_a_server() {
+        let mut long = meta(&[
+            ("traceparent", &"x".repeat(70_000)),
+            ("tracestate", "b=2"),
+            ("baggage", "a=\n"),
+        ]);
+        let headers = stored(ONE, "a=1");
+        assert_eq!(headers.or_of(Some(&long)), headers);
+        TraceHeaders::default().or_of(Some(&long)).write_meta(&mut long);
+        assert!(long.is_empty(), "{long:?}");
+        let mut state = meta(&[
+            ("traceparent", TWO),
+            ("tracestate", &"x".repeat(513)),
+            ("baggage", "a=1"),
+        ]);
+        let read = headers.or_of(Some(&state));
+        assert_eq!(read.stored(), stored(TWO, "").stored());
+        read.write_meta(&mut state);
         assert_eq!(
-            meta.text("traceparent").as_deref(),
-            Some("00-2"),
-            "nothing to put in its place"
+            state.to_bytes(),
+            meta(&[("traceparent", TWO), ("baggage", "a=1")]).to_bytes()
         );
     }
 
     #[test]
-    fn passes_three_headers_on_and_no_other() {
-        let mut from = HeaderMap::new();
-        for name in ["traceparent", "tracestate", "baggage", "authorization", "cookie"] {
-            from.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+    fn a_parent_without_a_state_drops_the_state_of_another() {
+        let mut meta = meta(&[("traceparent", ONE), ("tracestate", "of=another")]);
+        stored(TWO, "").write_meta(&mut meta);
+        assert_eq!(meta.text("traceparent").as_deref(), Some(TWO));
+        assert_eq!(meta.text("tracestate"), None);
+    }
+
+    /// What goes to a server of these headers of a client.
+    fn passed_on(from: &[(&'static str, &str)]) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in from {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
         let mut to = HeaderMap::new();
-        TraceHeaders::of(&from)
+        TraceHeaders::of(&headers)
             .within(&Span::none())
             .write_headers(&mut to);
-        let mut names: Vec<_> = to.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["baggage", "traceparent", "tracestate"]);
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let mut passed: Vec<_> = to
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
+        passed.sort_unstable();
+        passed
+    }
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn passes_three_headers_on_and_no_other() {
+        let three = [("baggage", "a=1"), ("traceparent", ONE), ("tracestate", "a=1")];
+        let others = [("authorization", "x"), ("cookie", "x")];
+        assert_eq!(passed_on(&[&three[..], &others].concat()), owned(&three));
+    }
+
+    #[test]
+    fn passes_on_nothing_that_is_not_valid() {
+        let long = "x".repeat(70_000);
+        assert_eq!(
+            passed_on(&[("traceparent", &long), ("tracestate", "a=1"), ("baggage", &long)]),
+            []
+        );
+        assert_eq!(
+            passed_on(&[("traceparent", ONE), ("tracestate", &long)]),
+            owned(&[("traceparent", ONE)])
+        );
+        assert_eq!(
+            passed_on(&[("traceparent", ONE), ("traceparent", TWO)]),
+            [],
+            "which of them?"
+        );
+        let lists = [
+            ("baggage", "a=1"),
+            ("baggage", "b=2"),
+            ("traceparent", ONE),
+            ("tracestate", "a=1"),
+            ("tracestate", "b=2"),
+        ];
+        let joined = [
+            ("baggage", "a=1,b=2"),
+            ("traceparent", ONE),
+            ("tracestate", "a=1,b=2"),
+        ];
+        assert_eq!(passed_on(&lists), owned(&joined));
     }
 
     #[test]
     fn an_empty_stored_context_is_none() {
         assert_eq!(stored("", "a\nb"), TraceHeaders::default());
-        assert!(stored("00-1-2-01", "").parent.is_some());
+        assert!(stored(ONE, "").has_parent());
     }
 
     /// What is passed on from within a span that `sampler` decides about.
@@ -207,18 +264,26 @@ mod tests {
         let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let subscriber = tracing_subscriber::registry().with(layer);
-        tracing::subscriber::with_default(subscriber, || came_in().within(&tracing::info_span!("span")))
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("span");
+            came_in().adopt(&span);
+            came_in().within(&span)
+        })
     }
 
     fn came_in() -> TraceHeaders {
-        stored("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "v=1")
+        stored(ONE, "v=1")
     }
 
     #[test]
     fn a_recorded_span_is_the_parent_and_one_that_is_not_stays_out_of_the_way() {
         assert_eq!(within_a_span(Sampler::AlwaysOff), came_in());
-        let within = within_a_span(Sampler::AlwaysOn).parent.unwrap();
-        assert_ne!(Some(&within), came_in().parent.as_ref());
-        assert!(within.to_str().unwrap().ends_with("-01"), "{within:?}");
+        let within = within_a_span(Sampler::AlwaysOn).stored();
+        assert_ne!(within.parent, ONE);
+        assert!(
+            within.parent.starts_with(&ONE[..36]) && within.parent.ends_with("-01"),
+            "{within:?}"
+        );
+        assert_eq!(within.state, "v=1");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
 //! Invariant: a call that may have reached its server is never sent again, and it runs on when
-//! its client goes away.
+//! its client goes away; how many do is bounded.
 
 mod reply;
 
@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use self::reply::AnswerSender;
 use super::Context;
+use super::bound::Held;
 use super::outgoing::adapt;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
@@ -39,17 +40,23 @@ pub(super) async fn call(
         Ok(line) => line,
         Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
     };
+    let outgoing = for_server(&request, &tool, &operation.trace());
+    let calls = &context.calls.in_progress.calls;
+    let Some(held) = calls.take(&context.caller.account, outgoing.body.len()) else {
+        return Answer::refusal(&Error::Busy, request.id, &mut operation);
+    };
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
         line,
         json_only: context.json_only,
-        outgoing: for_server(&request, &tool, &operation.trace()),
+        outgoing,
         limit: context.silence(&tool.server),
         tool,
         request,
         operation,
         sender,
+        _held: held,
     };
     tokio::spawn(call.run().instrument(span));
     pending.answer().await
@@ -65,6 +72,8 @@ struct Call {
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
+    /// Counts it, until it has ended.
+    _held: Held,
 }
 
 impl Call {

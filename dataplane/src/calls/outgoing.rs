@@ -78,8 +78,9 @@ mod tests {
     #[test]
     fn a_job_keeps_the_clients_bytes_and_nothing_that_was_for_the_gateway() {
         let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
-        let kept = r#"{"name":"slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"_meta":{"vendor/x":{ },"traceparent":"00-new"}}"#;
-        assert_eq!(params(given, "00-new"), kept);
+        let kept = r#"{"name":"slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"_meta":{"vendor/x":{ },"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}"#;
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(params(given, trace), kept);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! later message carries its id.
 //!
 //! [`super::post`] hands it every body of that era; GET and DELETE ask it whose session it is. Invariant: behind the
-//! session every outcome is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
+//! session every outcome of a request is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
 //! expired or revoked.
 
 use std::sync::Arc;
@@ -124,7 +124,8 @@ fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(LegacySessio
     Ok((session, result))
 }
 
-/// Answers a batch (2025-03-26): with the responses as one array, or with nothing.
+/// Answers a batch (2025-03-26): with the responses as one array, or with nothing. Where there are responses, nothing can
+/// tell that a message without one was refused.
 async fn all(
     context: Context,
     messages: Vec<Result<Message, message::Error>>,
@@ -136,25 +137,35 @@ async fn all(
     };
     let parts = futures::stream::iter(messages).map(|message| part(&context, message, trace));
     let parts: Vec<_> = parts.buffered(BATCH_CONCURRENCY).collect().await;
-    let responses: Vec<_> = parts.into_iter().flatten().collect();
-    if responses.is_empty() {
-        Answer::Accepted
-    } else {
-        Answer::Json(batch::to_bytes(&responses).into())
+    let mut refused = None;
+    let mut responses = Vec::new();
+    for part in parts {
+        match part {
+            Ok(response) => responses.extend(response),
+            Err(error) => refused = Some(error),
+        }
+    }
+    match (responses.is_empty(), refused) {
+        (false, _) => Answer::Json(batch::to_bytes(&responses).into()),
+        (true, Some(error)) => Answer::Refused(error),
+        (true, None) => Answer::Accepted,
     }
 }
 
-/// What one message of a batch adds to the answer.
+/// What one message of a batch adds to the answer, or why a message without a response was refused.
 async fn part(
     context: &Context,
     message: Result<Message, message::Error>,
     trace: &TraceHeaders,
-) -> Option<Vec<u8>> {
+) -> Result<Option<Vec<u8>>, Error> {
     match message {
-        Err(error) => Some(error.to_response().to_bytes()),
-        Ok(Message::Request(request)) if request.method == "initialize" => {
-            Some(Error::InitializeInBatch.to_response(Some(request.id)).into())
-        }
-        Ok(message) => context.answer(message, trace).await.whole().await.map(Vec::from),
+        Err(error) => Ok(Some(error.to_response().to_bytes())),
+        Ok(Message::Request(request)) if request.method == "initialize" => Ok(Some(
+            Error::InitializeInBatch.to_response(Some(request.id)).into(),
+        )),
+        Ok(message) => match context.answer(message, trace).await {
+            Answer::Refused(error) => Err(error),
+            answer => Ok(answer.whole().await.map(Vec::from)),
+        },
     }
 }

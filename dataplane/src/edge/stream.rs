@@ -26,6 +26,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) fn http(answer: Answer, metrics: &Metrics) -> Response {
     match answer {
         Answer::Accepted => StatusCode::ACCEPTED.into_response(),
+        Answer::Refused(error) => error.answer(None),
         Answer::Json(body) => respond::json(body),
         Answer::Stream(messages) => stream(received(messages), metrics.stream()),
     }

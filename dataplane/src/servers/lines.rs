@@ -14,10 +14,11 @@ mod session_line;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unused;
 mod wrap;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
@@ -25,19 +26,20 @@ use asyncmcp_protocol::Response;
 use bytes::Bytes;
 use futures::Stream;
 use futures::future::join_all;
-use tokio::time::Instant;
 
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
 pub use self::own::{OwnLines, discard, visiting};
 use self::session_line::SessionLine;
 pub use self::token::Place;
+use self::unused::{Entries, Unused};
 pub use self::wrap::Wrap;
-use crate::caller::{Caller, Scope};
+use crate::caller::Caller;
 use crate::servers::{Error, Outgoing, ServerSession, Upstream, Upstreams};
 
-/// What is unused for this long is dropped from memory; the store still knows it.
-const IDLE: Duration = Duration::from_mins(10);
+/// How many callers are remembered, and how many sessions with servers for all of them. One takes about 12 KiB here, and
+/// whatever it takes at its server. Beyond it, what was not used longest is ended.
+const MOST: usize = 4096;
 /// How long ending a server's session may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -50,20 +52,32 @@ struct Inner {
     store: Arc<dyn Store>,
     wrap: Wrap,
     /// Callers without a scope share what is kept under `None`.
-    entries: Mutex<HashMap<Option<Scope>, Arc<Entry>>>,
+    entries: Mutex<Entries>,
+    /// The sessions with servers that the entries have open.
+    sessions: Arc<AtomicUsize>,
+    most: usize,
+    unused: Unused,
 }
 
 impl Lines {
-    /// Lines to `upstreams`, whose sessions are remembered in `store`. Must be called within a runtime: a task
-    /// drops what is idle, for as long as there are clones.
+    /// Lines to `upstreams`, whose sessions are remembered in `store`. Must be called within a runtime: tasks
+    /// end what is idle, for as long as there are clones.
     pub fn new(upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
+        Self::keeping(MOST, upstreams, store, wrap)
+    }
+
+    /// The same with at most so many callers and sessions.
+    fn keeping(most: usize, upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
         let inner = Arc::new(Inner {
             upstreams,
             store,
             wrap,
             entries: Mutex::default(),
+            sessions: Arc::default(),
+            most,
+            unused: Unused::start(),
         });
-        tokio::spawn(drop_idle(Arc::downgrade(&inner)));
+        tokio::spawn(unused::end_idle(Arc::downgrade(&inner)));
         Self(inner)
     }
 
@@ -144,12 +158,18 @@ impl Lines {
     }
 
     fn entry(&self, caller: &Caller) -> Arc<Entry> {
-        let mut entries = lock(&self.0.entries);
-        let entry = entries
-            .entry(caller.scope)
-            .or_insert_with(|| Arc::new(Entry::new(caller, Arc::clone(&self.0.store))));
-        entry.touch();
-        entry.clone()
+        let inner = &self.0;
+        let mut entries = lock(&inner.entries);
+        if let Some(entry) = entries.get(&caller.scope) {
+            entry.touch();
+            return entry.clone();
+        }
+        let sessions = inner.sessions.load(Ordering::Relaxed);
+        inner.unused.make_room(&mut entries, sessions, inner.most);
+        let entry = Entry::new(caller, Arc::clone(&inner.store), Arc::clone(&inner.sessions));
+        let entry = Arc::new(entry);
+        entries.insert(caller.scope, Arc::clone(&entry));
+        entry
     }
 
     /// The lines on which the caller has a session, from this process or an earlier one.
@@ -171,17 +191,4 @@ async fn end(sessions: Vec<ServerSession>) {
         .iter()
         .map(|session| tokio::time::timeout(GOODBYE, session.end()));
     join_all(ending).await;
-}
-
-async fn drop_idle(lines: Weak<Inner>) {
-    const CHECK_EVERY: Duration = Duration::from_mins(1);
-    loop {
-        tokio::time::sleep(CHECK_EVERY).await;
-        let Some(lines) = lines.upgrade() else {
-            return;
-        };
-        let then = Instant::now().checked_sub(IDLE);
-        let idle = |entry: &Entry| then.is_some_and(|then| entry.is_idle_since(then));
-        lock(&lines.entries).retain(|_, entry| !idle(entry));
-    }
 }

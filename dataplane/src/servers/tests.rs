@@ -55,16 +55,11 @@ async fn every_message_carries_session_version_and_trace_and_nothing_else_of_a_c
     let fake = McpServer::start(&["t"]).await;
     fake.nature().version = "2025-03-26";
     let session = session(&fake).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let mut from = HeaderMap::new();
-    for name in [
-        "traceparent",
-        "tracestate",
-        "baggage",
-        "authorization",
-        "cookie",
-        "x-client",
-    ] {
-        from.insert(name, "x".parse().unwrap());
+    from.insert("traceparent", parent.parse().unwrap());
+    for name in ["tracestate", "baggage", "authorization", "cookie", "x-client"] {
+        from.insert(name, "x=1".parse().unwrap());
     }
     let trace = TraceHeaders::of(&from);
     session.post(Outgoing { trace, ..call("t") }).await.unwrap();
@@ -75,7 +70,7 @@ async fn every_message_carries_session_version_and_trace_and_nothing_else_of_a_c
         "what the server chose"
     );
     assert_eq!(called.headers["accept"], "application/json, text/event-stream");
-    assert_eq!(called.headers["traceparent"], "x");
+    assert_eq!(called.headers["traceparent"], parent);
     for absent in ["authorization", "cookie", "x-client", "accept-encoding"] {
         assert!(!called.headers.contains_key(absent), "{absent}");
     }

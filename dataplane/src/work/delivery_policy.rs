@@ -4,6 +4,7 @@
 //! decided here and nowhere else in the data plane.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use asyncmcp_crds::effective::{FromClients, Webhook};
 use asyncmcp_crds::v1alpha1::{Breaker, ReceiverPolicy, Scheme};
@@ -50,6 +51,7 @@ fn policy(config: &Arc<Config>) -> Policy {
             .collect(),
         tools: tool_limits(config),
         max_result_size: usize::try_from(webhook.max_result_size).unwrap_or(usize::MAX),
+        longest_timeout: longest_timeout(config),
         max_running: number(webhook.max_running),
         max_running_percent: webhook.per_client.max_running_percent.into(),
         per_receiver: PerReceiver {
@@ -60,6 +62,11 @@ fn policy(config: &Arc<Config>) -> Policy {
         namespace: route.namespace.clone(),
         route: route.name.clone(),
     }
+}
+
+fn longest_timeout(config: &Config) -> Duration {
+    let timeouts = config.route.webhook_tools.iter().map(|tool| tool.timeout);
+    timeouts.max().unwrap_or_default()
 }
 
 /// All tools of an entry share its limit. Tools are matched to entries when a job's turn has come.

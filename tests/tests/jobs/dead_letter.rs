@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use asyncmcp_tests::receiver::Post;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::scene::{PATIENCE, SECRET, Scene};
@@ -55,9 +56,9 @@ async fn understand(scene: &Scene, id: &str) -> Result<()> {
     assert_eq!(column(&job, "status"), [503, 503]);
     assert_eq!(column(&job, "number"), [1, 2]);
     let history = &job["history"];
-    let told = history[0]["nextAttemptAt"].as_str().unwrap_or_default();
-    let began = history[1]["startedAt"].as_str().unwrap_or_default();
-    assert!(!told.is_empty() && told <= began, "{history}");
+    let time = |text: &Value| text.as_str().unwrap_or_default().parse::<Timestamp>();
+    let (told, began) = (time(&history[0]["nextAttemptAt"])?, time(&history[1]["startedAt"])?);
+    assert!(told <= began, "{history}");
     assert!(history[0]["durationMs"].is_u64(), "{history}");
     assert_eq!(
         job["receiver"]["url"],

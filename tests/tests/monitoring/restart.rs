@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// How long scrapes are looked at after a start.
 const WATCH: Duration = Duration::from_secs(3);
 /// Every metric of a delivery that is there before the first call.
-const FROM_THE_START: [&str; 18] = [
+const FROM_THE_START: [&str; 19] = [
     "asyncmcp_jobs{state=\"queued\"",
     "asyncmcp_jobs{state=\"running\"",
     "asyncmcp_jobs{state=\"due\"",
@@ -29,7 +29,8 @@ const FROM_THE_START: [&str; 18] = [
     "asyncmcp_delivery_attempt_duration_seconds_bucket",
     "asyncmcp_delivery_retries_total{reason=\"timeout\"",
     "asyncmcp_time_to_delivery_seconds_bucket",
-    "asyncmcp_oldest_pending_seconds",
+    "asyncmcp_oldest_pending_seconds{state=\"due\"",
+    "asyncmcp_webhook_tool_timeout_seconds",
     "asyncmcp_dead_letters_total{reason=\"expired\"",
     "asyncmcp_breaker_open",
     "asyncmcp_egress_blocked_total{rule=\"loopback\"",
@@ -70,7 +71,7 @@ async fn one_dead_and_one_due(world: &World) -> Result<()> {
         );
         anyhow::ensure!((due, dead) == (1.0, 1.0), "{due} due, {dead} dead");
         // Told every 5 s, in whole milliseconds.
-        let oldest = value(&scrape, "asyncmcp_oldest_pending_seconds")?;
+        let oldest = value(&scrape, "asyncmcp_oldest_pending_seconds{state=\"due\"")?;
         anyhow::ensure!(oldest > 0.0, "nothing is pending");
         Ok(())
     })
@@ -106,7 +107,7 @@ async fn the_first_scrape_after_a_kill_shows_the_jobs_that_are_there() -> Result
                 "scrape {scrapes}: {sample} {found}"
             );
         }
-        let oldest = value(&scrape, "asyncmcp_oldest_pending_seconds")?;
+        let oldest = value(&scrape, "asyncmcp_oldest_pending_seconds{state=\"due\"")?;
         assert!(oldest > 0.0, "scrape {scrapes}: nothing is pending");
         for metric in FROM_THE_START {
             value(&scrape, metric)?;

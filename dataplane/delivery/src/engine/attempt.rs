@@ -10,12 +10,12 @@ use bytes::Bytes;
 use tracing::{Instrument, Span};
 
 use super::core::Core;
+use super::damage;
 use super::delivery::Delivery;
 use super::holds::Hold;
 use super::log;
 use super::memory_budget::Held;
 use super::receivers::{Sample, Slot};
-use super::unreadable;
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
@@ -97,7 +97,7 @@ async fn stopped(core: &Core, delivery: &Delivery, took: Option<Duration>) {
     came_late(core, &delivery.job, entry).await;
 }
 
-async fn load(core: &Arc<Core>, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> {
+async fn load(core: &Core, job: &Job, loaded: Option<Loaded>) -> Option<Loaded> {
     if loaded.is_some() {
         return loaded;
     }
@@ -111,7 +111,7 @@ async fn load(core: &Arc<Core>, job: &Job, loaded: Option<Loaded>) -> Option<Loa
         Ok(read) => read.map(|(call, body)| (Arc::new(call), body, held)),
         Err(store::Error::Down(_)) => None, // interrupted by our shutdown
         Err(error) => {
-            unreadable::handle(core, job.id, &error).await;
+            damage::handle(core, job.id, &error).await;
             None
         }
     }
@@ -137,6 +137,7 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
         target,
         body,
         at: core.clock.wall(),
+        ended: core.clock.shown(job.ended.unwrap_or(job.accepted)),
         trace: &trace::outgoing(&call.trace),
         policy: &policy,
     };

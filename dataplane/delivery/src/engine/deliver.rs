@@ -62,6 +62,7 @@ async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
         slots,
         replays,
         passed_over,
+        last,
     } = turn;
     let others_first = !passed_over.is_empty();
     let claim = ClaimDue {
@@ -69,6 +70,7 @@ async fn claim_for(core: &Arc<Core>, turn: Turn) -> Result<(), store::Error> {
         room: slots.len(),
         replays,
         passed_over,
+        last,
         stamp: core.stamp(),
     };
     let due = claim_due(core, claim).await.inspect_err(|_| {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
 };
 
 use crate::clock::Millis;
@@ -45,7 +45,12 @@ const TIME_TO_DELIVERY: Named = (
 );
 const OLDEST_PENDING: Named = (
     "asyncmcp_oldest_pending_seconds",
-    "Age of the oldest undelivered result after a failed first attempt; 0 if there is none.",
+    "Age of the oldest job in each state: since its acceptance (queued), the start of its execution (running), its result \
+     or its replay (due, sending); 0 if there is none.",
+);
+const LONGEST_TIMEOUT: Named = (
+    "asyncmcp_webhook_tool_timeout_seconds",
+    "The longest timeout of the route's webhook tools: no execution takes longer.",
 );
 const DEAD_LETTERS: Named = (
     "asyncmcp_dead_letters_total",
@@ -72,7 +77,8 @@ pub(super) struct Metrics {
     attempt_duration: Histogram,
     retries: IntCounterVec,
     time_to_delivery: Histogram,
-    oldest_pending: Gauge,
+    oldest_pending: GaugeVec,
+    longest_timeout: Gauge,
     breaker_open: Gauge,
     dead_letters: IntCounterVec,
     reconciled: IntCounterVec,
@@ -88,7 +94,8 @@ impl Metrics {
             attempt_duration: histogram(registry, DELIVERY_ATTEMPT_DURATION, ATTEMPT_SECONDS)?,
             retries: counter(registry, DELIVERY_RETRIES, &["reason"])?,
             time_to_delivery: histogram(registry, TIME_TO_DELIVERY, DELIVERY_SECONDS)?,
-            oldest_pending: gauge(registry, OLDEST_PENDING)?,
+            oldest_pending: gauges(registry, OLDEST_PENDING, &["state"])?,
+            longest_timeout: gauge(registry, LONGEST_TIMEOUT)?,
             breaker_open: gauge(registry, BREAKER_OPEN)?,
             dead_letters: counter(registry, DEAD_LETTERS, &["reason"])?,
             reconciled: counter(registry, RECONCILED_JOBS, &["state"])?,
@@ -115,6 +122,9 @@ impl Metrics {
         }
         for stage in [Stage::Running, Stage::Sending] {
             self.reconciled.with_label_values(&[stage.as_str()]);
+        }
+        for stage in [Stage::Queued, Stage::Running, Stage::Due, Stage::Sending] {
+            self.oldest_pending(stage, Duration::ZERO);
         }
         for fault in Fault::ALL {
             self.retries.with_label_values(&[fault.as_str()]);
@@ -184,8 +194,14 @@ impl Metrics {
         self.breaker_open.set(f64::from(count));
     }
 
-    pub(super) fn oldest_pending(&self, age: Duration) {
-        self.oldest_pending.set(age.as_secs_f64());
+    pub(super) fn oldest_pending(&self, stage: Stage, age: Duration) {
+        self.oldest_pending
+            .with_label_values(&[stage.as_str()])
+            .set(age.as_secs_f64());
+    }
+
+    pub(super) fn longest_timeout(&self, timeout: Duration) {
+        self.longest_timeout.set(timeout.as_secs_f64());
     }
 }
 
@@ -217,6 +233,10 @@ fn counter(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometh
 fn histogram(registry: &Registry, (name, help): Named, buckets: &[f64]) -> prometheus::Result<Histogram> {
     let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
     register(registry, Histogram::with_opts(options)?)
+}
+
+fn gauges(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+    register(registry, GaugeVec::new(Opts::new(name, help), labels)?)
 }
 
 fn gauge(registry: &Registry, (name, help): Named) -> prometheus::Result<Gauge> {

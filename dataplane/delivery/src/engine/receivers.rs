@@ -65,6 +65,8 @@ pub(super) struct Turn {
     pub(super) replays: usize,
     /// Clients that use their whole share: their deliveries are passed over.
     pub(super) passed_over: Vec<Key>,
+    /// A client whose deliveries come after all others.
+    pub(super) last: Option<Key>,
 }
 
 impl State {
@@ -208,6 +210,7 @@ impl Receivers {
         }
         state.served = Some(receiver.origin);
         let entry = state.entry(receiver);
+        let last = entry.comes_last();
         entry.next = None;
         if replays > 0 {
             entry.replayed = None;
@@ -218,6 +221,7 @@ impl Receivers {
             slots,
             replays,
             passed_over,
+            last,
         })
     }
 
@@ -302,10 +306,13 @@ impl Slot {
 
     /// Records the attempt's sample; returns whether the breaker opened or closed by it.
     pub(super) fn sample(&self, sample: Sample, now: Millis) -> bool {
+        let Some((_, client)) = self.begun else {
+            return false; // an attempt that never began says nothing
+        };
         let mut state = self.receivers.state();
         let entry = state.entry(self.receiver);
         if self.limits.breaker {
-            entry.sample(self.term, sample, now)
+            entry.sample(self.term, (client, sample), now)
         } else {
             entry.close();
             false

@@ -10,6 +10,7 @@
 mod dice;
 mod disk;
 mod event;
+mod fairness;
 mod found;
 mod generate;
 mod judge;

@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 use super::core::Core;
 use super::expire;
 use crate::clock::Millis;
+use crate::state::{Exec, Stage};
 use crate::store::{self, Sweep};
 
 const TICK: Duration = Duration::from_secs(5);
@@ -40,12 +41,29 @@ pub(super) async fn run(core: &Core) {
     }
 }
 
-/// Reports the age of the oldest undelivered result.
+/// Reports the age of the oldest job in each state in which something has to happen to it.
 pub(super) async fn report_oldest(core: &Core) {
-    if let Ok(oldest) = core.store.oldest_waiting().await {
-        let age = oldest.map(|since| core.now().since(since));
-        core.metrics.oldest_pending(age.unwrap_or_default());
+    core.metrics.longest_timeout(core.policy().longest_timeout);
+    let Ok(oldest) = oldest(core).await else { return };
+    for (stage, since) in oldest {
+        let age = since.map(|since| core.now().since(since));
+        core.metrics.oldest_pending(stage, age.unwrap_or_default());
     }
+}
+
+async fn oldest(core: &Core) -> Result<[(Stage, Option<Millis>); 4], store::Error> {
+    let in_flight = core.store.in_flight().await?;
+    let (running, sending): (Vec<_>, Vec<_>) =
+        in_flight.iter().partition(|job| job.state.exec == Exec::Running);
+    Ok([
+        (Stage::Queued, core.store.oldest_queued().await?),
+        (Stage::Running, running.iter().filter_map(|job| job.started).min()),
+        (Stage::Due, core.store.oldest_waiting().await?),
+        (
+            Stage::Sending,
+            sending.iter().filter_map(|job| job.undelivered_since()).min(),
+        ),
+    ])
 }
 
 /// Deletes delivered results early while the store is crowded.

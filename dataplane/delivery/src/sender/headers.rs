@@ -60,8 +60,7 @@ fn cloud_event(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "ce-source", &encoded(&source));
     set(headers, "ce-type", "dev.asyncmcp.tool.result.v1");
     set(headers, "ce-subject", &encoded(&post.call.shown_as));
-    let time = post.job.ended.unwrap_or(post.job.accepted);
-    set(headers, "ce-time", &time.to_string());
+    set(headers, "ce-time", &post.ended.to_string());
 }
 
 /// Sets a header, unless its value is empty or invalid (a broken stored trace context).

@@ -60,6 +60,7 @@ pub(crate) fn policy() -> Policy {
         servers: std::collections::BTreeMap::new(),
         tools: crate::policy::ToolLimits::default(),
         max_result_size: 16 << 20,
+        longest_timeout: Duration::from_hours(1),
         max_running: 1,
         max_running_percent: 75,
         per_receiver: crate::policy::PerReceiver {
@@ -135,6 +136,7 @@ impl World {
                 target: &target,
                 body: &Bytes::from_static(BODY),
                 at: NOW,
+                ended: self.job.ended.unwrap(),
                 trace: &trace,
                 policy: &self.policy,
             })

@@ -76,6 +76,7 @@ macro_rules! suite {
                 knows_each_receivers_earliest_delivery,
                 keeps_replayed_deliveries_apart_from_live_ones,
                 lists_what_is_in_flight,
+                knows_the_oldest_queued_job,
                 knows_the_oldest_delivery_that_waits,
             }
             fence {

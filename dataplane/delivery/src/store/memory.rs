@@ -255,6 +255,11 @@ impl State {
         }))
     }
 
+    fn oldest_queued(&self) -> Option<Millis> {
+        let oldest = self.index.oldest_queued()?;
+        Some(self.jobs.get(&oldest)?.job.accepted)
+    }
+
     fn claim_due(&mut self, claim: ClaimDue) -> Due {
         let (receiver, stamp) = (claim.receiver, claim.stamp);
         let mut ids = self.due(&claim, Rank::Live, claim.room);
@@ -278,7 +283,9 @@ impl State {
     fn due(&self, claim: &ClaimDue, rank: Rank, room: usize) -> Vec<JobId> {
         let reads = claim.reads(room);
         let mut ids = self.index.due(claim.receiver, rank, claim.stamp.at, reads);
-        ids.retain(|id| !claim.passed_over.contains(&self.jobs[id].job.client));
+        let client = |id: &JobId| self.jobs[id].job.client;
+        ids.retain(|id| !claim.passed_over.contains(&client(id)));
+        ids.sort_by_key(|id| claim.last == Some(client(id)));
         ids.truncate(room);
         ids
     }

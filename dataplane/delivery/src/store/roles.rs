@@ -122,7 +122,10 @@ pub trait Upkeep: Send + Sync + 'static {
     /// otherwise kept. Returns how many; fewer than `limit` means that there are no more for now.
     async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
 
-    /// When the call ended of the oldest unfinished job whose first attempt failed.
+    /// When the oldest queued job was accepted. O(clients).
+    async fn oldest_queued(&self) -> Result<Option<Millis>, Error>;
+
+    /// When the call ended of the oldest undelivered result that waits for an attempt, or is in a repeated one.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
 
     /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the

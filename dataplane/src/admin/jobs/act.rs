@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::engine::jobs::{ActError, Listed};
 use asyncmcp_delivery::job;
@@ -11,7 +12,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::problem::Problem;
-use super::{query, view};
+use super::{query, times, view};
 
 /// Replays a dead or stopped delivery: the same webhook-id, a new timestamp and signature, new retries.
 #[utoipa::path(
@@ -31,10 +32,16 @@ use super::{query, view};
 )]
 pub(super) async fn replay(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Job>, Problem> {
     let done = engine.replay(query::id(&id)?).await;
-    answer(&engine, done, "only a dead or stopped delivery is replayed").await
+    answer(
+        (&engine, &clock),
+        done,
+        "only a dead or stopped delivery is replayed",
+    )
+    .await
 }
 
 /// Stops a delivery: no further attempt, until it is replayed.
@@ -55,11 +62,12 @@ pub(super) async fn replay(
 )]
 pub(super) async fn stop(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Job>, Problem> {
     let done = engine.stop(query::id(&id)?).await;
     answer(
-        &engine,
+        (&engine, &clock),
         done,
         "only a delivery that is due or sending is stopped; a call that is queued or running is cancelled",
     )
@@ -84,11 +92,12 @@ pub(super) async fn stop(
 )]
 pub(super) async fn cancel(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Job>, Problem> {
     let done = engine.cancel_or_say(query::id(&id)?).await;
     answer(
-        &engine,
+        (&engine, &clock),
         done,
         "only a call that is queued or running is cancelled; its delivery is stopped",
     )
@@ -97,7 +106,7 @@ pub(super) async fn cancel(
 
 /// The job as it is now, or why it was not changed.
 async fn answer(
-    engine: &Engine,
+    (engine, clock): (&Engine, &Clock),
     done: Result<job::Job, ActError>,
     fix: &str,
 ) -> Result<Json<view::Job>, Problem> {
@@ -107,5 +116,5 @@ async fn answer(
     })?;
     let listed = engine.show(job.id).await?.map(|shown| shown.listed);
     let listed = listed.unwrap_or(Listed { job, call: None });
-    Ok(Json(listed.into()))
+    Ok(Json(times::listed(clock, listed).into()))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::engine::jobs::Page;
 use axum::Json;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::{query, view};
+use super::{query, times, view};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,6 +60,7 @@ pub(super) struct Jobs {
 )]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Jobs>, Problem> {
     let (query, pages) = query::parse(query.as_deref().unwrap_or_default())?;
@@ -67,9 +69,11 @@ pub(super) async fn list(
         after: pages.cursor,
         limit: pages.limit,
     };
-    let listing = engine.list(&query, page).await?;
+    let listing = engine.list(&times::stored(&clock, query), page).await?;
+    let listed = listing.jobs.into_iter();
+    let shown = listed.map(|listed| times::listed(&clock, listed).into());
     Ok(Json(Jobs {
-        jobs: listing.jobs.into_iter().map(view::Job::from).collect(),
+        jobs: shown.collect(),
         cursor: listing.next.map(|cursor| cursor.to_string()),
     }))
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::state::Stage;
 use asyncmcp_protocol::media;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::query::{self, Selection};
+use super::times;
 
 /// The largest body.
 const MAX_BODY: usize = 16 << 10;
@@ -67,6 +69,7 @@ pub(super) struct BulkReplayed {
 )]
 pub(super) async fn replay_all(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BulkReplayed>, Problem> {
@@ -79,7 +82,9 @@ pub(super) async fn replay_all(
     let cursor = asked.cursor.map(|cursor| query::cursor_of(&cursor)).transpose()?;
     let limit = asked.limit.map(|limit| query::limit_of(&limit.to_string()));
     let limit = limit.unwrap_or(Ok(USUAL_LIMIT))?;
-    let done = engine.replay_all(&query, cursor, limit).await?;
+    let done = engine
+        .replay_all(&times::stored(&clock, query), cursor, limit)
+        .await?;
     Ok(Json(BulkReplayed {
         replayed: done.replayed,
         cursor: done.next.map(|cursor| cursor.to_string()),

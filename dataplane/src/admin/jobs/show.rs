@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::engine::jobs::ActError;
 use axum::Json;
@@ -10,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::problem::Problem;
-use super::{json, query, view};
+use super::{json, query, times, view};
 
 /// Shows a job and its attempts.
 #[utoipa::path(
@@ -29,11 +30,12 @@ use super::{json, query, view};
 )]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
+    State(clock): State<Clock>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Job>, Problem> {
     let shown = engine.show(query::id(&id)?).await?;
     let shown = shown.ok_or(ActError::Unknown)?;
-    Ok(Json(shown.into()))
+    Ok(Json(times::shown(&clock, shown).into()))
 }
 
 /// Gives what is delivered: the JSON-RPC response, byte for byte.

@@ -120,6 +120,8 @@ fn behind_the_session() -> Vec<Row> {
         (Error::StoreFull, 200, -31004, "no space"),
         (Error::Closing, 200, -31004, "no more calls"),
         (Error::Store(down()), 200, -31004, "stored"),
+        (Error::Busy, 200, -31004, "calls are in progress"),
+        (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
     ]
 }
@@ -209,9 +211,11 @@ fn each_error_has_a_row() {
         Error::Revocation(_) => 20,
         Error::Store(_) => 21,
         Error::Repeated(_) => 22,
+        Error::Busy => 23,
+        Error::Backlog => 24,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=22).collect());
+    assert_eq!(places, (0..=24).collect());
 }
 
 #[test]

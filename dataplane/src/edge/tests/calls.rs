@@ -48,6 +48,19 @@ async fn only_the_name_and_what_is_meant_for_the_gateway_change_on_the_way_in() 
 }
 
 #[tokio::test]
+async fn a_trace_that_is_not_valid_does_not_reach_the_server() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    let meta = json!({"traceparent": "x".repeat(70_000), "tracestate": "a=1", "baggage": "b".repeat(9000)});
+    client.call(1, "p_echo", json!({"_meta": meta})).await;
+    let heard = gateway.server.seen("tools/call").pop().unwrap();
+    for name in ["traceparent", "tracestate", "baggage"] {
+        assert!(!heard.headers.contains_key(name), "{name}");
+    }
+    assert_eq!(heard.body["params"].get("_meta"), None);
+}
+
+#[tokio::test]
 async fn the_callers_trace_goes_on_to_the_server() {
     let gateway = Gateway::start("").await;
     let client = gateway.client(json!({})).await;
@@ -256,4 +269,51 @@ async fn a_server_that_hangs_holds_up_no_202() {
     let reply = tokio::time::timeout(Duration::from_secs(5), client.post(note)).await;
     assert_eq!(reply.expect("an answer at once").status, 202);
     gateway.hears("notifications/hang").await;
+}
+
+#[tokio::test]
+async fn calls_that_run_on_after_their_client_left_are_counted_and_bounded() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    drop(client.stream(1, "p_stalls").await);
+    let calls = &gateway.edge.calls.in_progress.calls;
+    assert_eq!(calls.count(), 1, "nobody reads its answer, and it runs on");
+    let others = (0..1023).map(|n: u32| calls.take(&n.to_string(), 0));
+    let held: Vec<_> = others.collect::<Option<_>>().unwrap();
+    let refused = client.call(2, "p_echo", json!({})).await;
+    assert_eq!(refused.refusal(), (200, -31004));
+    assert!(refused.json()["error"]["data"]["retryAfterMs"].is_u64());
+    drop(held);
+    assert_eq!(client.call(3, "p_echo", json!({})).await.json()["id"], 3);
+}
+
+#[tokio::test]
+async fn a_call_that_has_ended_is_not_counted_any_more() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    for id in 0..300 {
+        let reply = client.call(id, "p_echo", json!({})).await;
+        assert!(reply.json()["result"].is_object(), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn notifications_that_a_server_does_not_take_are_bounded() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    client.call(1, "p_echo", json!({})).await;
+    let large = "x".repeat(3 << 20);
+    let hangs = format!(r#"{{"jsonrpc":"2.0","method":"notifications/hang","params":{{"x":"{large}"}}}}"#);
+    for _ in 0..5 {
+        assert_eq!(client.post(hangs.clone()).await.status, 202);
+    }
+    let refused = client.post(hangs.clone()).await;
+    assert_eq!(refused.refusal(), (503, -31004));
+    assert_eq!(refused.headers["retry-after"], "5");
+    let other = gateway.client(json!({})).await;
+    assert_eq!(
+        other.post(hangs).await.status,
+        202,
+        "another client has a share of its own"
+    );
 }

@@ -1,5 +1,9 @@
 //! Clients that give up a webhook call: which job a cancellation finds, and what it does to it.
 
+use std::time::Duration;
+
+use asyncmcp_delivery::clock::{Clock, Millis};
+use asyncmcp_delivery::id::JobId;
 use serde_json::json;
 
 use super::gateway::Gateway;
@@ -7,6 +11,34 @@ use super::webhooks::{NAMED, OPEN, begun, named};
 
 fn cancel(id: u32) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#)
+}
+
+#[tokio::test]
+async fn a_result_is_dated_by_the_wall_clock_although_the_store_counts_from_another_time() {
+    let ten_days = Duration::from_hours(240);
+    let wall = Clock::system(Millis(0), 0, None).wall();
+    let floor = Millis(0).plus(wall.since(Millis(0).plus(ten_days)));
+    let clock = Clock::system(floor, 1, None);
+    assert!(
+        clock.now() < floor.plus(Duration::from_mins(1)),
+        "a jump is no age"
+    );
+    let gateway = Gateway::start_at(OPEN, clock.clone()).await;
+    let client = gateway.client(named()).await;
+    client.call(5, "p_batch", json!({})).await;
+    let (job, ..) = begun(&gateway, 1).await.remove(0);
+    client.post(cancel(5)).await;
+    delivered(&gateway, 1).await;
+    let (timestamp, ce_time) = gateway.jobs.times.lock().unwrap()[0];
+    assert!(
+        timestamp.since(ce_time) < Duration::from_mins(1),
+        "{timestamp} {ce_time}"
+    );
+    let hour_ago = Millis(wall.0 - 3_600_000);
+    assert!(
+        job >= JobId::first_at(clock.since(hour_ago)),
+        "a list of the last hour has it"
+    );
 }
 
 /// What was delivered, once there is so much.

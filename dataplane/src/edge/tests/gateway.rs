@@ -32,7 +32,7 @@ use tower::ServiceExt as _;
 use super::example;
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::Calls;
+use crate::calls::{Calls, InProgress};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::Catalogue;
@@ -61,6 +61,8 @@ pub(super) struct Gateway {
 pub(super) struct Jobs {
     pub(super) begun: Mutex<Vec<(JobId, Call, Bytes)>>,
     pub(super) delivered: watch::Sender<Vec<String>>,
+    /// `webhook-timestamp` and `ce-time` of the deliveries.
+    pub(super) times: Mutex<Vec<(Millis, Millis)>>,
 }
 
 #[async_trait]
@@ -88,6 +90,7 @@ impl Executor for Jobs {
 #[async_trait]
 impl Sender for Jobs {
     async fn send(&self, post: Post<'_>) -> Attempt {
+        self.times.lock().unwrap().push((post.at, post.ended));
         let body = String::from_utf8(post.body.to_vec()).unwrap();
         self.delivered
             .send_modify(|all| all.push(format!("{} {body}", post.target.url)));
@@ -122,10 +125,14 @@ fn config(spec: &str, server: &McpServer, deleting: bool) -> Arc<Config> {
 impl Gateway {
     /// A route whose tools are prefixed `p_`, with `spec` in addition: lines indented by two.
     pub(super) async fn start(spec: &str) -> Self {
+        Self::start_at(spec, Clock::system(Millis(0), 0, None)).await
+    }
+
+    /// The same with a clock of the test's.
+    pub(super) async fn start_at(spec: &str, clock: Clock) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (server, registry) = (example::server().await, Registry::new());
         let (route, live) = watch::channel(config(spec, &server, false));
-        let clock = Clock::system(Millis(0), 0);
         let store = Arc::new(Memory::new(
             asyncmcp_delivery::store::metrics::Metrics::register(&registry).unwrap(),
         ));
@@ -146,6 +153,7 @@ impl Gateway {
             catalogue: Catalogue::start(upstreams, lines.clone()),
             lines,
             engine: Arc::new(Engine::start(parts, &registry).unwrap()),
+            in_progress: InProgress::default(),
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
         };

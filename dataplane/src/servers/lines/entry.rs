@@ -1,9 +1,10 @@
 //! What this process keeps for one caller: its open sessions with servers, its row in the store, its stream.
 //!
 //! [`super::Lines`] has one for every caller that was seen lately. Invariant: what it holds can be
-//! had again from the store and the servers, so dropping it when idle loses nothing.
+//! had again from the store and the servers, so dropping it loses nothing; only [`Entry::end`] does.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -27,6 +28,8 @@ pub(super) struct Entry {
     place: Option<(Scope, Millis)>,
     /// The open server sessions, by server.
     open: Mutex<BTreeMap<String, ServerSession>>,
+    /// How many all entries have open.
+    sessions: Arc<AtomicUsize>,
     /// One opens, the others wait and find it open.
     gates: Mutex<BTreeMap<String, Arc<Gate<()>>>>,
     row: Gate<Option<(u64, Row)>>,
@@ -35,12 +38,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(caller: &Caller, store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(caller: &Caller, store: Arc<dyn Store>, sessions: Arc<AtomicUsize>) -> Self {
         let expires = caller.session.as_ref().map(|session| session.expires);
         Self {
             store,
             place: caller.scope.zip(expires),
             open: Mutex::default(),
+            sessions,
             gates: Mutex::default(),
             row: Gate::default(),
             listener: Mutex::default(),
@@ -55,7 +59,10 @@ impl Entry {
 
     /// Takes `session` as the open one on its server, and listens to it if the client does.
     fn put(&self, session: &ServerSession) {
-        lock(&self.open).insert(session.server().to_owned(), session.clone());
+        let before = lock(&self.open).insert(session.server().to_owned(), session.clone());
+        if before.is_none() {
+            self.sessions.fetch_add(1, Ordering::Relaxed);
+        }
         self.with_listener(|listener| listener.attach(session));
     }
 
@@ -83,10 +90,37 @@ impl Entry {
         *lock(&self.used) = Instant::now();
     }
 
-    /// Whether nobody used it since `then` and nobody listens.
-    pub(super) fn is_idle_since(&self, then: Instant) -> bool {
-        let listens = lock(&self.listener).as_ref().is_some_and(Listener::is_heard);
-        !listens && *lock(&self.used) < then
+    /// When it was used last.
+    pub(super) fn used(&self) -> Instant {
+        *lock(&self.used)
+    }
+
+    /// Whether the client listens.
+    pub(super) fn is_heard(&self) -> bool {
+        lock(&self.listener).as_ref().is_some_and(Listener::is_heard)
+    }
+
+    /// What it counts for where callers and sessions are bounded.
+    pub(super) fn weight(&self) -> usize {
+        lock(&self.open).len().max(1)
+    }
+
+    /// Takes its open sessions, which are not counted any more.
+    pub(super) fn take(&self) -> Vec<ServerSession> {
+        let open = std::mem::take(&mut *lock(&self.open));
+        self.sessions.fetch_sub(open.len(), Ordering::Relaxed);
+        open.into_values().collect()
+    }
+
+    /// Ends `sessions`, which it had open. They are forgotten before: a client that comes back should not try one first
+    /// that its server does not know any more. It opens new ones.
+    pub(super) async fn end(&self, sessions: Vec<ServerSession>) {
+        match self.change(|row| row.forget(&sessions)).await {
+            Ok(()) => super::end(sessions).await,
+            Err(error) => {
+                tracing::debug!(%error, "unused sessions with servers are not ended: the store is down");
+            }
+        }
     }
 
     /// What the store remembers.
@@ -132,6 +166,12 @@ impl Entry {
     async fn read(&self, scope: Scope) -> Result<(u64, Row), store::Error> {
         let row = self.store.session(scope.0).await?;
         Ok(row.map_or_else(Default::default, |row| (row.version, Row::read(&row.bytes))))
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.take();
     }
 }
 

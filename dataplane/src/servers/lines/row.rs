@@ -73,6 +73,16 @@ impl Row {
         }
     }
 
+    /// Forgets these sessions, but none that took the place of one.
+    pub(super) fn forget(&mut self, sessions: &[ServerSession]) {
+        for session in sessions {
+            let known = self.servers.get(session.server());
+            if known.is_some_and(|known| Some(known.id.as_str()) == session.id()) {
+                self.servers.remove(session.server());
+            }
+        }
+    }
+
     /// The client ended its session; its servers' sessions are ended too.
     pub(super) fn revoke(&mut self) {
         self.revoked = true;

@@ -1,6 +1,7 @@
 //! Clients' sessions over servers that restart, ask and fall silent.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use asyncmcp_delivery::store::memory::Memory;
@@ -21,12 +22,16 @@ use crate::servers::{Error, Outgoing, Received};
 use crate::tests::route::{SOON, client, store, upstreams};
 
 fn over(fakes: &[(&str, &McpServer)], store: &Arc<Memory>) -> Lines {
+    keeping(super::MOST, fakes, store)
+}
+
+fn keeping(most: usize, fakes: &[(&str, &McpServer)], store: &Arc<Memory>) -> Lines {
     let servers = fakes
         .iter()
         .map(|(name, fake)| format!("- {{name: {name}, url: \"{}\"}}", fake.url()));
     let (upstreams, _) = upstreams(&format!("servers:\n{}", servers.collect::<Vec<_>>().join("\n")));
     let wrap = Wrap::new(Arc::new(Ring::random()), "r".to_owned());
-    Lines::new(upstreams, store.clone() as Arc<dyn Store>, wrap)
+    Lines::keeping(most, upstreams, store.clone() as Arc<dyn Store>, wrap)
 }
 
 fn call(id: u64) -> Outgoing {
@@ -225,19 +230,80 @@ async fn a_name_that_the_route_does_not_have_is_said_so() {
     assert!(matches!(open(&lines, &client(1), "b").await, Err(Error::NoServer(name)) if name == "b"));
 }
 
+/// Lets time pass that nobody waits for.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 #[tokio::test]
-async fn a_session_that_nobody_uses_is_dropped_from_memory_and_goes_on_when_used() {
+async fn a_session_that_nobody_uses_is_ended_at_its_server_and_opened_anew_when_used() {
+    let fake = McpServer::start(&["t"]).await;
+    let (store, idle, listening, calling) = (store(), client(1), client(2), client(3));
+    let lines = over(&[("a", &fake)], &store);
+    send(&lines, &idle, 1).await.unwrap();
+    open(&lines, &listening, "a").await.unwrap();
+    let _stream = lines.stream(&listening);
+    let _line = lines.of(&calling, "a").unwrap();
+    open(&lines, &calling, "a").await.unwrap();
+    later(Duration::from_mins(32)).await;
+    let ended = eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
+    let calls = fake.seen("tools/call");
+    assert_eq!(
+        ended.headers["mcp-session-id"],
+        calls[0].headers["mcp-session-id"]
+    );
+    assert_eq!(
+        lines.0.entries.lock().unwrap().len(),
+        2,
+        "one listens, one is in use"
+    );
+    eventually(SOON, async || {
+        (lines.0.sessions.load(Ordering::Relaxed) == 2).then_some(())
+    })
+    .await;
+    send(&lines, &idle, 2).await.unwrap();
+    let calls = fake.seen("tools/call");
+    assert_eq!(calls.len(), 2, "the ended session is not tried");
+    assert_ne!(
+        calls[0].headers["mcp-session-id"],
+        calls[1].headers["mcp-session-id"]
+    );
+    assert_eq!(fake.seen_http(&Method::DELETE).len(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_of_a_person_ends_nothing() {
     let fake = McpServer::start(&["t"]).await;
     let lines = over(&[("a", &fake)], &store());
-    let (idle, listening) = (client(1), client(2));
-    send(&lines, &idle, 1).await.unwrap();
-    let _stream = lines.stream(&listening);
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_mins(12)).await;
-    tokio::time::resume();
-    eventually(SOON, async || lines.0.entries.lock().unwrap().len() == 1).await;
-    send(&lines, &idle, 2).await.unwrap();
+    send(&lines, &client(1), 1).await.unwrap();
+    later(Duration::from_mins(25)).await;
+    send(&lines, &client(1), 2).await.unwrap();
     assert_eq!(fake.seen("initialize").len(), 1);
+    assert!(fake.seen_http(&Method::DELETE).is_empty());
+}
+
+#[tokio::test]
+async fn of_too_many_sessions_the_one_that_was_not_used_longest_is_ended() {
+    let fake = McpServer::start(&["t"]).await;
+    let lines = keeping(4, &[("a", &fake)], &store());
+    for who in [1, 2, 3, 4, 1] {
+        send(&lines, &client(who), u64::from(who)).await.unwrap();
+    }
+    let second = fake.seen("tools/call")[1].headers["mcp-session-id"].clone();
+    send(&lines, &client(5), 5).await.unwrap();
+    let ended = eventually(SOON, async || fake.seen_http(&Method::DELETE).pop()).await;
+    assert_eq!(ended.headers["mcp-session-id"], second);
+    for who in 6..=50 {
+        send(&lines, &client(who), u64::from(who)).await.unwrap();
+        assert!(lines.0.entries.lock().unwrap().len() <= 4);
+        assert!(lines.0.sessions.load(Ordering::Relaxed) <= 4);
+    }
+    eventually(SOON, async || {
+        (fake.seen_http(&Method::DELETE).len() == 46).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The circuit breaker of one receiver: after enough failures it gets no attempts for a while, then one at a time, two,
 //! four and eight before the limit is lifted.
 //!
-//! [`super::ReceiverState`] asks it for capacity and reports every attempt. Invariant: pure, of constant size, and an
+//! [`super::ReceiverState`] asks it for capacity and reports every attempt. Where several clients use a receiver, the
+//! failures of one of them do not open it, and the first attempts after a pause are of others. Invariant: pure, of constant size, and an
 //! attempt that began before the last change of state is ignored.
 
 use std::time::Duration;
 
 use crate::clock::Millis;
+use crate::job::Key;
 
 /// Samples older than this are forgotten, a bucket at a time.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -53,10 +55,28 @@ enum State {
     HalfOpen { step: usize, well: usize },
 }
 
+/// Whose samples there are: of nobody, of one client, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Clients {
+    first: Option<Key>,
+    several: bool,
+}
+
+impl Clients {
+    fn add(&mut self, client: Key) {
+        self.several |= self.first.is_some_and(|first| first != client);
+        self.first.get_or_insert(client);
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breaker {
     state: State,
     term: Term,
+    /// Whose attempts were made.
+    clients: Clients,
+    /// Whose attempts failed since it closed last.
+    failing: Clients,
     /// How often it opened in a row without closing in between.
     openings: u32,
     /// When the last attempt was reported.
@@ -91,6 +111,13 @@ impl Breaker {
         }
     }
 
+    /// The only client whose attempts failed, while it tries the receiver again: others come first.
+    pub(super) fn comes_last(&self) -> Option<Key> {
+        self.failing
+            .first
+            .filter(|_| self.is_open() && !self.failing.several)
+    }
+
     /// An attempt begins at `now`.
     pub(super) fn begin(&mut self, now: Millis) {
         self.touched = now;
@@ -102,9 +129,13 @@ impl Breaker {
     }
 
     /// An attempt that began in `term` ended. Returns whether the breaker opened or closed by it.
-    pub(super) fn end(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
+    pub(super) fn end(&mut self, term: Term, (client, sample): (Key, Sample), now: Millis) -> bool {
         let was_open = self.is_open();
         self.touched = now;
+        self.clients.add(client);
+        if sample == Sample::Ill {
+            self.failing.add(client);
+        }
         if term == self.term {
             match (self.state, sample) {
                 (State::Closed, _) => self.sample(sample, now),
@@ -138,7 +169,8 @@ impl Breaker {
         }
         let ill: u32 = self.recent(now).map(|bucket| bucket.ill).sum();
         let all: u32 = self.recent(now).map(|bucket| bucket.ill + bucket.well).sum();
-        if all >= LEAST_SAMPLES && ill * 100 >= all * FAILING_PERCENT {
+        let is_of_one_of_several = self.clients.several && !self.failing.several;
+        if all >= LEAST_SAMPLES && ill * 100 >= all * FAILING_PERCENT && !is_of_one_of_several {
             self.open(now);
         }
     }
@@ -168,6 +200,7 @@ impl Breaker {
         } else {
             self.openings = 0;
             self.buckets = [Bucket::default(); BUCKETS];
+            self.failing = Clients::default();
             self.become_state(State::Closed);
         }
     }
@@ -187,14 +220,31 @@ mod tests {
     use super::*;
 
     const START: Millis = Millis(1_800_000_000_000);
+    const CLIENT: Key = Key([1; 8]);
+    const OTHER: Key = Key([2; 8]);
 
     fn after(seconds: u64) -> Millis {
         START.plus(Duration::from_secs(seconds))
     }
 
+    #[test]
+    fn one_client_of_several_opens_nothing_and_comes_last() {
+        let mut breaker = Breaker::default();
+        breaker.end(breaker.term(), (OTHER, Sample::Well), START);
+        feed(&mut breaker, Sample::Ill, 50, START);
+        assert!(!breaker.is_open(), "it answers others");
+        breaker.end(breaker.term(), (OTHER, Sample::Ill), START);
+        assert!(breaker.is_open() && breaker.comes_last().is_none());
+
+        let mut alone = Breaker::default();
+        feed(&mut alone, Sample::Ill, 10, START);
+        assert!(alone.is_open(), "nobody else says otherwise");
+        assert_eq!(alone.comes_last(), Some(CLIENT));
+    }
+
     fn feed(breaker: &mut Breaker, sample: Sample, times: u32, now: Millis) {
         for _ in 0..times {
-            breaker.end(breaker.term(), sample, now);
+            breaker.end(breaker.term(), (CLIENT, sample), now);
         }
     }
 
@@ -269,9 +319,9 @@ mod tests {
         let before = breaker.term();
         feed(&mut breaker, Sample::Ill, 10, START);
         breaker.begin(after(30));
-        assert!(!breaker.end(before, Sample::Ill, after(30)));
+        assert!(!breaker.end(before, (CLIENT, Sample::Ill), after(30)));
         assert_eq!(breaker.room(), 1);
-        assert!(!breaker.end(before, Sample::Well, after(30)));
+        assert!(!breaker.end(before, (CLIENT, Sample::Well), after(30)));
         assert_eq!(breaker.room(), 1);
     }
 }

@@ -170,6 +170,11 @@ impl ReceiverState {
         self.breaker.is_open()
     }
 
+    /// Whose deliveries come after all others.
+    pub(super) fn comes_last(&self) -> Option<Key> {
+        self.breaker.comes_last()
+    }
+
     /// Whether the breaker lets nothing through.
     pub(super) fn is_shut(&self) -> bool {
         self.breaker.until().is_some()
@@ -184,7 +189,7 @@ impl ReceiverState {
     }
 
     /// Records how an attempt went; returns whether the breaker opened or closed by it.
-    pub(super) fn sample(&mut self, term: Term, sample: Sample, now: Millis) -> bool {
+    pub(super) fn sample(&mut self, term: Term, sample: (Key, Sample), now: Millis) -> bool {
         self.breaker.end(term, sample, now)
     }
 

@@ -273,6 +273,10 @@ impl People for Disk {
 
 #[async_trait]
 impl Upkeep for Disk {
+    async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
+        self.read(self.memory().oldest_queued()).await
+    }
+
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         self.read(self.memory().oldest_waiting()).await
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::disk::at_once;
 use super::event::{Answer, Asked, Commit, Event, Moment, Step, Tally};
+use super::fairness::Fairness;
 use super::ledger::Ledger;
 use super::plan::{Number, Plan, What};
 use super::rest;
@@ -40,6 +41,8 @@ pub(super) enum Condition {
     NotTold,
     /// Every request gets an answer.
     Unanswered,
+    /// Nobody waits longer than its share allows, and nobody gets more.
+    Unfair,
     /// Nothing is sent while no signing key can be read.
     Unsigned,
     /// A process that is asked to end does so in time.
@@ -62,9 +65,10 @@ pub(super) struct Finding {
 /// Everything that does not hold in a world that was run, gravest first.
 pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     let moments = world.moments();
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut fairness) = (Ledger::default(), Fairness::default());
     for moment in &moments {
         ledger.read(&world.plan, moment.at, &moment.event);
+        fairness.read(&world.plan, &moment.event);
         if let Event::Stuck(calls) = &moment.event {
             for call in calls {
                 ledger.find(*call, Condition::Stuck, "nothing happens to it any more");
@@ -73,6 +77,7 @@ pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     }
     answers(&world.plan, &moments, &mut ledger);
     let mut findings = ledger.findings;
+    findings.extend(fairness.findings);
     findings.extend(late(&moments));
     findings.extend(counts(world));
     findings.extend(histories(world, &moments));

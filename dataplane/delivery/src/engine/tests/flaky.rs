@@ -238,6 +238,10 @@ impl Upkeep for Flaky {
         self.up()?.reclaim(limit).await
     }
 
+    async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
+        self.up()?.oldest_queued().await
+    }
+
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         self.up()?.oldest_waiting().await
     }

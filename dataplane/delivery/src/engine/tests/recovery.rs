@@ -79,7 +79,24 @@ async fn the_age_of_the_oldest_delivery_is_known_as_soon_as_the_engine_has_start
     world.left_behind(world.job("echo"), steps).await;
     tokio::time::advance(Duration::from_secs(7)).await;
     let _engine = world.start();
-    assert_eq!(world.gauge("asyncmcp_oldest_pending_seconds"), 7);
+    assert_eq!(world.oldest("due"), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_what_is_queued_runs_or_is_sent_for_the_first_time_is_known_too() {
+    let world = World::with(|policy| policy.servers = [("s".to_owned(), 2)].into());
+    let slow = Reply::status(200).after(Duration::from_mins(10));
+    world.receivers.script("http://r/", [slow]);
+    let engine = world.start();
+    for tool in ["echo", "hang", "hang", "hang"] {
+        engine.accept(by(tool, world.job(tool))).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    for state in ["queued", "running", "sending"] {
+        let age = world.oldest(state);
+        assert!((55..=61).contains(&age), "{state}: {age}");
+    }
+    assert_eq!(world.oldest("due"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,6 +173,21 @@ impl World {
         family.get_metric()[0].get_gauge().get_value() as i64
     }
 
+    /// The reported age of the oldest job in a state, in seconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it holds a small whole number here"
+    )]
+    pub(super) fn oldest(&self, state: &str) -> i64 {
+        let families = self.registry.gather();
+        let family = families
+            .iter()
+            .find(|family| family.name() == "asyncmcp_oldest_pending_seconds");
+        let mut metrics = family.expect("it is registered").get_metric().iter();
+        let metric = metrics.find(|metric| metric.get_label()[0].value() == state);
+        metric.expect(state).get_gauge().get_value() as i64
+    }
+
     pub(super) fn change_policy(&self, edit: impl FnOnce(&mut Policy)) {
         self.policy.send_modify(|policy| edit(Arc::make_mut(policy)));
     }

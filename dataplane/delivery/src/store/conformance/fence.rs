@@ -57,6 +57,7 @@ pub(in crate::store) async fn a_stale_owner_changes_nothing(store: Arc<dyn Store
             room,
             replays,
             passed_over: Vec::new(),
+            last: None,
             stamp,
         })
         .await;
@@ -137,23 +138,29 @@ pub(in crate::store) async fn a_claim_passes_over_clients_that_use_their_share(s
         apply(&*store, id, [finish()], u64::from(number) * 10).await;
         ids.push(id);
     }
-    let claim = |passed_over| ClaimDue {
+    let claim = |passed_over, last| ClaimDue {
         receiver,
         room: 2,
         replays: 2,
         passed_over,
+        last,
         stamp: Stamp {
             by: store.owner(),
             at: Millis(100),
         },
     };
-    let due = store.claim_due(claim(vec![Key::of("full")])).await.unwrap();
+    let due = store.claim_due(claim(vec![Key::of("full")], None)).await.unwrap();
     let claimed: Vec<_> = due.claimed.iter().map(|job| job.id).collect();
     assert_eq!(claimed, [ids[2]]);
     assert_eq!(due.next, [Some(Millis(10)), None], "what was passed over is due");
-    let due = store.claim_due(claim(Vec::new())).await.unwrap();
+    let id = accept(&*store, job_of(5, "s", "other", Some("https://one.example/"))).await;
+    apply(&*store, id, [finish()], 50).await;
+    let due = store
+        .claim_due(claim(Vec::new(), Some(Key::of("full"))))
+        .await
+        .unwrap();
     let claimed: Vec<_> = due.claimed.iter().map(|job| job.id).collect();
-    assert_eq!(claimed, ids[..2]);
+    assert_eq!(claimed, [id, ids[0]], "it comes last");
 }
 
 pub(in crate::store) async fn a_claim_takes_what_is_due_live_first_and_tells_what_is_next(
@@ -173,6 +180,7 @@ pub(in crate::store) async fn a_claim_takes_what_is_due_live_first_and_tells_wha
         room,
         replays,
         passed_over: Vec::new(),
+        last: None,
         stamp: Stamp {
             by: store.owner(),
             at: Millis(at),

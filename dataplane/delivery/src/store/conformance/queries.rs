@@ -163,6 +163,19 @@ pub(in crate::store) async fn lists_what_is_in_flight(store: Arc<dyn Store>) {
     assert_eq!(store.in_flight().await.unwrap(), [running, sending]);
 }
 
+pub(in crate::store) async fn knows_the_oldest_queued_job(store: Arc<dyn Store>) {
+    assert_eq!(store.oldest_queued().await.unwrap(), None);
+    let first = accept(&*store, job_of(1, "s", "ann", None)).await;
+    let second = accept(&*store, job_of(2, "s", "bob", None)).await;
+    accept(&*store, job_of(3, "t", "ann", None)).await;
+    let accepted = async |id| store.job(id).await.unwrap().map(|job| job.accepted);
+    assert_eq!(store.oldest_queued().await.unwrap(), accepted(first).await);
+    apply(&*store, first, [Change::Start], 5).await;
+    assert_eq!(store.oldest_queued().await.unwrap(), accepted(second).await);
+    apply(&*store, first, [Change::Release], 6).await;
+    assert_eq!(store.oldest_queued().await.unwrap(), accepted(first).await);
+}
+
 pub(in crate::store) async fn knows_the_oldest_delivery_that_waits(store: Arc<dyn Store>) {
     assert_eq!(store.oldest_waiting().await.unwrap(), None);
     let fresh = accept(&*store, new_job(1)).await;

@@ -132,6 +132,11 @@ impl Index {
         self.due.range(first..=last).next().map(|(_, _, at, _)| *at)
     }
 
+    /// Ids grow with time.
+    pub(super) fn oldest_queued(&self) -> Option<JobId> {
+        self.queued.iter().map(|(.., id)| *id).min()
+    }
+
     pub(super) fn oldest_waiting(&self) -> Option<Millis> {
         self.waiting.first().map(|(at, _)| *at)
     }

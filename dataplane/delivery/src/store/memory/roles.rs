@@ -141,6 +141,10 @@ impl Upkeep for Memory {
         self.commit(|state| state.reclaim(limit))
     }
 
+    async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
+        Ok(self.open()?.oldest_queued())
+    }
+
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         Ok(self.open()?.index.oldest_waiting())
     }

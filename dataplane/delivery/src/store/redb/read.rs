@@ -206,6 +206,15 @@ impl View {
         Ok(row.map(|row| keys::due_at(&row).1))
     }
 
+    pub(super) fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
+        let last = |row: &_| keys::queued(keys::server(row), keys::client(row), JobId::MAX);
+        let firsts = self.first_of_each(tables::EXEC, last)?;
+        // Ids grow with time.
+        let oldest = firsts.iter().map(keys::id).min();
+        let job = oldest.map(|id| self.job(id)).transpose()?;
+        Ok(job.flatten().map(|job| job.accepted))
+    }
+
     pub(super) fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         let table = self.0.open_table(tables::WAITING).map_err(Fault::from)?;
         let row = table.first().map_err(Fault::from)?;
@@ -253,7 +262,7 @@ impl View {
         Ok(row.map(|(key, _)| *key.value()))
     }
 
-    /// The first row of each server or receiver; skips over all others, up to the `last` that may be.
+    /// The first row of each server, client or receiver; skips over all others, up to the `last` that may be.
     fn first_of_each<const N: usize>(
         &self,
         table: TableDefinition<'_, &'static [u8; N], ()>,

@@ -194,6 +194,10 @@ impl Upkeep for Embedded {
         self.write(|reply| Op::Reclaim(limit, reply)).await
     }
 
+    async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
+        self.read(View::oldest_queued).await
+    }
+
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
         self.shared.view()?.oldest_waiting()
     }

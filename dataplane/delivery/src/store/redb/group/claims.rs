@@ -7,7 +7,7 @@ use ::redb::{ReadableTable, Table};
 use super::Group;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Rank, Receiver, Stamp, Step};
+use crate::job::{Change, Expect, Job, Key, Rank, Receiver, Stamp, Step};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::keys;
 use crate::store::redb::op::Apply;
@@ -49,28 +49,35 @@ impl Group<'_> {
         claimed: &mut Vec<Job>,
     ) -> Result<(), Fault> {
         let (reads, most) = (claim.reads(room), claimed.len() + room);
+        let mut last = Vec::new();
         for row in due(&self.due, (claim.receiver, rank), claim.stamp.at, reads)? {
             if claimed.len() == most {
                 break;
             }
-            match self.claim_one(claim, keys::id(&row)) {
+            let id = keys::id(&row);
+            match self.client(id) {
                 Err(Fault::Row(error @ Error::Corrupt(_))) => {
-                    damaged(keys::id(&row), &error.to_string());
+                    damaged(id, &error.to_string());
                     self.due.remove(&row)?;
                 }
-                job => claimed.extend(job?),
+                client => match client? {
+                    client if claim.passed_over.contains(&client) => {}
+                    client if claim.last == Some(client) => last.push(id),
+                    _ => claimed.extend(self.claim(id, Change::Claim, claim.stamp)?),
+                },
             }
+        }
+        last.truncate(most - claimed.len());
+        for id in last {
+            claimed.extend(self.claim(id, Change::Claim, claim.stamp)?);
         }
         Ok(())
     }
 
-    fn claim_one(&mut self, claim: &ClaimDue, id: JobId) -> Result<Option<Job>, Fault> {
+    fn client(&self, id: JobId) -> Result<Key, Fault> {
         let job = self.job(id)?;
         let job = job.ok_or_else(|| Error::Corrupt("it is due, but missing".to_owned()))?;
-        if claim.passed_over.contains(&job.client) {
-            return Ok(None);
-        }
-        self.claim(id, Change::Claim, claim.stamp)
+        Ok(job.client)
     }
 
     fn check_owner(&self, stamp: Stamp) -> Result<(), Error> {
