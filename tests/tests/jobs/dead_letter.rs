@@ -57,7 +57,10 @@ async fn understand(scene: &Scene, id: &str) -> Result<()> {
     assert_eq!(column(&job, "number"), [1, 2]);
     let history = &job["history"];
     let time = |text: &Value| text.as_str().unwrap_or_default().parse::<Timestamp>();
-    let (told, began) = (time(&history[0]["nextAttemptAt"])?, time(&history[1]["startedAt"])?);
+    let (told, began) = (
+        time(&history[0]["nextAttemptAt"])?,
+        time(&history[1]["startedAt"])?,
+    );
     assert!(told <= began, "{history}");
     assert!(history[0]["durationMs"].is_u64(), "{history}");
     assert_eq!(

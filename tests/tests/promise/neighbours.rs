@@ -10,11 +10,12 @@ use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
 use asyncmcp_tests::mcp::{McpServer, Reaction};
 use asyncmcp_tests::process::free_port;
-use asyncmcp_tests::receiver::{Answer, Receiver};
+use asyncmcp_tests::receiver::{Answer, Post, Receiver};
 use asyncmcp_tests::session::{Reply, Session};
 use futures::future::try_join_all;
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::json;
+use http::StatusCode;
+use serde_json::{Value, json};
 
 use crate::scene::{SOON, answers, jobs};
 use crate::town::{PROMPT, Town, call};
@@ -170,7 +171,11 @@ async fn the_urls_of_a_host_that_hangs_share_its_connections_and_delay_no_other_
 
 /// A call that names its receiver.
 async fn name(client: &Session, id: u64, url: String) -> Result<Reply> {
-    let params = json!({"name": "server_quick", "_meta": {"dev.asyncmcp/webhook": {"url": url}}});
+    with_meta(client, id, &json!({"dev.asyncmcp/webhook": {"url": url}})).await
+}
+
+async fn with_meta(client: &Session, id: u64, meta: &Value) -> Result<Reply> {
+    let params = json!({"name": "server_quick", "_meta": meta});
     let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
     let reply = client.post(call.to_string()).await?;
     ensure!(reply.is_acknowledgement(), "{}", reply.json());
@@ -203,5 +208,30 @@ async fn a_server_that_refuses_large_arguments_ends_the_call_and_is_not_asked_ag
     }
     town.gateway.at_rest(PROMPT).await;
     assert_eq!(server.ran("large"), 8, "once each");
+    Ok(())
+}
+
+/// A receiver that gets it refuses the delivery, whose breaker then holds up everybody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_header_that_is_too_long_reaches_no_receiver() -> Result<()> {
+    let receiver = Receiver::start(|post| async move {
+        let longest = post.headers.values().map(http::HeaderValue::len).max();
+        if longest > Some(8 << 10) {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::OK
+        }
+    })
+    .await?;
+    let server = McpServer::start(&["quick"]).await;
+    let servers = [("server", &*server.url(), JOBS)];
+    let town = Town::open(&servers, receiver, "").await?;
+    let (client, long) = (town.client().await?, "0".repeat(70 << 10));
+    for id in 0..14 {
+        with_meta(&client, id, &json!({"traceparent": long, "tracestate": long})).await?;
+    }
+    town.is_prompt(&town.client().await?, "server_quick", 100).await?;
+    let posts = town.receiver.answered(15, PROMPT).await;
+    assert!(posts.iter().all(Post::is_taken), "none was refused");
     Ok(())
 }
