@@ -43,8 +43,8 @@ simulate: ## Runs the engine in 1,000,000 simulated worlds of faults (SEEDS=n, S
 	@SIMULATE_SEEDS='$(or $(SEEDS),1000000)' SIMULATE_SEED='$(SEED)' cargo test -q --profile simulate \
 		-p asyncmcp-delivery --lib simulation::every_world -- --nocapture
 
-bench-delivery: ## Measures deliveries side by side with asyncmcp, or with another commit (BASE=commit; not a test; 10 minutes)
-	@$(if $(BASE),tests/bench/compare '$(BASE)',tests/bench/run)
+bench-delivery: ## Measures deliveries side by side with asyncmcp, or with another commit (BASE=commit), or beside a hostile client (HOSTILE=1; not a test; 10 minutes)
+	@$(if $(BASE),tests/bench/compare '$(BASE)',tests/bench/run $(if $(HOSTILE),--hostile))
 
 cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own
 	@tests/cluster/up

@@ -64,7 +64,12 @@ impl Session {
 
     /// Makes a call; returns when it is acknowledged.
     pub(crate) async fn call(&self, id: u64) -> Result<Acknowledged> {
-        let request = request(&self.headers(), &call(id));
+        self.post(&call(id)).await
+    }
+
+    /// Makes the call in `body`; returns when it is acknowledged.
+    pub(crate) async fn post(&self, body: &str) -> Result<Acknowledged> {
+        let request = request(&self.headers(), body);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut wire = match kept {
             Some(wire) => wire,

@@ -77,7 +77,10 @@ impl Load {
         let (id, delivered) = self.book.open();
         let call = session.call(id).await?;
         let acknowledged = call.at - began;
-        let at = tokio::time::timeout(PATIENCE, delivered).await??;
+        let at = match tokio::time::timeout(PATIENCE, delivered).await {
+            Ok(at) => at?,
+            Err(_) => call.at + PATIENCE, // the book knows it as missing
+        };
         let took = at.saturating_duration_since(call.at);
         session.finish(call);
         Ok(Delivery {
@@ -91,6 +94,12 @@ impl Load {
 /// Those that were there between `from` and `to`.
 pub(crate) fn within(deliveries: Vec<Delivery>, from: Instant, to: Instant) -> Vec<Delivery> {
     let measured = |delivery: &Delivery| (from..to).contains(&delivery.at);
+    deliveries.into_iter().filter(measured).collect()
+}
+
+/// Those that were accepted since `from`, however late they came.
+pub(crate) fn accepted_since(deliveries: Vec<Delivery>, from: Instant) -> Vec<Delivery> {
+    let measured = |delivery: &Delivery| delivery.at >= from + delivery.took;
     deliveries.into_iter().filter(measured).collect()
 }
 

@@ -1,10 +1,12 @@
-//! `make bench-delivery`: how fast, how late and how dear a delivery is, side by side with asyncmcp.
+//! `make bench-delivery`: how fast, how late and how dear a delivery is, side by side with asyncmcp; with `HOSTILE=1`, how
+//! late it is beside a hostile client.
 //!
 //! Started by `tests/bench/run`, which builds everything. Invariant: what is measured is a process of its
 //! own, the release binary, and the figures of all sides are of one run.
 
 mod book;
 mod client;
+mod hostile;
 mod json;
 mod load;
 mod measure;
@@ -50,11 +52,18 @@ struct Args {
     /// Calls under way at full load.
     #[arg(long, default_value_t = 256)]
     lanes: usize,
+    /// Measures how late deliveries are beside a hostile client, and nothing else.
+    #[arg(long)]
+    hostile: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
+    if args.hostile {
+        let text = hostile::measure(&args.dataplane, Duration::from_secs(args.seconds)).await?;
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
     let mut columns = Vec::new();
     if let Some(python) = &args.python {
         columns.push(asyncmcp(&args, python).await?);

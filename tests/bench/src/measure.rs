@@ -182,7 +182,11 @@ struct Reading {
     commits: f64,
 }
 
-async fn sessions(subject: &Subject, receivers: &Receivers) -> Result<Vec<std::sync::Arc<Session>>> {
+/// A session for each of `receivers`.
+pub(crate) async fn sessions(
+    subject: &Subject,
+    receivers: &Receivers,
+) -> Result<Vec<std::sync::Arc<Session>>> {
     let open = |port: &u16| Session::open(subject.port, *port, subject.acknowledgement);
     try_join_all(receivers.ports.iter().map(open)).await
 }

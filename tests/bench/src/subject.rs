@@ -50,9 +50,14 @@ impl Subject {
     /// The data plane `binary`, with its route and its state in `dir`.
     pub(crate) async fn data_plane(binary: &Path, dir: &Path) -> Result<Self> {
         let tool = tool::start().await?.to_string();
+        Self::with_route(binary, dir, &ROUTE.replace("TOOL", &tool)).await
+    }
+
+    /// The same with a route of the caller's.
+    pub(crate) async fn with_route(binary: &Path, dir: &Path, route: &str) -> Result<Self> {
         fs::create_dir_all(dir.join("refs/secrets/signing"))?;
         fs::write(dir.join("refs/secrets/signing/secret"), SECRET)?;
-        fs::write(dir.join("route.yaml"), ROUTE.replace("TOOL", &tool))?;
+        fs::write(dir.join("route.yaml"), route)?;
         let (port, admin) = (free_port()?, free_port()?);
         let mut command = Command::new(binary);
         command.arg("--route").arg(dir.join("route.yaml"));

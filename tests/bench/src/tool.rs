@@ -28,22 +28,34 @@ impl Answer for Server {
         let Some(id) = json::id(&request.body) else {
             return wire::response("202 Accepted", "", "");
         };
-        let body = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}",
-            result(&request.body)
-        );
-        wire::response("200 OK", "mcp-session-id: bench\r\n", &body)
+        let result = about(&request.body, &[NAME]);
+        response(id, &result.unwrap_or_else(result_of_a_call))
     }
 }
 
-fn result(request: &[u8]) -> String {
+/// A response of a server with these tools.
+pub(crate) fn response(id: &str, result: &str) -> Vec<u8> {
+    let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}");
+    wire::response("200 OK", "mcp-session-id: bench\r\n", &body)
+}
+
+/// What a server with these tools says of itself; `None` to a call.
+pub(crate) fn about(request: &[u8], tools: &[&str]) -> Option<String> {
     if json::has_method(request, "initialize") {
         let info = r#""serverInfo":{"name":"bench","version":"1"}"#;
-        return format!(r#"{{"protocolVersion":"2025-06-18","capabilities":{{"tools":{{}}}},{info}}}"#);
+        return Some(format!(
+            r#"{{"protocolVersion":"2025-06-18","capabilities":{{"tools":{{}}}},{info}}}"#
+        ));
     }
     if json::has_method(request, "tools/list") {
-        return format!(r#"{{"tools":[{{"name":"{NAME}","inputSchema":{{"type":"object"}}}}]}}"#);
+        let tool = |name: &&str| format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#);
+        let tools: Vec<_> = tools.iter().map(tool).collect();
+        return Some(format!(r#"{{"tools":[{}]}}"#, tools.join(",")));
     }
+    None
+}
+
+fn result_of_a_call() -> String {
     let text = "y".repeat(PAYLOAD);
     format!(r#"{{"content":[{{"type":"text","text":"{text}"}}],"isError":false}}"#)
 }

@@ -66,6 +66,8 @@ pub struct Nature {
     pub seen: Vec<Seen>,
     /// How often it asked something in the middle of a call, and lived to see the answer.
     pub answered: usize,
+    /// How many answers stopped half way.
+    pub halves: usize,
     reactions: HashMap<String, Vec<Reaction>>,
     ran: HashMap<String, usize>,
     resumed: Option<String>,

@@ -11,7 +11,7 @@ use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
 use asyncmcp_tests::receiver::{Post, Receiver};
 use asyncmcp_tests::session::Session;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ pub(crate) const SOON: Duration = Duration::from_mins(1);
 pub(crate) struct Scene {
     pub(crate) gateway: DataPlane,
     pub(crate) example: Example,
-    pub(crate) dir: TempDir,
+    _dir: TempDir,
 }
 
 impl Scene {
@@ -37,7 +37,7 @@ impl Scene {
         Ok(Self {
             gateway,
             example,
-            dir,
+            _dir: dir,
         })
     }
 
@@ -56,43 +56,51 @@ impl Scene {
 
     /// An answer of the jobs API.
     pub(crate) async fn jobs(&self, path: &str) -> Result<Value> {
-        let request = admin()?.get(self.gateway.admin(path));
-        Ok(serde_json::from_str(
-            &self.authorized(request)?.send().await?.text().await?,
-        )?)
+        jobs(&self.gateway, path).await
     }
 
     /// A command of the jobs API; whoever drops it hangs up.
     pub(crate) async fn act(&self, path: &str) -> Result<u16> {
         let request = admin()?.post(self.gateway.admin(path));
-        Ok(self.authorized(request)?.send().await?.status().as_u16())
+        let request = authorized(&self.gateway, request)?;
+        Ok(request.send().await?.status().as_u16())
     }
 
     /// The job, once it is in this state.
     pub(crate) async fn once(&self, id: &str, state: &str) -> Value {
-        eventually(SOON, || async {
-            let job = self
-                .jobs(&format!("/jobs/{id}"))
-                .await
-                .map_err(|error| error.to_string())?;
-            if job["state"] == state {
-                Ok(job)
-            } else {
-                Err(format!("it is {}", job["state"]))
-            }
-        })
-        .await
+        once(&self.gateway, id, state).await
     }
 
     /// Dead letters that were counted.
     pub(crate) async fn dead_letters(&self) -> Result<f64> {
         self.gateway.metric("asyncmcp_dead_letters_total", &[]).await
     }
+}
 
-    fn authorized(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder> {
-        let token = std::fs::read_to_string(self.dir.path().join("state/adminToken"))?;
-        Ok(request.bearer_auth(token.trim()))
-    }
+/// An answer of a data plane's jobs API.
+pub(crate) async fn jobs(gateway: &DataPlane, path: &str) -> Result<Value> {
+    let request = authorized(gateway, admin()?.get(gateway.admin(path)))?;
+    Ok(serde_json::from_str(&request.send().await?.text().await?)?)
+}
+
+/// A job, once it is in this state.
+pub(crate) async fn once(gateway: &DataPlane, id: &str, state: &str) -> Value {
+    eventually(SOON, || async {
+        let job = jobs(gateway, &format!("/jobs/{id}"))
+            .await
+            .map_err(|error| error.to_string())?;
+        if job["state"] == state {
+            Ok(job)
+        } else {
+            Err(format!("it is {}", job["state"]))
+        }
+    })
+    .await
+}
+
+fn authorized(gateway: &DataPlane, request: RequestBuilder) -> Result<RequestBuilder> {
+    let token = std::fs::read_to_string(gateway.dir.join("state/adminToken"))?;
+    Ok(request.bearer_auth(token.trim()))
 }
 
 fn admin() -> Result<Client> {

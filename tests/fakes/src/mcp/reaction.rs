@@ -30,6 +30,8 @@ pub enum Reaction {
     Asks(&'static str),
     /// The head of a body of this type, and nothing ever.
     Stalls(&'static str),
+    /// So many bytes of an event that never ends.
+    Half(usize),
     /// Nothing ever.
     Hangs,
     /// An HTTP status with this body, in which `ID` becomes the message's id.
@@ -75,6 +77,7 @@ impl Reaction {
                 let never = Body::from_stream(stream::pending::<Result<String, Infallible>>());
                 ([("content-type", kind)], never).into_response()
             }
+            Self::Half(bytes) => events(Body::from_stream(half(server.clone(), bytes))),
             Self::Hangs => std::future::pending().await,
             Self::Status(status, body) => {
                 let is_json = body.starts_with('{');
@@ -118,6 +121,15 @@ fn breaking(token: Option<&str>) -> impl Stream<Item = Result<String, Error>> + 
         Err(Error::other("cut"))
     };
     stream::iter([Ok(first)]).chain(stream::once(cut))
+}
+
+fn half(server: McpServer, bytes: usize) -> impl Stream<Item = Result<String, Infallible>> {
+    let begun = format!("data: {}", "x".repeat(bytes));
+    let silence = async move {
+        server.nature().halves += 1; // what came before was taken
+        std::future::pending().await
+    };
+    stream::iter([Ok(begun)]).chain(stream::once(silence))
 }
 
 fn asking(
