@@ -11,6 +11,7 @@ pub mod scan;
 pub mod seal;
 pub mod space;
 
+mod client_use;
 mod codec;
 #[cfg(test)]
 mod conformance;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::client_use::ClientUse;
 pub use self::roles::{Jobs, Ownership, People, Queues, SessionRows, Store, Upkeep};
 pub use self::scan::Scan;
 pub use self::space::Space;

@@ -13,6 +13,7 @@ pub(super) mod queries;
 pub(super) mod races;
 pub(super) mod resume_tokens;
 pub(super) mod scans;
+pub(super) mod shares;
 pub(super) mod space;
 pub(super) mod steps;
 pub(super) mod sweeping;
@@ -48,6 +49,9 @@ macro_rules! suite {
                 holds_executions_back_when_it_is_fuller_still,
                 gives_back_delivered_results_oldest_first,
                 keeps_what_was_not_delivered,
+            }
+            shares {
+                counts_the_bytes_of_a_client_until_its_payloads_are_gone,
             }
         }
         crate::store::conformance::suite! { @ $open;

@@ -8,7 +8,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Acceptance, Claim, ClaimDue, Counts, Due, Error, KeyUse, Scan, SessionRow, Space, Sweep, scan};
+use super::{
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, KeyUse, Scan, SessionRow, Space, Sweep, scan,
+};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -106,8 +108,8 @@ pub trait People: Send + Sync + 'static {
     /// [`crate::history::KEPT`], numbered from 1, oldest first. They go with the job.
     async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
 
-    /// How many unfinished jobs one client has.
-    async fn pending_of(&self, client: Key) -> Result<u64, Error>;
+    /// What one client's jobs use.
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error>;
 }
 
 /// Housekeeping, and totals over all jobs.

@@ -26,7 +26,9 @@ use crate::job::{self, Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, S
 use crate::store::memory::Memory;
 use crate::store::roles::*;
 use crate::store::scan::Found;
-use crate::store::{Acceptance, Claim, ClaimDue, Counts, Due, Error, Scan, SessionRow, Space, Sweep};
+use crate::store::{
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Scan, SessionRow, Space, Sweep,
+};
 
 /// See the module.
 pub(super) struct Disk {
@@ -266,8 +268,8 @@ impl People for Disk {
         self.read(self.memory().history(id)).await
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.read(self.memory().pending_of(client)).await
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        self.read(self.memory().client_use(client)).await
     }
 }
 

@@ -75,16 +75,16 @@ pub(in crate::store) async fn refuses_a_client_with_too_many_pending_and_no_othe
 
     apply(&*store, first, [finish(), Change::Claim], 5).await;
     assert_eq!(
-        store.pending_of(Key::of("ann")).await.unwrap(),
+        store.client_use(Key::of("ann")).await.unwrap().pending,
         2,
         "until it is delivered"
     );
     assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ClientFull);
     apply(&*store, first, [BURY], 6).await;
-    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 1);
+    assert_eq!(store.client_use(Key::of("ann")).await.unwrap().pending, 1);
     accept(&*store, third).await;
     apply(&*store, first, [Change::Replay], 7).await;
-    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 3);
+    assert_eq!(store.client_use(Key::of("ann")).await.unwrap().pending, 3);
 }
 
 pub(in crate::store) async fn refuses_calls_for_a_server_with_too_long_a_queue_and_no_other(

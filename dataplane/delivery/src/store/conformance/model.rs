@@ -14,7 +14,7 @@ use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
-use crate::store::{Counts, Scan, SessionRow, Store, Sweep};
+use crate::store::{ClientUse, Counts, Scan, SessionRow, Store, Sweep};
 
 const JOBS: u8 = 6;
 const SERVERS: [&str; 2] = ["alpha", "beta"];
@@ -76,7 +76,7 @@ pub(in crate::store) struct Observation {
     queued_servers: Vec<Key>,
     next: Vec<Option<(Key, JobId)>>,
     queued: Vec<Vec<JobId>>,
-    pending: Vec<u64>,
+    clients: Vec<ClientUse>,
     inflight: Vec<Job>,
     receivers: Vec<(Receiver, Rank, Millis)>,
     due: Vec<Vec<JobId>>,
@@ -99,7 +99,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         queued_servers: store.queued_servers().await.unwrap(),
         next: Vec::new(),
         queued: Vec::new(),
-        pending: Vec::new(),
+        clients: Vec::new(),
         inflight: store.in_flight().await.unwrap(),
         receivers: store.receivers().await.unwrap(),
         due: Vec::new(),
@@ -167,7 +167,7 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
         }
     }
     for client in CLIENTS.map(Key::of) {
-        seen.pending.push(store.pending_of(client).await.unwrap());
+        seen.clients.push(store.client_use(client).await.unwrap());
     }
     for receiver in RECEIVERS.map(Receiver::of) {
         for rank in Rank::ALL {

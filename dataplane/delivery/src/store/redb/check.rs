@@ -21,7 +21,7 @@ use crate::job::{Job, Key};
 use crate::state::{Exec, Push};
 use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
-use crate::store::{Counts, Error, codec};
+use crate::store::{ClientUse, Counts, Error, codec};
 
 /// Where a check stops.
 const FINDINGS: usize = 100;
@@ -42,7 +42,7 @@ struct Expected {
     dead: u64,
     expire: u64,
     sessions: u64,
-    pending: BTreeMap<Key, u64>,
+    clients: BTreeMap<Key, ClientUse>,
     counts: Counts,
     queues: QueueCounts,
 }
@@ -98,9 +98,8 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
     expected.queues.shift(None, Some(job));
-    if job.is_pending() {
-        *expected.pending.entry(job.client).or_default() += 1;
-    }
+    let client = expected.clients.entry(job.client).or_default();
+    client.shift(None, Some(job));
     let fits = is_there(view.call(job.id))?
         && is_there(view.payload(Field::Params, job.id))? != ended
         && has_body(view, job)? == ended
@@ -146,11 +145,11 @@ fn row<const N: usize>(
 }
 
 fn clients(view: &View, expected: &Expected) -> Result<(), Error> {
-    for (client, count) in &expected.pending {
-        let found = view.pending_of(*client)?;
-        agree(found == *count, || {
+    for (client, used) in &expected.clients {
+        let found = view.client_use(*client)?;
+        agree(found == *used, || {
             format!(
-                "client {:02x?} has {count} jobs pending, and its row says {found}",
+                "the jobs of client {:02x?} use {used:?}, and its row says {found:?}",
                 client.0
             )
         })?;
@@ -189,7 +188,8 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, tables::WAITING, expected.waiting)?;
     length(view, tables::DEAD, expected.dead)?;
     length(view, tables::EXPIRE, expected.expire)?;
-    length(view, tables::PENDING, expected.pending.len() as u64)?;
+    let clients = expected.clients.values().filter(|used| !used.is_nothing());
+    length(view, tables::CLIENT, clients.count() as u64)?;
     length(view, tables::SESSION_EXPIRE, expected.sessions)
 }
 
@@ -227,7 +227,7 @@ fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
 
 /// A result of a delivered job that was deleted early counts as present.
 fn has_body(view: &View, job: &Job) -> Result<bool, Error> {
-    let gone = job.state.push == Push::Delivered && view.gave_back(job.id)?;
+    let gone = job.size == 0 && job.state.push == Push::Delivered && view.gave_back(job.id)?;
     Ok(gone || is_there(view.payload(Field::Body, job.id))?)
 }
 

@@ -24,8 +24,8 @@ impl Group<'_> {
             Err(Error::Corrupt(format!("job {} exists already", new.id)))?;
         }
         let (job, id) = (Job::accepted(&new), new.id.to_bytes());
-        let pending = self.pending_of(job.client)?;
-        if pending >= new.max_pending {
+        let used = self.client_use(job.client)?;
+        if used.pending >= new.max_pending {
             return Ok(Acceptance::ClientFull);
         }
         if self.done.ledger.queues.queued_for(job.server) >= new.max_queued {
@@ -44,7 +44,7 @@ impl Group<'_> {
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
         self.done.ledger.usage.add_job();
         self.note(Kind::Accept, new.at);
-        self.count(None, Some(&job), pending)
+        self.count(None, Some(&job), used)
             .map(|()| Acceptance::New(new.id))
     }
 

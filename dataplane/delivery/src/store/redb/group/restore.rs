@@ -47,6 +47,9 @@ impl Restored {
             .map_err(|error| Error::Down(format!("failed to write a large body: {error}")))?;
         // Without its token an interrupted execution is not resumed: its `onInterruption` applies.
         job.has_resume_token &= token.is_some();
+        if payload.value == GIVEN_BACK {
+            job.size = 0;
+        }
         Ok(Self {
             dedupe,
             call,
@@ -68,7 +71,7 @@ impl Group<'_> {
         // The process that opens this store is not the one that held the job.
         let epoch = job.owner.map_or(0, |owner| owner.epoch);
         self.done.ledger.epoch = self.done.ledger.epoch.max(epoch);
-        let pending = self.pending_of(job.client)?;
+        let used = self.client_use(job.client)?;
         self.dedupe.insert(&job.dedupe, restored.dedupe.as_slice())?;
         put(&mut self.target, &id, &restored.call, &mut self.done)?;
         if matches!(job.state.exec, Exec::Ended(_)) {
@@ -87,7 +90,7 @@ impl Group<'_> {
         self.refile(job.id, &Rows::default(), &job.rows())?;
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
         self.done.ledger.usage.add_job();
-        self.count(None, Some(&job), pending)
+        self.count(None, Some(&job), used)
     }
 
     pub(in crate::store::redb) fn restore_session(
