@@ -103,12 +103,24 @@ pub enum Acceptance {
     Same(JobId),
     /// The same key, but other arguments: nothing was accepted.
     Conflict(JobId),
-    /// The client has as many jobs pending as it may have: nothing was accepted.
-    ClientFull,
+    /// The client is at one of its limits: nothing was accepted.
+    ClientFull(ClientLimit),
     /// As many jobs are queued for the server as may be: nothing was accepted.
     ServerFull,
     /// The store has no space for another job: nothing was accepted.
     Full,
+}
+
+/// A limit of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientLimit {
+    /// It has as many jobs pending as it may have.
+    Pending,
+    /// Its jobs, dead letters included, use its share of the store.
+    Bytes {
+        /// The share.
+        share: u64,
+    },
 }
 
 /// How many jobs are in each state; updated in the commit that changes the jobs, never by a scan.

@@ -3,9 +3,9 @@
 //! Stores update it with every job, in the commit that changes the job; acceptance compares it with the client's limits.
 //! Invariant: a function of the jobs' headers alone, and a client without jobs that use anything has none.
 
-use super::Error;
 use super::codec::{Reader, Writer};
-use crate::job::Job;
+use super::{ClientLimit, Error, Space};
+use crate::job::{Job, NewJob};
 
 /// What a client's jobs use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,16 @@ impl ClientUse {
         let bytes = |job: Option<&Job>| job.map_or(0, |job| u64::from(job.size));
         self.pending = (self.pending + pending(after)).saturating_sub(pending(before));
         self.bytes = (self.bytes + bytes(after)).saturating_sub(bytes(before));
+    }
+
+    /// The limit that a new job would exceed.
+    pub(super) fn refuses(self, new: &NewJob, space: &Space) -> Option<ClientLimit> {
+        if self.pending >= new.max_pending {
+            return Some(ClientLimit::Pending);
+        }
+        let share = space.client_share()?;
+        let bytes = self.bytes + new.params.len() as u64;
+        (bytes > share).then_some(ClientLimit::Bytes { share })
     }
 
     /// Whether there is nothing to store.

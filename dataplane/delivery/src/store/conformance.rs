@@ -52,6 +52,7 @@ macro_rules! suite {
             }
             shares {
                 counts_the_bytes_of_a_client_until_its_payloads_are_gone,
+                refuses_a_client_that_uses_its_share_and_no_other,
             }
         }
         crate::store::conformance::suite! { @ $open;

@@ -142,8 +142,9 @@ impl State {
             return Err(Error::Corrupt(format!("job {} exists already", new.id)));
         }
         let job = Job::accepted(&new);
-        if self.client_use(job.client).pending >= new.max_pending {
-            return Ok(Acceptance::ClientFull);
+        let used = self.client_use(job.client);
+        if let Some(limit) = used.refuses(&new, &self.space()) {
+            return Ok(Acceptance::ClientFull(limit));
         }
         if self.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);

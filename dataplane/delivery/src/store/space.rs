@@ -9,6 +9,8 @@ use super::Counts;
 const ROOMY: u64 = 60;
 /// No new jobs from here on.
 const NO_JOBS: u64 = 70;
+/// The share of that which one client's payloads may use, in percent: the rest is left for the others.
+const ONE_CLIENT: u64 = 75;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
 /// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
@@ -36,6 +38,13 @@ impl Space {
     /// Whether new jobs are refused, small ones too.
     pub fn refuses_jobs(&self) -> bool {
         !self.holds_job(0)
+    }
+
+    /// How many bytes the payloads of one client may have; `None` where there is no budget, and on a full disk, where the
+    /// budget is only what is used.
+    pub fn client_share(&self) -> Option<u64> {
+        let has_budget = self.budget.is_some() && !self.is_full;
+        has_budget.then(|| self.up_to(NO_JOBS) / 100 * ONE_CLIENT)
     }
 
     /// How many more executions may start.
@@ -101,6 +110,18 @@ mod tests {
             ..Space::default()
         };
         assert!(full.refuses_jobs() && full.executions() == 0 && full.is_crowded());
+    }
+
+    #[test]
+    fn one_client_leaves_a_quarter_to_the_others() {
+        let share = space(0).client_share().unwrap();
+        assert!((52 << 20..53 << 20).contains(&share), "{share}");
+        assert_eq!(Space::default().client_share(), None);
+        let full = Space {
+            is_full: true,
+            ..space(9)
+        };
+        assert_eq!(full.client_share(), None);
     }
 
     #[test]

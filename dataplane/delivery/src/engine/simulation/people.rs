@@ -68,7 +68,7 @@ impl Person {
             Ok(Acceptance::New(_)) => Answer::New,
             Ok(Acceptance::Same(_)) => Answer::Same,
             Ok(Acceptance::Conflict(_)) => Answer::Conflict,
-            Ok(Acceptance::ClientFull | Acceptance::ServerFull | Acceptance::Full) => Answer::Full,
+            Ok(Acceptance::ClientFull(_) | Acceptance::ServerFull | Acceptance::Full) => Answer::Full,
             Err(AcceptError::Closed) => Answer::Closed,
             Err(AcceptError::Store(_)) => Answer::StoreFailed,
         }

@@ -39,7 +39,8 @@ async fn nothing_begins_while_there_is_no_room_and_deliveries_make_some() {
         .script("http://slow/", [Reply::status(503), Reply::status(200)]);
     let engine = world.start();
 
-    let fresh = world.job("echo");
+    let mut fresh = world.job("echo");
+    fresh.call.client = "another".to_owned();
     assert_eq!(engine.accept(fresh.clone()).await.unwrap(), Acceptance::Full);
     let delivered = world.settled(parked).await;
     assert_eq!(fate(&delivered), ("result", "delivered"));

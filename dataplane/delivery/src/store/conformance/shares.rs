@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{BURY, accept, apply, finish, job_of, sweep};
 use crate::clock::Millis;
-use crate::job::{Change, Key};
-use crate::store::{ClientUse, Store, Sweep};
+use crate::job::{Change, Key, NewJob};
+use crate::store::{Acceptance, ClientLimit, ClientUse, Store, Sweep};
 
 async fn bytes_of(store: &dyn Store, client: &str) -> u64 {
     store.client_use(Key::of(client)).await.unwrap().bytes
@@ -38,4 +38,27 @@ pub(in crate::store) async fn counts_the_bytes_of_a_client_until_its_payloads_ar
     let nothing = store.client_use(Key::of("ann")).await.unwrap();
     assert_eq!(nothing, ClientUse::default());
     assert_eq!(bytes_of(&*store, "bob").await, arguments);
+}
+
+pub(in crate::store) async fn refuses_a_client_that_uses_its_share_and_no_other(store: Arc<dyn Store>) {
+    let share = store.space().client_share().unwrap();
+    let large = |number, client| NewJob {
+        params: vec![number; 100_000].into(),
+        ..job_of(number, "s", client, None)
+    };
+    let mut number = 1;
+    let refused = loop {
+        match store.accept(large(number, "ann")).await.unwrap() {
+            Acceptance::New(_) => number += 1,
+            refused => break refused,
+        }
+    };
+    assert_eq!(refused, Acceptance::ClientFull(ClientLimit::Bytes { share }));
+    let used = bytes_of(&*store, "ann").await;
+    assert!(used <= share && used + 100_000 > share, "{used} of {share}");
+    let theirs = job_of(100, "s", "bob", None);
+    accept(&*store, theirs).await;
+    assert_eq!(store.job(large(number, "ann").id).await.unwrap(), None);
+    apply(&*store, large(1, "ann").id, [finish()], 5000).await;
+    accept(&*store, large(number, "ann")).await;
 }

@@ -25,8 +25,8 @@ impl Group<'_> {
         }
         let (job, id) = (Job::accepted(&new), new.id.to_bytes());
         let used = self.client_use(job.client)?;
-        if used.pending >= new.max_pending {
-            return Ok(Acceptance::ClientFull);
+        if let Some(limit) = used.refuses(&new, &self.space()) {
+            return Ok(Acceptance::ClientFull(limit));
         }
         if self.done.ledger.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
