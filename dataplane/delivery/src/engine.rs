@@ -14,6 +14,7 @@ mod deliver;
 mod delivery;
 mod dispatch;
 mod drain;
+mod evict;
 mod execution;
 mod executor;
 mod expire;

@@ -249,6 +249,41 @@ pub struct Due {
     pub next: [Option<Millis>; 2],
 }
 
+/// What [`Upkeep::evict`] is to delete.
+#[derive(Clone, Copy, Debug)]
+pub struct Evict {
+    /// It stops once it has deleted this many bytes.
+    pub bytes: u64,
+    /// At most this many bodies at once.
+    pub limit: usize,
+    /// The time now.
+    pub at: Millis,
+}
+
+/// What [`Upkeep::evict`] deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// Whose dead letters.
+    pub client: Key,
+    /// How many lost their bodies.
+    pub jobs: u64,
+    /// How many bytes these had.
+    pub bytes: u64,
+}
+
+impl Evicted {
+    pub(crate) fn none_of(client: Key) -> Self {
+        let (jobs, bytes) = (0, 0);
+        Self { client, jobs, bytes }
+    }
+
+    /// One more body, of this many bytes.
+    pub(crate) fn add(&mut self, bytes: u32) {
+        self.jobs += 1;
+        self.bytes += u64::from(bytes);
+    }
+}
+
 /// The times that [`Upkeep::sweep`] compares with.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {

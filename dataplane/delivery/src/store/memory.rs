@@ -69,6 +69,7 @@ impl Record {
                 self.params = None;
                 self.body = Some(body);
             }
+            Change::Evict => self.body = None,
             Change::ResumeToken { token } => self.token = Some(token),
             Change::Attempted(entry) => self.note(entry),
             _ => {}

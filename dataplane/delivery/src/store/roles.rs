@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, KeyUse, Scan, SessionRow, Space, Sweep, scan,
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, KeyUse, Scan, SessionRow,
+    Space, Sweep, scan,
 };
 use crate::clock::Millis;
 use crate::history::Entry;
@@ -123,6 +124,10 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Deletes delivered results early, oldest first, at most `limit` at once. Such a job has no body any more and is
     /// otherwise kept. Returns how many; fewer than `limit` means that there are no more for now.
     async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
+
+    /// Deletes bodies of dead letters: the oldest ones of the client that uses the most of the store among those that
+    /// have dead letters with bodies. `None` if nobody has. The dead letters stay, and are not replayed any more.
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error>;
 
     /// When the call ended of the oldest unfinished job whose first attempt failed.
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;

@@ -11,6 +11,8 @@ const ROOMY: u64 = 60;
 const NO_JOBS: u64 = 70;
 /// The share of that which one client's payloads may use, in percent: the rest is left for the others.
 const ONE_CLIENT: u64 = 75;
+/// Kept free below [`NO_JOBS`] as long as there are dead letters to evict, so that the next calls find room at once.
+const FOR_THE_NEXT: u64 = 1;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
 /// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
@@ -53,6 +55,15 @@ impl Space {
             return 0;
         }
         self.up_to(NO_EXECUTIONS).saturating_sub(self.used) / RUNNING
+    }
+
+    /// How many bytes of dead letters have to go so that new jobs are accepted. 0 on a full disk: what fills it may be
+    /// something else.
+    pub fn excess(&self) -> u64 {
+        if self.is_full {
+            return 0;
+        }
+        self.used.saturating_sub(self.up_to(NO_JOBS - FOR_THE_NEXT))
     }
 
     /// Whether delivered results should be deleted early.
@@ -122,6 +133,19 @@ mod tests {
             ..space(9)
         };
         assert_eq!(full.client_share(), None);
+    }
+
+    #[test]
+    fn dead_letters_go_just_before_new_jobs_are_refused() {
+        assert_eq!(space(69 << 20).excess(), 0);
+        let almost = space((69 << 20) + 5);
+        assert!(almost.excess() == 5 && !almost.refuses_jobs());
+        assert_eq!(Space::default().excess(), 0);
+        let full = Space {
+            is_full: true,
+            ..almost
+        };
+        assert_eq!(full.excess(), 0);
     }
 
     #[test]

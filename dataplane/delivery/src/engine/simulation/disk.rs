@@ -27,7 +27,8 @@ use crate::store::memory::Memory;
 use crate::store::roles::*;
 use crate::store::scan::Found;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Scan, SessionRow, Space, Sweep,
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Scan, SessionRow, Space,
+    Sweep,
 };
 
 /// See the module.
@@ -281,6 +282,10 @@ impl Upkeep for Disk {
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.read(self.memory().sweep(sweep)).await
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.read(self.memory().evict(evict)).await
     }
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {

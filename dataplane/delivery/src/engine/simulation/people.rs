@@ -22,6 +22,7 @@ use crate::engine::{AcceptError, Engine};
 use crate::id::JobId;
 use crate::job::{Call, Dedupe, Job, NewJob, OnInterruption, Retry, Target};
 use crate::sender;
+use crate::state::Stage;
 use crate::store::scan::Order;
 use crate::store::{self, Acceptance};
 
@@ -192,6 +193,7 @@ fn acted(acted: &Result<Job, ActError>) -> Answer {
     match acted {
         Ok(_) => Answer::Moved,
         Err(ActError::Unknown) => Answer::Unknown,
+        Err(ActError::Evicted) => Answer::Impossible(Stage::Dead),
         Err(ActError::Impossible(stage)) => Answer::Impossible(*stage),
         Err(ActError::Store(_)) => Answer::StoreFailed,
     }

@@ -12,8 +12,8 @@ use crate::id::JobId;
 use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::scan::Found;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Jobs, Ownership, People, Queues, Scan,
-    SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, Ownership, People,
+    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
 };
 
 impl Memory {
@@ -139,6 +139,10 @@ impl Upkeep for Memory {
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
         self.commit(|state| state.reclaim(limit))
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.commit(|state| state.evict(evict))
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{Record, State};
 use crate::id::JobId;
+use crate::job::{Change, Step};
 use crate::state::Push;
-use crate::store::Space;
 use crate::store::space::reserved;
+use crate::store::{Evict, Evicted, Space};
 
 /// The size of a job without its payloads.
 const RECORD: u64 = 1 << 10;
@@ -46,6 +47,21 @@ impl State {
         record.job.size = 0;
         let after = record.job.clone();
         self.file(Some(&before), Some(&after));
+    }
+
+    pub(super) fn evict(&mut self, evict: Evict) -> Option<Evicted> {
+        let clients = self.index.clients_with_dead().into_iter();
+        let client = clients.max_by_key(|client| (self.client_use(*client).bytes, *client))?;
+        let mut evicted = Evicted::none_of(client);
+        for id in self.index.dead_of(client, evict.limit) {
+            if evicted.bytes >= evict.bytes {
+                break;
+            }
+            evicted.add(self.jobs[&id].job.size);
+            let step = Step::any(self.owner(), vec![Change::Evict], evict.at);
+            let _evicted = self.apply(id, step);
+        }
+        Some(evicted)
     }
 
     pub(super) fn space(&self) -> Space {

@@ -11,6 +11,7 @@ use ::redb::{ReadableTableMetadata, TableDefinition, TableError, Value};
 
 use super::fault::Fault;
 use super::format;
+use super::group::may_lack_its_body;
 use super::keys;
 use super::read::View;
 use super::tables;
@@ -18,7 +19,7 @@ use super::usage::Usage;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
-use crate::state::{Exec, Push};
+use crate::state::Exec;
 use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
 use crate::store::{ClientUse, Counts, Error, codec};
@@ -40,6 +41,7 @@ struct Expected {
     due: u64,
     waiting: u64,
     dead: u64,
+    dead_of: u64,
     expire: u64,
     sessions: u64,
     clients: BTreeMap<Key, ClientUse>,
@@ -120,12 +122,14 @@ fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
         .map(|(server, client)| keys::queued(server, client, id));
     let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
+    let dead_of = rows.dead_of.map(|(client, at)| keys::dead_of(client, at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
     row(view, tables::EXEC, queue, &mut expected.exec)?;
     row(view, tables::INFLIGHT, inflight, &mut expected.inflight)?;
     row(view, tables::DUE, due, &mut expected.due)?;
     row(view, tables::WAITING, timed(rows.waiting), &mut expected.waiting)?;
     row(view, tables::DEAD, timed(rows.dead), &mut expected.dead)?;
+    row(view, tables::DEAD_OF, dead_of, &mut expected.dead_of)?;
     row(view, tables::EXPIRE, timed(rows.settled), &mut expected.expire)
 }
 
@@ -187,6 +191,7 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, tables::DUE, expected.due)?;
     length(view, tables::WAITING, expected.waiting)?;
     length(view, tables::DEAD, expected.dead)?;
+    length(view, tables::DEAD_OF, expected.dead_of)?;
     length(view, tables::EXPIRE, expected.expire)?;
     let clients = expected.clients.values().filter(|used| !used.is_nothing());
     length(view, tables::CLIENT, clients.count() as u64)?;
@@ -225,9 +230,9 @@ fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     })
 }
 
-/// A result of a delivered job that was deleted early counts as present.
+/// A body that was deleted early counts as present.
 fn has_body(view: &View, job: &Job) -> Result<bool, Error> {
-    let gone = job.size == 0 && job.state.push == Push::Delivered && view.gave_back(job.id)?;
+    let gone = job.size == 0 && may_lack_its_body(job.state.push) && view.gave_back(job.id)?;
     Ok(gone || is_there(view.payload(Field::Body, job.id))?)
 }
 

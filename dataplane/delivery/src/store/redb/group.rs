@@ -6,6 +6,7 @@
 
 mod accept;
 mod claims;
+mod evict;
 mod notes;
 mod reclaim;
 mod restore;
@@ -15,14 +16,14 @@ use std::iter::repeat;
 
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
-pub(super) use self::restore::Restored;
+pub(super) use self::restore::{Restored, may_lack_its_body};
 use super::blob::{Draft, Name};
 use super::disk_budget::used;
 use super::fault::Fault;
 use super::format::Ledger;
 use super::history;
 use super::hooks::{CommitInfo, Kind};
-use super::keys::{self, Due, Queued, Timed};
+use super::keys::{self, DeadOf, Due, Queued, Timed};
 use super::op::{Apply, Swap};
 use super::read::damaged;
 use super::tables::{self, Id, Value};
@@ -49,6 +50,7 @@ pub(super) struct Group<'txn> {
     due: Table<'txn, &'static Due, ()>,
     waiting: Table<'txn, &'static Timed, ()>,
     dead: Table<'txn, &'static Timed, ()>,
+    dead_of: Table<'txn, &'static DeadOf, ()>,
     expire: Table<'txn, &'static Timed, ()>,
     client: Table<'txn, &'static [u8; 8], Value>,
     dedupe: Table<'txn, &'static [u8; 32], Value>,
@@ -93,6 +95,7 @@ impl<'txn> Group<'txn> {
             due: txn.open_table(tables::DUE)?,
             waiting: txn.open_table(tables::WAITING)?,
             dead: txn.open_table(tables::DEAD)?,
+            dead_of: txn.open_table(tables::DEAD_OF)?,
             expire: txn.open_table(tables::EXPIRE)?,
             client: txn.open_table(tables::CLIENT)?,
             dedupe: txn.open_table(tables::DEDUPE)?,
@@ -149,6 +152,9 @@ impl<'txn> Group<'txn> {
             take(&mut self.args, Field::Params, &id.to_bytes(), &mut self.done)?;
             put(&mut self.result, &id.to_bytes(), &body.value, &mut self.done)?;
             self.adopt(body);
+        }
+        if step.changes.contains(&Change::Evict) {
+            self.give_back(&id.to_bytes())?;
         }
         if before.names.len() < after.names.len() {
             self.find_by(&after)?;
@@ -251,12 +257,14 @@ impl<'txn> Group<'txn> {
         };
         let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
         let due = |rows: &Rows| rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
+        let dead_of = |rows: &Rows| rows.dead_of.map(|(client, at)| keys::dead_of(client, at, id));
         let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
         swap(&mut self.exec, queue(before), queue(after))?;
         swap(&mut self.inflight, inflight(before), inflight(after))?;
         swap(&mut self.due, due(before), due(after))?;
         swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
         swap(&mut self.dead, timed(before.dead), timed(after.dead))?;
+        swap(&mut self.dead_of, dead_of(before), dead_of(after))?;
         let settled = timed(after.settled);
         self.reclaimed = settled.map_or(self.reclaimed, |row| self.reclaimed.min(row));
         swap(&mut self.expire, timed(before.settled), settled)
@@ -321,6 +329,7 @@ fn kind(changes: &[Change]) -> Kind {
         Change::Start => Some(Kind::Start),
         Change::Finish { .. } => Some(Kind::Finish),
         Change::Retry { .. } => Some(Kind::Retry),
+        Change::Evict => Some(Kind::Sweep),
         Change::Deliver | Change::Bury { .. } | Change::Stop => Some(Kind::Settle),
         _ => None,
     });

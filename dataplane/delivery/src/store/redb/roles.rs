@@ -16,8 +16,8 @@ use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, 
 use crate::store::scan::Found;
 use crate::store::seal::Field;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, Jobs, KeyUse, Ownership, People,
-    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, codec,
+    Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, KeyUse,
+    Ownership, People, Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, codec,
 };
 
 impl Ownership for Embedded {
@@ -192,6 +192,10 @@ impl Upkeep for Embedded {
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {
         self.write(|reply| Op::Reclaim(limit, reply)).await
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.write(|reply| Op::Evict(evict, reply)).await
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

@@ -47,11 +47,11 @@ impl Group<'_> {
         };
         let used = self.client_use(job.client)?;
         let row = self.result.get(&key)?;
-        if row.is_none_or(|row| row.value() == GIVEN_BACK) {
+        if row.as_ref().is_none_or(|row| row.value() == GIVEN_BACK) {
             return Ok(false);
         }
-        take(&mut self.result, Field::Body, &key, &mut self.done)?;
-        put(&mut self.result, &key, &GIVEN_BACK, &mut self.done)?;
+        drop(row);
+        self.give_back(&key)?;
         let without = Job {
             size: 0,
             ..job.clone()
@@ -59,5 +59,11 @@ impl Group<'_> {
         self.job.insert(&key, codec::encode_job(&without).as_slice())?;
         self.count(Some(&job), Some(&without), used)?;
         Ok(true)
+    }
+
+    /// Deletes a body and leaves the marker in its place.
+    pub(super) fn give_back(&mut self, key: &[u8; 16]) -> Result<(), Fault> {
+        take(&mut self.result, Field::Body, key, &mut self.done)?;
+        put(&mut self.result, key, &GIVEN_BACK, &mut self.done)
     }
 }

@@ -5,7 +5,7 @@
 use super::{Group, put};
 use crate::clock::Millis;
 use crate::job::{Job, Rows};
-use crate::state::{Exec, Push};
+use crate::state::{Category, Exec, Push};
 use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::redb::fault::Fault;
 use crate::store::redb::vault::{Stowed, Vault};
@@ -35,7 +35,7 @@ impl Restored {
         let [params, body, token] = values;
         let ended = matches!(job.state.exec, Exec::Ended(_));
         let (field, what, value) = if ended {
-            let gone = job.state.push == Push::Delivered;
+            let gone = may_lack_its_body(job.state.push);
             let body = body.or_else(|| gone.then(|| GIVEN_BACK.to_vec()));
             (Field::Body, "result", body)
         } else {
@@ -59,6 +59,11 @@ impl Restored {
             job,
         })
     }
+}
+
+/// Whether a body may have been deleted early.
+pub(in crate::store::redb) fn may_lack_its_body(push: Push) -> bool {
+    matches!(push, Push::Delivered | Push::Dead(Category::Evicted))
 }
 
 impl Group<'_> {
