@@ -1,6 +1,7 @@
 //! Limits on a route's jobs: per client, per receiver, and for dead letters.
 //!
-//! Invariant: a limit refuses a call before it is accepted, or delays it afterwards; no limit drops an accepted call.
+//! Invariant: a limit refuses a call before it is accepted, or delays it afterwards; no limit drops a call that is still to
+//! be delivered.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,8 @@ pub enum Breaker {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// How long a dead letter is kept, counted from its last attempt.
+    /// How long a dead letter is kept, counted from its last attempt. Its result may be deleted earlier: where the store
+    /// has no room for new calls, the client that uses the most of it loses the results of its oldest dead letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
 }

@@ -15,6 +15,7 @@ mod deliver;
 mod delivery;
 mod dispatch;
 mod drain;
+mod evict;
 mod execution;
 mod executor;
 mod expire;

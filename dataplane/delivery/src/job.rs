@@ -181,7 +181,7 @@ pub struct Job {
     pub replayed: Option<Millis>,
     /// Why the last attempt failed.
     pub last: Option<Category>,
-    /// Bytes of its arguments; once it ended, of its body.
+    /// Bytes of its arguments; once it ended, of its body; 0 once the body was deleted early.
     pub size: u32,
     /// Whether the store has a token with which an interrupted execution can be resumed.
     pub has_resume_token: bool,

@@ -77,6 +77,8 @@ pub enum Category {
     Expired,
     /// Damaged in the store. Only a reason of a dead letter, too.
     Corrupt,
+    /// A dead letter whose body was deleted to make room in the store.
+    Evicted,
 }
 
 /// A fault of ours: the attempt says nothing about the receiver.
@@ -178,6 +180,8 @@ pub enum Event {
     Bury(Category),
     /// An administrator stops the delivery.
     Stop,
+    /// A dead letter loses its body.
+    Evict,
     /// An administrator replays a dead or stopped delivery.
     Replay,
 }
@@ -213,7 +217,11 @@ impl State {
             (Ended(_), Push::Delivered | Push::Dead(_) | Push::Stopped, Event::Attempted) => Some(self),
             (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
+            // Only a dead letter is evicted, and what is evicted has nothing left to send.
+            (_, _, Event::Bury(Category::Evicted)) => None,
+            (Ended(_), Push::Dead(Category::Evicted), Event::Evict | Event::Replay) => None,
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
+            (Ended(_), Push::Dead(_), Event::Evict) => push(Push::Dead(Category::Evicted)),
             (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
             (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
             _ => None,
@@ -283,7 +291,7 @@ impl End {
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ConnectionRefused,
         Self::ConnectionReset,
         Self::DnsError,
@@ -295,6 +303,7 @@ impl Category {
         Self::Blocked,
         Self::Expired,
         Self::Corrupt,
+        Self::Evicted,
     ];
 
     /// Its name in logs, metrics, the jobs API and responses to clients.
@@ -311,6 +320,7 @@ impl Category {
             Self::Blocked => "blocked",
             Self::Expired => "expired",
             Self::Corrupt => "corrupt",
+            Self::Evicted => "evicted",
         }
     }
 }

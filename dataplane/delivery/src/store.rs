@@ -11,6 +11,7 @@ pub mod scan;
 pub mod seal;
 pub mod space;
 
+mod client_use;
 mod codec;
 #[cfg(test)]
 mod conformance;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::client_use::ClientUse;
 pub use self::roles::{Jobs, Ownership, People, Queues, SessionRows, Store, Upkeep};
 pub use self::scan::Scan;
 pub use self::space::Space;
@@ -101,12 +103,24 @@ pub enum Acceptance {
     Same(JobId),
     /// The same key, but other arguments: nothing was accepted.
     Conflict(JobId),
-    /// The client has as many jobs pending as it may have: nothing was accepted.
-    ClientFull,
+    /// The client is at one of its limits: nothing was accepted.
+    ClientFull(ClientLimit),
     /// As many jobs are queued for the server as may be: nothing was accepted.
     ServerFull,
     /// The store has no space for another job: nothing was accepted.
     Full,
+}
+
+/// A limit of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientLimit {
+    /// It has as many jobs pending as it may have.
+    Pending,
+    /// Its jobs, dead letters included, use its share of the store.
+    Bytes {
+        /// The share.
+        share: u64,
+    },
 }
 
 /// How many jobs are in each state; updated in the commit that changes the jobs, never by a scan.
@@ -235,6 +249,41 @@ pub struct Due {
     pub claimed: Vec<Job>,
     /// When the receiver's earliest remaining delivery is due, live and replayed.
     pub next: [Option<Millis>; 2],
+}
+
+/// What [`Upkeep::evict`] is to delete.
+#[derive(Clone, Copy, Debug)]
+pub struct Evict {
+    /// It stops once it has deleted this many bytes.
+    pub bytes: u64,
+    /// At most this many bodies at once.
+    pub limit: usize,
+    /// The time now.
+    pub at: Millis,
+}
+
+/// What [`Upkeep::evict`] deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// Whose dead letters.
+    pub client: Key,
+    /// How many lost their bodies.
+    pub jobs: u64,
+    /// How many bytes these had.
+    pub bytes: u64,
+}
+
+impl Evicted {
+    pub(crate) fn none_of(client: Key) -> Self {
+        let (jobs, bytes) = (0, 0);
+        Self { client, jobs, bytes }
+    }
+
+    /// One more body, of this many bytes.
+    pub(crate) fn add(&mut self, bytes: u32) {
+        self.jobs += 1;
+        self.bytes += u64::from(bytes);
+    }
 }
 
 /// The times that [`Upkeep::sweep`] compares with.

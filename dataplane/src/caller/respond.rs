@@ -105,6 +105,14 @@ pub enum Error {
          again when some are delivered"
     )]
     ClientFull(u64),
+    /// The arguments and results of the client's calls use as much of the store as those of one client may.
+    #[error(
+        "the arguments and results of this client's calls, with its dead letters, use its share of the gateway's store \
+         ({} MiB); try again when some are delivered, or have its dead letters replayed; a larger store.embedded.size is \
+         a larger share",
+        .0 >> 20
+    )]
+    ClientStoreFull(u64),
     /// As many calls wait for the server as may.
     #[error(
         "{1} calls wait for server {0:?}, as many as servers[].maxQueuedJobs allows; try again when some have run"
@@ -166,6 +174,7 @@ impl Error {
             Self::Silent { .. } => Code::Timeout,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
+            | Self::ClientStoreFull(_)
             | Self::ServerFull(..)
             | Self::StoreFull
             | Self::Closing
@@ -180,7 +189,9 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
-            Self::StoreFull => ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE)),
+            Self::StoreFull | Self::ClientStoreFull(_) => {
+                ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
+            }
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }

@@ -13,7 +13,7 @@ use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::AcceptError;
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Retry, Target};
-use asyncmcp_delivery::store::Acceptance;
+use asyncmcp_delivery::store::{Acceptance, ClientLimit};
 use asyncmcp_protocol::Request;
 
 use self::dedupe::Identifier;
@@ -80,7 +80,8 @@ impl<'a> Webhook<'a> {
                 None => Ok(self.acknowledge(context, request, id)), // it expired just now
             },
             Ok(Acceptance::Conflict(_)) => Err(Error::Conflict(identifier.label())),
-            Ok(Acceptance::ClientFull) => Err(Error::ClientFull(max_pending)),
+            Ok(Acceptance::ClientFull(ClientLimit::Pending)) => Err(Error::ClientFull(max_pending)),
+            Ok(Acceptance::ClientFull(ClientLimit::Bytes { share })) => Err(Error::ClientStoreFull(share)),
             Ok(Acceptance::ServerFull) => Err(Error::ServerFull(self.tool.server.clone(), max_queued)),
             Ok(Acceptance::Full) => Err(Error::StoreFull),
             Err(AcceptError::Closed) => Err(Error::Closing),

@@ -4,6 +4,7 @@
 //! Invariant: what was acknowledged is delivered, whatever the volume did meanwhile.
 
 mod commands;
+mod dead;
 mod full;
 
 use anyhow::Result;

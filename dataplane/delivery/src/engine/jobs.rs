@@ -14,7 +14,7 @@ use super::{Engine, log};
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
-use crate::state::{Push, Stage};
+use crate::state::{Category, Push, Stage};
 use crate::store::scan::{Cursor, Filter, Order, Scan};
 use crate::store::{self, Store};
 
@@ -105,6 +105,12 @@ pub enum ActError {
     /// The state table has no such step from where the job is.
     #[error("the job is {}", .0.as_str())]
     Impossible(Stage),
+    /// A dead letter whose body was deleted.
+    #[error(
+        "the result of this dead letter was deleted to make room in the store (dead reason `evicted`): it cannot be \
+         delivered any more"
+    )]
+    Evicted,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -239,8 +245,12 @@ impl Engine {
 }
 
 async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
+    let replays = change == Change::Replay;
     match core.apply(id, Expect::Any, vec![change]).await? {
         Applied::Applied(job) => Ok(job),
+        Applied::Moved(job) if replays && job.state.push == Push::Dead(Category::Evicted) => {
+            Err(ActError::Evicted)
+        }
         Applied::Moved(job) => Err(ActError::Impossible(job.state.stage())),
         Applied::Gone => Err(ActError::Unknown),
         Applied::Fenced => Err(ActError::Store(store::Error::Down(
@@ -263,7 +273,7 @@ async fn replay_each(core: &Core, ids: Vec<JobId>) -> Result<usize, store::Error
         match done {
             Ok(_) => replayed += 1,
             Err(ActError::Store(error)) => return Err(error),
-            Err(ActError::Unknown | ActError::Impossible(_)) => {}
+            Err(ActError::Unknown | ActError::Impossible(_) | ActError::Evicted) => {}
         }
     }
     Ok(replayed)

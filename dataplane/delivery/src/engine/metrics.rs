@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    core::Collector,
 };
 
 use crate::clock::Millis;
@@ -56,6 +57,10 @@ const DEAD_LETTERS: Named = (
     "asyncmcp_dead_letters_total",
     "Deliveries that became dead letters, by the last reason.",
 );
+const DEAD_LETTERS_EVICTED: Named = (
+    "asyncmcp_dead_letters_evicted_total",
+    "Dead letters whose bodies were deleted to make room in the store; they cannot be replayed.",
+);
 const RECONCILED_JOBS: Named = (
     "asyncmcp_reconciled_jobs_total",
     "Jobs in progress that nothing was working on, by state. They were resumed.",
@@ -81,6 +86,7 @@ pub(super) struct Metrics {
     longest_timeout: Gauge,
     breaker_open: Gauge,
     dead_letters: IntCounterVec,
+    evicted: IntCounter,
     reconciled: IntCounterVec,
     egress_blocked: IntCounterVec,
 }
@@ -98,6 +104,7 @@ impl Metrics {
             longest_timeout: gauge(registry, LONGEST_TIMEOUT)?,
             breaker_open: gauge(registry, BREAKER_OPEN)?,
             dead_letters: counter(registry, DEAD_LETTERS, &["reason"])?,
+            evicted: lone_counter(registry, DEAD_LETTERS_EVICTED)?,
             reconciled: counter(registry, RECONCILED_JOBS, &["state"])?,
             egress_blocked: counter(registry, EGRESS_BLOCKED, &["rule"])?,
         };
@@ -112,6 +119,9 @@ impl Metrics {
             }
         }
         for category in Category::ALL {
+            if category == Category::Evicted {
+                continue; // has a counter of its own: it was counted when it died
+            }
             self.dead_letters.with_label_values(&[category.as_str()]);
             if !matches!(
                 category,
@@ -185,6 +195,11 @@ impl Metrics {
         self.dead_letters.with_label_values(&[why.as_str()]).inc();
     }
 
+    /// Counts dead letters that lost their bodies.
+    pub(super) fn evicted(&self, jobs: u64) {
+        self.evicted.inc_by(jobs);
+    }
+
     pub(super) fn blocked(&self, refusal: Refusal) {
         self.egress_blocked.with_label_values(&[refusal.rule()]).inc();
     }
@@ -228,6 +243,10 @@ type Named = (&'static str, &'static str);
 fn counter(registry: &Registry, (name, help): Named, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
     let options = Opts::new(name, help);
     register(registry, IntCounterVec::new(options, labels)?)
+}
+
+fn lone_counter(registry: &Registry, (name, help): Named) -> prometheus::Result<IntCounter> {
+    register(registry, IntCounter::new(name, help)?)
 }
 
 fn histogram(registry: &Registry, (name, help): Named, buckets: &[f64]) -> prometheus::Result<Histogram> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::core::Core;
-use super::expire;
+use super::{evict, expire};
 use crate::clock::Millis;
 use crate::state::{Exec, Stage};
 use crate::store::{self, Sweep};
@@ -31,6 +31,8 @@ pub(super) async fn run(core: &Core) {
         report_oldest(core).await;
         if let Err(error) = reclaim(core).await {
             tracing::warn!(target: "asyncmcp::delivery", %error, "failed to delete delivered results early");
+        } else if let Err(error) = evict::run(core).await {
+            tracing::warn!(target: "asyncmcp::delivery", %error, "failed to delete the bodies of dead letters");
         }
         core.metrics.open_breakers(core.receivers.open_breakers());
         if tick % SWEEP_EVERY == 0

@@ -68,6 +68,8 @@ pub enum Change {
     },
     /// An administrator stops the delivery.
     Stop,
+    /// The dead letter loses its body, so that there is room in the store.
+    Evict,
     /// An administrator replays it.
     Replay,
 }
@@ -103,6 +105,7 @@ impl Change {
             Self::Deliver => Event::Deliver,
             Self::Bury { why } => Event::Bury(*why),
             Self::Stop => Event::Stop,
+            Self::Evict => Event::Evict,
             Self::Replay => Event::Replay,
         }
     }
@@ -164,6 +167,10 @@ impl Job {
                 job.attempts -= u32::from(why.is_none() && job.attempts > 0);
             }
             Change::Bury { why } => job.last = Some(*why),
+            Change::Evict => {
+                job.turn = self.turn; // it is as old as before
+                job.size = 0;
+            }
             Change::Replay => {
                 job.replays = job.replays.saturating_add(1);
                 job.replayed = Some(now);

@@ -9,7 +9,7 @@ use super::Job;
 use super::change::Change;
 use super::owner::{Owner, Stamp};
 use crate::clock::Millis;
-use crate::state::{Exec, Push};
+use crate::state::{Category, Exec, Push};
 
 /// What a job must be for a step to be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Step {
             Change::Deliver => job.state.push == Push::Delivered,
             Change::Bury { why } => job.state.push == Push::Dead(*why),
             Change::Stop => job.state.push == Push::Stopped,
+            Change::Evict => job.state.push == Push::Dead(Category::Evicted),
             Change::Replay => matches!(job.state.push, Push::Due | Push::Sending) && job.replays > 0,
             Change::Name { name } => job.names.contains(name),
             // What comes with one of the others, or can be applied once more.

@@ -19,6 +19,7 @@ fn events() -> Vec<Event> {
         Event::Retry,
         Event::Deliver,
         Event::Stop,
+        Event::Evict,
         Event::Replay,
     ];
     finish.chain(bury).chain(others).collect()
@@ -102,6 +103,7 @@ fn the_steps_are_those_of_the_design_and_no_others() {
         "Ended/Sending Deliver Ended/Delivered",
         "Ended/Sending Bury Ended/Dead",
         "Ended/Due Bury Ended/Dead",
+        "Ended/Dead Evict Ended/Dead",
         "Ended/Sending Stop Ended/Stopped",
         "Ended/Due Stop Ended/Stopped",
         "Ended/Dead Replay Ended/Due",
@@ -140,10 +142,22 @@ fn the_reason_of_a_step_is_kept_in_the_state() {
 
 #[test]
 fn what_is_settled_moves_only_by_replay_and_what_was_delivered_not_even_then() {
-    let moves = steps().filter(|(from, _, to)| from.is_settled() && from != to);
+    let moves = steps().filter(|(from, event, to)| from.is_settled() && from != to && *event != Event::Evict);
     for (from, event, to) in moves {
         assert_eq!(event, Event::Replay, "{from:?}");
         assert!(matches!(from.push, Push::Dead(_) | Push::Stopped) && to.push == Push::Due);
+    }
+}
+
+#[test]
+fn an_evicted_dead_letter_stays_one() {
+    let evicted = Push::Dead(Category::Evicted);
+    for (from, event, to) in steps().filter(|(from, ..)| from.push == evicted) {
+        assert_eq!(to, from, "{event:?}");
+    }
+    for (from, event, _) in steps().filter(|(from, _, to)| from.push != evicted && to.push == evicted) {
+        assert_eq!(event, Event::Evict);
+        assert!(matches!(from.push, Push::Dead(_)));
     }
 }
 

@@ -55,19 +55,6 @@ pub(super) fn decode_dedupe(value: &[u8]) -> Result<(JobId, [u8; 32]), Error> {
     Ok(row)
 }
 
-pub(super) fn encode_count(count: u64) -> Vec<u8> {
-    let mut value = Writer::new();
-    value.u64(count);
-    value.done()
-}
-
-pub(super) fn decode_count(value: &[u8]) -> Result<u64, Error> {
-    let mut value = Reader::open(value)?;
-    let count = value.u64()?;
-    value.end()?;
-    Ok(count)
-}
-
 pub(super) fn encode_session(row: &SessionRow) -> Vec<u8> {
     let mut value = Writer::new();
     value.u64(row.version);

@@ -13,6 +13,7 @@ pub(super) mod queries;
 pub(super) mod races;
 pub(super) mod resume_tokens;
 pub(super) mod scans;
+pub(super) mod shares;
 pub(super) mod space;
 pub(super) mod steps;
 pub(super) mod sweeping;
@@ -48,6 +49,12 @@ macro_rules! suite {
                 holds_executions_back_when_it_is_fuller_still,
                 gives_back_delivered_results_oldest_first,
                 keeps_what_was_not_delivered,
+            }
+            shares {
+                counts_the_bytes_of_a_client_until_its_payloads_are_gone,
+                refuses_a_client_that_uses_its_share_and_no_other,
+                evicts_the_oldest_dead_letters_of_the_client_that_uses_the_most,
+                keeps_what_is_no_dead_letter,
             }
         }
         crate::store::conformance::suite! { @ $open;

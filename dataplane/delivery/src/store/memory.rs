@@ -17,7 +17,7 @@ use bytes::Bytes;
 use self::index::Index;
 use super::metrics::Metrics;
 use super::queue_counts::QueueCounts;
-use super::{Acceptance, Claim, ClaimDue, Claimed, Counts, Due, Error, SessionRow};
+use super::{Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, SessionRow};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -38,8 +38,8 @@ struct State {
     sessions: BTreeMap<[u8; 16], SessionRow>,
     expiring: BTreeSet<(Millis, [u8; 16])>,
     counts: Counts,
-    /// How many jobs of each client are pending; no client with none.
-    pending: BTreeMap<Key, u64>,
+    /// What each client's jobs use; no client whose jobs use nothing.
+    clients: BTreeMap<Key, ClientUse>,
     queues: QueueCounts,
     /// The size of all records.
     taken: u64,
@@ -69,6 +69,7 @@ impl Record {
                 self.params = None;
                 self.body = Some(body);
             }
+            Change::Evict => self.body = None,
             Change::ResumeToken { token } => self.token = Some(token),
             Change::Attempted(entry) => self.note(entry),
             _ => {}
@@ -142,8 +143,9 @@ impl State {
             return Err(Error::Corrupt(format!("job {} exists already", new.id)));
         }
         let job = Job::accepted(&new);
-        if self.pending_of(job.client) >= new.max_pending {
-            return Ok(Acceptance::ClientFull);
+        let used = self.client_use(job.client);
+        if let Some(limit) = used.refuses(&new, &self.space()) {
+            return Ok(Acceptance::ClientFull(limit));
         }
         if self.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
@@ -314,23 +316,17 @@ impl State {
         self.counts
             .shift(before.map(|job| job.state), after.map(|job| job.state));
         self.queues.shift(before, after);
-        let pending = |job: Option<&Job>| Some(job?.client).filter(|_| job.is_some_and(Job::is_pending));
-        match (pending(before), pending(after)) {
-            (None, Some(client)) => *self.pending.entry(client).or_default() += 1,
-            (Some(client), None) => self.one_less(client),
-            _ => {}
+        if let Some(job) = before.or(after) {
+            let used = self.clients.entry(job.client).or_default();
+            used.shift(before, after);
+            if used.is_nothing() {
+                self.clients.remove(&job.client);
+            }
         }
     }
 
-    fn one_less(&mut self, client: Key) {
-        match self.pending_of(client) {
-            0 | 1 => drop(self.pending.remove(&client)),
-            more => drop(self.pending.insert(client, more - 1)),
-        }
-    }
-
-    fn pending_of(&self, client: Key) -> u64 {
-        self.pending.get(&client).copied().unwrap_or(0)
+    fn client_use(&self, client: Key) -> ClientUse {
+        self.clients.get(&client).copied().unwrap_or_default()
     }
 
     fn passed(&mut self, now: Millis) {

@@ -8,7 +8,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Acceptance, Claim, ClaimDue, Counts, Due, Error, KeyUse, Scan, SessionRow, Space, Sweep, scan};
+use super::{
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, KeyUse, Scan, SessionRow,
+    Space, Sweep, scan,
+};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
@@ -106,8 +109,8 @@ pub trait People: Send + Sync + 'static {
     /// [`crate::history::KEPT`], numbered from 1, oldest first. They go with the job.
     async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
 
-    /// How many unfinished jobs one client has.
-    async fn pending_of(&self, client: Key) -> Result<u64, Error>;
+    /// What one client's jobs use.
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error>;
 }
 
 /// Housekeeping, and totals over all jobs.
@@ -121,6 +124,10 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Deletes delivered results early, oldest first, at most `limit` at once. Such a job has no body any more and is
     /// otherwise kept. Returns how many; fewer than `limit` means that there are no more for now.
     async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
+
+    /// Deletes bodies of dead letters: the oldest ones of the client that uses the most of the store among those that
+    /// have dead letters with bodies. `None` if nobody has. The dead letters stay, and are not replayed any more.
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error>;
 
     /// When the oldest queued job was accepted. O(clients).
     async fn oldest_queued(&self) -> Result<Option<Millis>, Error>;

@@ -9,6 +9,10 @@ use super::Counts;
 const ROOMY: u64 = 60;
 /// No new jobs from here on.
 const NO_JOBS: u64 = 70;
+/// The share of that which one client's payloads may use, in percent: the rest is left for the others.
+const ONE_CLIENT: u64 = 75;
+/// Kept free below [`NO_JOBS`] as long as there are dead letters to evict, so that the next calls find room at once.
+const FOR_THE_NEXT: u64 = 1;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
 /// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
@@ -38,12 +42,28 @@ impl Space {
         !self.holds_job(0)
     }
 
+    /// How many bytes the payloads of one client may have; `None` where there is no budget, and on a full disk, where the
+    /// budget is only what is used.
+    pub fn client_share(&self) -> Option<u64> {
+        let has_budget = self.budget.is_some() && !self.is_full;
+        has_budget.then(|| self.up_to(NO_JOBS) / 100 * ONE_CLIENT)
+    }
+
     /// How many more executions may start.
     pub fn executions(&self) -> u64 {
         if self.is_full {
             return 0;
         }
         self.up_to(NO_EXECUTIONS).saturating_sub(self.used) / RUNNING
+    }
+
+    /// How many bytes of dead letters have to go so that new jobs are accepted. 0 on a full disk: what fills it may be
+    /// something else.
+    pub fn excess(&self) -> u64 {
+        if self.is_full {
+            return 0;
+        }
+        self.used.saturating_sub(self.up_to(NO_JOBS - FOR_THE_NEXT))
     }
 
     /// Whether delivered results should be deleted early.
@@ -101,6 +121,31 @@ mod tests {
             ..Space::default()
         };
         assert!(full.refuses_jobs() && full.executions() == 0 && full.is_crowded());
+    }
+
+    #[test]
+    fn one_client_leaves_a_quarter_to_the_others() {
+        let share = space(0).client_share().unwrap();
+        assert!((52 << 20..53 << 20).contains(&share), "{share}");
+        assert_eq!(Space::default().client_share(), None);
+        let full = Space {
+            is_full: true,
+            ..space(9)
+        };
+        assert_eq!(full.client_share(), None);
+    }
+
+    #[test]
+    fn dead_letters_go_just_before_new_jobs_are_refused() {
+        assert_eq!(space(69 << 20).excess(), 0);
+        let almost = space((69 << 20) + 5);
+        assert!(almost.excess() == 5 && !almost.refuses_jobs());
+        assert_eq!(Space::default().excess(), 0);
+        let full = Space {
+            is_full: true,
+            ..almost
+        };
+        assert_eq!(full.excess(), 0);
     }
 
     #[test]

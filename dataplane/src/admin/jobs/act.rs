@@ -26,7 +26,7 @@ use super::{query, times, view};
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The delivery is neither dead nor stopped.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The delivery is neither dead nor stopped, or its result was deleted to make room in the store.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
     )
 )]

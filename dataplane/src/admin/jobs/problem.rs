@@ -107,7 +107,7 @@ impl From<ActError> for Problem {
     fn from(error: ActError) -> Self {
         let status = match &error {
             ActError::Unknown => StatusCode::NOT_FOUND,
-            ActError::Impossible(_) => StatusCode::CONFLICT,
+            ActError::Impossible(_) | ActError::Evicted => StatusCode::CONFLICT,
             ActError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

@@ -49,7 +49,7 @@ pub(super) async fn show(
         (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such job, or it has no result yet.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job, or it has no result: not yet, or it was deleted early.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down, or lacks the key of this result.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -61,7 +61,8 @@ pub(super) async fn result(
     let none = || {
         Problem::new(
             StatusCode::NOT_FOUND,
-            "there is no such job, or it has no result yet",
+            "there is no such job, or it has no result: the call has not ended, or the result was deleted to make room in \
+             the store",
         )
     };
     body.map(json).ok_or_else(none)

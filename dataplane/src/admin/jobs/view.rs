@@ -65,6 +65,8 @@ pub(super) enum Category {
     Expired,
     /// Damaged in the store.
     Corrupt,
+    /// Its result was deleted to make room in the store; it cannot be replayed. `lastFailure` says why it died.
+    Evicted,
 }
 
 /// A job: one accepted call of a webhook tool.
@@ -107,7 +109,7 @@ pub(super) struct Job {
     executions: u8,
     /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
     poisoned: bool,
-    /// Bytes of its arguments, once the call ended of its result.
+    /// Bytes of its arguments, once the call ended of its result; 0 once the result was deleted early.
     size: u32,
     /// Attempts since it was accepted or last replayed that count against `webhook.retry`.
     attempts: u32,
@@ -186,6 +188,7 @@ impl From<state::Category> for Category {
             state::Category::Blocked => Self::Blocked,
             state::Category::Expired => Self::Expired,
             state::Category::Corrupt => Self::Corrupt,
+            state::Category::Evicted => Self::Evicted,
         }
     }
 }

@@ -111,6 +111,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
         (Error::Repeated("101".into()), 200, -32602, "id 101"),
         (Error::ClientFull(9), 200, -31004, "webhook.perClient.maxPending"),
+        (Error::ClientStoreFull(9 << 20), 200, -31004, "(9 MiB)"),
         (
             Error::ServerFull("a".into(), 9),
             200,
@@ -150,7 +151,7 @@ async fn each_error_has_its_status_its_code_and_its_words() {
 fn what_is_overloaded_says_when_to_come_back() {
     for (error, ..) in table().filter(|row| row.2 == -31004) {
         // Room in the store comes free by deliveries and by age.
-        let pause = if matches!(error, Error::StoreFull) {
+        let pause = if matches!(error, Error::StoreFull | Error::ClientStoreFull(_)) {
             30_000
         } else {
             5_000
@@ -213,9 +214,10 @@ fn each_error_has_a_row() {
         Error::Repeated(_) => 22,
         Error::Busy => 23,
         Error::Backlog => 24,
+        Error::ClientStoreFull(_) => 25,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=24).collect());
+    assert_eq!(places, (0..=25).collect());
 }
 
 #[test]

@@ -26,7 +26,10 @@ use crate::job::{self, Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, S
 use crate::store::memory::Memory;
 use crate::store::roles::*;
 use crate::store::scan::Found;
-use crate::store::{Acceptance, Claim, ClaimDue, Counts, Due, Error, Scan, SessionRow, Space, Sweep};
+use crate::store::{
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Scan, SessionRow, Space,
+    Sweep,
+};
 
 /// See the module.
 pub(super) struct Disk {
@@ -266,8 +269,8 @@ impl People for Disk {
         self.read(self.memory().history(id)).await
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.read(self.memory().pending_of(client)).await
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        self.read(self.memory().client_use(client)).await
     }
 }
 
@@ -283,6 +286,10 @@ impl Upkeep for Disk {
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.read(self.memory().sweep(sweep)).await
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.read(self.memory().evict(evict)).await
     }
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {

@@ -175,6 +175,7 @@ pub(super) enum Step {
     Deliver,
     Bury(Category),
     Stop,
+    Evict,
     Replay,
 }
 

@@ -16,8 +16,8 @@ use super::world::World;
 use crate::history::KEPT;
 use crate::job::{Job, Key};
 use crate::state::End;
-use crate::store::Counts;
 use crate::store::roles::*;
+use crate::store::{ClientUse, Counts};
 
 /// How long the last commits of a process that ends may take.
 const LAST_COMMITS: Duration = Duration::from_secs(6);
@@ -217,10 +217,10 @@ fn counts(world: &World) -> Vec<Finding> {
         wrong.push(format!("{:?} for {recount:?}", world.memory.counts()));
     }
     for client in jobs.iter().map(|job| job.client) {
-        let pending = pending(&jobs, client);
-        let counted = at_once(world.memory.pending_of(client)).expect("memory is up");
-        if counted != pending {
-            wrong.push(format!("{counted} pending of a client that has {pending}"));
+        let used = used(&jobs, client);
+        let counted = at_once(world.memory.client_use(client)).expect("memory is up");
+        if counted != used {
+            wrong.push(format!("{counted:?} of a client whose jobs use {used:?}"));
         }
     }
     let condition = Condition::Counts;
@@ -261,10 +261,12 @@ fn histories(world: &World, moments: &[Moment]) -> Vec<Finding> {
     findings
 }
 
-fn pending(jobs: &[Job], client: Key) -> u64 {
-    jobs.iter()
-        .filter(|job| job.client == client && job.is_pending())
-        .count() as u64
+fn used(jobs: &[Job], client: Key) -> ClientUse {
+    let mine = || jobs.iter().filter(|job| job.client == client);
+    ClientUse {
+        pending: mine().filter(|job| job.is_pending()).count() as u64,
+        bytes: mine().map(|job| u64::from(job.size)).sum(),
+    }
 }
 
 impl Asked {

@@ -22,6 +22,7 @@ use crate::engine::{AcceptError, Engine};
 use crate::id::JobId;
 use crate::job::{Call, Dedupe, Job, NewJob, OnInterruption, Retry, Target};
 use crate::sender;
+use crate::state::Stage;
 use crate::store::scan::Order;
 use crate::store::{self, Acceptance};
 
@@ -68,7 +69,7 @@ impl Person {
             Ok(Acceptance::New(_)) => Answer::New,
             Ok(Acceptance::Same(_)) => Answer::Same,
             Ok(Acceptance::Conflict(_)) => Answer::Conflict,
-            Ok(Acceptance::ClientFull | Acceptance::ServerFull | Acceptance::Full) => Answer::Full,
+            Ok(Acceptance::ClientFull(_) | Acceptance::ServerFull | Acceptance::Full) => Answer::Full,
             Err(AcceptError::Closed) => Answer::Closed,
             Err(AcceptError::Store(_)) => Answer::StoreFailed,
         }
@@ -192,6 +193,7 @@ fn acted(acted: &Result<Job, ActError>) -> Answer {
     match acted {
         Ok(_) => Answer::Moved,
         Err(ActError::Unknown) => Answer::Unknown,
+        Err(ActError::Evicted) => Answer::Impossible(Stage::Dead),
         Err(ActError::Impossible(stage)) => Answer::Impossible(*stage),
         Err(ActError::Store(_)) => Answer::StoreFailed,
     }

@@ -138,6 +138,7 @@ fn word(step: &Step) -> String {
         Step::Deliver => "deliver".to_owned(),
         Step::Bury(why) => format!("bury ({why})"),
         Step::Stop => "stop".to_owned(),
+        Step::Evict => "evict".to_owned(),
         Step::Replay => "replay".to_owned(),
     }
 }

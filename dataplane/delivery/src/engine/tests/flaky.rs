@@ -20,8 +20,8 @@ use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 use crate::store::scan::Found;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, Counts, Due, Error, Jobs, Ownership, People, Queues, Scan, SessionRow,
-    SessionRows, Space, Store, Sweep, Upkeep,
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, Ownership, People,
+    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
 };
 
 /// One in this many commits happens and is reported as failed.
@@ -223,8 +223,8 @@ impl People for Flaky {
         self.up()?.history(id).await
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.up()?.pending_of(client).await
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        self.up()?.client_use(client).await
     }
 }
 
@@ -232,6 +232,10 @@ impl People for Flaky {
 impl Upkeep for Flaky {
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {
         self.up()?.sweep(sweep).await
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.up()?.evict(evict).await
     }
 
     async fn reclaim(&self, limit: usize) -> Result<usize, Error> {

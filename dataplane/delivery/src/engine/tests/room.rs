@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::jobs::ActError;
 use super::flaky::Flaky;
-use super::world::{AN_HOUR, Reply, World, eventually, fate, to};
+use super::world::{AN_HOUR, Reply, World, by, eventually, fate, to};
 use crate::job::Change;
-use crate::state::End;
+use crate::state::{Category, End, Push};
 use crate::store::Acceptance;
 use crate::store::roles::*;
 
@@ -39,7 +40,8 @@ async fn nothing_begins_while_there_is_no_room_and_deliveries_make_some() {
         .script("http://slow/", [Reply::status(503), Reply::status(200)]);
     let engine = world.start();
 
-    let fresh = world.job("echo");
+    let mut fresh = world.job("echo");
+    fresh.call.client = "another".to_owned();
     assert_eq!(engine.accept(fresh.clone()).await.unwrap(), Acceptance::Full);
     let delivered = world.settled(parked).await;
     assert_eq!(fate(&delivered), ("result", "delivered"));
@@ -72,6 +74,38 @@ async fn as_many_begin_as_there_is_room_for() {
     for id in jobs {
         world.settled(id).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_that_uses_the_most_pays_with_its_oldest_dead_letters() {
+    let world = small(1000 * KIB);
+    let bury = Change::Bury {
+        why: Category::Http4xx,
+    };
+    let dead = |size| vec![Change::Start, result(size), Change::Claim, bury.clone()];
+    let mine = by("another", world.job("echo"));
+    let mine = world.left_behind(mine, dead(5_000)).await;
+    let mut theirs = Vec::new();
+    for size in [130_000, 130_000, 130_000, 130_000, 200_000] {
+        theirs.push(world.left_behind(world.job("echo"), dead(size)).await);
+    }
+    let fresh = by("another", world.job("echo"));
+    assert_eq!(world.store.accept(fresh.clone()).await.unwrap(), Acceptance::Full);
+
+    let engine = world.start();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let accepted = engine.accept(fresh.clone()).await.unwrap();
+    assert_eq!(accepted, Acceptance::New(fresh.id));
+    world.settled(fresh.id).await;
+
+    let oldest = world.look(theirs[0]).await;
+    assert_eq!(oldest.state.push, Push::Dead(Category::Evicted));
+    let refused = engine.replay(theirs[0]).await;
+    assert!(matches!(refused, Err(ActError::Evicted)), "{refused:?}");
+    for kept in [mine, theirs[1], theirs[4]] {
+        assert!(world.store.body(kept).await.unwrap().is_some());
+    }
+    assert_eq!(world.count("asyncmcp_dead_letters_evicted_total", &[]), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ pub(super) const ENDS: [End; 6] = [
 ];
 
 /// A category's index is its code in the file: only append.
-pub(super) const CATEGORIES: [Category; 11] = [
+pub(super) const CATEGORIES: [Category; 12] = [
     Category::ConnectionRefused,
     Category::ConnectionReset,
     Category::DnsError,
@@ -31,6 +31,7 @@ pub(super) const CATEGORIES: [Category; 11] = [
     Category::Blocked,
     Category::Expired,
     Category::Corrupt,
+    Category::Evicted,
 ];
 
 /// What few jobs have comes last, each after a number of its own.

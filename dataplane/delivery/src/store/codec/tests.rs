@@ -202,6 +202,7 @@ fn the_codes_cover_every_variant_in_the_order_of_the_file_format() {
     assert!(Category::ALL.iter().all(|why| CATEGORIES.contains(why)));
     assert_eq!(code(&End::TooLarge, &ENDS), 5);
     assert_eq!(code(&Category::Corrupt, &CATEGORIES), 10);
+    assert_eq!(code(&Category::Evicted, &CATEGORIES), 11);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{BURY, accept, apply, apply_any, finish, job_of, new_job};
 use crate::id::JobId;
 use crate::job::{Change, Job, Key, NewJob};
-use crate::store::{Acceptance, Counts, Store};
+use crate::store::{Acceptance, ClientLimit, Counts, Store};
 
 pub(in crate::store) async fn keeps_all_of_an_accepted_call(store: Arc<dyn Store>) {
     let new = new_job(1);
@@ -61,7 +61,10 @@ pub(in crate::store) async fn refuses_a_client_with_too_many_pending_and_no_othe
     let first = accept(&*store, limited(1, "ann")).await;
     accept(&*store, limited(2, "ann")).await;
     let third = limited(3, "ann");
-    assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ClientFull);
+    assert_eq!(
+        store.accept(third.clone()).await.unwrap(),
+        Acceptance::ClientFull(ClientLimit::Pending)
+    );
     assert_eq!(store.job(third.id).await.unwrap(), None);
     assert_eq!(store.find(third.dedupe.key).await.unwrap(), None);
     assert_eq!(store.counts().queued, 2);
@@ -75,16 +78,19 @@ pub(in crate::store) async fn refuses_a_client_with_too_many_pending_and_no_othe
 
     apply(&*store, first, [finish(), Change::Claim], 5).await;
     assert_eq!(
-        store.pending_of(Key::of("ann")).await.unwrap(),
+        store.client_use(Key::of("ann")).await.unwrap().pending,
         2,
         "until it is delivered"
     );
-    assert_eq!(store.accept(third.clone()).await.unwrap(), Acceptance::ClientFull);
+    assert_eq!(
+        store.accept(third.clone()).await.unwrap(),
+        Acceptance::ClientFull(ClientLimit::Pending)
+    );
     apply(&*store, first, [BURY], 6).await;
-    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 1);
+    assert_eq!(store.client_use(Key::of("ann")).await.unwrap().pending, 1);
     accept(&*store, third).await;
     apply(&*store, first, [Change::Replay], 7).await;
-    assert_eq!(store.pending_of(Key::of("ann")).await.unwrap(), 3);
+    assert_eq!(store.client_use(Key::of("ann")).await.unwrap().pending, 3);
 }
 
 pub(in crate::store) async fn refuses_calls_for_a_server_with_too_long_a_queue_and_no_other(

@@ -14,7 +14,7 @@ use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
-use crate::store::{Counts, Scan, SessionRow, Store, Sweep};
+use crate::store::{ClientUse, Counts, Evict, Scan, SessionRow, Store, Sweep};
 
 const JOBS: u8 = 6;
 const SERVERS: [&str; 2] = ["alpha", "beta"];
@@ -32,6 +32,7 @@ pub(in crate::store) enum Op {
     Sweep(Sweep),
     Swap([u8; 16], SessionRow),
     Reclaim(usize),
+    Evict(Evict),
 }
 
 impl Op {
@@ -40,7 +41,7 @@ impl Op {
         match self {
             Self::Accept(job) => job.params.len(),
             Self::Apply(_, changes, _) => changes.iter().map(body).max().unwrap_or(0),
-            Self::Sweep(_) | Self::Swap(..) | Self::Reclaim(_) => 0,
+            Self::Sweep(_) | Self::Swap(..) | Self::Reclaim(_) | Self::Evict(_) => 0,
         }
     }
 }
@@ -62,6 +63,7 @@ pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
         }
         Op::Sweep(sweep) => format!("{:?}", store.sweep(sweep).await.map_err(reason)),
         Op::Reclaim(limit) => format!("{:?}", store.reclaim(limit).await.map_err(reason)),
+        Op::Evict(evict) => format!("{:?}", store.evict(evict).await.map_err(reason)),
         Op::Swap(sid, row) => format!("{:?}", store.swap_session(sid, row).await.map_err(reason)),
     }
 }
@@ -76,7 +78,7 @@ pub(in crate::store) struct Observation {
     queued_servers: Vec<Key>,
     next: Vec<Option<(Key, JobId)>>,
     queued: Vec<Vec<JobId>>,
-    pending: Vec<u64>,
+    clients: Vec<ClientUse>,
     inflight: Vec<Job>,
     receivers: Vec<(Receiver, Rank, Millis)>,
     due: Vec<Vec<JobId>>,
@@ -99,7 +101,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         queued_servers: store.queued_servers().await.unwrap(),
         next: Vec::new(),
         queued: Vec::new(),
-        pending: Vec::new(),
+        clients: Vec::new(),
         inflight: store.in_flight().await.unwrap(),
         receivers: store.receivers().await.unwrap(),
         due: Vec::new(),
@@ -167,7 +169,7 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
         }
     }
     for client in CLIENTS.map(Key::of) {
-        seen.pending.push(store.pending_of(client).await.unwrap());
+        seen.clients.push(store.client_use(client).await.unwrap());
     }
     for receiver in RECEIVERS.map(Receiver::of) {
         for rank in Rank::ALL {
@@ -191,6 +193,9 @@ pub(in crate::store) fn op() -> impl Strategy<Value = Op> {
         1 => sweep(),
         1 => swap(),
         1 => (0..4usize).prop_map(Op::Reclaim),
+        1 => (0..3000u64, 0..4usize, 0..END).prop_map(|(bytes, limit, at)| {
+            Op::Evict(Evict { bytes, limit, at: Millis(at) })
+        }),
     ]
 }
 
@@ -268,6 +273,7 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
         2 => Just(Change::Deliver),
         1 => category().prop_map(|why| Change::Bury { why }),
         1 => Just(Change::Stop),
+        1 => Just(Change::Evict),
         1 => Just(Change::Replay),
     ]
 }

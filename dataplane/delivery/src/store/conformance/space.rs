@@ -14,10 +14,12 @@ use crate::store::{Acceptance, Store, Sweep};
 /// What the stores of these cases may take.
 pub(in crate::store) const BUDGET: u64 = 1 << 20;
 
+/// Each of its own client, so that none uses its share.
 fn large(number: u8) -> NewJob {
+    let client = format!("client {number}");
     NewJob {
         params: vec![number; 100_000].into(),
-        ..new_job(number)
+        ..job_of(number, "s", &client, Some("https://one.example/"))
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Index {
     due: BTreeSet<(Receiver, Rank, Millis, JobId)>,
     waiting: BTreeSet<(Millis, JobId)>,
     dead: BTreeSet<(Millis, JobId)>,
+    dead_of: BTreeSet<(Key, Millis, JobId)>,
     settled: BTreeSet<(Millis, JobId)>,
 }
 
@@ -36,6 +37,8 @@ impl Index {
             .extend(rows.due.map(|(receiver, rank, at)| (receiver, rank, at, id)));
         self.waiting.extend(rows.waiting.map(|at| (at, id)));
         self.dead.extend(rows.dead.map(|at| (at, id)));
+        self.dead_of
+            .extend(rows.dead_of.map(|(client, at)| (client, at, id)));
         self.settled.extend(rows.settled.map(|at| (at, id)));
     }
 
@@ -49,6 +52,9 @@ impl Index {
         }
         if let Some((receiver, rank, at)) = rows.due {
             self.due.remove(&(receiver, rank, at, id));
+        }
+        if let Some((client, at)) = rows.dead_of {
+            self.dead_of.remove(&(client, at, id));
         }
         for (set, at) in [
             (&mut self.waiting, rows.waiting),
@@ -139,6 +145,18 @@ impl Index {
 
     pub(super) fn oldest_waiting(&self) -> Option<Millis> {
         self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// The clients that have dead letters with bodies.
+    pub(super) fn clients_with_dead(&self) -> BTreeSet<Key> {
+        self.dead_of.iter().map(|(client, ..)| *client).collect()
+    }
+
+    /// The dead letters of a client that have bodies, the oldest first.
+    pub(super) fn dead_of(&self, client: Key, limit: usize) -> Vec<JobId> {
+        let (first, last) = ((client, Millis(0), FIRST_ID), (client, END, LAST_ID));
+        let rows = self.dead_of.range(first..=last).take(limit);
+        rows.map(|(.., id)| *id).collect()
     }
 
     /// All that are settled, the oldest first.

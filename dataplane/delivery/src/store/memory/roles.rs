@@ -12,8 +12,8 @@ use crate::id::JobId;
 use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::scan::Found;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, Counts, Due, Error, Jobs, Ownership, People, Queues, Scan, SessionRow,
-    SessionRows, Space, Store, Sweep, Upkeep,
+    Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, Ownership, People,
+    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
 };
 
 impl Memory {
@@ -126,8 +126,8 @@ impl People for Memory {
         Ok(self.open()?.history(id))
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        Ok(self.open()?.pending_of(client))
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        Ok(self.open()?.client_use(client))
     }
 }
 
@@ -143,6 +143,10 @@ impl Upkeep for Memory {
 
     async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
         Ok(self.open()?.oldest_queued())
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.commit(|state| state.evict(evict))
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

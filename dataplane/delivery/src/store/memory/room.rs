@@ -5,9 +5,11 @@
 use bytes::Bytes;
 
 use super::{Record, State};
+use crate::id::JobId;
+use crate::job::{Change, Step};
 use crate::state::Push;
-use crate::store::Space;
 use crate::store::space::reserved;
+use crate::store::{Evict, Evicted, Space};
 
 /// The size of a job without its payloads.
 const RECORD: u64 = 1 << 10;
@@ -26,16 +28,40 @@ fn len(payload: Option<&Bytes>) -> u64 {
 
 impl State {
     pub(super) fn reclaim(&mut self, limit: usize) -> usize {
-        let mut reclaimed = 0;
-        for id in self.index.settled() {
-            let record = self.jobs.get_mut(&id).expect("the index is of the jobs");
-            if reclaimed < limit && record.job.state.push == Push::Delivered {
-                let body = record.body.take();
-                self.taken -= len(body.as_ref());
-                reclaimed += usize::from(body.is_some());
-            }
+        let with_a_result = self.index.settled().filter(|id| {
+            let record = &self.jobs[id];
+            record.job.state.push == Push::Delivered && record.body.is_some()
+        });
+        let ids: Vec<_> = with_a_result.take(limit).collect();
+        for id in &ids {
+            self.delete_body(*id);
         }
-        reclaimed
+        ids.len()
+    }
+
+    /// Deletes a body; from then on the job's header says that it has none.
+    fn delete_body(&mut self, id: JobId) {
+        let record = self.jobs.get_mut(&id).expect("the index is of the jobs");
+        let before = record.job.clone();
+        self.taken -= len(record.body.take().as_ref());
+        record.job.size = 0;
+        let after = record.job.clone();
+        self.file(Some(&before), Some(&after));
+    }
+
+    pub(super) fn evict(&mut self, evict: Evict) -> Option<Evicted> {
+        let clients = self.index.clients_with_dead().into_iter();
+        let client = clients.max_by_key(|client| (self.client_use(*client).bytes, *client))?;
+        let mut evicted = Evicted::none_of(client);
+        for id in self.index.dead_of(client, evict.limit) {
+            if evicted.bytes >= evict.bytes {
+                break;
+            }
+            evicted.add(self.jobs[&id].job.size);
+            let step = Step::any(self.owner(), vec![Change::Evict], evict.at);
+            let _evicted = self.apply(id, step);
+        }
+        Some(evicted)
     }
 
     pub(super) fn space(&self) -> Space {

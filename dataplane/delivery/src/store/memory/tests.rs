@@ -14,20 +14,23 @@ impl Memory {
     fn check(&self) {
         let state = self.lock();
         let (mut index, mut counts) = (Index::default(), Counts::default());
-        let mut pending = BTreeMap::<Key, u64>::new();
+        let mut clients = BTreeMap::<Key, ClientUse>::new();
         let mut queues = QueueCounts::default();
         for record in state.jobs.values() {
             index.insert(&record.job);
             counts.shift(None, Some(record.job.state));
             queues.shift(None, Some(&record.job));
-            if record.job.is_pending() {
-                *pending.entry(record.job.client).or_default() += 1;
-            }
+            let client = clients.entry(record.job.client).or_default();
+            client.shift(None, Some(&record.job));
+            let payloads = [&record.params, &record.body].into_iter().flatten();
+            let size: usize = payloads.map(Bytes::len).sum();
+            assert_eq!(record.job.size as usize, size);
             assert_eq!(state.dedupe[&record.job.dedupe], record.job.id);
         }
         assert_eq!(state.index, index);
         assert_eq!(state.counts, counts);
-        assert_eq!(state.pending, pending);
+        clients.retain(|_, used| !used.is_nothing());
+        assert_eq!(state.clients, clients);
         assert_eq!(state.queues, queues);
         assert_eq!(state.taken, state.jobs.values().map(Record::weight).sum::<u64>());
         let names = state.jobs.values().map(|record| {

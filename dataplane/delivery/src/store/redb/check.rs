@@ -11,6 +11,7 @@ use ::redb::{ReadableTableMetadata, TableDefinition, TableError, Value};
 
 use super::fault::Fault;
 use super::format;
+use super::group::may_lack_its_body;
 use super::keys;
 use super::read::View;
 use super::tables;
@@ -18,10 +19,10 @@ use super::usage::Usage;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
-use crate::state::{Exec, Push};
+use crate::state::Exec;
 use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
-use crate::store::{Counts, Error, codec};
+use crate::store::{ClientUse, Counts, Error, codec};
 
 /// Where a check stops.
 const FINDINGS: usize = 100;
@@ -40,9 +41,10 @@ struct Expected {
     due: u64,
     waiting: u64,
     dead: u64,
+    dead_of: u64,
     expire: u64,
     sessions: u64,
-    pending: BTreeMap<Key, u64>,
+    clients: BTreeMap<Key, ClientUse>,
     counts: Counts,
     queues: QueueCounts,
 }
@@ -98,9 +100,8 @@ fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error
     expected.attempts += view.history(job.id)?.len() as u64;
     expected.counts.shift(None, Some(job.state));
     expected.queues.shift(None, Some(job));
-    if job.is_pending() {
-        *expected.pending.entry(job.client).or_default() += 1;
-    }
+    let client = expected.clients.entry(job.client).or_default();
+    client.shift(None, Some(job));
     let fits = is_there(view.call(job.id))?
         && is_there(view.payload(Field::Params, job.id))? != ended
         && has_body(view, job)? == ended
@@ -121,12 +122,14 @@ fn rows(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
         .map(|(server, client)| keys::queued(server, client, id));
     let due = rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
     let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
+    let dead_of = rows.dead_of.map(|(client, at)| keys::dead_of(client, at, id));
     let inflight = rows.inflight.then_some(id.to_bytes());
     row(view, tables::EXEC, queue, &mut expected.exec)?;
     row(view, tables::INFLIGHT, inflight, &mut expected.inflight)?;
     row(view, tables::DUE, due, &mut expected.due)?;
     row(view, tables::WAITING, timed(rows.waiting), &mut expected.waiting)?;
     row(view, tables::DEAD, timed(rows.dead), &mut expected.dead)?;
+    row(view, tables::DEAD_OF, dead_of, &mut expected.dead_of)?;
     row(view, tables::EXPIRE, timed(rows.settled), &mut expected.expire)
 }
 
@@ -146,11 +149,11 @@ fn row<const N: usize>(
 }
 
 fn clients(view: &View, expected: &Expected) -> Result<(), Error> {
-    for (client, count) in &expected.pending {
-        let found = view.pending_of(*client)?;
-        agree(found == *count, || {
+    for (client, used) in &expected.clients {
+        let found = view.client_use(*client)?;
+        agree(found == *used, || {
             format!(
-                "client {:02x?} has {count} jobs pending, and its row says {found}",
+                "the jobs of client {:02x?} use {used:?}, and its row says {found:?}",
                 client.0
             )
         })?;
@@ -188,8 +191,10 @@ fn lengths(view: &View, expected: &Expected) -> Result<(), Error> {
     length(view, tables::DUE, expected.due)?;
     length(view, tables::WAITING, expected.waiting)?;
     length(view, tables::DEAD, expected.dead)?;
+    length(view, tables::DEAD_OF, expected.dead_of)?;
     length(view, tables::EXPIRE, expected.expire)?;
-    length(view, tables::PENDING, expected.pending.len() as u64)?;
+    let clients = expected.clients.values().filter(|used| !used.is_nothing());
+    length(view, tables::CLIENT, clients.count() as u64)?;
     length(view, tables::SESSION_EXPIRE, expected.sessions)
 }
 
@@ -225,9 +230,9 @@ fn ledger(view: &View, expected: &Expected) -> Result<(), Error> {
     })
 }
 
-/// A result of a delivered job that was deleted early counts as present.
+/// A body that was deleted early counts as present.
 fn has_body(view: &View, job: &Job) -> Result<bool, Error> {
-    let gone = job.state.push == Push::Delivered && view.gave_back(job.id)?;
+    let gone = job.size == 0 && may_lack_its_body(job.state.push) && view.gave_back(job.id)?;
     Ok(gone || is_there(view.payload(Field::Body, job.id))?)
 }
 

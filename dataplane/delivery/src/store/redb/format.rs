@@ -7,8 +7,8 @@ use ::redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::fault::Fault;
 use super::tables::{
-    ARGS, ATTEMPTS, DEAD, DEDUPE, DUE, EXEC, EXPIRE, INFLIGHT, JOB, META, PENDING, RESULT, RESUME_TOKEN,
-    SESSION, SESSION_EXPIRE, TARGET, WAITING,
+    ARGS, ATTEMPTS, CLIENT, DEAD, DEAD_OF, DEDUPE, DUE, EXEC, EXPIRE, INFLIGHT, JOB, META, RESULT,
+    RESUME_TOKEN, SESSION, SESSION_EXPIRE, TARGET, WAITING,
 };
 use super::usage::Usage;
 use crate::clock::Millis;
@@ -113,7 +113,8 @@ pub(super) fn create(db: &Database) -> Result<(), Fault> {
     txn.open_table(EXEC)?;
     txn.open_table(DUE)?;
     txn.open_table(INFLIGHT)?;
-    txn.open_table(PENDING)?;
+    txn.open_table(CLIENT)?;
+    txn.open_table(DEAD_OF)?;
     txn.open_table(ATTEMPTS)?;
     txn.open_table(DEDUPE)?;
     txn.commit()?;

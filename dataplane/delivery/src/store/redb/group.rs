@@ -6,6 +6,7 @@
 
 mod accept;
 mod claims;
+mod evict;
 mod notes;
 mod reclaim;
 mod restore;
@@ -15,14 +16,14 @@ use std::iter::repeat;
 
 use ::redb::{ReadableTable, Table, WriteTransaction};
 
-pub(super) use self::restore::Restored;
+pub(super) use self::restore::{Restored, may_lack_its_body};
 use super::blob::{Draft, Name};
 use super::disk_budget::used;
 use super::fault::Fault;
 use super::format::Ledger;
 use super::history;
 use super::hooks::{CommitInfo, Kind};
-use super::keys::{self, Due, Queued, Timed};
+use super::keys::{self, DeadOf, Due, Queued, Timed};
 use super::op::{Apply, Swap};
 use super::read::damaged;
 use super::tables::{self, Id, Value};
@@ -31,7 +32,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Applied, Change, Job, Key, Owner, Rows};
 use crate::store::seal::Field;
-use crate::store::{Error, HEARTBEAT, Space, Sweep, codec};
+use crate::store::{ClientUse, Error, HEARTBEAT, Space, Sweep, codec};
 
 /// The tables of a write transaction, and what was changed so far.
 pub(super) struct Group<'txn> {
@@ -49,8 +50,9 @@ pub(super) struct Group<'txn> {
     due: Table<'txn, &'static Due, ()>,
     waiting: Table<'txn, &'static Timed, ()>,
     dead: Table<'txn, &'static Timed, ()>,
+    dead_of: Table<'txn, &'static DeadOf, ()>,
     expire: Table<'txn, &'static Timed, ()>,
-    pending: Table<'txn, &'static [u8; 8], Value>,
+    client: Table<'txn, &'static [u8; 8], Value>,
     dedupe: Table<'txn, &'static [u8; 32], Value>,
     session: Table<'txn, Id, Value>,
     session_expire: Table<'txn, &'static Timed, ()>,
@@ -93,8 +95,9 @@ impl<'txn> Group<'txn> {
             due: txn.open_table(tables::DUE)?,
             waiting: txn.open_table(tables::WAITING)?,
             dead: txn.open_table(tables::DEAD)?,
+            dead_of: txn.open_table(tables::DEAD_OF)?,
             expire: txn.open_table(tables::EXPIRE)?,
-            pending: txn.open_table(tables::PENDING)?,
+            client: txn.open_table(tables::CLIENT)?,
             dedupe: txn.open_table(tables::DEDUPE)?,
             session: txn.open_table(tables::SESSION)?,
             session_expire: txn.open_table(tables::SESSION_EXPIRE)?,
@@ -144,11 +147,14 @@ impl<'txn> Group<'txn> {
         if before.version == after.version {
             return Ok(Applied::Applied(after));
         }
-        let pending = self.pending_of(before.client)?;
+        let used = self.client_use(before.client)?;
         if let Some(body) = body {
             take(&mut self.args, Field::Params, &id.to_bytes(), &mut self.done)?;
             put(&mut self.result, &id.to_bytes(), &body.value, &mut self.done)?;
             self.adopt(body);
+        }
+        if step.changes.contains(&Change::Evict) {
+            self.give_back(&id.to_bytes())?;
         }
         if before.names.len() < after.names.len() {
             self.find_by(&after)?;
@@ -162,7 +168,7 @@ impl<'txn> Group<'txn> {
         self.job
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
         self.note(kind(&step.changes), step.stamp.at);
-        self.count(Some(&before), Some(&after), pending)?;
+        self.count(Some(&before), Some(&after), used)?;
         Ok(Applied::Applied(after))
     }
 
@@ -227,7 +233,7 @@ impl<'txn> Group<'txn> {
         let job = self.job(id)?;
         let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))?;
         let key = id.to_bytes();
-        let pending = self.pending_of(job.client)?;
+        let used = self.client_use(job.client)?;
         self.refile(id, &job.rows(), &Rows::default())?;
         self.dedupe.remove(&job.dedupe)?;
         for name in &job.names {
@@ -240,7 +246,7 @@ impl<'txn> Group<'txn> {
         history::clear(&mut self.attempts, id, &mut self.done.ledger.usage)?;
         self.job.remove(&key)?;
         self.done.ledger.usage.remove_job();
-        self.count(Some(&job), None, pending)
+        self.count(Some(&job), None, used)
     }
 
     /// Updates the index rows of a job.
@@ -251,12 +257,14 @@ impl<'txn> Group<'txn> {
         };
         let inflight = |rows: &Rows| rows.inflight.then_some(id.to_bytes());
         let due = |rows: &Rows| rows.due.map(|(to, rank, at)| keys::due(to, rank, at, id));
+        let dead_of = |rows: &Rows| rows.dead_of.map(|(client, at)| keys::dead_of(client, at, id));
         let timed = |at: Option<Millis>| at.map(|at| keys::timed(at, id));
         swap(&mut self.exec, queue(before), queue(after))?;
         swap(&mut self.inflight, inflight(before), inflight(after))?;
         swap(&mut self.due, due(before), due(after))?;
         swap(&mut self.waiting, timed(before.waiting), timed(after.waiting))?;
         swap(&mut self.dead, timed(before.dead), timed(after.dead))?;
+        swap(&mut self.dead_of, dead_of(before), dead_of(after))?;
         let settled = timed(after.settled);
         self.reclaimed = settled.map_or(self.reclaimed, |row| self.reclaimed.min(row));
         swap(&mut self.expire, timed(before.settled), settled)
@@ -281,35 +289,30 @@ impl<'txn> Group<'txn> {
         self.done.ledger.high_water = self.done.ledger.high_water.max(now);
     }
 
-    /// Counts a changed job in the ledger and for its client, which had `pending` so far.
-    fn count(&mut self, before: Option<&Job>, after: Option<&Job>, pending: u64) -> Result<(), Fault> {
+    /// Counts a changed job in the ledger and for its client, whose jobs used `used` so far.
+    fn count(&mut self, before: Option<&Job>, after: Option<&Job>, mut used: ClientUse) -> Result<(), Fault> {
         let state = |job: Option<&Job>| job.map(|job| job.state);
         self.done.ledger.counts.shift(state(before), state(after));
         self.done.ledger.queues.shift(before, after);
-        let is_pending = |job: Option<&Job>| job.is_some_and(Job::is_pending);
-        let now = match (is_pending(before), is_pending(after)) {
-            (false, true) => pending + 1,
-            (true, false) => pending.saturating_sub(1),
-            _ => return Ok(()),
-        };
-        if let Some(job) = before.or(after) {
-            self.set_pending(job.client, now)?;
+        let known = used;
+        used.shift(before, after);
+        match before.or(after) {
+            Some(job) if used != known => self.set_client_use(job.client, used),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn pending_of(&self, client: Key) -> Result<u64, Fault> {
-        let row = self.pending.get(&client.0)?;
-        let count = row.map(|row| codec::decode_count(row.value()));
-        Ok(count.transpose()?.unwrap_or(0))
+    fn client_use(&self, client: Key) -> Result<ClientUse, Fault> {
+        let row = self.client.get(&client.0)?;
+        let used = row.map(|row| ClientUse::decode(row.value()));
+        Ok(used.transpose()?.unwrap_or_default())
     }
 
-    fn set_pending(&mut self, client: Key, count: u64) -> Result<(), Fault> {
-        if count == 0 {
-            self.pending.remove(&client.0)?;
+    fn set_client_use(&mut self, client: Key, used: ClientUse) -> Result<(), Fault> {
+        if used.is_nothing() {
+            self.client.remove(&client.0)?;
         } else {
-            self.pending
-                .insert(&client.0, codec::encode_count(count).as_slice())?;
+            self.client.insert(&client.0, used.encode().as_slice())?;
         }
         Ok(())
     }
@@ -326,6 +329,7 @@ fn kind(changes: &[Change]) -> Kind {
         Change::Start => Some(Kind::Start),
         Change::Finish { .. } => Some(Kind::Finish),
         Change::Retry { .. } => Some(Kind::Retry),
+        Change::Evict => Some(Kind::Sweep),
         Change::Deliver | Change::Bury { .. } | Change::Stop => Some(Kind::Settle),
         _ => None,
     });

@@ -13,6 +13,8 @@ pub(super) type Timed = [u8; 24];
 pub(super) type Numbered = [u8; 20];
 /// (server, client, id)
 pub(super) type Queued = [u8; 32];
+/// (client, time, id)
+pub(super) type DeadOf = [u8; 32];
 /// (receiver, rank and time, id)
 pub(super) type Due = [u8; 40];
 
@@ -29,6 +31,16 @@ pub(super) fn expiry(at: Millis, sid: [u8; 16]) -> Timed {
 /// `exec`: which server, which client, which job.
 pub(super) fn queued(server: Key, client: Key, id: JobId) -> Queued {
     join(server.0, timed(Millis(u64::from_be_bytes(client.0)), id))
+}
+
+/// `dead_of`: which client, since when, which job.
+pub(super) fn dead_of(client: Key, at: Millis, id: JobId) -> DeadOf {
+    join(client.0, timed(at, id))
+}
+
+/// The client of a row of `dead_of`.
+pub(super) fn client_of(key: &DeadOf) -> Key {
+    Key(part(key, 0))
 }
 
 /// Added to the time of a replayed delivery in a `due` key; no clock reaches it.
@@ -138,6 +150,8 @@ mod tests {
                 (to, (rank, Millis(4)), id)
             );
         }
+        let row = dead_of(Key([6; 8]), Millis(5), id);
+        assert_eq!((client_of(&row), super::id(&row)), (Key([6; 8]), id));
         let row = timed(Millis(5), id);
         assert_eq!((at(&row), timed_id(&row)), (Millis(5), id.to_bytes()));
     }

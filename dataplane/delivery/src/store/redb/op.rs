@@ -9,7 +9,7 @@ use super::vault::Stowed;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Applied, Job, NewJob, Stamp, Step};
-use crate::store::{Acceptance, ClaimDue, Due, Error, Sweep};
+use crate::store::{Acceptance, ClaimDue, Due, Error, Evict, Evicted, Sweep};
 
 /// Where the reply goes.
 pub(super) type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
@@ -56,6 +56,7 @@ pub(super) enum Op {
     Swap(Swap, ReplyTo<bool>),
     /// At most this many delivered results.
     Reclaim(usize, ReplyTo<usize>),
+    Evict(Evict, ReplyTo<Option<Evicted>>),
     /// Commit what came before, close the file, end.
     Close(ReplyTo<()>),
 }
@@ -73,7 +74,7 @@ impl Op {
                 Self::Swap(swap, _) => swap.value.len(),
                 Self::Start(ids, ..) => OVERHEAD * ids.len(),
                 Self::ClaimDue(claim, _) => OVERHEAD * claim.room,
-                Self::Sweep(..) | Self::Reclaim(..) | Self::Close(_) => 0,
+                Self::Sweep(..) | Self::Reclaim(..) | Self::Evict(..) | Self::Close(_) => 0,
             }
     }
 }

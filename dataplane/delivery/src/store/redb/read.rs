@@ -18,7 +18,7 @@ use crate::id::JobId;
 use crate::job::{Call, Job, Key, Rank, Receiver};
 use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::seal::Field;
-use crate::store::{Error, SessionRow, codec};
+use crate::store::{ClientUse, Error, SessionRow, codec};
 use std::sync::Arc;
 
 const LAST_KEY: Key = Key([255; 8]);
@@ -152,9 +152,9 @@ impl View {
         self.ids(tables::EXEC, (&first, &last), limit)
     }
 
-    pub(super) fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        let count = self.value(tables::PENDING, &client.0, codec::decode_count)?;
-        Ok(count.unwrap_or(0))
+    pub(super) fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        let used = self.value(tables::CLIENT, &client.0, ClientUse::decode)?;
+        Ok(used.unwrap_or_default())
     }
 
     pub(super) fn in_flight(&self) -> Result<Vec<Job>, Error> {

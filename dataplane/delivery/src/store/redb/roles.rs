@@ -16,8 +16,8 @@ use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, 
 use crate::store::scan::Found;
 use crate::store::seal::Field;
 use crate::store::{
-    Acceptance, Claim, ClaimDue, Claimed, Counts, Due, Error, Jobs, KeyUse, Ownership, People, Queues, Scan,
-    SessionRow, SessionRows, Space, Store, Sweep, Upkeep, codec,
+    Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, KeyUse,
+    Ownership, People, Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, codec,
 };
 
 impl Ownership for Embedded {
@@ -179,8 +179,8 @@ impl People for Embedded {
         self.shared.view()?.history(id)
     }
 
-    async fn pending_of(&self, client: Key) -> Result<u64, Error> {
-        self.shared.view()?.pending_of(client)
+    async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
+        self.shared.view()?.client_use(client)
     }
 }
 
@@ -196,6 +196,10 @@ impl Upkeep for Embedded {
 
     async fn oldest_queued(&self) -> Result<Option<Millis>, Error> {
         self.read(View::oldest_queued).await
+    }
+
+    async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error> {
+        self.write(|reply| Op::Evict(evict, reply)).await
     }
 
     async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {

@@ -5,7 +5,7 @@
 
 use ::redb::TableDefinition;
 
-use super::keys::{Due, Numbered, Queued, Timed};
+use super::keys::{DeadOf, Due, Numbered, Queued, Timed};
 
 pub(super) type Id = &'static [u8; 16];
 pub(super) type Value = &'static [u8];
@@ -30,9 +30,10 @@ pub(super) const INFLIGHT: TableDefinition<'_, Id, ()> = TableDefinition::new("i
 pub(super) const DUE: TableDefinition<'_, &Due, ()> = TableDefinition::new("due");
 pub(super) const WAITING: TableDefinition<'_, &Timed, ()> = TableDefinition::new("waiting");
 pub(super) const DEAD: TableDefinition<'_, &Timed, ()> = TableDefinition::new("dead");
+pub(super) const DEAD_OF: TableDefinition<'_, &DeadOf, ()> = TableDefinition::new("dead_of");
 pub(super) const EXPIRE: TableDefinition<'_, &Timed, ()> = TableDefinition::new("expire");
-/// How many jobs of a client are pending; no row for none.
-pub(super) const PENDING: TableDefinition<'_, &[u8; 8], Value> = TableDefinition::new("pending");
+/// What a client's jobs use; no row for nothing.
+pub(super) const CLIENT: TableDefinition<'_, &[u8; 8], Value> = TableDefinition::new("client");
 /// The job of a dedupe key.
 pub(super) const DEDUPE: TableDefinition<'_, &[u8; 32], Value> = TableDefinition::new("dedupe");
 /// A session's row, and when it may go.

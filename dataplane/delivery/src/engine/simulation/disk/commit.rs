@@ -132,6 +132,7 @@ fn step(change: &Change) -> Step {
         Change::Deliver => Step::Deliver,
         Change::Bury { why } => Step::Bury(*why),
         Change::Stop => Step::Stop,
+        Change::Evict => Step::Evict,
         Change::Replay => Step::Replay,
     }
 }

@@ -24,9 +24,9 @@ impl Group<'_> {
             Err(Error::Corrupt(format!("job {} exists already", new.id)))?;
         }
         let (job, id) = (Job::accepted(&new), new.id.to_bytes());
-        let pending = self.pending_of(job.client)?;
-        if pending >= new.max_pending {
-            return Ok(Acceptance::ClientFull);
+        let used = self.client_use(job.client)?;
+        if let Some(limit) = used.refuses(&new, &self.space()) {
+            return Ok(Acceptance::ClientFull(limit));
         }
         if self.done.ledger.queues.queued_for(job.server) >= new.max_queued {
             return Ok(Acceptance::ServerFull);
@@ -44,7 +44,7 @@ impl Group<'_> {
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
         self.done.ledger.usage.add_job();
         self.note(Kind::Accept, new.at);
-        self.count(None, Some(&job), pending)
+        self.count(None, Some(&job), used)
             .map(|()| Acceptance::New(new.id))
     }
 

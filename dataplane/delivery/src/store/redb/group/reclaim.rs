@@ -1,13 +1,15 @@
 //! Deleting delivered results early, oldest first.
 //!
-//! Part of [`Group`]. Invariant: only a delivered job's result is deleted, and a marker stays in its row.
+//! Part of [`Group`]. Invariant: only a delivered job's result is deleted; a marker stays in its row, and its header says
+//! that it has none.
 
 use ::redb::ReadableTable;
 
 use super::{Group, put, take};
 use crate::id::JobId;
+use crate::job::Job;
 use crate::state::Push;
-use crate::store::codec::wrap::GIVEN_BACK;
+use crate::store::codec::{self, wrap::GIVEN_BACK};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::hooks::Kind;
 use crate::store::redb::keys::{self, Timed};
@@ -40,16 +42,28 @@ impl Group<'_> {
     /// Returns whether there was a result to delete.
     fn delete_result(&mut self, key: [u8; 16]) -> Result<bool, Fault> {
         let job = self.job(JobId::from_bytes(key))?;
-        let delivered = job.is_some_and(|job| job.state.push == Push::Delivered);
-        let kept = self
-            .result
-            .get(&key)?
-            .is_some_and(|row| row.value() != GIVEN_BACK);
-        if !delivered || !kept {
+        let Some(job) = job.filter(|job| job.state.push == Push::Delivered) else {
+            return Ok(false);
+        };
+        let used = self.client_use(job.client)?;
+        let row = self.result.get(&key)?;
+        if row.as_ref().is_none_or(|row| row.value() == GIVEN_BACK) {
             return Ok(false);
         }
-        take(&mut self.result, Field::Body, &key, &mut self.done)?;
-        put(&mut self.result, &key, &GIVEN_BACK, &mut self.done)?;
+        drop(row);
+        self.give_back(&key)?;
+        let without = Job {
+            size: 0,
+            ..job.clone()
+        };
+        self.job.insert(&key, codec::encode_job(&without).as_slice())?;
+        self.count(Some(&job), Some(&without), used)?;
         Ok(true)
+    }
+
+    /// Deletes a body and leaves the marker in its place.
+    pub(super) fn give_back(&mut self, key: &[u8; 16]) -> Result<(), Fault> {
+        take(&mut self.result, Field::Body, key, &mut self.done)?;
+        put(&mut self.result, key, &GIVEN_BACK, &mut self.done)
     }
 }

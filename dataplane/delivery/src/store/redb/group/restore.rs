@@ -5,7 +5,7 @@
 use super::{Group, put};
 use crate::clock::Millis;
 use crate::job::{Job, Rows};
-use crate::state::{Exec, Push};
+use crate::state::{Category, Exec, Push};
 use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::redb::fault::Fault;
 use crate::store::redb::vault::{Stowed, Vault};
@@ -35,7 +35,7 @@ impl Restored {
         let [params, body, token] = values;
         let ended = matches!(job.state.exec, Exec::Ended(_));
         let (field, what, value) = if ended {
-            let gone = job.state.push == Push::Delivered;
+            let gone = may_lack_its_body(job.state.push);
             let body = body.or_else(|| gone.then(|| GIVEN_BACK.to_vec()));
             (Field::Body, "result", body)
         } else {
@@ -47,6 +47,9 @@ impl Restored {
             .map_err(|error| Error::Down(format!("failed to write a large body: {error}")))?;
         // Without its token an interrupted execution is not resumed: its `onInterruption` applies.
         job.has_resume_token &= token.is_some();
+        if payload.value == GIVEN_BACK {
+            job.size = 0;
+        }
         Ok(Self {
             dedupe,
             call,
@@ -56,6 +59,11 @@ impl Restored {
             job,
         })
     }
+}
+
+/// Whether a body may have been deleted early.
+pub(in crate::store::redb) fn may_lack_its_body(push: Push) -> bool {
+    matches!(push, Push::Delivered | Push::Dead(Category::Evicted))
 }
 
 impl Group<'_> {
@@ -68,7 +76,7 @@ impl Group<'_> {
         // The process that opens this store is not the one that held the job.
         let epoch = job.owner.map_or(0, |owner| owner.epoch);
         self.done.ledger.epoch = self.done.ledger.epoch.max(epoch);
-        let pending = self.pending_of(job.client)?;
+        let used = self.client_use(job.client)?;
         self.dedupe.insert(&job.dedupe, restored.dedupe.as_slice())?;
         put(&mut self.target, &id, &restored.call, &mut self.done)?;
         if matches!(job.state.exec, Exec::Ended(_)) {
@@ -87,7 +95,7 @@ impl Group<'_> {
         self.refile(job.id, &Rows::default(), &job.rows())?;
         self.job.insert(&id, codec::encode_job(&job).as_slice())?;
         self.done.ledger.usage.add_job();
-        self.count(None, Some(&job), pending)
+        self.count(None, Some(&job), used)
     }
 
     pub(in crate::store::redb) fn restore_session(

@@ -17,6 +17,7 @@ impl Group<'_> {
             Op::ClaimDue(claim, reply) => wait(waiters, reply, self.claim_due(claim)),
             Op::Sweep(sweep, reply) => wait(waiters, reply, self.sweep(&sweep)),
             Op::Reclaim(limit, reply) => wait(waiters, reply, self.reclaim(limit)),
+            Op::Evict(evict, reply) => wait(waiters, reply, self.evict(evict)),
             Op::Swap(swap, reply) => wait(waiters, reply, self.swap_session(&swap)),
             Op::Close(reply) => wait(waiters, reply, Ok(())),
         }
