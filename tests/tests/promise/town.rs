@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use crate::scene::answers;
 
-/// What nobody is in the way of happens within this time, as a rule within a second. What is held up waits for 30 s or more.
+/// What nobody is in the way of happens within this time, as a rule within a second. What is held up waits for 30 s
+/// or more.
 pub(crate) const PROMPT: Duration = Duration::from_secs(15);
 
 /// What is running. Dropped in this order.
