@@ -16,8 +16,9 @@ use tempfile::TempDir;
 
 use crate::scene::answers;
 
-/// What nobody is in the way of happens within this time. What is held up here waits for 20 s or more.
-pub(crate) const PROMPT: Duration = Duration::from_secs(5);
+/// What nobody is in the way of happens within this time, as a rule within a second. What is held up waits for 30 s
+/// or more.
+pub(crate) const PROMPT: Duration = Duration::from_secs(15);
 
 /// What is running. Dropped in this order.
 pub(crate) struct Town {
