@@ -203,7 +203,9 @@ impl Receivers {
                 break;
             }
             slots.push(self.take(state, receiver, now, limits));
-            given.into_iter().for_each(|given| *given += 1);
+            if let Some(given) = given {
+                *given += 1;
+            }
         }
         if slots.is_empty() {
             return None;

@@ -146,11 +146,7 @@ impl Job {
             Change::Suspend => job.executions = job.executions.saturating_sub(1),
             Change::Poison => job.poisoned = true,
             Change::Release => job.has_resume_token = false,
-            Change::PutOff => {
-                job.has_resume_token = false;
-                job.executions = job.executions.saturating_sub(1);
-                job.unsent_since = job.unsent_since.or(job.started);
-            }
+            Change::PutOff => job.put_off(),
             Change::Finish { body, .. } => {
                 job.ended = Some(now);
                 job.size = size(body);
@@ -161,11 +157,7 @@ impl Job {
                 job.attempts = job.attempts.saturating_add(1);
             }
             Change::Attempted(_) => job.turn = self.turn,
-            Change::Retry { at, why } => {
-                job.turn = *at;
-                job.last = why.or(job.last);
-                job.attempts -= u32::from(why.is_none() && job.attempts > 0);
-            }
+            Change::Retry { at, why } => job.retry(*at, *why),
             Change::Bury { why } => job.last = Some(*why),
             Change::Evict => {
                 job.turn = self.turn; // it is as old as before
@@ -180,6 +172,18 @@ impl Job {
         }
         job.owner = job.owner.filter(|_| job.state.is_in_flight());
         Some(job)
+    }
+
+    fn put_off(&mut self) {
+        self.has_resume_token = false;
+        self.executions = self.executions.saturating_sub(1);
+        self.unsent_since = self.unsent_since.or(self.started);
+    }
+
+    fn retry(&mut self, at: Millis, why: Option<Category>) {
+        self.turn = at;
+        self.last = why.or(self.last);
+        self.attempts -= u32::from(why.is_none() && self.attempts > 0);
     }
 
     fn claim(&mut self, by: Owner) {

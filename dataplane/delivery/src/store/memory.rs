@@ -262,11 +262,11 @@ impl State {
         Some(self.jobs.get(&oldest)?.job.accepted)
     }
 
-    fn claim_due(&mut self, claim: ClaimDue) -> Due {
+    fn claim_due(&mut self, claim: &ClaimDue) -> Due {
         let (receiver, stamp) = (claim.receiver, claim.stamp);
-        let mut ids = self.due(&claim, Rank::Live, claim.room);
+        let mut ids = self.due(claim, Rank::Live, claim.room);
         let left = claim.replays.min(claim.room - ids.len());
-        ids.extend(self.due(&claim, Rank::Replayed, left));
+        ids.extend(self.due(claim, Rank::Replayed, left));
         let step = Step {
             expect: Expect::Any,
             stamp,

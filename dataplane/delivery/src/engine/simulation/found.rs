@@ -140,7 +140,7 @@ fn an_attempt_speaks_for_its_own_claim_alone() {
 fn a_replay_interrupts_what_its_stop_could_not_yet() {
     // The stop is committed, which the engine cannot read before it has waited; the replay comes in between.
     let down = Item::Weather {
-        from: ONE_SECOND - IMMEDIATELY,
+        from: ONE_SECOND.saturating_sub(IMMEDIATELY),
         until: ONE_SECOND + IMMEDIATELY,
         what: Weather::StoreDown,
     };

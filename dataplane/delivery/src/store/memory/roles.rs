@@ -87,7 +87,7 @@ impl Queues for Memory {
     async fn claim_due(&self, claim: ClaimDue) -> Result<Due, Error> {
         self.commit(|state| {
             state.check_owner(claim.stamp)?;
-            Ok(state.claim_due(claim))
+            Ok(state.claim_due(&claim))
         })?
     }
 

@@ -27,13 +27,13 @@ impl Group<'_> {
     }
 
     /// Claims what is due for one receiver, live deliveries first.
-    pub(in crate::store::redb) fn claim_due(&mut self, claim: ClaimDue) -> Result<Due, Fault> {
+    pub(in crate::store::redb) fn claim_due(&mut self, claim: &ClaimDue) -> Result<Due, Fault> {
         let (receiver, stamp) = (claim.receiver, claim.stamp);
         self.check_owner(stamp)?;
         let mut claimed = Vec::new();
-        self.claim_rank(&claim, (Rank::Live, claim.room), &mut claimed)?;
+        self.claim_rank(claim, (Rank::Live, claim.room), &mut claimed)?;
         let left = claim.replays.min(claim.room - claimed.len());
-        self.claim_rank(&claim, (Rank::Replayed, left), &mut claimed)?;
+        self.claim_rank(claim, (Rank::Replayed, left), &mut claimed)?;
         let next = [
             next_due(&self.due, receiver, Rank::Live)?,
             next_due(&self.due, receiver, Rank::Replayed)?,
