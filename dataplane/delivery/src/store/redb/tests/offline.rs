@@ -8,14 +8,14 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use crate::clock::Millis;
-use crate::job::{Change, NewJob};
+use crate::job::{Change, Key, NewJob};
 use crate::state::{Category, End};
 use crate::store::conformance::{apply_any, new_job};
 use crate::store::redb::offline::{self, Failure, check, compact, export, import};
 use crate::store::redb::{Embedded, Options};
 use crate::store::roles::*;
 use crate::store::seal::Sealer;
-use crate::store::{Error, SessionRow};
+use crate::store::{Error, Evict, SessionRow};
 
 const KEYS: &[u8] = &[1, 2];
 
@@ -118,6 +118,34 @@ async fn an_export_makes_the_same_store_again() {
         );
     }
     assert!(two.session([7; 16]).await.unwrap().is_some());
+}
+
+/// A delivered result and a dead letter's.
+#[tokio::test]
+async fn results_that_were_deleted_early_are_still_so_in_the_copy() {
+    let dir = filled().await;
+    let store = open(dir.path());
+    let (bytes, limit, at) = (1, 9, Millis(6000));
+    assert!(store.evict(Evict { bytes, limit, at }).await.unwrap().is_some());
+    assert_eq!(store.reclaim(9).await.unwrap(), 1);
+    let used = store.client_use(the_client()).await.unwrap();
+    store.close().await.unwrap();
+
+    let text = exported(dir.path()).1;
+    assert!(text.contains("\"push\":\"dead: evicted\""), "{text}");
+    let copy = TempDir::new().unwrap();
+    let imported = import(copy.path(), &mut text.as_bytes()).unwrap();
+    assert_eq!((imported.jobs, imported.skipped), (8, Vec::new()));
+    let copy = open(copy.path());
+    copy.check().unwrap();
+    assert_eq!(copy.client_use(the_client()).await.unwrap(), used);
+    for number in [6, 7] {
+        assert_eq!(copy.body(new_job(number).id).await.unwrap(), None);
+    }
+}
+
+fn the_client() -> Key {
+    Key::of(&new_job(1).call.client)
 }
 
 #[tokio::test]
