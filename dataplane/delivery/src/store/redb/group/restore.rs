@@ -78,6 +78,7 @@ impl Group<'_> {
         self.done.ledger.epoch = self.done.ledger.epoch.max(epoch);
         let used = self.client_use(job.client)?;
         self.dedupe.insert(&job.dedupe, restored.dedupe.as_slice())?;
+        self.find_by(&job)?;
         put(&mut self.target, &id, &restored.call, &mut self.done)?;
         if matches!(job.state.exec, Exec::Ended(_)) {
             put(&mut self.result, &id, &payload.value, &mut self.done)?;
