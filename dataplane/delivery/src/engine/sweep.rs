@@ -43,29 +43,34 @@ pub(super) async fn run(core: &Core) {
     }
 }
 
-/// Reports the age of the oldest job in each state in which something has to happen to it.
+/// Reports the age of the oldest job in each state in which something has to happen to it; that of undelivered results is
+/// there at once.
 pub(super) async fn report_oldest(core: &Core) {
     core.metrics.longest_timeout(core.policy().longest_timeout);
-    let Ok(oldest) = oldest(core).await else { return };
-    for (stage, since) in oldest {
-        let age = since.map(|since| core.now().since(since));
-        core.metrics.oldest_pending(stage, age.unwrap_or_default());
+    let Ok(waiting) = core.store.oldest_waiting().await else {
+        return;
+    };
+    report(core, Stage::Due, waiting);
+    let Ok(in_flight) = core.store.in_flight().await else {
+        return;
+    };
+    let (running, sending): (Vec<_>, Vec<_>) =
+        in_flight.iter().partition(|job| job.state.exec == Exec::Running);
+    report(
+        core,
+        Stage::Running,
+        running.iter().filter_map(|job| job.started).min(),
+    );
+    let sent = sending.iter().filter_map(|job| job.undelivered_since());
+    report(core, Stage::Sending, sent.min());
+    if let Ok(queued) = core.store.oldest_queued().await {
+        report(core, Stage::Queued, queued);
     }
 }
 
-async fn oldest(core: &Core) -> Result<[(Stage, Option<Millis>); 4], store::Error> {
-    let in_flight = core.store.in_flight().await?;
-    let (running, sending): (Vec<_>, Vec<_>) =
-        in_flight.iter().partition(|job| job.state.exec == Exec::Running);
-    Ok([
-        (Stage::Queued, core.store.oldest_queued().await?),
-        (Stage::Running, running.iter().filter_map(|job| job.started).min()),
-        (Stage::Due, core.store.oldest_waiting().await?),
-        (
-            Stage::Sending,
-            sending.iter().filter_map(|job| job.undelivered_since()).min(),
-        ),
-    ])
+fn report(core: &Core, stage: Stage, since: Option<Millis>) {
+    let age = since.map(|since| core.now().since(since));
+    core.metrics.oldest_pending(stage, age.unwrap_or_default());
 }
 
 /// Deletes delivered results early while the store is crowded.

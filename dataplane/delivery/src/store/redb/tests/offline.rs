@@ -56,7 +56,7 @@ async fn fill(store: &Embedded) {
         let params = vec![b'q'; size].into();
         let new = NewJob {
             params,
-            names: vec![[100 + number; 32]],
+            names: vec![[240 + number; 32]],
             ..new_job(number)
         };
         store.accept(new).await.unwrap();
@@ -109,7 +109,7 @@ async fn an_export_makes_the_same_store_again() {
     two.check().unwrap();
     assert_eq!((one.counts(), one.high_water()), (two.counts(), two.high_water()));
     for number in 1..=8 {
-        let (id, name) = (new_job(number).id, [100 + number; 32]);
+        let (id, name) = (new_job(number).id, [240 + number; 32]);
         assert_eq!(two.find(name).await.unwrap(), Some(id));
         assert_eq!(one.job(id).await.unwrap(), two.job(id).await.unwrap());
         assert_eq!(one.call(id).await.unwrap(), two.call(id).await.unwrap());
