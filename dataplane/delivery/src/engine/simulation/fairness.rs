@@ -19,8 +19,10 @@ const OVERTAKEN: u32 = 6;
 pub(super) struct Fairness {
     /// What this process executes, unless it resumed it.
     executing: BTreeSet<Number>,
-    /// What is queued, and how often each other client was served before it.
-    queued: BTreeMap<Number, BTreeMap<u8, u32>>,
+    /// What is queued, in the order of acceptance, and how often each other client was served before it.
+    queued: BTreeMap<usize, (Number, BTreeMap<u8, u32>)>,
+    /// Calls in the order in which they were accepted.
+    accepted: Vec<Number>,
     /// What was put off waits for more than its turn.
     put_off: BTreeSet<Number>,
     /// From then on the route has the default limits.
@@ -50,11 +52,21 @@ impl Fairness {
         if commit.steps.contains(&Step::PutOff) {
             self.put_off.insert(commit.call);
         }
+        let place = self.place(commit.call);
         if is_queued(after.state) {
-            self.queued.entry(commit.call).or_default();
-        } else if self.queued.remove(&commit.call).is_some() && after.state.exec == Exec::Running {
+            let overtaken = BTreeMap::new();
+            self.queued.entry(place).or_insert((commit.call, overtaken));
+        } else if self.queued.remove(&place).is_some() && after.state.exec == Exec::Running {
             self.check_turns(plan, commit.call);
         }
+    }
+
+    fn place(&mut self, call: Number) -> usize {
+        let known = self.accepted.iter().position(|known| *known == call);
+        known.unwrap_or_else(|| {
+            self.accepted.push(call);
+            self.accepted.len() - 1
+        })
     }
 
     /// A client runs no more than its share of its server's limit.
@@ -74,15 +86,16 @@ impl Fairness {
     /// The oldest call of every other client on the server has been overtaken.
     fn check_turns(&mut self, plan: &Plan, call: Number) {
         let Some(given) = plan.call(call) else { return };
-        let mut oldest: BTreeMap<u8, Number> = BTreeMap::new();
-        for other in self.queued.keys().filter_map(|other| plan.call(*other)) {
-            if other.server == given.server && other.client != given.client {
-                oldest.entry(other.client).or_insert(other.number);
+        let mut oldest: BTreeMap<u8, (usize, Number)> = BTreeMap::new();
+        for (place, (other, _)) in &self.queued {
+            let other = plan.call(*other).filter(|other| other.server == given.server);
+            if let Some(other) = other.filter(|other| other.client != given.client) {
+                oldest.entry(other.client).or_insert((*place, other.number));
             }
         }
-        for other in oldest.into_values() {
+        for (place, other) in oldest.into_values() {
             if self.waits_for_its_turn_alone(plan, other)
-                && let Some(overtaken) = self.queued.get_mut(&other)
+                && let Some((_, overtaken)) = self.queued.get_mut(&place)
             {
                 let times = overtaken.entry(given.client).or_default();
                 *times += 1;
