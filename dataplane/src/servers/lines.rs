@@ -66,7 +66,7 @@ impl Lines {
         Self::keeping(MOST, upstreams, store, wrap)
     }
 
-    /// The same with at most so many callers and sessions.
+    /// The same with at most `most` callers and sessions.
     fn keeping(most: usize, upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
         let inner = Arc::new(Inner {
             upstreams,

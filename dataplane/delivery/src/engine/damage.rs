@@ -5,7 +5,7 @@
 
 use super::core::Core;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job};
+use crate::job::{Applied, Change, Expect, Job};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -33,11 +33,12 @@ pub(super) async fn damaged(core: &Core, id: JobId, error: &store::Error) -> Opt
 
 /// Makes it a dead letter, after these `changes`; a job without a receiver just ends.
 pub(super) async fn bury(core: &Core, job: &Job, mut changes: Vec<Change>) {
-    if job.receiver.is_some() && !matches!(job.state.push, Push::Dead(_)) {
-        let why = Category::Corrupt;
-        changes.push(Change::Bury { why });
+    let why = Category::Corrupt;
+    let dies = job.receiver.is_some() && !matches!(job.state.push, Push::Dead(_));
+    changes.extend(dies.then_some(Change::Bury { why }));
+    let expect = Expect::Version(job.version);
+    let applied = core.apply_surely(job.id, expect, changes).await;
+    if dies && matches!(applied, Some(Applied::Applied(_))) {
         core.metrics.dead(why);
     }
-    let expect = Expect::Version(job.version);
-    core.apply_surely(job.id, expect, changes).await;
 }

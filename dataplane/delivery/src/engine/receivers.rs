@@ -233,7 +233,7 @@ impl Receivers {
         let turns = state
             .origins
             .values()
-            .filter_map(|origin| origin.next_turn(limits));
+            .filter_map(|origin| origin.next_turn(limits, |client| state.is_over(client, 0)));
         turns.min().filter(|_| !state.is_full())
     }
 

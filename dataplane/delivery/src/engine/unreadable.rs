@@ -30,12 +30,17 @@ pub(super) async fn handle(core: &Arc<Core>, id: JobId, error: &store::Error) {
 
 /// The call can still be answered if it can be read itself.
 async fn end(core: &Arc<Core>, job: &Job) {
-    let Ok(Some(call)) = core.read(|| core.store.call(job.id)).await else {
-        let finish = Change::Finish {
-            end: End::Unknown,
-            body: Bytes::new(),
-        };
-        return damage::bury(core, job, vec![finish]).await;
+    let call = match core.read(|| core.store.call(job.id)).await {
+        Ok(Some(call)) => call,
+        Ok(None) | Err(store::Error::Corrupt(_)) => {
+            let finish = Change::Finish {
+                end: End::Unknown,
+                body: Bytes::new(),
+            };
+            return damage::bury(core, job, vec![finish]).await;
+        }
+        // Its key may come back, and then its client can be told.
+        Err(error) => return core.set_aside(job.id, &error),
     };
     let (end, body) = match job.state.exec {
         Exec::Queued => (End::Error, core.executor.unreadable(&call)),

@@ -1,7 +1,7 @@
 //! The memory for one execution's result.
 //!
 //! Whoever reads an answer asks for memory as it comes, and waits where there is none. Invariant: at least one reader can
-//! always go on, and none holds memory for longer than [`WHOLE`] without having read its message.
+//! always go on, and one that can go on holds memory for at most [`WHOLE`] without having read its message.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -76,7 +76,10 @@ impl Room {
             return;
         }
         let whole = budget.last_resort.take(budget.server, 1).await;
-        self.held(|held| held.whole = Some(whole));
+        self.held(|held| {
+            held.whole = Some(whole);
+            held.since = Some(Instant::now()); // waiting was not the server's silence
+        });
     }
 
     /// Reads on. Where memory is held, a server that stops in the middle of its message is not waited for.
@@ -156,6 +159,23 @@ mod tests {
         room.take(16 << 20).await;
         drop(room);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_memory_is_not_the_servers_silence() {
+        let budget = MemoryBudget::default();
+        let (first, second) = (budget.room(OTHER), budget.room(HOSTILE));
+        let full = budget.reading.take(Key([3; 8]), READING).await;
+        let rest = budget.reading.take(Key([4; 8]), READING / 4).await;
+        first.take(1 << 20).await;
+        let waits = second.take(1 << 20);
+        tokio::pin!(waits);
+        assert!(futures::poll!(&mut waits).is_pending());
+        tokio::time::advance(WHOLE * 2).await;
+        drop(first);
+        waits.await;
+        assert_eq!(second.read(tokio::time::sleep(SILENCE / 2)).await, Ok(()));
+        drop((full, rest));
     }
 
     #[tokio::test(start_paused = true)]

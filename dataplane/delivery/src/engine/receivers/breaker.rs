@@ -43,6 +43,10 @@ struct Bucket {
     number: u64,
     well: u32,
     ill: u32,
+    /// Whose attempts were made.
+    clients: Clients,
+    /// Whose attempts failed.
+    failing: Clients,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +67,17 @@ struct Clients {
 }
 
 impl Clients {
+    fn of(parts: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            if let Some(client) = part.first {
+                all.add(client);
+            }
+            all.several |= part.several;
+        }
+        all
+    }
+
     fn add(&mut self, client: Key) {
         self.several |= self.first.is_some_and(|first| first != client);
         self.first.get_or_insert(client);
@@ -73,10 +88,8 @@ impl Clients {
 pub(super) struct Breaker {
     state: State,
     term: Term,
-    /// Whose attempts were made.
-    clients: Clients,
-    /// Whose attempts failed since it closed last.
-    failing: Clients,
+    /// The only client whose attempts failed, since it opened.
+    blamed: Option<Key>,
     /// How often it opened in a row without closing in between.
     openings: u32,
     /// When the last attempt was reported.
@@ -113,9 +126,7 @@ impl Breaker {
 
     /// The only client whose attempts failed, while it tries the receiver again: others come first.
     pub(super) fn comes_last(&self) -> Option<Key> {
-        self.failing
-            .first
-            .filter(|_| self.is_open() && !self.failing.several)
+        self.blamed.filter(|_| self.is_open())
     }
 
     /// An attempt begins at `now`.
@@ -132,14 +143,13 @@ impl Breaker {
     pub(super) fn end(&mut self, term: Term, (client, sample): (Key, Sample), now: Millis) -> bool {
         let was_open = self.is_open();
         self.touched = now;
-        self.clients.add(client);
-        if sample == Sample::Ill {
-            self.failing.add(client);
-        }
         if term == self.term {
             match (self.state, sample) {
-                (State::Closed, _) => self.sample(sample, now),
-                (State::HalfOpen { .. }, Sample::Ill) => self.open(now),
+                (State::Closed, _) => self.sample((client, sample), now),
+                (State::HalfOpen { .. }, Sample::Ill) => {
+                    self.blamed = self.blamed.filter(|blamed| *blamed == client);
+                    self.open(now);
+                }
                 (State::HalfOpen { step, well }, Sample::Well) => self.progress(step, well + 1),
                 (State::Open { .. }, _) => {}
             }
@@ -153,7 +163,7 @@ impl Breaker {
         well || self.touched.plus(WINDOW) < now
     }
 
-    fn sample(&mut self, sample: Sample, now: Millis) {
+    fn sample(&mut self, (client, sample): (Key, Sample), now: Millis) {
         let number = bucket_number(now);
         let place = usize::try_from(number % BUCKETS as u64).expect("less than the number of buckets");
         let bucket = &mut self.buckets[place];
@@ -163,14 +173,21 @@ impl Breaker {
                 ..Bucket::default()
             };
         }
+        bucket.clients.add(client);
         match sample {
             Sample::Well => bucket.well += 1,
-            Sample::Ill => bucket.ill += 1,
+            Sample::Ill => {
+                bucket.ill += 1;
+                bucket.failing.add(client);
+            }
         }
         let ill: u32 = self.recent(now).map(|bucket| bucket.ill).sum();
         let all: u32 = self.recent(now).map(|bucket| bucket.ill + bucket.well).sum();
-        let is_of_one_of_several = self.clients.several && !self.failing.several;
+        let clients = Clients::of(self.recent(now).map(|bucket| bucket.clients));
+        let failing = Clients::of(self.recent(now).map(|bucket| bucket.failing));
+        let is_of_one_of_several = clients.several && !failing.several;
         if all >= LEAST_SAMPLES && ill * 100 >= all * FAILING_PERCENT && !is_of_one_of_several {
+            self.blamed = failing.first.filter(|_| !failing.several);
             self.open(now);
         }
     }
@@ -200,7 +217,7 @@ impl Breaker {
         } else {
             self.openings = 0;
             self.buckets = [Bucket::default(); BUCKETS];
-            self.failing = Clients::default();
+            self.blamed = None;
             self.become_state(State::Closed);
         }
     }
@@ -235,6 +252,15 @@ mod tests {
         assert!(!breaker.is_open(), "it answers others");
         breaker.end(breaker.term(), (OTHER, Sample::Ill), START);
         assert!(breaker.is_open() && breaker.comes_last().is_none());
+
+        let mut later = Breaker::default();
+        later.end(later.term(), (OTHER, Sample::Ill), START);
+        later.end(later.term(), (OTHER, Sample::Well), after(400));
+        feed(&mut later, Sample::Ill, 50, after(400));
+        assert!(
+            !later.is_open(),
+            "a failure of another client counts for five minutes"
+        );
 
         let mut alone = Breaker::default();
         feed(&mut alone, Sample::Ill, 10, START);

@@ -67,12 +67,14 @@ impl OriginState {
         ready
     }
 
-    /// When the next attempt to any of its receivers may begin.
-    pub(super) fn next_turn(&self, limits: &PerReceiver) -> Option<Millis> {
+    /// When the next attempt to any of its receivers may begin. Those of a client that is over its share wait for one of its
+    /// attempts to end.
+    pub(super) fn next_turn(&self, limits: &PerReceiver, is_over: impl Fn(Key) -> bool) -> Option<Millis> {
         if self.in_flight >= limits.max_in_flight {
             return None;
         }
-        let turns = self.receivers.values();
+        let receivers = self.receivers.values();
+        let turns = receivers.filter(|receiver| !receiver.client.is_some_and(&is_over));
         turns.filter_map(|receiver| self.turn(receiver, limits)).min()
     }
 

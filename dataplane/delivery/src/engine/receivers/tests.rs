@@ -253,6 +253,11 @@ fn one_client_uses_three_quarters_of_all_attempts_at_most() {
     }
     let slots: usize = turns.iter().map(|turn| turn.slots.len()).sum();
     assert_eq!(slots, OVERALL / 4 * 3);
+    assert_eq!(
+        receivers.next_turn(&room(8)),
+        None,
+        "until one of its attempts ends: the loop must not ask again and again"
+    );
     let fresh = Receiver::of("https://fresh.example/");
     assert!(receivers.reserve((fresh, hostile), NOW, &room(8)).is_none());
     assert!(receivers.reserve((fresh, other), NOW, &room(8)).is_some());
