@@ -115,10 +115,17 @@ impl Fairness {
             matches!(edit, Edit::ToolRoom(_))
         });
         let share = |given: &NewCall| shares::of(rooms(plan, given.server).min().unwrap_or_default());
-        let call = plan
-            .call(call)
-            .filter(|given| self.running(plan, given) < share(given));
+        let in_all = shares::of(max_running(plan).min().unwrap_or_default());
+        let call = plan.call(call).filter(|given| {
+            self.running(plan, given) < share(given) && self.running_in_all(plan, given.client) < in_all
+        });
         !has_tool_limits && call.is_some_and(|given| !self.put_off.contains(&given.number))
+    }
+
+    /// How many of a client run on all servers.
+    fn running_in_all(&self, plan: &Plan, client: u8) -> usize {
+        let others = self.executing.iter().filter_map(|other| plan.call(*other));
+        others.filter(|other| other.client == client).count()
     }
 
     /// How many of the same client run on the same server.
@@ -137,6 +144,18 @@ impl Fairness {
 
 fn is_queued(state: State) -> bool {
     state.exec == Exec::Queued
+}
+
+/// Every limit on all servers that the route ever has.
+fn max_running(plan: &Plan) -> impl Iterator<Item = usize> {
+    let edits = plan.items.iter().filter_map(|item| match item {
+        Item::Edit {
+            edit: Edit::MaxRunning(room),
+            ..
+        } => Some(*room),
+        _ => None,
+    });
+    edits.chain([plan.route.max_running])
 }
 
 /// Every limit on a server, and on all of them, that the route ever has.
