@@ -77,7 +77,7 @@ pub enum Category {
     Expired,
     /// Damaged in the store. Only a reason of a dead letter, too.
     Corrupt,
-    /// A dead letter whose body was deleted to make room in the store.
+    /// A dead letter, or a delivery that was stopped, whose body was deleted to make room in the store.
     Evicted,
 }
 
@@ -180,7 +180,7 @@ pub enum Event {
     Bury(Category),
     /// An administrator stops the delivery.
     Stop,
-    /// A dead letter loses its body.
+    /// A dead letter, or a delivery that was stopped, loses its body.
     Evict,
     /// An administrator replays a dead or stopped delivery.
     Replay,
@@ -217,11 +217,11 @@ impl State {
             (Ended(_), Push::Delivered | Push::Dead(_) | Push::Stopped, Event::Attempted) => Some(self),
             (Ended(_), Push::Sending, Event::Retry) => push(Push::Due),
             (Ended(_), Push::Sending, Event::Deliver) => push(Push::Delivered),
-            // Only a dead letter is evicted, and what is evicted has nothing left to send.
+            // Only what nobody sends is evicted, and what is evicted has nothing left to send.
             (_, _, Event::Bury(Category::Evicted)) => None,
             (Ended(_), Push::Dead(Category::Evicted), Event::Evict | Event::Replay) => None,
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
-            (Ended(_), Push::Dead(_), Event::Evict) => push(Push::Dead(Category::Evicted)),
+            (Ended(_), Push::Dead(_) | Push::Stopped, Event::Evict) => push(Push::Dead(Category::Evicted)),
             (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
             (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),
             _ => None,

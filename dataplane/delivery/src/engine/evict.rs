@@ -1,5 +1,5 @@
-//! Dead letters in a store without room: the client that uses the most pays with the bodies of its oldest ones, so that
-//! the calls of all others are accepted.
+//! Dead letters and stopped deliveries in a store without room: the client that uses the most pays with the bodies of its
+//! oldest ones, so that the calls of all others are accepted.
 //!
 //! The housekeeping calls it after delivered results were deleted. Invariant: nothing is deleted before
 //! [`crate::store::Space::excess`] says so, which is shortly before new jobs find no room.

@@ -105,10 +105,9 @@ pub enum ActError {
     /// The state table has no such step from where the job is.
     #[error("the job is {}", .0.as_str())]
     Impossible(Stage),
-    /// A dead letter whose body was deleted.
+    /// A dead letter, or a delivery that was stopped, whose body was deleted.
     #[error(
-        "the result of this dead letter was deleted to make room in the store (dead reason `evicted`): it cannot be \
-         delivered any more"
+        "its result was deleted to make room in the store (dead reason `evicted`): it cannot be delivered any more"
     )]
     Evicted,
     /// The store failed.

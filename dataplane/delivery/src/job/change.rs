@@ -68,7 +68,7 @@ pub enum Change {
     },
     /// An administrator stops the delivery.
     Stop,
-    /// The dead letter loses its body, so that there is room in the store.
+    /// The dead letter, or the delivery that was stopped, loses its body, so that there is room in the store.
     Evict,
     /// An administrator replays it.
     Replay,

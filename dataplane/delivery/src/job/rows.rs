@@ -33,7 +33,8 @@ pub struct Rows {
     pub waiting: Option<Millis>,
     /// `dead`: a dead letter since then.
     pub dead: Option<Millis>,
-    /// `dead_of`: a dead letter of this client since then, with a body that can be deleted.
+    /// `dead_of`: a dead letter of this client, or a delivery that was stopped, since then and with a body that can be
+    /// deleted.
     pub dead_of: Option<(Key, Millis)>,
     /// `settled`: over since then and no dead letter, whose rows are kept longer and would be
     /// in the way of every sweep; garbage collection reads it.
@@ -70,7 +71,8 @@ impl Job {
                 .undelivered_since()
                 .filter(|_| open && (self.attempts > 1 || push == Push::Due)),
             dead: matches!(push, Push::Dead(_)).then_some(self.turn),
-            dead_of: (matches!(push, Push::Dead(_)) && self.size > 0).then_some((self.client, self.turn)),
+            dead_of: (matches!(push, Push::Dead(_) | Push::Stopped) && self.size > 0)
+                .then_some((self.client, self.turn)),
             settled: (self.state.is_settled() && !matches!(push, Push::Dead(_))).then_some(self.turn),
         }
     }

@@ -104,6 +104,7 @@ fn the_steps_are_those_of_the_design_and_no_others() {
         "Ended/Sending Bury Ended/Dead",
         "Ended/Due Bury Ended/Dead",
         "Ended/Dead Evict Ended/Dead",
+        "Ended/Stopped Evict Ended/Dead",
         "Ended/Sending Stop Ended/Stopped",
         "Ended/Due Stop Ended/Stopped",
         "Ended/Dead Replay Ended/Due",
@@ -157,7 +158,7 @@ fn an_evicted_dead_letter_stays_one() {
     }
     for (from, event, _) in steps().filter(|(from, _, to)| from.push != evicted && to.push == evicted) {
         assert_eq!(event, Event::Evict);
-        assert!(matches!(from.push, Push::Dead(_)));
+        assert!(matches!(from.push, Push::Dead(_) | Push::Stopped));
     }
 }
 

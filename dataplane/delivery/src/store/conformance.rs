@@ -54,7 +54,7 @@ macro_rules! suite {
                 counts_the_bytes_of_a_client_until_its_payloads_are_gone,
                 refuses_a_client_that_uses_its_share_and_no_other,
                 evicts_the_oldest_dead_letters_of_the_client_that_uses_the_most,
-                keeps_what_is_no_dead_letter,
+                evicts_what_was_stopped_and_keeps_what_is_still_wanted,
             }
         }
         crate::store::conformance::suite! { @ $open;

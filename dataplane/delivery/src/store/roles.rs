@@ -125,8 +125,8 @@ pub trait Upkeep: Send + Sync + 'static {
     /// otherwise kept. Returns how many; fewer than `limit` means that there are no more for now.
     async fn reclaim(&self, limit: usize) -> Result<usize, Error>;
 
-    /// Deletes bodies of dead letters: the oldest ones of the client that uses the most of the store among those that
-    /// have dead letters with bodies. `None` if nobody has. The dead letters stay, and are not replayed any more.
+    /// Deletes bodies of dead letters and of stopped deliveries: the oldest ones of the client that uses the most of the
+    /// store among those that have any. `None` if nobody has. They stay as dead letters, and are not replayed any more.
     async fn evict(&self, evict: Evict) -> Result<Option<Evicted>, Error>;
 
     /// When the oldest queued job was accepted. O(clients).

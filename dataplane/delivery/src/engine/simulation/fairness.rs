@@ -11,7 +11,7 @@ use super::plan::{Edit, Item, NewCall, Number, Plan};
 use crate::engine::shares;
 use crate::state::{Exec, State};
 
-/// How often another client's call may begin before the oldest one of a client on the same server. In turn it is once; a
+/// How often another client may be served before a client whose call waits for the same server. In turn it is once; a
 /// request about the call may hold it for a moment.
 const OVERTAKEN: u32 = 6;
 
@@ -19,10 +19,11 @@ const OVERTAKEN: u32 = 6;
 pub(super) struct Fairness {
     /// What this process executes, unless it resumed it.
     executing: BTreeSet<Number>,
-    /// What is queued, in the order of acceptance, and how often each other client was served before it.
-    queued: BTreeMap<usize, (Number, BTreeMap<u8, u32>)>,
-    /// Calls in the order in which they were accepted.
-    accepted: Vec<Number>,
+    /// What is running by its row: it counts for its client until its end is committed.
+    running: BTreeSet<Number>,
+    queued: BTreeSet<Number>,
+    /// How often other clients were served since a client with a queued call was, by server.
+    overtaken: BTreeMap<(u8, u8), BTreeMap<u8, u32>>,
     /// What was put off waits for more than its turn.
     put_off: BTreeSet<Number>,
     /// From then on the route has the default limits.
@@ -52,28 +53,23 @@ impl Fairness {
         if commit.steps.contains(&Step::PutOff) {
             self.put_off.insert(commit.call);
         }
-        let place = self.place(commit.call);
+        if after.state.exec == Exec::Running {
+            self.running.insert(commit.call);
+        } else {
+            self.running.remove(&commit.call);
+        }
         if is_queued(after.state) {
-            let overtaken = BTreeMap::new();
-            self.queued.entry(place).or_insert((commit.call, overtaken));
-        } else if self.queued.remove(&place).is_some() && after.state.exec == Exec::Running {
+            self.queued.insert(commit.call);
+        } else if self.queued.remove(&commit.call) && after.state.exec == Exec::Running {
             self.check_turns(plan, commit.call);
         }
-    }
-
-    fn place(&mut self, call: Number) -> usize {
-        let known = self.accepted.iter().position(|known| *known == call);
-        known.unwrap_or_else(|| {
-            self.accepted.push(call);
-            self.accepted.len() - 1
-        })
     }
 
     /// A client runs no more than its share of its server's limit.
     fn check_share(&mut self, plan: &Plan, call: Number) {
         let Some(given) = plan.call(call) else { return };
         let most = shares::of(rooms(plan, given.server).max().unwrap_or_default());
-        let running = self.running(plan, given);
+        let running = on_server(plan, &self.executing, given);
         if running > most {
             let says = format!(
                 "it is the {running}th of client {} on its server, where {most} may run",
@@ -83,31 +79,29 @@ impl Fairness {
         }
     }
 
-    /// The oldest call of every other client on the server has been overtaken.
+    /// A client is served: every other one with a queued call on the server is overtaken.
     fn check_turns(&mut self, plan: &Plan, call: Number) {
         let Some(given) = plan.call(call) else { return };
-        let mut oldest: BTreeMap<u8, (usize, Number)> = BTreeMap::new();
-        for (place, (other, _)) in &self.queued {
-            let other = plan.call(*other).filter(|other| other.server == given.server);
-            if let Some(other) = other.filter(|other| other.client != given.client) {
-                oldest.entry(other.client).or_insert((*place, other.number));
-            }
-        }
-        for (place, other) in oldest.into_values() {
-            if self.waits_for_its_turn_alone(plan, other)
-                && let Some((_, overtaken)) = self.queued.get_mut(&place)
-            {
-                let times = overtaken.entry(given.client).or_default();
-                *times += 1;
-                if *times == OVERTAKEN {
-                    let says = format!("client {} was served {OVERTAKEN} times before it", given.client);
-                    self.find(other, &says);
-                }
+        self.overtaken.remove(&(given.server, given.client));
+        let queued = self.queued.iter().filter_map(|other| plan.call(*other));
+        let here = queued.filter(|other| other.server == given.server && other.client != given.client);
+        let waiting = here.filter(|other| self.waits_for_its_turn_alone(plan, other.number));
+        let waiting: BTreeMap<u8, Number> = waiting.map(|other| (other.client, other.number)).collect();
+        self.overtaken
+            .retain(|(server, client), _| *server != given.server || waiting.contains_key(client));
+        for (client, other) in waiting {
+            let overtaken = self.overtaken.entry((given.server, client)).or_default();
+            let times = overtaken.entry(given.client).or_default();
+            *times += 1;
+            if *times == OVERTAKEN {
+                let says = format!("client {} was served {OVERTAKEN} times before it", given.client);
+                self.find(other, &says);
             }
         }
     }
 
     fn waits_for_its_turn_alone(&self, plan: &Plan, call: Number) -> bool {
+        let waits_for_room = plan.route.space.is_some();
         let has_tool_limits = plan.items.iter().any(|item| {
             let Item::Edit { edit, .. } = item else {
                 return false;
@@ -115,24 +109,13 @@ impl Fairness {
             matches!(edit, Edit::ToolRoom(_))
         });
         let share = |given: &NewCall| shares::of(rooms(plan, given.server).min().unwrap_or_default());
-        let in_all = shares::of(max_running(plan).min().unwrap_or_default());
+        let most = shares::of(max_running(plan).min().unwrap_or_default());
         let call = plan.call(call).filter(|given| {
-            self.running(plan, given) < share(given) && self.running_in_all(plan, given.client) < in_all
+            on_server(plan, &self.running, given) < share(given)
+                && in_all_of(plan, &self.running, given.client) < most
         });
-        !has_tool_limits && call.is_some_and(|given| !self.put_off.contains(&given.number))
-    }
-
-    /// How many of a client run on all servers.
-    fn running_in_all(&self, plan: &Plan, client: u8) -> usize {
-        let others = self.executing.iter().filter_map(|other| plan.call(*other));
-        others.filter(|other| other.client == client).count()
-    }
-
-    /// How many of the same client run on the same server.
-    fn running(&self, plan: &Plan, given: &NewCall) -> usize {
-        let others = self.executing.iter().filter_map(|other| plan.call(*other));
-        let same = others.filter(|other| (other.client, other.server) == (given.client, given.server));
-        same.count()
+        let waits_for_more = |given: &NewCall| given.arguments > 0 || self.put_off.contains(&given.number);
+        !has_tool_limits && !waits_for_room && call.is_some_and(|given| !waits_for_more(given))
     }
 
     fn find(&mut self, call: Number, says: &str) {
@@ -140,6 +123,19 @@ impl Fairness {
         let condition = Condition::Unfair;
         self.findings.push(Finding { condition, says });
     }
+}
+
+/// How many of these are of the client.
+fn in_all_of(plan: &Plan, these: &BTreeSet<Number>, client: u8) -> usize {
+    let calls = these.iter().filter_map(|other| plan.call(*other));
+    calls.filter(|other| other.client == client).count()
+}
+
+/// How many of these are of the call's client on its server.
+fn on_server(plan: &Plan, these: &BTreeSet<Number>, given: &NewCall) -> usize {
+    let calls = these.iter().filter_map(|other| plan.call(*other));
+    let same = calls.filter(|other| (other.client, other.server) == (given.client, given.server));
+    same.count()
 }
 
 fn is_queued(state: State) -> bool {

@@ -27,6 +27,8 @@ fn call() -> Item {
         client: 0,
         server: 0,
         receiver: Some(0),
+        arguments: 0,
+        result: 0,
         timeout: Duration::from_mins(10),
         repeats: false,
         retries: 1,
@@ -226,4 +228,22 @@ fn what_was_stopped_is_not_counted_as_delivered() {
     let stop = ask(ONE_SECOND, What::Stop, Patience::Endless);
     let items = vec![call(), attempt(0, status(200, 5)), stop];
     scenario("a stop during an attempt", Metrics, items);
+}
+
+#[test]
+fn what_was_stopped_gives_its_space_to_what_is_queued() {
+    let sized = |number, result| match call() {
+        Item::Call(call) => Item::Call(NewCall {
+            number,
+            result,
+            at: IMMEDIATELY * u32::from(number),
+            ..call
+        }),
+        other => other,
+    };
+    let stop = ask(ONE_SECOND * 5, What::Stop, Patience::Endless);
+    let items = vec![sized(0, 12 << 20), attempt(0, status(200, 20)), sized(1, 0), stop];
+    let mut plan = plan(0, items);
+    (plan.route.space, plan.route.max_running) = (Some(12 << 20), 1);
+    scenario_of("the body of a stopped delivery fills the store", Stuck, &plan);
 }

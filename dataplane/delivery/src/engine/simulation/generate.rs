@@ -3,14 +3,17 @@
 //! Each plan has some kinds of trouble and not others, so that one kind does not hide what another would show.
 //! Invariant: the seed alone decides.
 
+mod elsewhere;
+
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::plan::{
-    Edit, Item, NewCall, Number, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, Weather, What,
-};
+use super::plan::{Item, NewCall, Number, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, What};
 use super::trouble::Trouble;
 use crate::state::{Category, End, Fault};
+
+/// Sizes of a store that is small: a few small calls, or two large ones, fill it.
+const SPACES: [u64; 3] = [512 << 10, 4 << 20, 40 << 20];
 
 /// The plan of a seed, with troubles among `allowed`.
 pub(super) fn plan(seed: u64, allowed: &[Trouble]) -> Plan {
@@ -26,6 +29,9 @@ pub(super) fn plan(seed: u64, allowed: &[Trouble]) -> Plan {
         troubles,
         dice,
     };
+    if draft.has(Trouble::Room) {
+        draft.route.space = Some(draft.dice.pick(&SPACES));
+    }
     draft.calls();
     draft.elsewhere();
     let last = draft.items.iter().filter_map(Item::until).max();
@@ -45,6 +51,7 @@ fn route(dice: &mut Dice) -> Route {
         rate: dice.pick(&[None, None, None, Some(1), Some(20)]),
         breaker: !dice.one_in(4),
         max_age: Duration::from_secs(dice.pick(&[90, 900, 86_400, 86_400])),
+        space: None,
     }
 }
 
@@ -78,19 +85,32 @@ impl Draft {
     }
 
     fn call(&mut self, number: Number) -> NewCall {
+        let (arguments, result) = (self.size(4 << 20), self.size(16 << 20));
+        // What was for nobody is not deleted before its time, and may fill a store.
+        let is_for_nobody = !self.has(Trouble::Room);
         let dice = &mut self.dice;
         NewCall {
             at: dice.time(self.horizon),
             number,
             client: dice.small(3),
             server: dice.small(3),
-            receiver: (!dice.one_in(10)).then(|| dice.small(4)),
+            receiver: (!(dice.one_in(10) && is_for_nobody)).then(|| dice.small(4)),
+            arguments,
+            result,
             timeout: Duration::from_secs(dice.pick(&[5, 60, 600])),
             repeats: dice.one_in(3),
             retries: dice.pick(&[0, 1, 3, 8]),
             max_pending: dice.pick(&[1000, 1000, 1000, 2]),
             patience: self.patience(),
         }
+    }
+
+    /// Of what a call carries; 0 is a few bytes.
+    fn size(&mut self, most: usize) -> usize {
+        if !self.has(Trouble::LargeBodies) {
+            return 0;
+        }
+        self.dice.pick(&[0, 0, 1 << 20, most / 4 * 3, most])
     }
 
     fn patience(&mut self) -> Patience {
@@ -155,6 +175,9 @@ impl Draft {
         if self.has(Trouble::Absences) {
             let retry_after = self.dice.time(Duration::from_secs(30));
             choices.push(OnServer::CannotResumeYet { retry_after });
+        }
+        if self.has(Trouble::HalfAnswers) {
+            choices.push(OnServer::StopsHalfway);
         }
         if self.has(Trouble::Panics) {
             choices.push(OnServer::Panics);
@@ -260,86 +283,5 @@ impl Draft {
                 self.items.push(Item::Commit { call, nth, does });
             }
         }
-    }
-
-    /// What happens to no call of its own.
-    fn elsewhere(&mut self) {
-        if self.has(Trouble::Weather) {
-            (0..=self.dice.below(3)).for_each(|_| self.weather());
-        }
-        if self.has(Trouble::Edits) {
-            (0..=self.dice.below(4)).for_each(|_| self.edit());
-        }
-        if self.has(Trouble::Keys) {
-            let (at, back) = (self.dice.time(self.horizon), self.dice.time(self.horizon));
-            self.items.push(Item::Edit {
-                at,
-                edit: Edit::KeysGone,
-            });
-            self.items.push(Item::Edit {
-                at: at + back,
-                edit: Edit::KeysBack,
-            });
-        }
-        if self.has(Trouble::Jumps) {
-            let hours = self.dice.pick(&[-1000, -1, 1, 100, 100_000]);
-            let at = self.dice.time(self.horizon);
-            self.items.push(Item::Jump { at, hours });
-        }
-        if self.has(Trouble::Deaths) {
-            (0..=self.dice.below(2)).for_each(|_| self.death());
-        }
-        if self.has(Trouble::Drains) {
-            (0..=self.dice.below(2)).for_each(|_| self.drain());
-        }
-    }
-
-    fn weather(&mut self) {
-        let has_doubts = self.has(Trouble::Doubts);
-        let dice = &mut self.dice;
-        let from = dice.time(self.horizon);
-        let what = match dice.below(6) {
-            0 => Weather::StoreDown,
-            1 => Weather::StoreSlow(dice.time(Duration::from_secs(3))),
-            2 => Weather::ReceiverBusy(dice.small(4)),
-            3 => Weather::ReceiverHangs(dice.small(4)),
-            4 => Weather::ServerAway(dice.small(3)),
-            _ if has_doubts => Weather::StoreUnsure,
-            _ => Weather::StoreDown,
-        };
-        let until = from + dice.time(self.horizon);
-        self.items.push(Item::Weather { from, until, what });
-    }
-
-    fn edit(&mut self) {
-        let dice = &mut self.dice;
-        let at = dice.time(self.horizon);
-        let edit = match dice.below(7) {
-            0 => Edit::Room(dice.small(3), dice.pick(&[1, 16])),
-            1 => Edit::Remove(dice.small(3)),
-            2 => Edit::MaxRunning(dice.pick(&[1, 256])),
-            3 => Edit::ToolRoom(dice.pick(&[None, Some(1), Some(3)])),
-            4 => Edit::InFlight(dice.pick(&[1, 8])),
-            5 => Edit::Rate(dice.pick(&[None, Some(1)])),
-            _ => Edit::Breaker(dice.one_in(2)),
-        };
-        self.items.push(Item::Edit { at, edit });
-    }
-
-    fn death(&mut self) {
-        let item = Item::Death {
-            at: self.dice.time(self.horizon),
-            away: self.dice.time(Duration::from_secs(30)),
-        };
-        self.items.push(item);
-    }
-
-    fn drain(&mut self) {
-        let item = Item::Drain {
-            at: self.dice.time(self.horizon),
-            grace: self.dice.time(Duration::from_secs(30)),
-            away: self.dice.time(Duration::from_secs(30)),
-        };
-        self.items.push(item);
     }
 }

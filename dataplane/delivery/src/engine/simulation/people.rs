@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-
+use super::bodies;
 use super::event::{Answer, Asked, Event};
 use super::plan::{NewCall, Number, Patience, What};
 use super::receivers::url;
@@ -154,7 +153,7 @@ fn new_job(call: &NewCall, id: JobId, same_arguments: bool, clock: &Clock) -> Ne
             },
             ..sender::tests::call()
         },
-        params: Bytes::from_static(b"{}"),
+        params: bodies::arguments(call.arguments),
         names: Vec::new(),
         dedupe: dedupe(call.number, same_arguments),
         max_pending: call.max_pending,

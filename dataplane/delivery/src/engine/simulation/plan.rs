@@ -32,6 +32,8 @@ pub(super) struct Route {
     pub(super) rate: Option<u32>,
     pub(super) breaker: bool,
     pub(super) max_age: Duration,
+    /// What the store may use, in bytes; no edit changes it.
+    pub(super) space: Option<u64>,
 }
 
 impl Default for Route {
@@ -43,6 +45,7 @@ impl Default for Route {
             rate: None,
             breaker: true,
             max_age: Duration::from_hours(24),
+            space: None,
         }
     }
 }
@@ -97,6 +100,9 @@ pub(super) struct NewCall {
     pub(super) server: u8,
     /// Where its result goes.
     pub(super) receiver: Option<u8>,
+    /// Bytes of its arguments and of its result; 0 for a few.
+    pub(super) arguments: usize,
+    pub(super) result: usize,
     pub(super) timeout: Duration,
     /// Whether it may run again.
     pub(super) repeats: bool,
@@ -151,6 +157,8 @@ pub(super) enum OnServer {
     },
     /// The call reached it, and no answer will come.
     Hangs,
+    /// It sends half of a large result, and nothing more.
+    StopsHalfway,
     /// It forgets the call: what was sent ends as unknown, what is resumed is lost.
     Loses {
         after: Duration,
@@ -211,6 +219,8 @@ pub(super) enum Weather {
     ReceiverBusy(u8),
     /// One receiver hangs.
     ReceiverHangs(u8),
+    /// One receiver answers 431 to what one client has sent to it.
+    ReceiverRefuses { receiver: u8, client: u8 },
     /// One server cannot be reached.
     ServerAway(u8),
 }

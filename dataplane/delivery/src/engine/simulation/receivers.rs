@@ -38,9 +38,16 @@ impl Receivers {
         let weather = self.0.weather().find_map(|weather| match weather {
             Weather::ReceiverBusy(number) if url(number) == url_of => Some(status(503)),
             Weather::ReceiverHangs(number) if url(number) == url_of => Some(OnReceiver::Hangs),
+            Weather::ReceiverRefuses { receiver, client } if url(receiver) == url_of => {
+                self.is_of(call, client).then(|| status(431))
+            }
             _ => None,
         });
         weather.or(planned).unwrap_or_else(|| status(200))
+    }
+
+    fn is_of(&self, call: Number, client: u8) -> bool {
+        self.0.plan.call(call).is_some_and(|call| call.client == client)
     }
 }
 

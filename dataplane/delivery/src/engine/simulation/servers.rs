@@ -10,10 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::bodies;
 use super::event::{Event, ExecutionEnd};
 use super::plan::{Number, OnServer, Weather};
 use super::world::{SERVERS, World};
-use crate::engine::{Begin, Executed, Executor, Run};
+use crate::engine::{Begin, Executed, Executor, Room, Run};
 use crate::job::Call;
 use crate::state::End;
 
@@ -26,6 +27,11 @@ struct Execution<'a> {
     call: Number,
     how: ExecutionEnd,
 }
+
+/// How long a server takes for a quarter of a large result.
+const QUARTER: Duration = Duration::from_millis(250);
+/// How much of a large result comes where the rest does not.
+const HALF: usize = 6 << 20;
 
 const AT_ONCE: OnServer = OnServer::Answers {
     after: Duration::ZERO,
@@ -80,16 +86,19 @@ fn not_sent(run: &Run<'_>, does: OnServer) -> Option<Executed> {
 /// What the server makes of a call that reached it.
 async fn answer(world: &World, call: Number, run: &Run<'_>, does: OnServer) -> Executed {
     if let Begin::Resume(_) = run.begin
-        && !matches!(does, OnServer::Hangs | OnServer::Panics | OnServer::Loses { .. })
+        && !matches!(
+            does,
+            OnServer::Hangs | OnServer::StopsHalfway | OnServer::Panics | OnServer::Loses { .. }
+        )
     {
-        return resume(world, call).await;
+        return resume(world, call, run).await;
     }
     match does {
         OnServer::Answers { after, end } => {
             tokio::time::sleep(after).await;
-            ended(world, call, end)
+            read(world, call, run, end).await
         }
-        OnServer::CannotResumeYet { .. } => ended(world, call, End::Result),
+        OnServer::CannotResumeYet { .. } => read(world, call, run, End::Result).await,
         OnServer::Loses { after } => {
             tokio::time::sleep(after).await;
             match run.begin {
@@ -102,7 +111,12 @@ async fn answer(world: &World, call: Number, run: &Run<'_>, does: OnServer) -> E
             world.change(call, |known| known.task = Some(ends));
             tokio::time::sleep(after).await;
             leave(run, at_once);
-            resume(world, call).await
+            resume(world, call, run).await
+        }
+        OnServer::StopsHalfway => {
+            run.room.take(HALF).await;
+            let _stalled = run.room.read(std::future::pending::<()>()).await;
+            ended(world, call, End::Unknown)
         }
         OnServer::Panics => std::panic::resume_unwind(Box::new("the plan says so")),
         OnServer::Hangs | OnServer::IsAway { .. } => std::future::pending().await,
@@ -119,19 +133,38 @@ fn leave(run: &Run<'_>, at_once: bool) {
 }
 
 /// Waits for the end of what the server runs on its own.
-async fn resume(world: &World, call: Number) -> Executed {
+async fn resume(world: &World, call: Number, run: &Run<'_>) -> Executed {
     let Some(ends) = world.known(call).task else {
         return Executed::Lost;
     };
     tokio::time::sleep(ends.saturating_sub(world.now())).await;
-    ended(world, call, End::Result)
+    read(world, call, run, End::Result).await
+}
+
+/// Reads the server's answer in four parts.
+async fn read(world: &World, call: Number, run: &Run<'_>, end: End) -> Executed {
+    let size = result_size(world, call, end);
+    for quarter in 1..=4 {
+        run.room.take(size / 4 * quarter).await;
+        if size > Room::SMALL {
+            let part = run.room.read(tokio::time::sleep(QUARTER)).await;
+            part.expect("it takes less than a server's silence may");
+        }
+    }
+    ended(world, call, end)
+}
+
+fn result_size(world: &World, call: Number, end: End) -> usize {
+    let call = world.plan.call(call).filter(|_| end == End::Result);
+    call.map_or(0, |call| call.result)
 }
 
 fn ended(world: &World, call: Number, end: End) -> Executed {
     let run = world.known(call).runs;
+    let says = format!("{} of call {call}, run {run}", end.as_str());
     Executed::Ended {
         end,
-        body: Bytes::from(format!("{} of call {call}, run {run}", end.as_str())),
+        body: bodies::result(result_size(world, call, end), says, call, run),
     }
 }
 

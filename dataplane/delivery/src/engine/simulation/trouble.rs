@@ -43,10 +43,16 @@ pub(super) enum Trouble {
     Drains,
     /// The wall clock jumps.
     Jumps,
+    /// Arguments and results are large.
+    LargeBodies,
+    /// Servers stop in the middle of a large result.
+    HalfAnswers,
+    /// The store may use little space.
+    Room,
 }
 
 impl Trouble {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Servers,
         Self::Tokens,
         Self::Absences,
@@ -66,5 +72,8 @@ impl Trouble {
         Self::Deaths,
         Self::Drains,
         Self::Jumps,
+        Self::LargeBodies,
+        Self::HalfAnswers,
+        Self::Room,
     ];
 }

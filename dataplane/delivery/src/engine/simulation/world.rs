@@ -85,8 +85,8 @@ impl World {
         let policy = policy_of(&plan.route);
         Self {
             scripts: Scripts::of(&plan.items),
+            memory: Memory::bounded(plan.route.space, Metrics::default()),
             plan,
-            memory: Memory::new(Metrics::default()),
             policy: watch::Sender::new(Arc::new(policy)),
             death: Notify::new(),
             state: Mutex::default(),

@@ -122,7 +122,7 @@ pub(in crate::store) async fn evicts_the_oldest_dead_letters_of_the_client_that_
     assert_eq!(store.sweep(over).await.unwrap(), 3);
 }
 
-pub(in crate::store) async fn keeps_what_is_no_dead_letter(store: Arc<dyn Store>) {
+pub(in crate::store) async fn evicts_what_was_stopped_and_keeps_what_is_still_wanted(store: Arc<dyn Store>) {
     let job = |number| job_of(number, "s", "ann", Some("https://one.example/"));
     let [due, stopped, delivered] = [1, 2, 3].map(|number| job(number).id);
     for number in 1..=3 {
@@ -133,12 +133,16 @@ pub(in crate::store) async fn keeps_what_is_no_dead_letter(store: Arc<dyn Store>
     apply(&*store, delivered, [Change::Claim, Change::Deliver], 2001).await;
     let replayed = bury(&*store, (4, "ann"), 100, 2000).await;
     apply(&*store, replayed, [Change::Replay], 2002).await;
-    let theirs = bury(&*store, (5, "bob"), 100, 2000).await;
-    let (client, jobs, bytes) = (Key::of("bob"), 1, 100);
+    let (client, jobs, bytes) = (Key::of("ann"), 1, 20_000);
     assert_eq!(evict(&*store, 9).await, Some(Evicted { client, jobs, bytes }));
     assert_eq!(evict(&*store, 9).await, None);
-    assert_eq!(store.body(theirs).await.unwrap(), None);
-    for id in [due, stopped, delivered, replayed] {
+    let job = store.job(stopped).await.unwrap().unwrap();
+    assert_eq!(
+        (job.state.push, job.size),
+        (Push::Dead(Category::Evicted), 0),
+        "nobody waits for it"
+    );
+    for id in [due, delivered, replayed] {
         assert!(store.body(id).await.unwrap().is_some());
     }
 }

@@ -1,6 +1,6 @@
-//! Deleting the bodies of dead letters, of the client that uses the most, oldest first.
+//! Deleting the bodies of dead letters and of stopped deliveries, of the client that uses the most, oldest first.
 //!
-//! Part of [`Group`]. Invariant: a dead letter that loses its body is never replayed.
+//! Part of [`Group`]. Invariant: what loses its body is never replayed.
 
 use ::redb::ReadableTable;
 
