@@ -4,8 +4,9 @@
 //! and by the smallest where it asks for too little, since an edit may come at any moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::event::{Commit, Event, Step};
+use super::event::{Commit, Event, Moment, Step};
 use super::judge::{Condition, Finding};
 use super::plan::{Edit, Item, NewCall, Number, Plan};
 use crate::engine::shares;
@@ -22,8 +23,8 @@ pub(super) struct Fairness {
     /// What is running by its row: it counts for its client until its end is committed.
     running: BTreeSet<Number>,
     queued: BTreeSet<Number>,
-    /// How often other clients were served since a client with a queued call was, by server.
-    overtaken: BTreeMap<(u8, u8), BTreeMap<u8, u32>>,
+    /// When last and how often other clients were served since a client with a queued call was, by server.
+    overtaken: BTreeMap<(u8, u8), BTreeMap<u8, (Duration, u32)>>,
     /// What was put off waits for more than its turn.
     put_off: BTreeSet<Number>,
     /// From then on the route has the default limits.
@@ -32,11 +33,11 @@ pub(super) struct Fairness {
 }
 
 impl Fairness {
-    pub(super) fn read(&mut self, plan: &Plan, event: &Event) {
-        match event {
+    pub(super) fn read(&mut self, plan: &Plan, moment: &Moment) {
+        match &moment.event {
             Event::Started(_) => self.executing.clear(),
             Event::Calm => self.is_calm = true,
-            Event::Committed(commit) => self.commit(plan, commit),
+            Event::Committed(commit) => self.commit(plan, moment.at, commit),
             Event::Executing { call, resumed: false } => {
                 self.executing.insert(*call);
                 if !self.is_calm {
@@ -48,7 +49,7 @@ impl Fairness {
         }
     }
 
-    fn commit(&mut self, plan: &Plan, commit: &Commit) {
+    fn commit(&mut self, plan: &Plan, at: Duration, commit: &Commit) {
         let Some(after) = commit.after else { return };
         if commit.steps.contains(&Step::PutOff) {
             self.put_off.insert(commit.call);
@@ -61,7 +62,7 @@ impl Fairness {
         if is_queued(after.state) {
             self.queued.insert(commit.call);
         } else if self.queued.remove(&commit.call) && after.state.exec == Exec::Running {
-            self.check_turns(plan, commit.call);
+            self.check_turns(plan, at, commit.call);
         }
     }
 
@@ -80,7 +81,7 @@ impl Fairness {
     }
 
     /// A client is served: every other one with a queued call on the server is overtaken.
-    fn check_turns(&mut self, plan: &Plan, call: Number) {
+    fn check_turns(&mut self, plan: &Plan, at: Duration, call: Number) {
         let Some(given) = plan.call(call) else { return };
         self.overtaken.remove(&(given.server, given.client));
         let queued = self.queued.iter().filter_map(|other| plan.call(*other));
@@ -91,8 +92,10 @@ impl Fairness {
             .retain(|(server, client), _| *server != given.server || waiting.contains_key(client));
         for (client, other) in waiting {
             let overtaken = self.overtaken.entry((given.server, client)).or_default();
-            let times = overtaken.entry(given.client).or_default();
-            *times += 1;
+            let (last, times) = overtaken.entry(given.client).or_default();
+            // What begins together is one turn: what waits may have come after it was drawn up.
+            *times += u32::from(*times == 0 || *last != at);
+            *last = at;
             if *times == OVERTAKEN {
                 let says = format!("client {} was served {OVERTAKEN} times before it", given.client);
                 self.find(other, &says);

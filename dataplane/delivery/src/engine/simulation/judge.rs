@@ -68,7 +68,7 @@ pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     let (mut ledger, mut fairness) = (Ledger::default(), Fairness::default());
     for moment in &moments {
         ledger.read(&world.plan, moment.at, &moment.event);
-        fairness.read(&world.plan, &moment.event);
+        fairness.read(&world.plan, moment);
         if let Event::Stuck(calls) = &moment.event {
             for call in calls {
                 ledger.find(*call, Condition::Stuck, "nothing happens to it any more");
