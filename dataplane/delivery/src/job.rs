@@ -165,7 +165,8 @@ pub struct Job {
     pub accepted: Millis,
     /// When the last execution began.
     pub started: Option<Millis>,
-    /// Since when its server could not be reached or had no capacity: the first execution that was put off.
+    /// Since when its server could not be reached or had no capacity: the first execution that was put off since it was
+    /// accepted or interrupted.
     pub unsent_since: Option<Millis>,
     /// When the call ended: the result's time, from which `maxAge` counts.
     pub ended: Option<Millis>,

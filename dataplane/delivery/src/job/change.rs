@@ -145,7 +145,7 @@ impl Job {
             }
             Change::Suspend => job.executions = job.executions.saturating_sub(1),
             Change::Poison => job.poisoned = true,
-            Change::Release => job.has_resume_token = false,
+            Change::Release => job.release(),
             Change::PutOff => job.put_off(),
             Change::Finish { body, .. } => {
                 job.ended = Some(now);
@@ -172,6 +172,12 @@ impl Job {
         }
         job.owner = job.owner.filter(|_| job.state.is_in_flight());
         Some(job)
+    }
+
+    /// It was interrupted, and may run again: what it waited for before is over.
+    fn release(&mut self) {
+        self.has_resume_token = false;
+        self.unsent_since = None;
     }
 
     fn put_off(&mut self) {

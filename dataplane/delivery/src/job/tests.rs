@@ -107,6 +107,15 @@ fn life(receiver: bool, changes: Vec<Change>) -> Vec<(Job, Change, Job)> {
     steps
 }
 
+#[test]
+fn a_call_that_was_interrupted_after_it_was_put_off_waits_anew() {
+    let changes = [Change::Start, Change::PutOff, Change::Start, Change::Release];
+    let lives = life(false, changes.to_vec());
+    let unsent: Vec<_> = lives.iter().map(|(.., after)| after.unsent_since).collect();
+    let since = Some(Millis(2));
+    assert_eq!(unsent, [None, since, since, None]);
+}
+
 proptest! {
     #[test]
     fn what_acceptance_fixed_stays(receiver: bool, changes in prop::collection::vec(change(), 0..40)) {
