@@ -5,6 +5,7 @@
 //! Invariant: a job changes only by the table in [`state`].
 
 pub mod clock;
+pub mod directory;
 pub mod egress;
 pub mod engine;
 pub mod history;

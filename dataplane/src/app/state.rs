@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use asyncmcp_crds::effective;
+use asyncmcp_delivery::directory;
 use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::store::Store;
 use asyncmcp_delivery::store::memory::Memory;
@@ -58,7 +59,7 @@ pub(super) fn open(args: &Args, live: &Live, registry: &Registry) -> Result<Stat
 }
 
 fn embedded(args: &Args, dir: &Path, config: &Config, (metrics, size): (Metrics, u64)) -> Result<Embedded> {
-    std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+    directory::make(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
     let mut options = Options {
         metrics,
         sealer: Arc::new(sealer(args, dir)?),
@@ -99,7 +100,7 @@ fn ring(args: &Args) -> Result<Ring> {
     let keys = match (&args.config_dir, &args.state_dir) {
         (Some(mounted), _) => KeyFile::load(&mounted.join("keys/sessions.json")),
         (None, Some(dir)) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            directory::make(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
             KeyFile::open_or_create(&dir.join("sessions.json"))
         }
         (None, None) => return Ok(Ring::random()),
@@ -114,7 +115,7 @@ pub(super) fn token(args: &Args) -> Result<Token> {
         (Some(file), ..) => Token::File(file.clone()),
         (None, Some(mounted), _) => Token::File(mounted.join("keys").join(token::NAME)),
         (None, None, Some(dir)) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            directory::make(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
             Token::open_or_create(dir).context("the token of the jobs API")?
         }
         (None, None, None) => Token::None,

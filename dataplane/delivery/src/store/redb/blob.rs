@@ -5,13 +5,14 @@
 //! and a name is never used twice, so no file is ever overwritten.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::directory;
 use crate::id::JobId;
 use crate::store::seal::Field;
 
@@ -119,8 +120,7 @@ impl Folder {
     /// The directory `blobs` in `dir`, created if missing.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let folder = dir.join(FOLDER);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        File::open(dir)?.sync_all()?;
+        directory::make(&folder)?;
         Ok(Self(folder))
     }
 

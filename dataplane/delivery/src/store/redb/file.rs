@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::blob::{self, Blobs, Folder};
 use super::fault::Fault;
 use super::format::{self, Ledger};
 use super::volume::{BALLAST, Mounted, Volume};
+use crate::directory;
 use crate::store::Error;
 
 /// The data file.
@@ -52,8 +53,7 @@ impl Directory {
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
         let file = dir.join(FILE);
         let failed = |error| Error::Down(format!("{}: {error}", file.display()));
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        directory::make(dir).map_err(failed)?;
         let lock = lock(&dir.join(LOCK))?;
         if !file.try_exists().map_err(failed)? {
             refuse_the_rest_of_a_store(dir, &file)?;
