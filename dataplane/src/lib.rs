@@ -14,6 +14,7 @@ pub mod calls;
 pub mod config;
 pub mod edge;
 pub mod failpoint;
+pub mod ports;
 pub mod servers;
 pub mod store_command;
 pub mod telemetry;

@@ -1,0 +1,79 @@
+//! One connection, from its first byte to its end.
+//!
+//! Invariant: one without a request in progress is closed after [`QUIET`], whether its client sends nothing, half a
+//! request, or nothing but pings; and HTTP/2 costs a bounded amount of memory.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::activity::{Activity, Answer};
+
+/// How long a connection stays without a request. Longer than the pools of common proxies keep theirs idle.
+const QUIET: Duration = Duration::from_secs(75);
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// How often an HTTP/2 connection has to prove that its peer is there, and how long the proof may take.
+const PING: Duration = Duration::from_secs(30);
+
+pub(super) async fn serve(stream: TcpStream, router: Router, closing: CancellationToken) {
+    // An event of a stream is not to wait for the acknowledgement of the one before.
+    let _without = stream.set_nodelay(true);
+    let activity = Activity::default();
+    let answering = activity.clone();
+    let service = service_fn(move |request| answer(router.clone(), answering.clone(), request));
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::trace!(error, "a connection ended with an error");
+                }
+                return;
+            }
+            () = activity.quiet_for(QUIET) => return,
+            () = closing.cancelled(), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(QUIET);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}
+
+async fn answer(
+    router: Router,
+    activity: Activity,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let request_in_progress = activity.begin();
+    let response = router.oneshot(request.map(Body::new)).await?;
+    Ok(response.map(|body| request_in_progress.until_sent(body)))
+}
