@@ -9,7 +9,7 @@ use asyncmcp_fakes::unused_port;
 
 use super::*;
 use crate::egress::resolver::{Dns, LookupError};
-use crate::egress::{ClientPolicy, FromClients, Scheme};
+use crate::egress::{ClientPolicy, FromClients, NamedBy, Rules, Scheme};
 use crate::id::JobId;
 use crate::job::{Dedupe, NewJob, OnInterruption, Retry};
 use crate::policy::Signing;
@@ -250,20 +250,60 @@ async fn a_receiver_that_is_down_refuses_the_connection() {
 }
 
 #[tokio::test]
-async fn silence_and_dripping_end_at_the_timeout() {
-    for answer in [Answer::Silence, Answer::Drip] {
+async fn silence_ends_at_the_timeout() {
+    let receiver = Receiver::start(following([Answer::Silence])).await.unwrap();
+    let mut world = world();
+    world.policy.attempt_timeout = Duration::from_millis(200);
+    let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
+    assert_eq!(attempt.verdict, Verdict::Retry(Category::Timeout));
+    assert!(attempt.duration >= world.policy.attempt_timeout);
+}
+
+#[tokio::test]
+async fn the_head_decides_whatever_becomes_of_the_body() {
+    for answer in [
+        Answer::Flood(1 << 30),
+        Answer::Drip,
+        Answer::NoBody,
+        Answer::Short,
+        Answer::Reset,
+        Answer::Status(200, (0..150).map(|n| format!("x-{n}: {n}\r\n")).collect()),
+    ] {
         let receiver = Receiver::start(following([answer.clone()])).await.unwrap();
         let mut world = world();
         world.policy.attempt_timeout = Duration::from_millis(200);
         let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
-        assert_eq!(attempt.verdict, Verdict::Retry(Category::Timeout), "{answer:?}");
-        assert!(attempt.duration >= world.policy.attempt_timeout, "{answer:?}");
+        assert_eq!(
+            (attempt.status, attempt.verdict),
+            (Some(200), Verdict::Delivered),
+            "{answer:?}"
+        );
     }
 }
 
+/// Verdict, requests and connections of a second attempt, after a first one that was answered.
+async fn second(script: impl IntoIterator<Item = Answer>) -> (Verdict, usize, usize) {
+    let script = std::iter::once(Answer::status(200)).chain(script);
+    let receiver = Receiver::start(following(script)).await.unwrap();
+    let (world, url) = (world(), receiver.url("/hook"));
+    world.send(&url, NamedBy::Session).await;
+    let attempt = world.send(&url, NamedBy::Session).await;
+    (attempt.verdict, receiver.count(), receiver.connections())
+}
+
 #[tokio::test]
-async fn an_endless_answer_is_cut_and_counts_by_its_status() {
-    assert_eq!(verdict(Answer::Flood(1 << 30)).await, Verdict::Delivered);
+async fn a_reused_connection_that_fails_is_replaced_at_once_and_a_new_one_is_not() {
+    let reset = Verdict::Retry(Category::ConnectionReset);
+    assert_eq!(
+        second([Answer::HangUp, Answer::status(200)]).await,
+        (Verdict::Delivered, 3, 2)
+    );
+    assert_eq!(second([Answer::HangUp, Answer::HangUp]).await, (reset, 3, 2));
+    assert_eq!(
+        second([Answer::Noise]).await,
+        (reset, 2, 1),
+        "an answer, if not HTTP"
+    );
 }
 
 #[tokio::test]
@@ -365,5 +405,8 @@ async fn time_that_runs_out_while_a_name_is_looked_up_is_our_fault() {
     world.policy.attempt_timeout = Duration::from_millis(20);
     let attempt = world.send("http://receiver.example/hook", NamedBy::Session).await;
     assert_eq!(attempt.verdict, Verdict::Requeue(Fault::Resolver));
-    assert!(!world.sender.lookups.contain("receiver.example"), "it is over");
+    assert!(
+        !world.sender.clients.is_looking_up("receiver.example"),
+        "it is over"
+    );
 }
