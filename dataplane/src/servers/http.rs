@@ -15,6 +15,7 @@ use asyncmcp_protocol::media;
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
+use super::advice::Advice;
 use super::{Error, Upstream};
 
 /// How long a connection may take.
@@ -139,6 +140,15 @@ async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result
 }
 
 impl Upstream {
+    /// What a status that says nothing about the message means.
+    pub(super) fn rejected(&self, response: &Response) -> Error {
+        let status = response.status();
+        Error::Rejected {
+            status: status.as_u16(),
+            advice: Advice::of(status, response.headers(), &self.0.endpoint.url),
+        }
+    }
+
     /// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).
     pub(super) fn busy(&self, response: &Response) -> Option<Error> {
         let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
-use asyncmcp_protocol::{Message, Outcome, Version};
+use asyncmcp_protocol::{Message, Outcome, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -145,7 +145,8 @@ impl ServerSession {
         match self.exchange(headers, message.body, &message.room).await {
             Ok(Content::Nothing) => Ok(Received::Nothing),
             Ok(Content::Json(body)) => {
-                if is_refusal(&body) {
+                if let Some(refusal) = refusal(&body) {
+                    self.heed(&refusal);
                     operation.refused();
                 }
                 Ok(Received::Json(body))
@@ -161,11 +162,22 @@ impl ServerSession {
         }
     }
 
+    /// Heeds an error by which the server says with any HTTP status that it does not know the session: the next message
+    /// opens another one. This error is the answer to its message, which is not sent again.
+    pub(super) fn heed(&self, response: &RpcResponse) {
+        let unknown = response.error_object().is_some_and(|error| {
+            is_of_the_transport(error.code) && says_unknown_session(error.message.as_bytes())
+        });
+        if unknown && self.0.id.is_some() {
+            self.0.lost.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Opens the server's standalone stream; `None` where it offers none.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
         match self.stream(None).await {
             Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
-            Err(Error::Rejected { status: 405 }) => Ok(None),
+            Err(Error::Rejected { status: 405, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -213,15 +225,14 @@ impl ServerSession {
     async fn refusal(&self, response: Response) -> (Error, Bytes) {
         let status = response.status();
         let busy = self.0.upstream.busy(&response);
+        let rejected = self.0.upstream.rejected(&response);
         let said = http::beginning(response).await;
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {
             (Some(busy), _) => busy,
             (_, StatusCode::NOT_FOUND) if has_session => Error::SessionLost,
             (_, StatusCode::BAD_REQUEST) if has_session && says_unknown_session(&said) => Error::SessionLost,
-            _ => Error::Rejected {
-                status: status.as_u16(),
-            },
+            _ => rejected,
         };
         (error, said)
     }
@@ -293,9 +304,20 @@ fn says_unknown_session(body: &[u8]) -> bool {
     WORDS.iter().any(|words| message.contains(words))
 }
 
-/// Looks for the key before it parses: nearly every answer is a result.
-fn is_refusal(body: &[u8]) -> bool {
+/// The codes of errors about the session: those that JSON-RPC leaves to implementations, and -32600. Others are the
+/// tool's.
+fn is_of_the_transport(code: i64) -> bool {
+    matches!(code, -32099..=-32000 | -32600)
+}
+
+/// The error that the body is. Looks for the key before it parses: nearly every answer is a result.
+fn refusal(body: &[u8]) -> Option<RpcResponse> {
     const KEY: &[u8] = b"error";
-    body.windows(KEY.len()).any(|word| word == KEY)
-        && matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
+    if !body.windows(KEY.len()).any(|word| word == KEY) {
+        return None;
+    }
+    match Message::parse(body) {
+        Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)) => Some(response),
+        _ => None,
+    }
 }

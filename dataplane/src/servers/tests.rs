@@ -121,6 +121,52 @@ async fn an_unknown_session_is_told_from_other_refusals() {
 }
 
 #[tokio::test]
+async fn an_error_with_any_status_that_says_so_ends_the_session_and_is_the_answer() {
+    let fake = McpServer::start(&["t"]).await;
+    let lost = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"Session not found"}}"#;
+    let event: &str = format!("data: {lost}\n\n").leak();
+    let of_the_tool = lost.replace("-32000", "-32602").leak();
+    let result = r#"{"jsonrpc":"2.0","id":ID,"result":{"isError":true,"content":[{"type":"text","text":"error: Session not found"}]}}"#;
+    for (kind, body, ends) in [
+        ("application/json", lost, true),
+        ("text/event-stream", event, true),
+        ("application/json", of_the_tool, false),
+        ("application/json", result, false),
+    ] {
+        fake.on("t", [Reaction::body(kind, body)]);
+        let (called, line) = (fake.ran("t"), lines::visiting(&upstream(&fake.url(), "10s")));
+        match line.send(call("t")).await.unwrap() {
+            Received::Stream(mut events) => drop(events.next().await.unwrap().unwrap()),
+            Received::Json(answer) => assert!(answer.ends_with(b"}}")),
+            Received::Nothing => panic!("no answer: {body}"),
+        }
+        let opened = fake.seen("initialize").len();
+        line.ping().await.unwrap();
+        assert_eq!(fake.ran("t") - called, 1, "not sent again: {body}");
+        assert_eq!(fake.seen("initialize").len() > opened, ends, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_empty_line_counts_where_it_is_a_response() {
+    let fake = McpServer::start(&["t"]).await;
+    let response = r#"data: {"jsonrpc":"2.0","id":ID,"result":{"n":[ 1 ]}}"#;
+    for end in ["", "\n", "\r\n"] {
+        let stream: &str = format!("{response}{end}").leak();
+        let mut events = events(&fake, Reaction::body("text/event-stream", stream)).await;
+        let last = events.next().await.unwrap().unwrap();
+        assert_eq!(last.raw, r#"{"jsonrpc":"2.0","id":5,"result":{"n":[ 1 ]}}"#);
+        assert!(events.next().await.is_none());
+    }
+    let note = r#"data: {"jsonrpc":"2.0","method":"notifications/progress"}"#;
+    for other in [&response[..response.len() - 1], note] {
+        let mut events = events(&fake, Reaction::body("text/event-stream", other)).await;
+        let error = events.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Interrupted), "{other}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run() {
     let fake = McpServer::start(&["t"]).await;
     for (status, may_have_run) in [
@@ -136,7 +182,7 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
             .await
             .unwrap_err();
         assert!(
-            matches!(error, Error::Rejected { status: said } if said == status),
+            matches!(error, Error::Rejected { status: said, .. } if said == status),
             "{error}"
         );
         assert_eq!(!error.not_dispatched(), may_have_run, "{status}");
@@ -152,7 +198,7 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
     let other = error.replace("ID", "\"server-error\"").leak();
     assert!(matches!(
         post(&fake, Reaction::Status(400, other)).await,
-        Err(Error::Rejected { status: 400 })
+        Err(Error::Rejected { status: 400, .. })
     ));
 }
 
@@ -278,7 +324,7 @@ async fn servers_that_cannot_be_used_are_told_apart() {
     let refused = open(Reaction::Status(400, modern)).await;
     assert!(matches!(refused, Error::Refused(words) if words == "-32022 too old"));
     let error = open(Reaction::Status(401, "who are you?")).await;
-    assert!(matches!(error, Error::Rejected { status: 401 }) && error.is_rejection());
+    assert!(matches!(error, Error::Rejected { status: 401, .. }) && error.is_rejection());
     let page = Reaction::body("text/html", "<html>");
     assert!(matches!(open(page).await, Error::Protocol(_)));
     let fake = McpServer::start(&[]).await;
