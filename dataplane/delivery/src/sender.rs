@@ -27,12 +27,15 @@ use crate::job::{Call, Job, Target, Trace};
 use crate::policy::Policy;
 use crate::schedule;
 use crate::state::{Category, Fault};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Verdict, Wish};
 
 /// How much of a response's body is read, so that the connection can be reused; the rest is dropped.
 const BODY_LIMIT: usize = 16 * 1024;
 /// How long it is read.
 const BODY_TIME: Duration = Duration::from_millis(250);
+
+/// The wait that a receiver is taken to ask for with `webhook-delivery: disable`: as long as the route allows.
+pub const DISABLED: Duration = Duration::MAX;
 
 /// What one attempt sends.
 #[derive(Clone, Copy)]
@@ -62,7 +65,7 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What follows from it.
     pub verdict: Verdict,
-    /// How long the receiver asked to wait (`Retry-After`).
+    /// How long the receiver asked to wait (`Retry-After`); [`DISABLED`] where it asked for no more attempts.
     pub retry_after: Option<Duration>,
     /// How long it took.
     pub duration: Duration,
@@ -199,13 +202,19 @@ async fn request(post: &Post<'_>, client: &Client, allowed: &Allowed) -> reqwest
 
 impl ReceiverAnswer {
     fn of(response: &Response, now: Millis) -> Self {
+        let wish = Wish::of(response.headers());
         let header = response.headers().get(RETRY_AFTER);
+        let asked = header
+            .and_then(|header| header.to_str().ok())
+            .and_then(|header| schedule::retry_after(header, now));
         Self {
-            verdict: verdict::of_status(response.status()),
+            verdict: verdict::of_answer(response.status(), wish),
             status: Some(response.status().as_u16()),
-            retry_after: header
-                .and_then(|header| header.to_str().ok())
-                .and_then(|header| schedule::retry_after(header, now)),
+            retry_after: if wish == Some(Wish::Disable) {
+                Some(DISABLED)
+            } else {
+                asked
+            },
         }
     }
 

@@ -54,6 +54,12 @@ mod status {
     use super::*;
 
     table! {
+        status_101:                answers_with(101, "connection: upgrade\r\nupgrade: x")
+                                                                     => given_up("101 http_1xx"),          Accepted;
+        status_503_to_abort:       answers_with(503, "webhook-delivery: abort-message")
+                                                                     => dead("503 receiver_aborted"),      Accepted;
+        status_200_to_abort:       answers_with(200, "webhook-delivery: abort-message")
+                                                                     => taken(200),                        Accepted;
         status_200:                answers(200)                      => taken(200),                        Accepted;
         status_204:                answers(204)                      => taken(204),                        Accepted;
         status_400:                answers(400)                      => dead("400 http_4xx"),              Accepted;

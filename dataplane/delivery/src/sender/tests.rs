@@ -242,6 +242,34 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
 }
 
 #[tokio::test]
+async fn hears_what_the_receiver_wants_of_further_deliveries() {
+    let aborted = Verdict::Terminal(Category::ReceiverAborted);
+    for (status, header, verdict, retry_after) in [
+        (503, "webhook-delivery: abort-message", aborted, None),
+        (200, "webhook-delivery: abort-message", Verdict::Delivered, None),
+        (
+            200,
+            "webhook-delivery: disable",
+            Verdict::Delivered,
+            Some(DISABLED),
+        ),
+    ] {
+        let receiver = Receiver::start(following([Answer::with(status, header)]))
+            .await
+            .unwrap();
+        let attempt = world().send(&receiver.url("/hook"), NamedBy::Session).await;
+        assert_eq!(attempt.verdict, verdict, "{status} {header}");
+        assert_eq!(attempt.retry_after, retry_after, "{status} {header}");
+    }
+}
+
+#[tokio::test]
+async fn switching_protocols_is_a_failure_of_its_own_kind() {
+    let switching = Answer::with(101, "connection: upgrade\r\nupgrade: x");
+    assert_eq!(verdict(switching).await, Verdict::Retry(Category::Http1xx));
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_down_refuses_the_connection() {
     let url = format!("http://127.0.0.1:{}/", unused_port());
     let attempt = world().send(&url, NamedBy::Session).await;
