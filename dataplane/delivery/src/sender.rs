@@ -249,7 +249,7 @@ async fn drain(response: Response, time: Duration) {
             tracing::debug!(target: "asyncmcp::delivery", status, %error, "the body of an answer broke off");
         }
         Err(_) => {
-            tracing::debug!(target: "asyncmcp::delivery", status, "the body of an answer is slow; not read")
+            tracing::debug!(target: "asyncmcp::delivery", status, "the body of an answer is slow; not read");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! no error of a server's HTTP side gets further than an [`Error`].
 
 pub(super) mod events;
+mod refusal;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
-use asyncmcp_protocol::{Message, Outcome, Response as RpcResponse, Version};
+use asyncmcp_protocol::{Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -145,7 +146,7 @@ impl ServerSession {
         match self.exchange(headers, message.body, &message.room).await {
             Ok(Content::Nothing) => Ok(Received::Nothing),
             Ok(Content::Json(body)) => {
-                if let Some(refusal) = refusal(&body) {
+                if let Some(refusal) = refusal::of_body(&body) {
                     self.heed(&refusal);
                     operation.refused();
                 }
@@ -165,10 +166,7 @@ impl ServerSession {
     /// Heeds an error by which the server says with any HTTP status that it does not know the session: the next message
     /// opens another one. This error is the answer to its message, which is not sent again.
     pub(super) fn heed(&self, response: &RpcResponse) {
-        let unknown = response.error_object().is_some_and(|error| {
-            is_of_the_transport(error.code) && says_unknown_session(error.message.as_bytes())
-        });
-        if unknown && self.0.id.is_some() {
+        if self.0.id.is_some() && refusal::denies_session(response) {
             self.0.lost.store(true, Ordering::Relaxed);
         }
     }
@@ -211,11 +209,11 @@ impl ServerSession {
             return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
-        if !answers(&said, &body) {
+        if !refusal::answers(&said, &body) {
             return Err(error);
         }
         // Also where it is about the session: it is the answer, and the message is not sent again.
-        if says_unknown_session(&said) {
+        if refusal::says_unknown_session(&said) {
             self.0.lost.store(true, Ordering::Relaxed);
         }
         Ok(Content::Json(said))
@@ -231,7 +229,9 @@ impl ServerSession {
         let error = match (busy, status) {
             (Some(busy), _) => busy,
             (_, StatusCode::NOT_FOUND) if has_session => Error::SessionLost,
-            (_, StatusCode::BAD_REQUEST) if has_session && says_unknown_session(&said) => Error::SessionLost,
+            (_, StatusCode::BAD_REQUEST) if has_session && refusal::says_unknown_session(&said) => {
+                Error::SessionLost
+            }
             _ => rejected,
         };
         (error, said)
@@ -274,50 +274,5 @@ pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Re
                 "the content type is neither JSON nor an event stream",
             )),
         },
-    }
-}
-
-/// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
-/// dispatched the request.
-fn answers(said: &Bytes, request: &[u8]) -> bool {
-    match (Message::parse(said), Message::parse(request)) {
-        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
-            response.error_object().is_some() && response.id == Some(request.id)
-        }
-        _ => false,
-    }
-}
-
-/// How servers report an unknown session, in an error of any form: "No valid session ID provided",
-/// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
-fn says_unknown_session(body: &[u8]) -> bool {
-    const WORDS: [&str; 7] = [
-        "valid session id",
-        "missing session id",
-        "session not found",
-        "session expired",
-        "unknown session",
-        "invalid session",
-        "server not initialized",
-    ];
-    let message = String::from_utf8_lossy(body).to_ascii_lowercase();
-    WORDS.iter().any(|words| message.contains(words))
-}
-
-/// The codes of errors about the session: those that JSON-RPC leaves to implementations, and -32600. Others are the
-/// tool's.
-fn is_of_the_transport(code: i64) -> bool {
-    matches!(code, -32099..=-32000 | -32600)
-}
-
-/// The error that the body is. Looks for the key before it parses: nearly every answer is a result.
-fn refusal(body: &[u8]) -> Option<RpcResponse> {
-    const KEY: &[u8] = b"error";
-    if !body.windows(KEY.len()).any(|word| word == KEY) {
-        return None;
-    }
-    match Message::parse(body) {
-        Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)) => Some(response),
-        _ => None,
     }
 }

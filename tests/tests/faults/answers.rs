@@ -83,7 +83,12 @@ async fn a_connection_that_the_receiver_closed_costs_no_attempt() -> Result<()> 
     stage.attempts(1).await;
     stage.call(None).await?;
     let attempts = stage.attempts(2).await;
-    assert!(attempts.iter().all(|attempt| attempt.summary() == "delivered 200"), "{attempts:?}");
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.summary() == "delivered 200"),
+        "{attempts:?}"
+    );
     assert_eq!((receiver.count(), receiver.connections()), (3, 2));
     Ok(())
 }
@@ -98,7 +103,12 @@ async fn a_receiver_that_disables_itself_gets_no_attempt_for_as_long_as_the_rout
     stage.attempts(1).await;
     stage.call(None).await?;
     let attempts = stage.attempts(2).await;
-    assert!(attempts.iter().all(|attempt| attempt.summary() == "delivered 200"), "{attempts:?}");
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.summary() == "delivered 200"),
+        "{attempts:?}"
+    );
     let seen = receiver.posts();
     let waited = seen[1].at - seen[0].at;
     assert!(waited >= RETRY_AFTER_MAX, "came after {waited:?}");

@@ -6,9 +6,10 @@
 use asyncmcp_crds::effective::Server;
 use asyncmcp_protocol::tools::{Defect, MAX_NAME, Page};
 
-use super::fetch::MAX_PAGES;
 use super::index::{claim, more};
 
+/// The most pages that are read of a list.
+pub(super) const MAX_PAGES: usize = 100;
 /// The most defects of a kind that are kept.
 const MOST: usize = 1000;
 

@@ -9,12 +9,9 @@ use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::tools::{Page, Tool};
 
-use super::defects::Defects;
+use super::defects::{Defects, MAX_PAGES};
 use crate::servers::lines::Line;
 use crate::servers::{Error, Reply};
-
-/// The most pages that are read.
-pub(super) const MAX_PAGES: usize = 100;
 
 /// What a server listed.
 #[derive(Debug, Default)]

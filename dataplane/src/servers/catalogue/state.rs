@@ -253,16 +253,12 @@ impl Facts {
 
     /// Keeps what is wrong with a server's list; says it once.
     fn note(&mut self, name: &str, defects: Defects) {
-        let before = self.defects.insert(name.to_owned(), defects.clone());
-        if before.unwrap_or_default() == defects {
+        if self.defects.get(name) == Some(&defects) {
             return;
         }
+        self.defects.insert(name.to_owned(), defects);
         if let Some(detail) = self.complaint(name) {
-            tracing::warn!(
-                server = name,
-                detail,
-                "a server's list of tools is not as it should be"
-            );
+            tracing::warn!(server = name, detail, "a server's list of tools is not as it should be");
         }
     }
 

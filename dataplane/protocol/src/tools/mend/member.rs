@@ -9,8 +9,11 @@ use super::Flaw;
 use crate::raw::RawObject;
 use crate::tasks::Support;
 
-/// The members, and whether a value is one that clients can read.
-const MEMBERS: [(&str, fn(&RawValue) -> bool); 7] = [
+/// Whether a value is one that clients can read.
+type IsValid = fn(&RawValue) -> bool;
+
+/// The members, and what they may look like.
+const MEMBERS: [(&str, IsValid); 7] = [
     ("title", is_text),
     ("description", is_text),
     ("icons", is_list_of_icons),
@@ -30,16 +33,15 @@ const HINTS: [&str; 4] = [
 pub(super) fn mend(tool: &mut RawObject) -> Option<Flaw> {
     let mut flaw = None;
     for (name, is_valid) in MEMBERS {
-        match tool.get(name) {
-            Some(value) if is_null(value) => drop(tool.remove(name)),
-            Some(value) if !is_valid(value) => match without_nulls(value).filter(|value| is_valid(value)) {
-                Some(value) => tool.set(name, value),
-                None => {
-                    tool.remove(name);
-                    flaw = flaw.or(Some(Flaw::Member(name)));
-                }
-            },
-            _ => {}
+        let Some(value) = tool.get(name).filter(|value| !is_valid(value)) else {
+            continue;
+        };
+        let is_flaw = !is_null(value);
+        if let Some(value) = without_nulls(value).filter(|value| is_valid(value)) {
+            tool.set(name, value);
+        } else {
+            tool.remove(name);
+            flaw = flaw.or(is_flaw.then_some(Flaw::Member(name)));
         }
     }
     flaw
