@@ -74,12 +74,13 @@ impl Page {
     pub fn parse(result: &RawValue) -> Result<Self, Error> {
         let result = RawObject::parse(result.get().as_bytes()).map_err(Error::Result)?;
         let tools = result.get("tools").ok_or(Error::Tools)?;
-        let tools: Vec<&RawValue> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
+        // Go writes `null` for an empty list.
+        let tools: Option<Vec<&RawValue>> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
         let mut page = Self {
             next_cursor: result.text("nextCursor"),
             ..Self::default()
         };
-        for tool in tools {
+        for tool in tools.unwrap_or_default() {
             match Tool::parse(tool) {
                 Some(tool) => page.add(tool),
                 None => page.unreadable += 1,
@@ -230,6 +231,12 @@ mod tests {
         for json in ["{}", r#"{"tools":{}}"#, "[]"] {
             assert!(page(json).is_err(), "{json}");
         }
+        assert!(
+            page(r#"{"tools":null,"nextCursor":null}"#)
+                .unwrap()
+                .tools
+                .is_empty()
+        );
     }
 
     #[test]

@@ -23,6 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Below the 5 s after which Node and uvicorn close an idle connection: a request must not
 /// race with that, for nobody would know whether it ran.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+/// The most headers of an answer; servers behind several proxies send more than hyper's 100.
+const MAX_HEADERS: usize = 512;
 /// Both, always (MCP 2025-11-25, "Sending Messages to the Server").
 const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const ACCEPT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -35,6 +37,7 @@ pub(super) fn build() -> Result<reqwest::Client, Error> {
         .no_proxy()
         // A frozen HTTP/2 connection would take every call of its server with it.
         .http1_only()
+        .http1_max_headers(MAX_HEADERS)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())

@@ -101,6 +101,7 @@ async fn a_receiver_that_disables_itself_gets_no_attempt_for_as_long_as_the_rout
     let stage = Stage::open(&receiver.url("/hook")).await?;
     stage.call(None).await?;
     stage.attempts(1).await;
+    assert_eq!(stage.gateway.status().await?["disabledReceivers"], 1);
     stage.call(None).await?;
     let attempts = stage.attempts(2).await;
     assert!(

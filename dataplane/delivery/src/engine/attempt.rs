@@ -247,13 +247,12 @@ fn block(core: &Core, delivery: &Delivery, policy: &Policy, attempt: &Attempt) {
     let (Some(wait), Some(receiver)) = (attempt.retry_after, delivery.job.receiver) else {
         return;
     };
-    let is_disabled = wait == DISABLED;
-    if is_disabled || matches!(attempt.status, Some(429 | 503)) {
-        let wait = wait.min(policy.retry_after_max);
-        core.receivers.block(receiver, core.now().plus(wait));
-        if is_disabled {
-            log::disabled(policy, delivery, wait);
-        }
+    let until = core.now().plus(wait.min(policy.retry_after_max));
+    if wait == DISABLED {
+        core.receivers.disable(receiver, until);
+        log::disabled(policy, delivery, until.since(core.now()));
+    } else if matches!(attempt.status, Some(429 | 503)) {
+        core.receivers.block(receiver, until);
     }
 }
 

@@ -258,7 +258,11 @@ impl Facts {
         }
         self.defects.insert(name.to_owned(), defects);
         if let Some(detail) = self.complaint(name) {
-            tracing::warn!(server = name, detail, "a server's list of tools is not as it should be");
+            tracing::warn!(
+                server = name,
+                detail,
+                "a server's list of tools is not as it should be"
+            );
         }
     }
 

@@ -110,7 +110,11 @@ impl Line {
         let limit = self.upstream().timeout();
         let asking = session.call(&ping, RequestOptions::default());
         let answer = tokio::time::timeout(limit, asking).await;
-        answer.unwrap_or(Err(Error::Silent(limit))).map(drop) // an error is an answer, too
+        answer.unwrap_or(Err(Error::Silent(limit)))?; // an error is an answer, too
+        if session.is_lost() {
+            return Err(Error::SessionLost);
+        }
+        Ok(())
     }
 
     /// The messages that the server sends outside of any request; `None` where it offers no such stream.

@@ -30,6 +30,15 @@ async fn an_error_with_any_status_that_says_so_ends_the_session_and_is_the_answe
 }
 
 #[tokio::test]
+async fn a_ping_that_is_answered_so_is_a_lost_session() {
+    let fake = McpServer::start(&["t"]).await;
+    let lost = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32001,"message":"Session expired"}}"#;
+    fake.on("ping", [Reaction::Status(200, lost)]);
+    let line = lines::visiting(&upstream(&fake.url(), "10s"));
+    assert!(matches!(line.ping().await, Err(Error::SessionLost)));
+}
+
+#[tokio::test]
 async fn a_last_event_without_its_empty_line_counts_where_it_is_a_response() {
     let fake = McpServer::start(&["t"]).await;
     let response = r#"data: {"jsonrpc":"2.0","id":ID,"result":{"n":[ 1 ]}}"#;
