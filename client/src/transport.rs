@@ -170,9 +170,17 @@ impl Messages {
     fn end(&mut self) -> Result<Option<Message>, Error> {
         match std::mem::replace(&mut self.body, Body::Ended) {
             Body::Json(json) => Message::parse(&json).map(Some).map_err(Error::Message),
-            Body::Stream(_) | Body::Ended => Ok(None),
+            Body::Stream(mut decoder) => Ok(last_response(&mut decoder)),
+            Body::Ended => Ok(None),
         }
     }
+}
+
+/// The response in a last event without its empty line, after which some servers close the connection. One that was cut
+/// is no JSON.
+fn last_response(decoder: &mut Decoder) -> Option<Message> {
+    let message = Message::parse(decoder.finish()?.message()?).ok()?;
+    matches!(message, Message::Response(_)).then_some(message)
 }
 
 async fn chunk(response: &mut Response, silence: Duration) -> Result<Option<Bytes>, Error> {

@@ -25,6 +25,9 @@ pub struct StatusReport {
     pub webhook_tools: Vec<WebhookToolStatus>,
     /// Calls whose results are not delivered yet, in exact numbers.
     pub delivery: DeliveryStatus,
+    /// Receivers that get no deliveries for now because they answered `webhook-delivery: disable`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub disabled_receivers: u32,
     /// Whether the route is being deleted and the pod refuses new calls.
     pub draining: bool,
     /// Whether deliveries are not signed because the route configures no key.
@@ -35,6 +38,11 @@ pub struct StatusReport {
     /// longer needed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub store_keys: Vec<StoreKeyReport>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A key that values in the store are encrypted with.

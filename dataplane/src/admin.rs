@@ -87,7 +87,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 
 async fn status(State(admin): State<Admin>) -> Response {
     let config = Arc::clone(&admin.live.borrow());
-    match status::report(&config, &admin.catalogue, (&*admin.store, &admin.clock)).await {
+    let parts = (&admin.catalogue, &*admin.engine);
+    match status::report(&config, parts, (&*admin.store, &admin.clock)).await {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }

@@ -4,6 +4,7 @@
 //! one file per era; what a message means is not decided here. Invariant: no request gets to a handler but through
 //! [`Door::admit`], and no error gets out but through [`crate::caller::respond`].
 
+mod accept;
 mod delete;
 pub mod door;
 mod get;

@@ -4,6 +4,7 @@
 //! Calls, the job runner and the catalogue send through [`lines`]; who calls and what a message means is not known here.
 //! Invariant: an [`Error`] says whether the server may have seen the message.
 
+mod advice;
 pub mod catalogue;
 mod error;
 mod exchange;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use asyncmcp_protocol::Id;
 use url::Url;
 
+pub use self::advice::Advice;
 pub use self::error::Error;
 pub use self::exchange::{Reply, RequestOptions};
 pub use self::follow::Upstreams;

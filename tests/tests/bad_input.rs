@@ -103,7 +103,7 @@ async fn bodies(session: &Session) -> Result<()> {
 async fn headers(session: &Session) -> Result<()> {
     for (name, value, status, words) in [
         ("content-type", "text/plain", 415, "application/json"),
-        ("accept", "application/json", 406, "text/event-stream"),
+        ("accept", "text/html", 406, "text/event-stream"),
         (
             "origin",
             "http://evil.example.com",

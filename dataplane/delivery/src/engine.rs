@@ -168,6 +168,11 @@ impl Engine {
             .inspect_err(|refusal| self.core.metrics.blocked(*refusal))
     }
 
+    /// Receivers that get no attempts for now because they asked for none (`webhook-delivery: disable`).
+    pub fn disabled_receivers(&self) -> usize {
+        self.core.receivers.disabled(self.core.now())
+    }
+
     /// Unfinished jobs.
     pub fn pending(&self) -> u64 {
         self.core.store.counts().pending()

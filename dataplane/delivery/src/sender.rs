@@ -1,34 +1,41 @@
 //! One attempt: a POST to a receiver, and its result.
 //!
 //! The engine calls [`Sender::send`]; [`HttpSender`] is the real one. What is retried, and when, is decided elsewhere.
-//! Invariant: the request goes to the URL that the egress rules allowed and nowhere else (no proxy, no redirect), and a
-//! receiver can cost neither more time than `webhook.timeout` nor more memory than 16 KiB.
+//! Invariant: the request goes to the URL that the egress rules allowed and nowhere else (no proxy, no redirect), the
+//! answer's head alone decides, and a receiver can cost neither more time than `webhook.timeout` nor more memory than
+//! 16 KiB.
 
+mod clients;
 mod headers;
+mod reused;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use reqwest::{Client, Response, redirect};
-use tokio::time::Instant;
+use reqwest::{Client, Response};
+use tokio::time::{Instant, timeout};
 
+use self::clients::{Clients, Connections};
+use self::reused::Answered;
 use crate::clock::Millis;
-use crate::egress::resolver::{Guarded, Lookup, Lookups};
-use crate::egress::{Allowed, NamedBy, Refusal, Rules};
+use crate::egress::resolver::Lookup;
+use crate::egress::{Allowed, Refusal};
 use crate::job::{Call, Job, Target, Trace};
 use crate::policy::Policy;
 use crate::schedule;
 use crate::state::{Category, Fault};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Verdict, Wish};
 
-/// How much of a response is read, so that the connection can be reused; the rest is dropped.
-const ANSWER_LIMIT: usize = 16 * 1024;
-/// How long an idle connection stays open: below the 5 s after which Node and uvicorn close theirs, since a webhook that
-/// races with that is a failed attempt.
-const IDLE: Duration = Duration::from_secs(4);
+/// How much of a response's body is read, so that the connection can be reused; the rest is dropped.
+const BODY_LIMIT: usize = 16 * 1024;
+/// How long it is read.
+const BODY_TIME: Duration = Duration::from_millis(250);
+
+/// The wait that a receiver is taken to ask for with `webhook-delivery: disable`: as long as the route allows.
+pub const DISABLED: Duration = Duration::MAX;
 
 /// What one attempt sends.
 #[derive(Clone, Copy)]
@@ -58,7 +65,7 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What follows from it.
     pub verdict: Verdict,
-    /// How long the receiver asked to wait (`Retry-After`).
+    /// How long the receiver asked to wait (`Retry-After`); [`DISABLED`] where it asked for no more attempts.
     pub retry_after: Option<Duration>,
     /// How long it took.
     pub duration: Duration,
@@ -73,20 +80,11 @@ pub trait Sender: Send + Sync + 'static {
 
 /// [`Sender`] over HTTP.
 pub struct HttpSender {
-    lookup: Arc<dyn Lookup>,
-    lookups: Lookups,
-    clients: Mutex<Option<Clients>>,
+    clients: Clients,
+    answered: Answered,
 }
 
-/// One client, and so one connection pool, per kind of receiver. New egress rules get new ones, so that a reused
-/// connection was dialled under the rules in force.
-struct Clients {
-    egress: Arc<Rules>,
-    named_by_client: Client,
-    default: Client,
-}
-
-/// Why there is no complete response.
+/// Why there is no response.
 enum Failure {
     Refused(Refusal),
     NoClient,
@@ -105,9 +103,8 @@ impl HttpSender {
     /// A sender that resolves names with `lookup`. Needs a process-wide rustls provider.
     pub fn new(lookup: Arc<dyn Lookup>) -> Self {
         Self {
-            lookup,
-            lookups: Lookups::default(),
-            clients: Mutex::new(None),
+            clients: Clients::new(lookup),
+            answered: Answered::default(),
         }
     }
 
@@ -119,7 +116,17 @@ impl HttpSender {
             .egress
             .check_url(post.target.named_by, &post.target.url);
         let allowed = checked.map_err(Failure::Refused)?;
-        Ok((self.client(&post.policy.egress, post.target.named_by)?, allowed))
+        Ok((self.client(post, Connections::Kept)?, allowed))
+    }
+
+    fn client(&self, post: &Post<'_>, connections: Connections) -> Result<Client, Failure> {
+        let client = self
+            .clients
+            .get(&post.policy.egress, post.target.named_by, connections);
+        client.map_err(|error| {
+            tracing::error!(target: "asyncmcp::delivery", %error, "failed to create an HTTP client");
+            Failure::NoClient
+        })
     }
 
     async fn attempt(
@@ -128,59 +135,44 @@ impl HttpSender {
         client: &Client,
         allowed: &Allowed,
     ) -> Result<ReceiverAnswer, Failure> {
-        let exchange = exchange(post, client, allowed);
+        let deadline = Instant::now() + post.policy.attempt_timeout;
+        let exchange = self.exchange(post, client, allowed);
         tokio::pin!(exchange);
-        let in_time = tokio::time::timeout(post.policy.attempt_timeout, &mut exchange).await;
+        let in_time = tokio::time::timeout_at(deadline, &mut exchange).await;
         // A lookup that hangs is in progress until the exchange is dropped.
-        in_time.unwrap_or_else(|_elapsed| {
+        let response = in_time.unwrap_or_else(|_elapsed| {
             let name = allowed.url().host_str().unwrap_or_default();
-            Err(if self.lookups.contain(name) {
+            Err(if self.clients.is_looking_up(name) {
                 Failure::ResolverTimeout
             } else {
                 Failure::Timeout
             })
-        })
+        })?;
+        self.answered.note(&response);
+        let answer = ReceiverAnswer::of(&response, post.at);
+        drain(response, BODY_TIME.min(deadline - Instant::now())).await;
+        Ok(answer)
     }
 
-    fn client(&self, egress: &Rules, named_by: NamedBy) -> Result<Client, Failure> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.as_ref().is_none_or(|clients| *clients.egress != *egress) {
-            *clients = Some(self.build(egress).map_err(|error| {
-                tracing::error!(target: "asyncmcp::delivery", %error, "failed to create an HTTP client");
-                Failure::NoClient
-            })?);
+    /// Returns at the response's head. A receiver may close an idle connection at the moment at which it is used again;
+    /// that says nothing about the receiver, so the request is sent once more on a new connection. If it was received
+    /// after all, the receiver recognises it by its `webhook-id`.
+    async fn exchange(
+        &self,
+        post: &Post<'_>,
+        client: &Client,
+        allowed: &Allowed,
+    ) -> Result<Response, Failure> {
+        let began = Instant::now();
+        match request(post, client, allowed).await {
+            Err(error) if self.answered.is_reused(&error, began) => {
+                tracing::debug!(target: "asyncmcp::delivery", job = %post.job.id, %error,
+                    "a reused connection failed; sending once more on a new one");
+                let fresh = self.client(post, Connections::New)?;
+                request(post, &fresh, allowed).await.map_err(Failure::Http)
+            }
+            response => response.map_err(Failure::Http),
         }
-        let clients = clients.as_ref().expect("made above where there was none");
-        Ok(match named_by {
-            NamedBy::Session | NamedBy::Call => clients.named_by_client.clone(),
-            NamedBy::Default => clients.default.clone(),
-        })
-    }
-
-    fn build(&self, egress: &Rules) -> reqwest::Result<Clients> {
-        let egress = Arc::new(egress.clone());
-        let client = |named_by| {
-            let lookup = Arc::clone(&self.lookup);
-            let guard = Guarded::new(lookup, Arc::clone(&egress), named_by, self.lookups.clone());
-            Client::builder()
-                .dns_resolver(Arc::new(guard))
-                // A frozen HTTP/2 connection would take every delivery to its host with it.
-                .http1_only()
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                .no_gzip()
-                .no_brotli()
-                .no_zstd()
-                .no_deflate()
-                .pool_idle_timeout(IDLE)
-                .build()
-        };
-        Ok(Clients {
-            named_by_client: client(NamedBy::Session)?,
-            default: client(NamedBy::Default)?,
-            egress,
-        })
     }
 }
 
@@ -203,30 +195,26 @@ impl Sender for HttpSender {
     }
 }
 
-async fn exchange(post: &Post<'_>, client: &Client, allowed: &Allowed) -> Result<ReceiverAnswer, Failure> {
-    let request = client
-        .post(allowed.url().clone())
-        .headers(headers::of(post))
-        .body(post.body.clone());
-    let response = request.send().await.map_err(Failure::Http)?;
-    let answer = ReceiverAnswer::of(&response, post.at);
-    match drained(response).await {
-        // An incomplete 2xx is not a success: the receiver may have failed after the head. Sending again can at worst
-        // make a duplicate, which receivers recognise by its id.
-        Err(error) if answer.verdict == Verdict::Delivered => Err(Failure::Http(error)),
-        _ => Ok(answer),
-    }
+async fn request(post: &Post<'_>, client: &Client, allowed: &Allowed) -> reqwest::Result<Response> {
+    let request = client.post(allowed.url().clone()).headers(headers::of(post));
+    request.body(post.body.clone()).send().await
 }
 
 impl ReceiverAnswer {
     fn of(response: &Response, now: Millis) -> Self {
+        let wish = Wish::of(response.headers());
         let header = response.headers().get(RETRY_AFTER);
+        let asked = header
+            .and_then(|header| header.to_str().ok())
+            .and_then(|header| schedule::retry_after(header, now));
         Self {
-            verdict: verdict::of_status(response.status()),
+            verdict: verdict::of_answer(response.status(), wish),
             status: Some(response.status().as_u16()),
-            retry_after: header
-                .and_then(|header| header.to_str().ok())
-                .and_then(|header| schedule::retry_after(header, now)),
+            retry_after: if wish == Some(Wish::Disable) {
+                Some(DISABLED)
+            } else {
+                asked
+            },
         }
     }
 
@@ -251,10 +239,24 @@ impl Failure {
     }
 }
 
-/// Reads the response body up to the limit; the connection of a longer one is closed.
-async fn drained(mut response: Response) -> reqwest::Result<()> {
+/// Reads the body as far as it is short and quick, so that the connection can be reused; else the connection is closed.
+/// What the body is, or that it breaks off, changes nothing.
+async fn drain(response: Response, time: Duration) {
+    let status = response.status().as_u16();
+    match timeout(time, read(response)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(target: "asyncmcp::delivery", status, %error, "the body of an answer broke off");
+        }
+        Err(_) => {
+            tracing::debug!(target: "asyncmcp::delivery", status, "the body of an answer is slow; not read");
+        }
+    }
+}
+
+async fn read(mut response: Response) -> reqwest::Result<()> {
     let mut read = 0;
-    while read < ANSWER_LIMIT {
+    while read < BODY_LIMIT {
         match response.chunk().await? {
             Some(chunk) => read += chunk.len(),
             None => break,

@@ -79,6 +79,10 @@ pub enum Category {
     Corrupt,
     /// A dead letter, or a delivery that was stopped, whose body was deleted to make room in the store.
     Evicted,
+    /// An informational status, as 101, in place of an answer.
+    Http1xx,
+    /// The receiver asked not to be sent this message again (`webhook-delivery: abort-message`).
+    ReceiverAborted,
 }
 
 /// A fault of ours: the attempt says nothing about the receiver.
@@ -291,7 +295,7 @@ impl End {
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ConnectionRefused,
         Self::ConnectionReset,
         Self::DnsError,
@@ -304,6 +308,8 @@ impl Category {
         Self::Expired,
         Self::Corrupt,
         Self::Evicted,
+        Self::Http1xx,
+        Self::ReceiverAborted,
     ];
 
     /// Its name in logs, metrics, the jobs API and responses to clients.
@@ -321,6 +327,8 @@ impl Category {
             Self::Expired => "expired",
             Self::Corrupt => "corrupt",
             Self::Evicted => "evicted",
+            Self::Http1xx => "http_1xx",
+            Self::ReceiverAborted => "receiver_aborted",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use crate::egress::{Refusal, resolver};
 use crate::state::{Category, Fault};
@@ -37,9 +37,41 @@ impl Verdict {
     }
 }
 
-/// The verdict table for answers.
+/// The verdict on an answer: that of its status, unless the receiver asks to be spared this message (`webhook-delivery:
+/// abort-message` of Standard Webhooks). It cannot be spared what it has.
+pub fn of_answer(status: StatusCode, wish: Option<Wish>) -> Verdict {
+    match (of_status(status), wish) {
+        (Verdict::Delivered, _) => Verdict::Delivered,
+        (_, Some(Wish::AbortMessage)) => Verdict::Terminal(Category::ReceiverAborted),
+        (verdict, _) => verdict,
+    }
+}
+
+/// What a receiver asks for in the header `webhook-delivery` of its answer (Standard Webhooks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// No further attempts of this message.
+    AbortMessage,
+    /// No further attempts of any message to this receiver for now.
+    Disable,
+}
+
+impl Wish {
+    /// Reads the header; what is not known is ignored.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let header = headers.get("webhook-delivery")?.to_str().ok()?;
+        match header.trim().to_ascii_lowercase().as_str() {
+            "abort-message" => Some(Self::AbortMessage),
+            "disable" => Some(Self::Disable),
+            _ => None,
+        }
+    }
+}
+
+/// The verdict table for statuses.
 pub fn of_status(status: StatusCode) -> Verdict {
     match status.as_u16() {
+        100..=199 => Verdict::Retry(Category::Http1xx),
         200..=299 => Verdict::Delivered,
         300..=399 => Verdict::Retry(Category::Http3xx),
         400 | 410 | 413 | 415 | 422 => Verdict::Terminal(Category::Http4xx),
@@ -121,7 +153,8 @@ mod tests {
     fn sorts_statuses() {
         use Verdict::{Delivered, Retry, Terminal};
         for (statuses, expected) in [
-            (&[200, 201, 202, 204, 206, 226, 299][..], Delivered),
+            (&[100, 101, 103, 199][..], Retry(Category::Http1xx)),
+            (&[200, 201, 202, 204, 206, 226, 299], Delivered),
             (
                 &[300, 301, 302, 303, 304, 307, 308, 399],
                 Retry(Category::Http3xx),
@@ -140,6 +173,26 @@ mod tests {
                 assert_eq!(verdict, expected, "{status}");
             }
         }
+    }
+
+    #[test]
+    fn a_receiver_may_ask_to_be_spared_a_message_that_it_does_not_have() {
+        let verdict = |status, header: &'static str| {
+            let headers = [("webhook-delivery".parse().unwrap(), header.parse().unwrap())];
+            let wish = Wish::of(&headers.into_iter().collect());
+            (of_answer(StatusCode::from_u16(status).unwrap(), wish), wish)
+        };
+        let (abort, disable) = (Some(Wish::AbortMessage), Some(Wish::Disable));
+        let aborted = Verdict::Terminal(Category::ReceiverAborted);
+        assert_eq!(verdict(503, "abort-message"), (aborted, abort));
+        assert_eq!(verdict(410, " Abort-Message"), (aborted, abort));
+        assert_eq!(verdict(200, "abort-message"), (Verdict::Delivered, abort));
+        assert_eq!(verdict(200, "disable"), (Verdict::Delivered, disable));
+        assert_eq!(
+            verdict(503, "disable"),
+            (Verdict::Retry(Category::Http5xx), disable)
+        );
+        assert_eq!(verdict(503, "later"), (Verdict::Retry(Category::Http5xx), None));
     }
 
     #[test]

@@ -184,6 +184,11 @@ impl Notification {
         meta(self.params.as_ref())
     }
 
+    /// Whether it is a `notifications/progress`.
+    pub fn is_progress(&self) -> bool {
+        self.method == "notifications/progress"
+    }
+
     /// The id of the request that a `notifications/cancelled` refers to.
     pub fn cancelled_request(&self) -> Option<Id> {
         (self.method == "notifications/cancelled")

@@ -51,7 +51,8 @@ pub enum Error {
 
 /// An incremental decoder: takes bytes, returns events.
 ///
-/// An incomplete event at the end of the stream is dropped, as the standard requires.
+/// An incomplete event at the end of the stream is dropped, as the standard requires, unless it is asked for by
+/// [`Decoder::finish`].
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
@@ -94,6 +95,16 @@ impl Decoder {
     /// Removes and returns the next complete event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.ready.pop_front()
+    }
+
+    /// The event at the end of the stream that lacks its empty line, if there is one. It may have been cut: only a caller
+    /// that can tell that its data is complete may use it.
+    pub fn finish(&mut self) -> Option<Event> {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+        self.end_event();
+        self.ready.pop_back().filter(|_| self.failed.is_none())
     }
 
     /// The number of bytes held for the incomplete event.

@@ -52,11 +52,21 @@ impl Support {
     /// Reads a tool's `execution` member.
     pub fn of(execution: Option<&RawObject>) -> Self {
         let said = execution.and_then(|execution| execution.text("taskSupport"));
-        match said.as_deref() {
-            Some("required") => Self::Required,
-            Some("optional") => Self::Optional,
-            _ => Self::Forbidden,
-        }
+        said.as_deref().and_then(Self::named).unwrap_or_default()
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "required" => Self::Required,
+            "optional" => Self::Optional,
+            "forbidden" => Self::Forbidden,
+            _ => return None,
+        })
+    }
+
+    /// Whether this is a value of `taskSupport`.
+    pub(crate) fn is_known(name: &str) -> bool {
+        Self::named(name).is_some()
     }
 }
 

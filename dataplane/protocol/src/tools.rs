@@ -2,10 +2,14 @@
 //!
 //! The catalogue parses the pages of servers with it and creates the list for clients.
 //!
-//! Invariant: only the name, `outputSchema`, `execution` and one `_meta` key of a tool are ever changed.
+//! Invariant: only the name, `outputSchema`, `execution` and one `_meta` key of a valid tool are ever changed; an invalid
+//! entry is mended or left out, and costs no other anything.
+
+mod mend;
 
 use serde_json::value::RawValue;
 
+pub use self::mend::Flaw;
 use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
@@ -24,12 +28,25 @@ pub struct Tool {
 /// One page of a server's tool list.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The valid tools.
+    /// The valid tools, and those that could be mended.
     pub tools: Vec<Tool>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
-    /// The number of entries without a valid name, which are skipped.
+    /// The number of entries without a valid name, which are left out.
     pub unreadable: usize,
+    /// The tools that were mended.
+    pub mended: Vec<Defect>,
+    /// The tools that are left out.
+    pub left_out: Vec<Defect>,
+}
+
+/// A tool that is not as its server listed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The tool's name on its server.
+    pub tool: String,
+    /// What was wrong with it.
+    pub flaw: Flaw,
 }
 
 /// Why a tool list is invalid.
@@ -57,18 +74,29 @@ impl Page {
     pub fn parse(result: &RawValue) -> Result<Self, Error> {
         let result = RawObject::parse(result.get().as_bytes()).map_err(Error::Result)?;
         let tools = result.get("tools").ok_or(Error::Tools)?;
-        let tools: Vec<&RawValue> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
+        // Go writes `null` for an empty list.
+        let tools: Option<Vec<&RawValue>> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
         let mut page = Self {
             next_cursor: result.text("nextCursor"),
             ..Self::default()
         };
-        for tool in tools {
+        for tool in tools.unwrap_or_default() {
             match Tool::parse(tool) {
-                Some(tool) => page.tools.push(tool),
+                Some(tool) => page.add(tool),
                 None => page.unreadable += 1,
             }
         }
         Ok(page)
+    }
+
+    fn add(&mut self, mut tool: Tool) {
+        let name = tool.name.clone();
+        let defect = |flaw| Defect { tool: name, flaw };
+        match mend::mend(&mut tool.object) {
+            Err(flaw) => return self.left_out.push(defect(flaw)),
+            Ok(flaw) => self.mended.extend(flaw.map(defect)),
+        }
+        self.tools.push(tool);
     }
 }
 
@@ -157,7 +185,7 @@ mod tests {
         Page::parse(serde_json::from_str(json).unwrap())
     }
 
-    const TOOL: &str = r#"{"title":"T","name":"slow","inputSchema":{ "max":1e400 },"outputSchema":true,"execution":{"taskSupport":"required"},"_meta":{"v":[ 1 ]},"x-vendor":{ }}"#;
+    const TOOL: &str = r#"{"title":"T","name":"slow","inputSchema":{ "type":"object", "max":1e400 },"outputSchema":{"type":"object"},"execution":{"taskSupport":"required"},"_meta":{"v":[ 1 ]},"x-vendor":{ }}"#;
 
     #[test]
     fn a_webhook_tool_is_changed_in_four_places_only() {
@@ -169,7 +197,7 @@ mod tests {
         assert_eq!(
             list_result([&tool]).get(),
             concat!(
-                r#"{"tools":[{"title":"T","name":"a_slow","inputSchema":{ "max":1e400 },"#,
+                r#"{"tools":[{"title":"T","name":"a_slow","inputSchema":{ "type":"object", "max":1e400 },"#,
                 r#""_meta":{"v":[ 1 ],"dev.asyncmcp/delivery":"webhook"},"x-vendor":{ }}]}"#
             )
         );
@@ -184,9 +212,17 @@ mod tests {
 
     #[test]
     fn invalid_entries_do_not_affect_the_valid_ones() {
-        let page = page(r#"{"tools":[5,{"name":7},{"name":"a","name":"b"},{"name":"ok"}],"nextCursor":"n"}"#)
-            .unwrap();
+        let page = page(
+            r#"{"tools":[5,{"name":7},{"name":"a","name":"b"},{"name":"s","inputSchema":"no"},{"name":"ok"}],"nextCursor":"n"}"#,
+        )
+        .unwrap();
         assert_eq!((page.tools.len(), page.unreadable), (1, 3));
+        let defect = |tool: &str, flaw| Defect {
+            tool: tool.to_owned(),
+            flaw,
+        };
+        assert_eq!(page.left_out, [defect("s", Flaw::Input)]);
+        assert_eq!(page.mended, [defect("ok", Flaw::InputType)]);
         assert_eq!(page.next_cursor.as_deref(), Some("n"));
     }
 
@@ -195,6 +231,12 @@ mod tests {
         for json in ["{}", r#"{"tools":{}}"#, "[]"] {
             assert!(page(json).is_err(), "{json}");
         }
+        assert!(
+            page(r#"{"tools":null,"nextCursor":null}"#)
+                .unwrap()
+                .tools
+                .is_empty()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
 use asyncmcp_crds::{StatusReport, StoreKeyReport};
 use asyncmcp_delivery::clock::{Clock, Millis};
+use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::{self, KeyUse, Store};
 
 use crate::config::Config;
@@ -14,7 +15,7 @@ use crate::servers::catalogue::Catalogue;
 /// The report of this moment.
 pub(super) async fn report(
     config: &Config,
-    catalogue: &Catalogue,
+    (catalogue, engine): (&Catalogue, &Engine),
     (store, clock): (&dyn Store, &Clock),
 ) -> Result<StatusReport, store::Error> {
     Ok(StatusReport {
@@ -24,6 +25,7 @@ pub(super) async fn report(
         servers: catalogue.servers(),
         webhook_tools: catalogue.webhook_tools(),
         delivery: delivery(store, clock).await?,
+        disabled_receivers: u32::try_from(engine.disabled_receivers()).unwrap_or(u32::MAX),
         draining: config.route.deleting,
         unsigned: config.route.webhook.signing.is_empty(),
         unknown_fields: config.unknown_fields.clone(),

@@ -23,7 +23,7 @@ use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::servers::catalogue::Tool;
-use crate::servers::lines::Line;
+use crate::servers::lines::{InUse, Line};
 use crate::servers::{self, Events, Outgoing, Received};
 
 /// How long a server may take to hear that a call is cancelled.
@@ -48,6 +48,7 @@ pub(super) async fn call(
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
+        _progress: line.expect_progress(&request),
         line,
         json_only: context.json_only,
         outgoing,
@@ -72,6 +73,8 @@ struct Call {
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
+    /// Its progress token is known, until it has ended.
+    _progress: Option<InUse>,
     /// Counts it, until it has ended.
     _held: Held,
 }

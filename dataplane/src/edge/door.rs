@@ -10,10 +10,11 @@ use std::time::Duration;
 use asyncmcp_crds::HostPattern;
 use asyncmcp_protocol::{header, media};
 use axum::body::{Body, Bytes};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::BodyExt as _;
 
+use super::accept::{Accept, Kinds};
 use crate::caller::respond::door::{BODY_TIME, Error};
 
 /// What is still read of a body that is too large, so that the client gets to see the answer.
@@ -37,7 +38,7 @@ pub struct Door<'a> {
 impl Door<'_> {
     /// Whether a request for `uri` with these headers may come in.
     pub fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
-        if uri.path() != self.path {
+        if without_slash(uri.path()) != without_slash(self.path) {
             return Err(Error::Path(self.path.to_owned()));
         }
         let host = host_of(uri, headers);
@@ -67,6 +68,12 @@ impl Door<'_> {
             .any(|listed| listed.eq_ignore_ascii_case(origin))
             || own && authority_of(origin).is_some_and(|from| from.eq_ignore_ascii_case(host))
     }
+}
+
+/// A path without its last slash: users and OAuth metadata write `/mcp` and `/mcp/`. Neither is redirected to the other, for
+/// clients lose their credentials on the way.
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 /// The host and port that the request is for; HTTP/2 has them in the URI.
@@ -106,50 +113,24 @@ pub(super) fn version(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::PROTOCOL_VERSION)?.to_str().ok()
 }
 
-/// Whether a POST's headers promise what is needed: JSON here, JSON or a stream back.
-pub fn post(headers: &HeaderMap) -> Result<(), Error> {
-    let accepts = accepted(headers);
-    if !(accepts("application/json") && accepts("text/event-stream")) {
-        return Err(Error::Accept("both application/json and text/event-stream"));
-    }
+/// Whether a POST's headers promise what is needed, JSON; and what its answer may be.
+pub fn post(headers: &HeaderMap) -> Result<Kinds, Error> {
+    let kinds = Accept::of(headers).kinds();
+    let kinds = kinds.ok_or(Error::Accept("application/json, text/event-stream or both"))?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     match media::essence(kind.unwrap_or_default()).as_str() {
-        "application/json" => Ok(()),
+        "application/json" => Ok(kinds),
         _ => Err(Error::ContentType),
     }
 }
 
 /// Whether a GET's headers allow a stream.
 pub fn get(headers: &HeaderMap) -> Result<(), Error> {
-    if accepted(headers)("text/event-stream") {
+    if Accept::of(headers).takes("text/event-stream") {
         Ok(())
     } else {
         Err(Error::Accept("text/event-stream"))
     }
-}
-
-/// Whether the client accepts a media type. Ranges count, `q=0` does not.
-fn accepted(headers: &HeaderMap) -> impl Fn(&str) -> bool {
-    let values = headers.get_all(ACCEPT).iter();
-    let ranges: Vec<String> = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|range| range.replace(' ', "").to_ascii_lowercase())
-        .filter(|range| !range.split(';').any(is_zero))
-        .filter_map(|range| range.split(';').next().map(str::to_owned))
-        .collect();
-    move |media| {
-        let kind = media.split('/').next().unwrap_or_default();
-        let matches = |range: &String| {
-            range == media || range == "*/*" || range.strip_suffix("/*").is_some_and(|range| range == kind)
-        };
-        ranges.iter().any(matches)
-    }
-}
-
-fn is_zero(parameter: &str) -> bool {
-    let weight = parameter.strip_prefix("q=");
-    weight.is_some_and(|weight| weight.parse().is_ok_and(|weight: f32| weight <= 0.0))
 }
 
 /// Reads a body of at most `limit` bytes; stops at the first byte more.

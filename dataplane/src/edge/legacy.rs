@@ -10,16 +10,17 @@ use std::sync::Arc;
 use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_protocol::batch::{self, Body};
 use asyncmcp_protocol::initialize::{ClientCapabilities, InitializeParams, InitializeResult};
-use asyncmcp_protocol::{Message, RawObject, Request, Response as RpcResponse, Version, header, message};
+use asyncmcp_protocol::{Message, RawObject, Request, Version, header, message};
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue};
 
+use super::accept::Kinds;
 use super::{Edge, door, stream};
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
-use crate::caller::respond::{self, Error};
+use crate::caller::respond::Error;
 use crate::caller::session::{self, LegacySession};
 use crate::caller::trace::TraceHeaders;
 use crate::calls::Context;
@@ -31,13 +32,13 @@ const BATCH_CONCURRENCY: usize = 16;
 pub(super) async fn answer(
     edge: &Edge,
     config: Arc<Config>,
-    headers: &HeaderMap,
+    (headers, kinds): (&HeaderMap, Kinds),
     body: Body,
 ) -> Result<Response, Error> {
     let trace = TraceHeaders::of(headers);
     let body = match body {
         Body::One(Message::Request(request)) if request.method == "initialize" => {
-            return Ok(initialize(edge, &config, &request, &trace));
+            return Ok(initialize(edge, &config, &request, (&trace, kinds)));
         }
         body => body,
     };
@@ -45,7 +46,7 @@ pub(super) async fn answer(
     let batches = caller.version.has_batches();
     let context = Context {
         calls: Arc::clone(&edge.calls),
-        json_only: config.route.transport.json_response,
+        json_only: config.route.transport.json_response || !kinds.stream,
         caller: Arc::new(caller),
         config,
     };
@@ -54,7 +55,7 @@ pub(super) async fn answer(
         Body::Batch(_) if !batches => return Err(Error::Batch),
         Body::Batch(messages) => all(context, messages, &trace).await,
     };
-    Ok(stream::http(answer, &edge.calls.metrics))
+    Ok(stream::http(answer, kinds, &edge.calls.metrics))
 }
 
 /// The caller that sent these headers.
@@ -89,13 +90,18 @@ fn check_version(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// Opens a session. Asks no server, so that it answers whatever state they are in.
-fn initialize(edge: &Edge, config: &Config, request: &Request, headers: &TraceHeaders) -> Response {
+fn initialize(
+    edge: &Edge,
+    config: &Config,
+    request: &Request,
+    (headers, kinds): (&TraceHeaders, Kinds),
+) -> Response {
     let trace = headers.or_of(request.meta().as_ref());
     let mut operation = Operation::begin(&edge.calls.metrics, "initialize", &trace);
     match open(edge, config, request) {
         Ok((session, result)) => {
-            let body = RpcResponse::result(request.id.clone(), result.to_raw()).to_bytes();
-            let mut response = respond::json(body.into());
+            let answer = Answer::result(request.id.clone(), &result.to_raw());
+            let mut response = stream::http(answer, kinds, &edge.calls.metrics);
             let id = session.seal(&edge.ring, &config.identity(), rand::random());
             let id = HeaderValue::from_str(&id).expect("base64url and a dot");
             response.headers_mut().insert(header::SESSION_ID, id);

@@ -29,11 +29,11 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
 async fn handle(edge: &Arc<Edge>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let config = edge.live.borrow().clone();
-    door::post(&head.headers)?;
+    let kinds = door::post(&head.headers)?;
     let body = door::read(&head.headers, body, config.route.transport.max_request_size).await?;
     let body = Body::parse(&body)?;
     match era(&head.headers, &body) {
-        Era::Legacy => legacy::answer(edge, config, &head.headers, body).await,
+        Era::Legacy => legacy::answer(edge, config, (&head.headers, kinds), body).await,
         Era::Modern => Ok(refuse(&head.headers, &body)),
     }
 }

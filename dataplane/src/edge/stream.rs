@@ -4,6 +4,7 @@
 //! proxies are asked not to buffer it.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
 use asyncmcp_protocol::sse;
@@ -15,6 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tokio::sync::mpsc;
 
+use super::accept::Kinds;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, OpenStream};
 use crate::caller::respond;
@@ -22,12 +24,13 @@ use crate::caller::respond;
 /// How long a stream may be quiet.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The HTTP response that `answer` is.
-pub(super) fn http(answer: Answer, metrics: &Metrics) -> Response {
+/// The HTTP response that `answer` is, to a client that takes these kinds.
+pub(super) fn http(answer: Answer, kinds: Kinds, metrics: &Metrics) -> Response {
     match answer {
         Answer::Accepted => StatusCode::ACCEPTED.into_response(),
         Answer::Refused(error) => error.answer(None),
-        Answer::Json(body) => respond::json(body),
+        Answer::Json(body) if kinds.json => respond::json(body),
+        Answer::Json(body) => stream(futures::stream::once(ready(body)), metrics.stream()),
         Answer::Stream(messages) => stream(received(messages), metrics.stream()),
     }
 }

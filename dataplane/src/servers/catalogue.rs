@@ -4,6 +4,7 @@
 //! read it. Invariant: a name belongs to its server until that server's list was fetched
 //! without it; nothing falls through to another server because one is away.
 
+mod defects;
 mod fetch;
 mod health;
 mod index;

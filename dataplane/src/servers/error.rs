@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::engine::Stalled;
 
+use super::advice::Advice;
 use crate::caller::respond::server::Failure;
 
 /// A message to a server came to nothing.
@@ -41,10 +42,12 @@ pub enum Error {
         not_dispatched: bool,
     },
     /// The server answered with an HTTP error.
-    #[error("the server answered with HTTP status {status}")]
+    #[error("the server answered with HTTP status {status}{advice}")]
     Rejected {
         /// The status.
         status: u16,
+        /// What to do about it, for the people who run the route.
+        advice: Advice,
     },
     /// The server offers only HTTP+SSE, the transport of MCP 2024-11-05.
     #[error(
@@ -104,7 +107,7 @@ impl Error {
     /// ran.
     pub fn not_dispatched(&self) -> bool {
         match self {
-            Self::Rejected { status } => matches!(status, 401 | 405 | 406 | 415),
+            Self::Rejected { status, .. } => matches!(status, 401 | 405 | 406 | 415),
             Self::Busy { not_dispatched, .. } => *not_dispatched,
             Self::NoServer(_)
             | Self::Client(_)
@@ -152,7 +155,7 @@ impl Error {
     /// Whether the server is there but turned us away, as status distinguishes it from an absent one.
     pub fn is_rejection(&self) -> bool {
         match self {
-            Self::Rejected { status } => *status < 500,
+            Self::Rejected { status, .. } => *status < 500,
             Self::LegacySseTransport | Self::Refused(_) | Self::Version(_) | Self::Protocol(_) => true,
             Self::NotOpened(cause) => cause.is_rejection(),
             _ => false,

@@ -15,6 +15,7 @@ use asyncmcp_protocol::media;
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
+use super::advice::Advice;
 use super::{Error, Upstream};
 
 /// How long a connection may take.
@@ -22,6 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Below the 5 s after which Node and uvicorn close an idle connection: a request must not
 /// race with that, for nobody would know whether it ran.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+/// The most headers of an answer; servers behind several proxies send more than hyper's 100.
+const MAX_HEADERS: usize = 512;
 /// Both, always (MCP 2025-11-25, "Sending Messages to the Server").
 const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const ACCEPT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -34,6 +37,7 @@ pub(super) fn build() -> Result<reqwest::Client, Error> {
         .no_proxy()
         // A frozen HTTP/2 connection would take every call of its server with it.
         .http1_only()
+        .http1_max_headers(MAX_HEADERS)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
@@ -139,6 +143,15 @@ async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result
 }
 
 impl Upstream {
+    /// What a status that says nothing about the message means.
+    pub(super) fn rejected(&self, response: &Response) -> Error {
+        let status = response.status();
+        Error::Rejected {
+            status: status.as_u16(),
+            advice: Advice::of(status, response.headers(), &self.0.endpoint.url),
+        }
+    }
+
     /// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).
     pub(super) fn busy(&self, response: &Response) -> Option<Error> {
         let no_room = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];

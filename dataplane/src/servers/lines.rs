@@ -5,10 +5,12 @@
 //! Invariant: for one caller and server at most one session is opened at a time; a message is sent once more only where
 //! its server did not know the session, in [`Line`] and nowhere else; a store that is down costs no ordinary call.
 
+mod audience;
 mod entry;
 mod fan_in;
 mod line;
 mod own;
+mod progress;
 mod row;
 mod session_line;
 #[cfg(test)]
@@ -27,9 +29,11 @@ use bytes::Bytes;
 use futures::Stream;
 use futures::future::join_all;
 
+use self::audience::Audience;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
 pub use self::own::{OwnLines, discard, visiting};
+pub use self::progress::InUse;
 use self::session_line::SessionLine;
 pub use self::token::Place;
 use self::unused::{Entries, Unused};
@@ -91,8 +95,9 @@ impl Lines {
     /// The caller's standalone stream, one JSON-RPC message each. The newest takes the place of
     /// any before it. Ends when replaced or revoked.
     pub fn stream(&self, caller: &Caller) -> impl Stream<Item = Bytes> + Send + use<> {
-        let (listener, stream) = fan_in::stream(caller.scope, self.0.wrap.clone());
-        self.entry(caller).listen(listener);
+        let entry = self.entry(caller);
+        let (listener, stream) = fan_in::stream(self.audience(caller, &entry));
+        entry.listen(listener);
         let (lines, caller) = (self.clone(), caller.clone());
         // Attaches the servers' sessions that an earlier process opened.
         tokio::spawn(async move { drop(lines.established(&caller).await) });
@@ -153,8 +158,14 @@ impl Lines {
     }
 
     fn line(&self, caller: &Caller, upstream: Upstream) -> Line {
-        let sessions = SessionLine::new(upstream, caller.introduction(), self.entry(caller));
-        Line::new(sessions, Some((caller.scope, self.0.wrap.clone())))
+        let entry = self.entry(caller);
+        let audience = self.audience(caller, &entry);
+        let sessions = SessionLine::new(upstream, caller.introduction(), entry);
+        Line::new(sessions, Some(audience))
+    }
+
+    fn audience(&self, caller: &Caller, entry: &Entry) -> Audience {
+        Audience::new(caller.scope, self.0.wrap.clone(), entry.tokens().clone())
     }
 
     fn entry(&self, caller: &Caller) -> Arc<Entry> {

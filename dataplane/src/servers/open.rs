@@ -108,15 +108,14 @@ impl Upstream {
         if let Some(busy) = self.busy(&response) {
             return busy;
         }
+        let rejected = self.rejected(&response);
         let body = http::beginning(response).await;
         match exchange::read(&body, &Id::text(INITIALIZE)) {
             Ok(reply) => reply
                 .result()
                 .err()
                 .unwrap_or(Error::Protocol("a refusal with a result")),
-            Err(_) => Error::Rejected {
-                status: status.as_u16(),
-            },
+            Err(_) => rejected,
         }
     }
 

@@ -5,6 +5,7 @@
 //! no error of a server's HTTP side gets further than an [`Error`].
 
 pub(super) mod events;
+mod refusal;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
-use asyncmcp_protocol::{Message, Outcome, Version};
+use asyncmcp_protocol::{Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -145,7 +146,8 @@ impl ServerSession {
         match self.exchange(headers, message.body, &message.room).await {
             Ok(Content::Nothing) => Ok(Received::Nothing),
             Ok(Content::Json(body)) => {
-                if is_refusal(&body) {
+                if let Some(refusal) = refusal::of_body(&body) {
+                    self.heed(&refusal);
                     operation.refused();
                 }
                 Ok(Received::Json(body))
@@ -161,11 +163,19 @@ impl ServerSession {
         }
     }
 
+    /// Heeds an error by which the server says with any HTTP status that it does not know the session: the next message
+    /// opens another one. This error is the answer to its message, which is not sent again.
+    pub(super) fn heed(&self, response: &RpcResponse) {
+        if self.0.id.is_some() && refusal::denies_session(response) {
+            self.0.lost.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Opens the server's standalone stream; `None` where it offers none.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
         match self.stream(None).await {
             Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
-            Err(Error::Rejected { status: 405 }) => Ok(None),
+            Err(Error::Rejected { status: 405, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -199,11 +209,11 @@ impl ServerSession {
             return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
-        if !answers(&said, &body) {
+        if !refusal::answers(&said, &body) {
             return Err(error);
         }
         // Also where it is about the session: it is the answer, and the message is not sent again.
-        if says_unknown_session(&said) {
+        if refusal::says_unknown_session(&said) {
             self.0.lost.store(true, Ordering::Relaxed);
         }
         Ok(Content::Json(said))
@@ -213,15 +223,16 @@ impl ServerSession {
     async fn refusal(&self, response: Response) -> (Error, Bytes) {
         let status = response.status();
         let busy = self.0.upstream.busy(&response);
+        let rejected = self.0.upstream.rejected(&response);
         let said = http::beginning(response).await;
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {
             (Some(busy), _) => busy,
             (_, StatusCode::NOT_FOUND) if has_session => Error::SessionLost,
-            (_, StatusCode::BAD_REQUEST) if has_session && says_unknown_session(&said) => Error::SessionLost,
-            _ => Error::Rejected {
-                status: status.as_u16(),
-            },
+            (_, StatusCode::BAD_REQUEST) if has_session && refusal::says_unknown_session(&said) => {
+                Error::SessionLost
+            }
+            _ => rejected,
         };
         (error, said)
     }
@@ -264,38 +275,4 @@ pub(super) async fn receive(response: Response, limit: usize, room: &Room) -> Re
             )),
         },
     }
-}
-
-/// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
-/// dispatched the request.
-fn answers(said: &Bytes, request: &[u8]) -> bool {
-    match (Message::parse(said), Message::parse(request)) {
-        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
-            response.error_object().is_some() && response.id == Some(request.id)
-        }
-        _ => false,
-    }
-}
-
-/// How servers report an unknown session, in an error of any form: "No valid session ID provided",
-/// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
-fn says_unknown_session(body: &[u8]) -> bool {
-    const WORDS: [&str; 7] = [
-        "valid session id",
-        "missing session id",
-        "session not found",
-        "session expired",
-        "unknown session",
-        "invalid session",
-        "server not initialized",
-    ];
-    let message = String::from_utf8_lossy(body).to_ascii_lowercase();
-    WORDS.iter().any(|words| message.contains(words))
-}
-
-/// Looks for the key before it parses: nearly every answer is a result.
-fn is_refusal(body: &[u8]) -> bool {
-    const KEY: &[u8] = b"error";
-    body.windows(KEY.len()).any(|word| word == KEY)
-        && matches!(Message::parse(body), Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
 }

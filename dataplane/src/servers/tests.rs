@@ -1,5 +1,7 @@
 //! One server, well and ill, as a client of it sees it.
 
+mod lenient;
+
 use std::time::Duration;
 
 use asyncmcp_fakes::mcp::{McpServer, Reaction};
@@ -136,7 +138,7 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
             .await
             .unwrap_err();
         assert!(
-            matches!(error, Error::Rejected { status: said } if said == status),
+            matches!(error, Error::Rejected { status: said, .. } if said == status),
             "{error}"
         );
         assert_eq!(!error.not_dispatched(), may_have_run, "{status}");
@@ -152,7 +154,7 @@ async fn an_http_error_stays_on_our_side_and_says_whether_the_call_may_have_run(
     let other = error.replace("ID", "\"server-error\"").leak();
     assert!(matches!(
         post(&fake, Reaction::Status(400, other)).await,
-        Err(Error::Rejected { status: 400 })
+        Err(Error::Rejected { status: 400, .. })
     ));
 }
 
@@ -278,7 +280,7 @@ async fn servers_that_cannot_be_used_are_told_apart() {
     let refused = open(Reaction::Status(400, modern)).await;
     assert!(matches!(refused, Error::Refused(words) if words == "-32022 too old"));
     let error = open(Reaction::Status(401, "who are you?")).await;
-    assert!(matches!(error, Error::Rejected { status: 401 }) && error.is_rejection());
+    assert!(matches!(error, Error::Rejected { status: 401, .. }) && error.is_rejection());
     let page = Reaction::body("text/html", "<html>");
     assert!(matches!(open(page).await, Error::Protocol(_)));
     let fake = McpServer::start(&[]).await;

@@ -7,7 +7,7 @@ use asyncmcp_tests::authority::Authority;
 use asyncmcp_tests::dataplane::Launch;
 use asyncmcp_tests::receiver::{Answer, Receiver, following};
 
-use crate::ending::{Setting, Stage};
+use crate::ending::{RETRY_AFTER_MAX, Setting, Stage};
 
 #[tokio::test]
 async fn a_redirect_is_never_followed() -> Result<()> {
@@ -66,5 +66,52 @@ async fn retry_after_holds_back_the_receivers_other_deliveries_too() -> Result<(
         .iter()
         .filter(|seen| seen.header("webhook-id") != first.header("webhook-id"));
     assert_eq!((seen.len(), others.count()), (3, 1));
+    Ok(())
+}
+
+/// Receivers may close idle connections at any time, so that a request meets the close.
+#[tokio::test]
+async fn a_connection_that_the_receiver_closed_costs_no_attempt() -> Result<()> {
+    let receiver = Receiver::start(following([
+        Answer::status(200),
+        Answer::HangUp,
+        Answer::status(200),
+    ]))
+    .await?;
+    let stage = Stage::open(&receiver.url("/hook")).await?;
+    stage.call(None).await?;
+    stage.attempts(1).await;
+    stage.call(None).await?;
+    let attempts = stage.attempts(2).await;
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.summary() == "delivered 200"),
+        "{attempts:?}"
+    );
+    assert_eq!((receiver.count(), receiver.connections()), (3, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_receiver_that_disables_itself_gets_no_attempt_for_as_long_as_the_route_waits_at_most() -> Result<()>
+{
+    let disable = Answer::with(200, "webhook-delivery: disable");
+    let receiver = Receiver::start(following([disable, Answer::status(200)])).await?;
+    let stage = Stage::open(&receiver.url("/hook")).await?;
+    stage.call(None).await?;
+    stage.attempts(1).await;
+    assert_eq!(stage.gateway.status().await?["disabledReceivers"], 1);
+    stage.call(None).await?;
+    let attempts = stage.attempts(2).await;
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.summary() == "delivered 200"),
+        "{attempts:?}"
+    );
+    let seen = receiver.posts();
+    let waited = seen[1].at - seen[0].at;
+    assert!(waited >= RETRY_AFTER_MAX, "came after {waited:?}");
     Ok(())
 }

@@ -135,7 +135,7 @@ impl Stage {
 
     async fn metrics_agree(&self, attempts: &[Attempt]) -> Result<()> {
         for outcome in ["delivered", "retry", "dead", "interrupted"] {
-            for class in ["2xx", "3xx", "4xx", "5xx", "none"] {
+            for class in ["1xx", "2xx", "3xx", "4xx", "5xx", "none"] {
                 let labels = [("outcome", outcome), ("status_class", class)];
                 let of = |attempt: &&Attempt| attempt.outcome == outcome && class_of(attempt) == class;
                 let expected = attempts.iter().filter(of).count();

@@ -6,6 +6,7 @@
 mod asking;
 mod asyncmcp;
 mod conformance;
+mod malformed;
 mod merged;
 mod resuming;
 mod tour;

@@ -21,7 +21,7 @@ use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::policy::Policy;
-use crate::sender::{Attempt, Post};
+use crate::sender::{Attempt, DISABLED, Post};
 use crate::state::Category;
 use crate::verdict::Verdict;
 use crate::{schedule, store, trace};
@@ -157,7 +157,7 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     {
         log::breaker(&policy, delivery, sample);
     }
-    block(core, job, &policy, &attempt);
+    block(core, delivery, &policy, &attempt);
     let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
@@ -241,11 +241,17 @@ fn wait(core: &Core, Delivery { job, call }: &Delivery, attempt: &Attempt) -> Op
     )
 }
 
-/// A receiver that says when to come back gets no attempt until then, neither of this job nor of others.
-fn block(core: &Core, job: &Job, policy: &Policy, attempt: &Attempt) {
-    if let (Some(429 | 503), Some(wait), Some(receiver)) = (attempt.status, attempt.retry_after, job.receiver)
-    {
-        let until = core.now().plus(wait.min(policy.retry_after_max));
+/// A receiver that says when to come back gets no attempt until then, neither of this job nor of others; nor does one that
+/// wants none at all (`webhook-delivery: disable`), with any status, for as long as the route waits at most.
+fn block(core: &Core, delivery: &Delivery, policy: &Policy, attempt: &Attempt) {
+    let (Some(wait), Some(receiver)) = (attempt.retry_after, delivery.job.receiver) else {
+        return;
+    };
+    let until = core.now().plus(wait.min(policy.retry_after_max));
+    if wait == DISABLED {
+        core.receivers.disable(receiver, until);
+        log::disabled(policy, delivery, until.since(core.now()));
+    } else if matches!(attempt.status, Some(429 | 503)) {
         core.receivers.block(receiver, until);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The engine calls it. Invariant: no URL, no header, no body and no secret in a line.
 
+use std::time::Duration;
+
 use tracing::Span;
 
 use super::delivery::Delivery;
@@ -65,6 +67,18 @@ pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, sample
             Sample::Well => "closed",
         },
         "a receiver's circuit breaker changed state"
+    );
+}
+
+/// This job's receiver wants no attempts for now.
+pub(super) fn disabled(policy: &Policy, Delivery { job, call }: &Delivery, wait: Duration) {
+    tracing::warn!(
+        target: "asyncmcp::delivery",
+        job = %job.id,
+        route = policy.route,
+        tool = call.shown_as,
+        seconds = wait.as_secs(),
+        "a receiver answered `webhook-delivery: disable`; it gets no attempts for a while"
     );
 }
 

@@ -73,7 +73,7 @@ const BREAKER_OPEN: Named = (
     "asyncmcp_breaker_open",
     "Receivers whose circuit breaker is open or half open.",
 );
-const STATUS_CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
+const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 pub(super) struct Metrics {
     jobs_accepted: IntCounterVec,
@@ -229,6 +229,7 @@ fn reason(verdict: Verdict) -> &'static str {
 
 fn class(status: Option<u16>) -> &'static str {
     match status.map_or(0, |status| status / 100) {
+        1 => "1xx",
         2 => "2xx",
         3 => "3xx",
         4 => "4xx",

@@ -139,6 +139,24 @@ impl Receivers {
         entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
+    /// The same for a receiver that asked for no more attempts.
+    pub(super) fn disable(&self, receiver: Receiver, until: Millis) {
+        self.block(receiver, until);
+        self.state().entry(receiver).disabled_until = Some(until);
+    }
+
+    /// How many receivers get no attempts because they asked for none.
+    pub(super) fn disabled(&self, now: Millis) -> usize {
+        let state = self.state();
+        let receivers = state
+            .origins
+            .values()
+            .flat_map(|origin| origin.receivers.values());
+        receivers
+            .filter(|receiver| receiver.disabled_until > Some(now))
+            .count()
+    }
+
     /// Counts a fault of ours, or resets the count; returns how many there were in a row before.
     pub(super) fn fault(&self, receiver: Receiver, ours: bool) -> u32 {
         let mut state = self.state();

@@ -163,7 +163,7 @@ impl<'a> Envelope<'a> {
             }
             // An error may respond to a request whose id could not be parsed: then the id is null or absent.
             (None, None, Some(error)) => {
-                let id = if self.id.is_some_and(|id| id.get() == "null") {
+                let id = if self.id.is_some_and(is_null) {
                     None
                 } else {
                     id.map_err(Flaw::Id)?
@@ -176,7 +176,8 @@ impl<'a> Envelope<'a> {
 
     fn into_call(self, method: &RawValue, id: Option<Id>) -> Result<Message, Flaw> {
         let method = text(method).ok_or(Flaw::Method)?;
-        let params = self.params.map(params).transpose()?;
+        let params = self.params.filter(|params| !is_null(params));
+        let params = params.map(params_of).transpose()?;
         let extra = self.extra;
         Ok(match id {
             Some(id) => Message::Request(Request {
@@ -199,10 +200,18 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn params(value: &RawValue) -> Result<RawObject, Flaw> {
-    let params = RawObject::parse(value.get().as_bytes()).map_err(Flaw::Params)?;
+/// Some generators write `null` for what is absent.
+fn params_of(value: &RawValue) -> Result<RawObject, Flaw> {
+    let mut params = RawObject::parse(value.get().as_bytes()).map_err(Flaw::Params)?;
+    if params.get("_meta").is_some_and(is_null) {
+        params.remove("_meta");
+    }
     params.object("_meta").map_err(Flaw::Meta)?;
     Ok(params)
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
 }
 
 fn text(value: &RawValue) -> Option<String> {

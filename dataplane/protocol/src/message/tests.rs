@@ -64,6 +64,18 @@ fn distinguishes_the_four_kinds_of_messages() {
 }
 
 #[test]
+fn null_stands_for_params_and_meta_that_are_absent() {
+    let ping = request(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#);
+    assert!(ping.params.is_none());
+    let ping = request(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":null,"a":1}}"#);
+    assert_eq!(ping.params.unwrap().to_bytes(), br#"{"a":1}"#);
+    let note = parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":null}"#);
+    assert!(matches!(note, Message::Notification(note) if note.params.is_none()));
+    let (code, _) = refusal(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#);
+    assert_eq!(code, Code::InvalidRequest);
+}
+
+#[test]
 fn duplicate_keys_are_named_and_refused_wherever_the_gateway_reads() {
     for (json, place) in [
         (

@@ -53,6 +53,25 @@ fn comments_and_unknown_fields_are_ignored() {
 }
 
 #[test]
+fn the_event_that_lacks_its_empty_line_is_there_for_who_asks() {
+    for stream in ["data: a\n\nid: 7\ndata: b", "data: a\r\n\r\nid: 7\r\ndata: b\r\n"] {
+        let mut decoder = Decoder::new(1 << 20);
+        decoder.push(stream.as_bytes()).unwrap();
+        assert_eq!(decoder.next_event(), Some(data("a")), "{stream:?}");
+        assert_eq!(decoder.next_event(), None, "{stream:?}");
+        let last = decoder.finish().unwrap();
+        assert_eq!(
+            (last.id.as_deref(), last.data.as_deref()),
+            (Some("7"), Some(&b"b"[..]))
+        );
+        assert_eq!(decoder.finish(), None, "{stream:?}");
+    }
+    let mut too_large = Decoder::new(8);
+    assert!(too_large.push(b"data: 123456789").is_err());
+    assert_eq!(too_large.finish(), None);
+}
+
+#[test]
 fn a_priming_event_has_an_id_and_a_wait_but_no_message() {
     let events = decode(b"id: 7\nretry: 3000\ndata:\n\n");
     assert_eq!(

@@ -67,6 +67,11 @@ pub(super) enum Category {
     Corrupt,
     /// Its result was deleted to make room in the store; it cannot be replayed. `lastFailure` says why it died.
     Evicted,
+    /// An informational status, as 101, in place of an answer.
+    #[serde(rename = "http_1xx")]
+    Http1xx,
+    /// The receiver asked not to be sent this message again (`webhook-delivery: abort-message`).
+    ReceiverAborted,
 }
 
 /// A job: one accepted call of a webhook tool.
@@ -189,6 +194,8 @@ impl From<state::Category> for Category {
             state::Category::Expired => Self::Expired,
             state::Category::Corrupt => Self::Corrupt,
             state::Category::Evicted => Self::Evicted,
+            state::Category::Http1xx => Self::Http1xx,
+            state::Category::ReceiverAborted => Self::ReceiverAborted,
         }
     }
 }

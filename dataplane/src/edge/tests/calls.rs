@@ -77,11 +77,23 @@ async fn the_callers_trace_goes_on_to_the_server() {
 async fn a_stream_is_relayed_event_by_event() {
     let gateway = Gateway::start("").await;
     let client = gateway.client(json!({})).await;
-    let reply = client.call(6, "p_progress", json!({})).await;
+    let asked = json!({"_meta": {"progressToken": "t"}});
+    let reply = client.call(6, "p_progress", asked).await;
     assert!(reply.is_stream());
     let last = format!(r#"{{"jsonrpc":"2.0","id":6,"result":{RESULT}}}"#);
     let expect = format!("event: message\ndata: {NOTE}\n\nevent: message\ndata: {last}\n\n");
     assert_eq!(reply.body, expect);
+}
+
+#[tokio::test]
+async fn progress_that_the_client_did_not_ask_for_is_dropped() {
+    let gateway = Gateway::start("").await;
+    let client = gateway.client(json!({})).await;
+    let last = format!(r#"{{"jsonrpc":"2.0","id":6,"result":{RESULT}}}"#);
+    for asked in [json!({}), json!({"_meta": {"progressToken": 0}})] {
+        let reply = client.call(6, "p_progress", asked).await;
+        assert_eq!(reply.body, format!("event: message\ndata: {last}\n\n"));
+    }
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn bodies_and_headers_that_are_wrong() {
         ),
         (&[("mcp-session-id", "nonsense")], PING, 404, -32600),
         (&[("content-type", "text/plain")], PING, 415, -32600),
-        (&[("accept", "application/json")], PING, 406, -32600),
+        (&[("accept", "text/html")], PING, 406, -32600),
         (&[("origin", "http://evil.example")], PING, 403, -32600),
         (&[("host", "evil.example")], PING, 403, -32600),
         (&[("mcp-protocol-version", "2026-07-28")], PING, 400, -32022),
@@ -111,6 +111,29 @@ async fn a_batch_is_for_sessions_of_the_one_version_that_has_them() {
     );
 }
 
+#[tokio::test]
+async fn a_client_gets_the_kind_of_answer_that_it_accepts() {
+    let gateway = Gateway::start("").await;
+    let body = initialize("2025-11-25", &json!({})).to_string();
+    for (accept, kind) in [
+        ("application/json", "application/json"),
+        ("text/event-stream", "text/event-stream"),
+        ("*/*", "application/json"),
+    ] {
+        let accept = ("accept", accept);
+        let opened = gateway.post(&[accept], body.clone()).await;
+        assert_eq!(opened.headers["content-type"], kind, "{accept:?}");
+        let id = opened.headers["mcp-session-id"].to_str().unwrap();
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"p_echo"}}"#;
+        for message in [PING, call] {
+            let reply = gateway.post(&[accept, ("mcp-session-id", id)], message).await;
+            let is_stream = reply.body.starts_with("event: message\ndata: {");
+            assert_eq!(reply.headers["content-type"], kind, "{accept:?} {message}");
+            assert_eq!(is_stream, kind == "text/event-stream", "{reply:?}");
+        }
+    }
+}
+
 async fn ask(gateway: &Gateway, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut request = Request::builder()
         .method(method)
@@ -162,10 +185,10 @@ async fn the_path_follows_the_route() {
         ask(&gateway, "OPTIONS", "/mcp", &[]).await.status,
         StatusCode::NOT_FOUND
     );
-    assert_eq!(
-        ask(&gateway, "OPTIONS", "/tools", &[]).await.status,
-        StatusCode::NO_CONTENT
-    );
+    for path in ["/tools", "/tools/"] {
+        let reply = ask(&gateway, "OPTIONS", path, &[]).await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT, "{path}");
+    }
 }
 
 #[tokio::test]

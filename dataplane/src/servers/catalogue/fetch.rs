@@ -1,45 +1,64 @@
 //! All pages of a server's `tools/list`.
 //!
 //! Called by [`super::watch`] for the routing table and by [`super::merged`] for a client.
-//! Invariant: bounded in pages and bytes, whatever the server says.
+//! Invariant: bounded in pages and bytes, whatever the server says, and no page is asked for twice.
+
+use std::collections::HashSet;
 
 use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::tools::{Page, Tool};
 
+use super::defects::{Defects, MAX_PAGES};
 use crate::servers::lines::Line;
 use crate::servers::{Error, Reply};
 
-/// The most pages that are read.
-const MAX_PAGES: usize = 100;
+/// What a server listed.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    /// The tools in its order.
+    pub(super) tools: Vec<Tool>,
+    /// What is not as it should be.
+    pub(super) defects: Defects,
+}
 
-/// The server's tools in its order. A server that knows no tools has none.
-pub(super) async fn tools(line: &Line) -> Result<Vec<Tool>, Error> {
-    let (mut tools, mut cursor, mut bytes) = (Vec::new(), None, 0);
+/// The server's list. A server that knows no tools has none.
+pub(super) async fn tools(line: &Line) -> Result<List, Error> {
+    let (mut list, mut bytes) = (List::default(), 0);
+    let (mut cursor, mut asked) = (None, HashSet::new());
     let limit = line.upstream().max_response();
     for _ in 0..MAX_PAGES {
-        let (page, size) = match line.ask("tools/list", params(cursor)).await? {
-            Reply::Error(error) if is_unknown_method(&error) => break,
-            reply => {
-                let result = reply.result()?;
-                let page = Page::parse(&result);
-                (
-                    page.map_err(|_| Error::Protocol("the list of tools cannot be read"))?,
-                    result.get().len(),
-                )
-            }
+        let Some((page, size)) = page(line, cursor).await? else {
+            return Ok(list);
         };
         bytes += size;
         if bytes > limit {
             return Err(Error::TooLarge { limit });
         }
-        tools.extend(page.tools);
-        match page.next_cursor {
-            None => break,
-            next => cursor = next,
+        list.defects.add(&page);
+        list.tools.extend(page.tools);
+        let Some(next) = page.next_cursor else {
+            return Ok(list);
+        };
+        // To some servers an empty cursor is the end, to others the first page: one request tells.
+        if !asked.insert(next.clone()) {
+            list.defects.repeats(next);
+            return Ok(list);
         }
+        cursor = Some(next);
     }
-    Ok(tools)
+    list.defects.ends_early();
+    Ok(list)
+}
+
+/// One page and its size; `None` where the server knows no tools.
+async fn page(line: &Line, cursor: Option<String>) -> Result<Option<(Page, usize)>, Error> {
+    let result = match line.ask("tools/list", params(cursor)).await? {
+        Reply::Error(error) if is_unknown_method(&error) => return Ok(None),
+        reply => reply.result()?,
+    };
+    let page = Page::parse(&result).map_err(|_| Error::Protocol("the list of tools cannot be read"))?;
+    Ok(Some((page, result.get().len())))
 }
 
 fn params(cursor: Option<String>) -> Option<RawObject> {

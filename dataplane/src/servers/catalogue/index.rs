@@ -221,7 +221,7 @@ impl Index {
     }
 }
 
-fn more(count: usize) -> String {
+pub(super) fn more(count: usize) -> String {
     match count {
         0 | 1 => String::new(),
         count => format!(" (and {} more)", count - 1),

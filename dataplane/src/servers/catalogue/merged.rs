@@ -55,10 +55,13 @@ async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Vec<Tool> {
     let tools = tokio::time::timeout(limit, asking)
         .await
         .unwrap_or(Err(Error::Silent(limit)));
-    tools.unwrap_or_else(|error| {
-        tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
-        Vec::new()
-    })
+    match tools {
+        Ok(list) => list.tools,
+        Err(error) => {
+            tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
+            Vec::new()
+        }
+    }
 }
 
 /// The list being made.

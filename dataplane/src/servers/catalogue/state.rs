@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, WebhookToolStatus};
-use asyncmcp_protocol::tools;
 use tokio::sync::watch;
 
 use super::Resolved;
+use super::defects::Defects;
+use super::fetch::List;
 use super::health::Health;
 use super::index::{Index, Listed, possible_claim};
 use crate::config::Config;
@@ -34,6 +35,7 @@ struct Facts {
     tried: BTreeSet<String>,
     health: BTreeMap<String, Health>,
     about: BTreeMap<String, About>,
+    defects: BTreeMap<String, Defects>,
 }
 
 /// What the table knows about a name.
@@ -53,6 +55,7 @@ impl Table {
             tried: BTreeSet::new(),
             health: BTreeMap::new(),
             about: BTreeMap::new(),
+            defects: BTreeMap::new(),
         };
         Self {
             facts: Mutex::new(facts),
@@ -84,18 +87,19 @@ impl Table {
             facts.tried.retain(|name| names.contains(name.as_str()));
             facts.health.retain(|name, _| names.contains(name.as_str()));
             facts.about.retain(|name, _| names.contains(name.as_str()));
+            facts.defects.retain(|name, _| names.contains(name.as_str()));
             facts.config = Arc::clone(config);
         });
         self.tried.send_modify(|_| ()); // a server that nobody waits for any more
     }
 
     /// A server answered with its list.
-    pub(super) fn listed(&self, name: &str, about: About, tools: &[tools::Tool]) {
+    pub(super) fn listed(&self, name: &str, about: About, list: List) {
+        let tools = list.tools.iter().map(Listed::of).collect();
         self.visited(name, |facts| {
-            facts
-                .lists
-                .insert(name.to_owned(), tools.iter().map(Listed::of).collect());
+            facts.lists.insert(name.to_owned(), tools);
             facts.about.insert(name.to_owned(), about);
+            facts.note(name, list.defects);
             facts.record(name, ServerState::Ready, None);
         });
     }
@@ -247,6 +251,27 @@ impl Facts {
         }
     }
 
+    /// Keeps what is wrong with a server's list; says it once.
+    fn note(&mut self, name: &str, defects: Defects) {
+        if self.defects.get(name) == Some(&defects) {
+            return;
+        }
+        self.defects.insert(name.to_owned(), defects);
+        if let Some(detail) = self.complaint(name) {
+            tracing::warn!(
+                server = name,
+                detail,
+                "a server's list of tools is not as it should be"
+            );
+        }
+    }
+
+    fn complaint(&self, name: &str) -> Option<String> {
+        let mut servers = self.config.route.servers.iter();
+        let server = servers.find(|server| server.name == name)?;
+        self.defects.get(name)?.complaint(server)
+    }
+
     fn may_answer(&self, name: &str) -> bool {
         self.health.get(name).is_none_or(Health::may_answer)
     }
@@ -271,10 +296,11 @@ impl Facts {
             protocol_version: self.about.get(name).map(|about| about.version.to_string()),
             tools: count(tools.len()),
             webhook_tools: count(by_webhook),
-            message: health
-                .message()
-                .map(str::to_owned)
-                .or_else(|| self.index.complaint(name)),
+            message: health.message().map(str::to_owned).or_else(|| {
+                let complaints = [self.complaint(name), self.index.complaint(name)];
+                let complaints: Vec<_> = complaints.into_iter().flatten().collect();
+                Some(complaints.join("; ")).filter(|text| !text.is_empty())
+            }),
         }
     }
 }

@@ -65,8 +65,8 @@ impl Watch {
 
     async fn list(&self, line: &Line) -> Result<(), Error> {
         let about = line.about().await?;
-        let tools = fetch::tools(line).await?;
-        self.table.listed(line.server(), about, &tools);
+        let list = fetch::tools(line).await?;
+        self.table.listed(line.server(), about, list);
         Ok(())
     }
 

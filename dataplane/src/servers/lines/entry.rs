@@ -14,6 +14,7 @@ use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::fan_in::Listener;
+use super::progress::Tokens;
 use super::row::Row;
 use super::session_line::Keeper;
 use crate::caller::{Caller, Scope};
@@ -34,6 +35,7 @@ pub(super) struct Entry {
     gates: Mutex<BTreeMap<String, Arc<Gate<()>>>>,
     row: Gate<Option<(u64, Row)>>,
     listener: Mutex<Option<Listener>>,
+    tokens: Tokens,
     used: Mutex<Instant>,
 }
 
@@ -48,6 +50,7 @@ impl Entry {
             gates: Mutex::default(),
             row: Gate::default(),
             listener: Mutex::default(),
+            tokens: Tokens::default(),
             used: Mutex::new(Instant::now()),
         }
     }
@@ -78,6 +81,11 @@ impl Entry {
         if let Some(listener) = &mut *lock(&self.listener) {
             act(listener);
         }
+    }
+
+    /// The progress tokens of its calls in progress.
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Ends the client's stream.

@@ -13,8 +13,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::wrap::Wrap;
-use crate::caller::Scope;
+use super::audience::Audience;
 use crate::servers::{Error, Events, ServerSession};
 
 /// Messages that wait for a slow client before its servers' streams wait.
@@ -26,8 +25,7 @@ const TOOLS_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/
 
 /// The feeding end. Dropping it ends the stream.
 pub(super) struct Listener {
-    scope: Option<Scope>,
-    wrap: Wrap,
+    audience: Audience,
     messages: mpsc::Sender<Bytes>,
     feeds: CancellationToken,
     attached: Vec<ServerSession>,
@@ -35,16 +33,12 @@ pub(super) struct Listener {
 }
 
 /// A new stream: what feeds it, and what the client reads.
-pub(super) fn stream(
-    scope: Option<Scope>,
-    wrap: Wrap,
-) -> (Listener, impl Stream<Item = Bytes> + Send + use<>) {
+pub(super) fn stream(audience: Audience) -> (Listener, impl Stream<Item = Bytes> + Send + use<>) {
     let (messages, read) = mpsc::channel(WAITING);
     let feeds = CancellationToken::new();
     let read_to_here = feeds.clone().drop_guard();
     let listener = Listener {
-        scope,
-        wrap,
+        audience,
         messages,
         feeds: feeds.clone(),
         attached: Vec::new(),
@@ -66,8 +60,7 @@ impl Listener {
         self.attached.retain(|known| known.server() != session.server());
         self.attached.push(session.clone());
         let feed = Feed {
-            scope: self.scope,
-            wrap: self.wrap.clone(),
+            audience: self.audience.clone(),
             session: session.clone(),
             messages: self.messages.clone(),
         };
@@ -89,8 +82,7 @@ impl Listener {
 
 /// One server's part in a client's stream.
 struct Feed {
-    scope: Option<Scope>,
-    wrap: Wrap,
+    audience: Audience,
     session: ServerSession,
     messages: mpsc::Sender<Bytes>,
 }
@@ -119,7 +111,7 @@ impl Feed {
         while let Some(incoming) = events.next().await {
             match incoming {
                 Ok(incoming) => {
-                    if let Some(message) = self.wrap.relay(self.scope, &self.session, incoming) {
+                    if let Some(message) = self.audience.relay(&self.session, incoming) {
                         let _ = self.messages.send(message).await; // cancelled when nobody reads
                     }
                 }

@@ -8,10 +8,10 @@ use std::future::Future;
 use asyncmcp_protocol::{Id, Message, RawObject, Request, Version};
 use bytes::Bytes;
 
+use super::audience::Audience;
+use super::progress::InUse;
 use super::session_line::SessionLine;
 use super::token::{Place, ResumeToken};
-use super::wrap::Wrap;
-use crate::caller::Scope;
 use crate::servers::{
     Error, Events, Incoming, Outgoing, Received, Reply, RequestOptions, ServerSession, Upstream,
 };
@@ -20,8 +20,8 @@ use crate::servers::{
 #[derive(Clone)]
 pub struct Line {
     sessions: SessionLine,
-    /// Whose requests are passed on to, and what seals their ids. `None`: the gateway's own line.
-    listener: Option<(Option<Scope>, Wrap)>,
+    /// To whom the server's messages are passed on. `None`: the gateway's own line.
+    audience: Option<Audience>,
 }
 
 /// How a server describes itself.
@@ -36,8 +36,8 @@ pub struct About {
 }
 
 impl Line {
-    pub(super) fn new(sessions: SessionLine, listener: Option<(Option<Scope>, Wrap)>) -> Self {
-        Self { sessions, listener }
+    pub(super) fn new(sessions: SessionLine, audience: Option<Audience>) -> Self {
+        Self { sessions, audience }
     }
 
     /// The server's name.
@@ -110,7 +110,11 @@ impl Line {
         let limit = self.upstream().timeout();
         let asking = session.call(&ping, RequestOptions::default());
         let answer = tokio::time::timeout(limit, asking).await;
-        answer.unwrap_or(Err(Error::Silent(limit))).map(drop) // an error is an answer, too
+        answer.unwrap_or(Err(Error::Silent(limit)))?; // an error is an answer, too
+        if session.is_lost() {
+            return Err(Error::SessionLost);
+        }
+        Ok(())
     }
 
     /// The messages that the server sends outside of any request; `None` where it offers no such stream.
@@ -119,13 +123,19 @@ impl Line {
     }
 
     /// What the caller is to read of a message on `events`: a server's request under an id by which the answer finds
-    /// its way back ([`super::Lines::answer`]), anything else as it came. `None` for a request that cannot be passed on;
-    /// the server has then been answered.
+    /// its way back ([`super::Lines::answer`]), anything else as it came. `None` for a request that cannot be passed on
+    /// (the server has then been answered), and for progress that the caller did not ask for.
     pub fn relay(&self, events: &Events, incoming: Incoming) -> Option<Bytes> {
-        let Some((scope, wrap)) = &self.listener else {
-            return decline(events.session(), incoming);
-        };
-        wrap.relay(*scope, events.session(), incoming)
+        match &self.audience {
+            Some(audience) => audience.relay(events.session(), incoming),
+            None => decline(events.session(), incoming),
+        }
+    }
+
+    /// The caller wants to hear of progress under this request's token, if it has one, until this is dropped.
+    pub fn expect_progress(&self, request: &Request) -> Option<InUse> {
+        let token = request.progress_token()?;
+        Some(self.audience.as_ref()?.expect(self.server(), token))
     }
 
     /// An id for a request of the gateway's own; no client's id is spelt like it.

@@ -176,6 +176,31 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
 }
 
 #[tokio::test]
+async fn a_stream_brings_the_progress_of_calls_that_asked_for_it_and_no_other() {
+    let fake = McpServer::start(&["t"]).await;
+    let (lines, who) = (over(&[("a", &fake)], &store()), client(1));
+    open(&lines, &who, "a").await.unwrap();
+    let mut stream = Box::pin(lines.stream(&who));
+    eventually(SOON, async || fake.listeners() == 1).await;
+    let asking = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":7}}}"#;
+    let Ok(Message::Request(asking)) = Message::parse(asking) else {
+        panic!("a request")
+    };
+    let in_progress = lines.of(&who, "a").unwrap().expect_progress(&asking);
+    for token in [json!("7"), json!(8), json!(7)] {
+        fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token}}));
+    }
+    assert_eq!(next(&mut stream).await.unwrap()["params"]["progressToken"], 7);
+    drop(in_progress);
+    fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 7}}));
+    fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/message"}));
+    assert_eq!(
+        next(&mut stream).await.unwrap()["method"],
+        "notifications/message"
+    );
+}
+
+#[tokio::test]
 async fn a_clients_answer_finds_the_server_that_asked_under_its_own_id() {
     let (one, two) = (McpServer::start(&["t"]).await, McpServer::start(&["t"]).await);
     let lines = over(&[("one", &one), ("two", &two)], &store());

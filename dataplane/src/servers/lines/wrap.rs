@@ -2,18 +2,16 @@
 //!
 //! Two servers of one route may both ask with id 1. A client is therefore asked under an
 //! id that has the server and its id sealed in, and its answer finds the way back, on any
-//! replica. Called by [`super::Lines`]. Invariant: an id opens only for the caller it was
+//! replica. Called by [`super::Lines`] and [`super::audience`]. Invariant: an id opens only for the caller it was
 //! made for.
 
 use std::sync::Arc;
 
-use asyncmcp_protocol::{Id, Message, RawValue, Request};
-use bytes::Bytes;
+use asyncmcp_protocol::{Id, RawValue};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Scope;
 use crate::caller::session::seal::Ring;
-use crate::servers::{Incoming, ServerSession};
 
 /// What the ids are sealed for, so that no other sealed text passes for one.
 const PURPOSE: &str = "request";
@@ -39,23 +37,6 @@ impl Wrap {
     /// Seals with `ring` for the route of this identity.
     pub fn new(ring: Arc<Ring>, route: String) -> Self {
         Self { ring, route }
-    }
-
-    /// What the caller is to read of a message that came in `session`; see [`super::Line::relay`].
-    pub(super) fn relay(
-        &self,
-        scope: Option<Scope>,
-        session: &ServerSession,
-        incoming: Incoming,
-    ) -> Option<Bytes> {
-        let Message::Request(request) = incoming.message else {
-            return Some(incoming.raw);
-        };
-        let Some(id) = self.seal(scope, session.server(), &request.id) else {
-            session.decline(&request);
-            return None;
-        };
-        Some(Request { id, ..request }.to_bytes().into())
     }
 
     /// The id under which the caller is asked what `server` asks under `id`.

@@ -169,6 +169,7 @@ impl Events {
 
     fn hand_out(&mut self, incoming: Incoming) -> Incoming {
         if let (Message::Response(response), Purpose::Answer) = (&incoming.message, self.purpose) {
+            self.session.heed(response);
             if let (Outcome::Error(_), Some(operation)) = (&response.outcome, &mut self.operation) {
                 operation.refused();
             }
@@ -216,11 +217,26 @@ impl Events {
 
     /// The connection is gone. Without an event id the answer to a POST went with it.
     fn broke(&mut self, error: Error) -> Result<(), Error> {
+        if let Some(response) = self.last_response() {
+            self.ready.push_back(response);
+            return Ok(());
+        }
         if self.purpose == Purpose::Answer && self.last_id.is_none() {
             return Err(error);
         }
         self.chunks = None;
         self.pace.broke().ok_or(error)
+    }
+
+    /// The response to a POST in a last event without its empty line, after which some servers close the connection. One
+    /// that was cut is no JSON.
+    fn last_response(&mut self) -> Option<Incoming> {
+        let event = self
+            .decoder
+            .finish()
+            .filter(|_| self.purpose == Purpose::Answer)?;
+        let mut messages = messages(event.message()?).ok()?.into_iter();
+        messages.find(|incoming| matches!(incoming.message, Message::Response(_)))
     }
 
     async fn resume(&mut self) -> Result<(), Error> {
@@ -235,7 +251,7 @@ impl Events {
             Err(error @ (Error::NotSent(_) | Error::Broken(_) | Error::Busy { .. })) => {
                 self.pace.broke().ok_or(error)
             }
-            Err(Error::Rejected { status: 500.. }) => self.pace.broke().ok_or(Error::Interrupted),
+            Err(Error::Rejected { status: 500.., .. }) => self.pace.broke().ok_or(Error::Interrupted),
             // A call whose session is gone was dispatched all the same.
             Err(_) if self.purpose == Purpose::Answer => Err(Error::Interrupted),
             Err(error) => Err(error),

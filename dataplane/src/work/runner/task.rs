@@ -75,7 +75,7 @@ async fn get(line: &Line, id: &str) -> Heard {
             }),
             None => Heard::Trouble(Error::Protocol("the answer to tasks/get is not a task")),
         },
-        Ok(Reply::Error(_)) | Err(Error::SessionLost | Error::Rejected { status: 400..500 }) => {
+        Ok(Reply::Error(_)) | Err(Error::SessionLost | Error::Rejected { status: 400..500, .. }) => {
             Heard::Forgotten
         }
         Err(error) => Heard::Trouble(error),

@@ -108,6 +108,16 @@ async fn jobs_share_a_session_that_can_do_nothing_and_get_the_servers_bytes() {
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_with_half_a_line_end_brings_its_result() {
+    let fake = McpServer::start(&["slow"]).await;
+    let last = "data: {\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{ \"n\":1e400}}";
+    fake.on("slow", [Reaction::body("text/event-stream", last)]);
+    let executed = execute(&runner(&fake), &call("slow")).await;
+    assert_eq!(end(executed), result(r#"{ "n":1e400}"#));
+    assert_eq!(fake.ran("slow"), 1);
+}
+
+#[tokio::test]
 async fn a_server_error_is_the_result_of_the_job() {
     let fake = McpServer::start(&["slow"]).await;
     let error = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-5,"message":"no","data":{ }}}"#;

@@ -36,10 +36,14 @@ pub(super) fn next(error: &Error, on_interruption: OnInterruption, interruptions
         _ if error.not_dispatched() && interruptions > 0 => Next::Again { interrupted: false },
         _ if error.not_dispatched() => Next::NotSent { retry_after },
         (Error::TooLarge { .. }, _) => Next::End(End::TooLarge),
-        (Error::Busy { .. } | Error::Rejected { status: 408 | 425 }, OnInterruption::Retry) => {
-            Next::Later { retry_after }
-        }
-        (Error::Rejected { status: 400..500 }, OnInterruption::Retry) => Next::End(End::Error),
+        (
+            Error::Busy { .. }
+            | Error::Rejected {
+                status: 408 | 425, ..
+            },
+            OnInterruption::Retry,
+        ) => Next::Later { retry_after },
+        (Error::Rejected { status: 400..500, .. }, OnInterruption::Retry) => Next::End(End::Error),
         (_, OnInterruption::Retry) if interruptions + 1 < DISPATCHES => Next::Again { interrupted: true },
         _ => Next::End(End::Unknown),
     }
@@ -48,6 +52,7 @@ pub(super) fn next(error: &Error, on_interruption: OnInterruption, interruptions
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::servers::Advice;
     use OnInterruption::{Fail, Retry};
 
     const BUSY: Error = Error::Busy {
@@ -83,8 +88,13 @@ mod tests {
                 retry_after,
                 not_dispatched,
             },
-            status => Error::Rejected { status },
+            status => rejected(status),
         }
+    }
+
+    fn rejected(status: u16) -> Error {
+        let advice = Advice::default();
+        Error::Rejected { status, advice }
     }
 
     fn words(next: Next) -> &'static str {
@@ -133,7 +143,7 @@ mod tests {
             Error::Interrupted,
             Error::Silent(Duration::ZERO),
             Error::Protocol("x"),
-            Error::Rejected { status: 500 },
+            rejected(500),
         ] {
             assert_eq!(words(next(&opening(error), Fail, 0)), "sent again");
         }

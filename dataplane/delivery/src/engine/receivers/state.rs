@@ -41,6 +41,8 @@ pub(super) struct ReceiverState {
     in_flight: usize,
     /// It asked for no attempts until then.
     pub(super) blocked_until: Option<Millis>,
+    /// Until then it is not known whether it takes webhooks again: it asked for no more.
+    pub(super) disabled_until: Option<Millis>,
     /// Faults of ours in a row.
     pub(super) faults: u32,
     breaker: Breaker,

@@ -19,7 +19,7 @@ pub(super) const ENDS: [End; 6] = [
 ];
 
 /// A category's index is its code in the file: only append.
-pub(super) const CATEGORIES: [Category; 12] = [
+pub(super) const CATEGORIES: [Category; 14] = [
     Category::ConnectionRefused,
     Category::ConnectionReset,
     Category::DnsError,
@@ -32,6 +32,8 @@ pub(super) const CATEGORIES: [Category; 12] = [
     Category::Expired,
     Category::Corrupt,
     Category::Evicted,
+    Category::Http1xx,
+    Category::ReceiverAborted,
 ];
 
 /// What few jobs have comes last, each after a number of its own.

@@ -203,6 +203,7 @@ fn the_codes_cover_every_variant_in_the_order_of_the_file_format() {
     assert_eq!(code(&End::TooLarge, &ENDS), 5);
     assert_eq!(code(&Category::Corrupt, &CATEGORIES), 10);
     assert_eq!(code(&Category::Evicted, &CATEGORIES), 11);
+    assert_eq!(code(&Category::ReceiverAborted, &CATEGORIES), 13);
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! What a server's error says beside its HTTP status: whether it is the answer to a request, and whether it means that the
+//! session is not known.
+//!
+//! Called by [`super::ServerSession`]. Invariant: an error of a tool's is never taken for one about the session.
+
+use asyncmcp_protocol::{Message, Outcome, Response};
+use bytes::Bytes;
+
+/// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
+/// dispatched the request.
+pub(super) fn answers(said: &Bytes, request: &[u8]) -> bool {
+    match (Message::parse(said), Message::parse(request)) {
+        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
+            response.error_object().is_some() && response.id == Some(request.id)
+        }
+        _ => false,
+    }
+}
+
+/// How servers report an unknown session, in an error of any form: "No valid session ID provided",
+/// "Server not initialized", "Session not found". A text that only mentions a session may be the tool's.
+pub(super) fn says_unknown_session(body: &[u8]) -> bool {
+    const WORDS: [&str; 7] = [
+        "valid session id",
+        "missing session id",
+        "session not found",
+        "session expired",
+        "unknown session",
+        "invalid session",
+        "server not initialized",
+    ];
+    let message = String::from_utf8_lossy(body).to_ascii_lowercase();
+    WORDS.iter().any(|words| message.contains(words))
+}
+
+/// Whether the response is an error that says so.
+pub(super) fn denies_session(response: &Response) -> bool {
+    response.error_object().is_some_and(|error| {
+        is_of_the_transport(error.code) && says_unknown_session(error.message.as_bytes())
+    })
+}
+
+/// The codes of errors about the session: those that JSON-RPC leaves to implementations, and -32600. Others are the
+/// tool's.
+fn is_of_the_transport(code: i64) -> bool {
+    matches!(code, -32099..=-32000 | -32600)
+}
+
+/// The error that the body is. Looks for the key before it parses: nearly every answer is a result.
+pub(super) fn of_body(body: &[u8]) -> Option<Response> {
+    const KEY: &[u8] = b"error";
+    if !body.windows(KEY.len()).any(|word| word == KEY) {
+        return None;
+    }
+    match Message::parse(body) {
+        Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)) => Some(response),
+        _ => None,
+    }
+}
