@@ -44,7 +44,7 @@ async fn a_connection_without_a_whole_request_is_closed() {
         let begun = Instant::now();
         all_of(connected(address, sends).await).await;
         let took = begun.elapsed();
-        let right = Duration::from_secs(30)..=Duration::from_secs(120);
+        let right = Duration::from_secs(30)..=Duration::from_mins(2);
         assert!(right.contains(&took), "{took:?} for {sends:?}");
     }
 }
