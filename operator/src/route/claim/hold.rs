@@ -1,0 +1,142 @@
+//! Keeps a claim and the Secret with its volume's keys while a route uses them: a finalizer on each, so that a deletion
+//! waits until the route is drained. Called by `route` and, at the end, by `drain`.
+//!
+//! Invariant: what is being deleted is let go only if nothing on it is to be kept.
+
+use crate::kinds::{Key, Kind, Meta};
+use crate::labels;
+use crate::names::Names;
+use crate::route::apply::{Error, gone_is_fine};
+use crate::route::build::keys;
+use crate::route::context::Context;
+use asyncmcp_crds::STORE_FINALIZER;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
+
+/// Marks a claim and its keys as the route's, unless they are marked. The keys exist.
+pub(crate) async fn take(context: &Context, names: &Names, claim: &keys::Claim) -> Result<(), Error> {
+    let key = Key::new(Kind::PersistentVolumeClaim, &claim.name);
+    mark(context, names, &key, &[(labels::KEYS_MADE, "made")]).await?;
+    mark(
+        context,
+        names,
+        &Key::new(Kind::Secret, Names::keys_of(&claim.name)),
+        &[],
+    )
+    .await
+}
+
+async fn mark(context: &Context, names: &Names, key: &Key, more: &[(&str, &str)]) -> Result<(), Error> {
+    let Some(meta) = context.caches.meta(names.namespace(), key) else {
+        return Ok(());
+    };
+    let marks = [&[(labels::HELD_BY, names.uid())], more].concat();
+    match marked(&meta.metadata, &marks) {
+        Some(patch) => write(context, names, key, patch).await,
+        None => Ok(()),
+    }
+}
+
+/// The patch that marks an object; `None` if it is marked. Nothing can be added to an object that is being deleted.
+fn marked(meta: &ObjectMeta, marks: &[(&str, &str)]) -> Option<Value> {
+    let has = |(key, value): &(&str, &str)| {
+        let annotations = meta.annotations.as_ref();
+        annotations
+            .and_then(|annotations| annotations.get(*key))
+            .map(String::as_str)
+            == Some(*value)
+    };
+    if meta.deletion_timestamp.is_some() || (has_finalizer(meta) && marks.iter().all(has)) {
+        return None;
+    }
+    let others = others(meta);
+    let finalizers: Vec<&str> = others.into_iter().chain([STORE_FINALIZER]).collect();
+    let annotations: Value = marks
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
+    Some(patch(
+        meta,
+        json!({"finalizers": finalizers, "annotations": annotations}),
+    ))
+}
+
+/// Whether an object has our finalizer.
+pub(crate) fn is_held(meta: &Meta) -> bool {
+    has_finalizer(&meta.metadata)
+}
+
+fn has_finalizer(meta: &ObjectMeta) -> bool {
+    meta.finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == STORE_FINALIZER)
+}
+
+/// Takes our finalizer off an object, and makes more changes to its metadata in the same step.
+pub(crate) async fn let_go(
+    context: &Context,
+    names: &Names,
+    key: &Key,
+    meta: &Meta,
+    mut change: Value,
+) -> Result<(), Error> {
+    change["finalizers"] = json!(others(&meta.metadata));
+    write(context, names, key, patch(&meta.metadata, change)).await
+}
+
+/// Every finalizer but ours.
+fn others(meta: &ObjectMeta) -> Vec<&str> {
+    let finalizers = meta.finalizers.iter().flatten().map(String::as_str);
+    finalizers
+        .filter(|finalizer| *finalizer != STORE_FINALIZER)
+        .collect()
+}
+
+/// Lists are replaced as a whole, so the patch carries the version that was read.
+fn patch(meta: &ObjectMeta, mut change: Value) -> Value {
+    change["resourceVersion"] = json!(meta.resource_version);
+    change["uid"] = json!(meta.uid);
+    json!({"metadata": change})
+}
+
+async fn write(context: &Context, names: &Names, key: &Key, patch: Value) -> Result<(), Error> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), names.namespace(), &key.kind.resource());
+    let written = api
+        .patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(patch))
+        .await;
+    gone_is_fine("mark", key, written.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(finalizers: &[&str], deleting: bool) -> ObjectMeta {
+        serde_json::from_value(json!({
+            "uid": "u",
+            "resourceVersion": "7",
+            "finalizers": finalizers,
+            "annotations": {labels::HELD_BY: "r"},
+            "deletionTimestamp": deleting.then_some("2026-11-28T00:00:00Z"),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_finalizer_of_others_stays_and_ours_is_added_once() {
+        let marks = [(labels::HELD_BY, "r")];
+        let patch = marked(&meta(&["other"], false), &marks).unwrap();
+        assert_eq!(patch["metadata"]["finalizers"], json!(["other", STORE_FINALIZER]));
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert!(marked(&meta(&[STORE_FINALIZER], false), &marks).is_none());
+        assert!(marked(&meta(&[STORE_FINALIZER], false), &[(labels::HELD_BY, "another")]).is_some());
+        assert!(
+            marked(&meta(&[], true), &marks).is_none(),
+            "nothing can be added any more"
+        );
+        assert_eq!(others(&meta(&["other", STORE_FINALIZER], true)), ["other"]);
+    }
+}
