@@ -13,6 +13,7 @@ pub(crate) mod drain;
 pub(crate) mod ensure;
 pub(crate) mod feedback;
 pub(crate) mod memory;
+pub(crate) mod namespace;
 pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod resolve;

@@ -6,6 +6,7 @@
 //! Invariant: a route never goes on with another volume than the one it has stored results on, and adopts only a claim
 //! that is whole: not being deleted, not used by another route, and with the keys of its volume.
 
+pub(crate) mod abandoned;
 mod find;
 pub(crate) mod hold;
 
@@ -64,6 +65,8 @@ pub(crate) enum Keys {
     Present,
     /// It has a deletion timestamp; this operator's finalizer keeps it.
     Deleting,
+    /// It belongs to a claim that had the same name, and goes with that.
+    OfAnother,
     Missing,
     /// Secrets are not watched.
     #[default]

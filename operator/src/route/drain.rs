@@ -11,15 +11,14 @@ use super::claim::Claim;
 use super::context::Context;
 use super::ensure;
 use super::feedback::Observed;
+use super::namespace;
 use super::resolve::{Found, Written};
 use super::subject::Subject;
 use super::validate::{self, Valid};
 use crate::kinds::Key;
 use asyncmcp_crds::effective;
 use asyncmcp_crds::v1alpha1::{DeletionPolicy, StoreStatus};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::Api;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,8 +26,8 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The namespace was not read.
-    #[error("failed to read namespace {0}")]
-    Namespace(String, #[source] kube::Error),
+    #[error(transparent)]
+    Namespace(#[from] namespace::Error),
     /// The route's objects were not handed over or released.
     #[error("failed to hand over the route's objects")]
     Objects(#[from] end::Error),
@@ -163,7 +162,7 @@ pub(crate) async fn end(
         deletion: &deletion(subject),
         deleted_at,
         orphaning: context.caches.orphaned.contains(subject.names.uid()),
-        namespace_gone: is_namespace_gone(context, subject.names.namespace()).await?,
+        namespace_gone: namespace::is_gone(context, subject.names.namespace()).await?,
         // A pod that ever reported its deliveries served the route, whatever became of the ConfigMap.
         was_served: written.is_some_and(|written| written.last.is_some()) || subject.base.delivery.is_some(),
         store: Trust::of(found.claim.as_ref(), subject.base.store.as_ref(), deleted_at),
@@ -206,13 +205,6 @@ pub(crate) async fn finish(
         "removed the route's finalizer"
     );
     Ok(())
-}
-
-async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, Error> {
-    let api: Api<Namespace> = Api::all(context.client.clone());
-    let found = api.get_metadata_opt(namespace).await;
-    let found = found.map_err(|source| Error::Namespace(namespace.to_owned(), source))?;
-    Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
 /// A route that cannot be read is drained like one without `spec.deletion`.

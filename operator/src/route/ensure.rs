@@ -1,12 +1,12 @@
 //! Third step of a reconcile: what is created once per route. The finalizer first; the keys when the objects that own
-//! them exist, the pods' ServiceAccount and the volume's claim.
+//! them exist, the pods' `ServiceAccount` and the volume's claim.
 //!
 //! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten, and
 //! those of a volume are created once in its life.
 
 use super::apply;
 use super::build::keys::{self, RandomBytes};
-use super::claim::{Claim, hold};
+use super::claim::{Claim, Keys, hold};
 use super::context::Context;
 use super::subject::Subject;
 use crate::kinds::{Key, Kind, route_resource};
@@ -112,6 +112,9 @@ pub(crate) async fn volume_keys(
         uid: live.uid.clone(),
         held: context.caches.watches(Kind::Secret),
     };
+    if claim.keys == Keys::OfAnother && !live.keys_made {
+        return hold::drop_keys(context, names, &owner).await.map_err(Error::Hold);
+    }
     if !live.keys_made {
         let build = || keys::of_claim(names, &owner, rand::random(), &rand::random());
         create(context, names, Names::keys_of(&claim.name), made, build).await?;

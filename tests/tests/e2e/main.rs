@@ -12,6 +12,7 @@ mod operator;
 mod readme;
 mod refusals;
 mod secrets;
+mod volumes;
 
 /// A signing key (Standard Webhooks), and the one that takes its place.
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";

@@ -12,7 +12,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Hands over every child but the volume. The Secret with the route's keys goes with the ServiceAccount.
+/// Hands over every child but the volume. The Secret with the route's keys goes with the `ServiceAccount`.
 pub(crate) async fn children(
     context: &Context,
     names: &Names,

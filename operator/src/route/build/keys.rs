@@ -5,7 +5,7 @@
 //!
 //! Invariant: randomness is an argument. A Secret is created and never applied again: a changed key would end every
 //! session and make every stored value unreadable. A volume's keys are owned by its claim and live as long as it does,
-//! so that a route that adopts the volume can read it. A route's are owned by its pods' ServiceAccount, which stays until
+//! so that a route that adopts the volume can read it. A route's are owned by its pods' `ServiceAccount`, which stays until
 //! the route is drained: that needs no permission to change Secrets.
 
 use super::meta;
@@ -37,7 +37,7 @@ pub(crate) struct RandomBytes {
     pub(crate) token: [u8; KEY],
 }
 
-/// The Secret of a new route, owned by the ServiceAccount with this uid.
+/// The Secret of a new route, owned by the `ServiceAccount` with this uid.
 pub(crate) fn of_route(names: &Names, account: &str, random: &RandomBytes) -> Secret {
     let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
     let first = NonZeroU32::MIN;

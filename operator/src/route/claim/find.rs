@@ -23,7 +23,7 @@ pub(crate) fn find(caches: &Caches, subject: &Subject) -> Option<Claim> {
     let live = caches.meta(namespace, &Key::new(Kind::PersistentVolumeClaim, &name));
     Some(Claim {
         live: live.as_deref().map(|meta| self::live(&meta.metadata)),
-        keys: keys(caches, namespace, &name),
+        keys: keys(caches, namespace, &name, live.as_deref()),
         user: user(caches, subject, &name, live.as_deref()),
         name,
     })
@@ -41,13 +41,11 @@ pub(crate) fn held(caches: &Caches, names: &Names) -> Vec<Arc<Meta>> {
 
 /// The name of the claim. Of a route that cannot be read: the claim that it used last, or would use by default.
 pub(crate) fn name(subject: &Subject) -> Option<String> {
-    match &subject.loaded {
-        Ok(loaded) => pvc::name(&subject.names, &asyncmcp_crds::effective(&loaded.route).store),
-        Err(_) => {
-            let recorded = subject.base.store.as_ref().map(|store| store.claim.clone());
-            Some(recorded.unwrap_or_else(|| subject.names.store()))
-        }
+    if let Ok(loaded) = &subject.loaded {
+        return pvc::name(&subject.names, &asyncmcp_crds::effective(&loaded.route).store);
     }
+    let recorded = subject.base.store.as_ref().map(|store| store.claim.clone());
+    Some(recorded.unwrap_or_else(|| subject.names.store()))
 }
 
 fn live(meta: &ObjectMeta) -> Live {
@@ -64,15 +62,22 @@ fn annotation<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     meta.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-fn keys(caches: &Caches, namespace: &str, claim: &str) -> Keys {
+fn keys(caches: &Caches, namespace: &str, claim: &str, live: Option<&Meta>) -> Keys {
     if !caches.watches(Kind::Secret) {
         return Keys::Unknown;
     }
+    let uid = live.and_then(|claim| claim.metadata.uid.as_deref());
     match caches.meta(namespace, &Key::new(Kind::Secret, Names::keys_of(claim))) {
         None => Keys::Missing,
+        Some(meta) if uid.is_some_and(|uid| is_of_another(&meta.metadata, uid)) => Keys::OfAnother,
         Some(meta) if meta.metadata.deletion_timestamp.is_some() => Keys::Deleting,
         Some(_) => Keys::Present,
     }
+}
+
+fn is_of_another(secret: &ObjectMeta, claim: &str) -> bool {
+    let mut owners = secret.owner_references.iter().flatten();
+    owners.any(|owner| owner.kind == Kind::PersistentVolumeClaim.as_str() && owner.uid != claim)
 }
 
 /// The other route that uses the claim with the better right: the one that holds it, else the older one.
@@ -81,9 +86,14 @@ fn user(caches: &Caches, subject: &Subject, claim: &str, live: Option<&Meta>) ->
     let of_namespace = caches
         .routes
         .state_filter(|route| route.metadata.namespace.as_deref() == Some(subject.names.namespace()));
+    // A route at its end has let the claim go already.
+    let has_let_go = |route: &RouteObject| {
+        route.metadata.deletion_timestamp.is_some() && route.metadata.uid.as_deref() != holder
+    };
+    let is_other = |route: &RouteObject| route.metadata.uid.as_deref() != Some(subject.names.uid());
     let others = of_namespace
         .into_iter()
-        .filter(|route| route.metadata.uid.as_deref() != Some(subject.names.uid()) && uses(route, claim));
+        .filter(|route| is_other(route) && !has_let_go(route) && uses(route, claim));
     let mine = right(&subject.object, holder);
     others
         .map(|route| {

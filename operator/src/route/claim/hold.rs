@@ -1,5 +1,5 @@
 //! Keeps a claim and the Secret with its volume's keys while a route uses them: a finalizer on each, so that a deletion
-//! waits until the route is drained. Called by `route` and, at the end, by `drain`.
+//! waits until the route is drained. Called by `ensure` and, at the end, by `drain` and `abandoned`.
 //!
 //! Invariant: what is being deleted is let go only if nothing on it is to be kept.
 
@@ -33,7 +33,7 @@ async fn mark(context: &Context, names: &Names, key: &Key, more: &[(&str, &str)]
     };
     let marks = [&[(labels::HELD_BY, names.uid())], more].concat();
     match marked(&meta.metadata, &marks) {
-        Some(patch) => write(context, names, key, patch).await,
+        Some(patch) => write(context, names.namespace(), key, patch).await,
         None => Ok(()),
     }
 }
@@ -74,16 +74,27 @@ fn has_finalizer(meta: &ObjectMeta) -> bool {
         .any(|finalizer| finalizer == STORE_FINALIZER)
 }
 
+/// Lets the keys go that belong to a lost claim whose place a new, empty one has taken. Its own are created after that.
+pub(crate) async fn drop_keys(context: &Context, names: &Names, claim: &keys::Claim) -> Result<(), Error> {
+    let key = Key::new(Kind::Secret, Names::keys_of(&claim.name));
+    match context.caches.meta(names.namespace(), &key) {
+        Some(meta) if claim.name == names.store() && is_held(&meta) => {
+            let_go(context, names.namespace(), &key, &meta, json!({})).await
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes our finalizer off an object, and makes more changes to its metadata in the same step.
 pub(crate) async fn let_go(
     context: &Context,
-    names: &Names,
+    namespace: &str,
     key: &Key,
     meta: &Meta,
     mut change: Value,
 ) -> Result<(), Error> {
     change["finalizers"] = json!(others(&meta.metadata));
-    write(context, names, key, patch(&meta.metadata, change)).await
+    write(context, namespace, key, patch(&meta.metadata, change)).await
 }
 
 /// Every finalizer but ours.
@@ -101,9 +112,9 @@ fn patch(meta: &ObjectMeta, mut change: Value) -> Value {
     json!({"metadata": change})
 }
 
-async fn write(context: &Context, names: &Names, key: &Key, patch: Value) -> Result<(), Error> {
+async fn write(context: &Context, namespace: &str, key: &Key, patch: Value) -> Result<(), Error> {
     let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), names.namespace(), &key.kind.resource());
+        Api::namespaced_with(context.client.clone(), namespace, &key.kind.resource());
     let written = api
         .patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(patch))
         .await;

@@ -85,10 +85,10 @@ fn fate(context: &Context, names: &Names, key: &Key, meta: &Meta, end: End, keep
     if end == End::NamespaceGone || (own && !keeps && !wanted()) {
         return Fate::HandedOver;
     }
-    match keeps && meta.metadata.deletion_timestamp.is_some() {
-        true => Fate::Clutched,
-        false => Fate::Kept,
+    if keeps && meta.metadata.deletion_timestamp.is_some() {
+        return Fate::Clutched;
     }
+    Fate::Kept
 }
 
 /// The claim, and the Secret with its keys.
@@ -109,11 +109,18 @@ async fn release(
     if let Some(keys) = context.caches.meta(names.namespace(), &secret) {
         let stays = fate == Fate::Kept && keys.metadata.deletion_timestamp.is_some();
         if !stays && hold::is_held(&keys) {
-            hold::let_go(context, names, &secret, &keys, json!({"annotations": marks})).await?;
+            hold::let_go(
+                context,
+                names.namespace(),
+                &secret,
+                &keys,
+                json!({"annotations": marks}),
+            )
+            .await?;
         }
     }
     let change = json!({"annotations": marks, "ownerReferences": owners});
-    Ok(hold::let_go(context, names, key, meta, change).await?)
+    Ok(hold::let_go(context, names.namespace(), key, meta, change).await?)
 }
 
 /// A claim that was applied a moment ago is not in the cache yet, and holds nothing.
