@@ -67,12 +67,17 @@ pub(crate) struct Claim {
 /// under any other. It has our finalizer from the start, if the operator is permitted to remove it again.
 pub(crate) fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
     let metadata = ObjectMeta {
-        owner_references: Some(vec![owner("PersistentVolumeClaim", &claim.name, &claim.uid)]),
+        owner_references: Some(vec![owner_of(claim)]),
         finalizers: claim.held.then(|| vec![STORE_FINALIZER.to_owned()]),
         annotations: Some([(labels::HELD_BY.to_owned(), names.uid().to_owned())].into()),
         ..meta(names, Names::keys_of(&claim.name))
     };
     secret(metadata, [(STORE, key_ring(id, key))])
+}
+
+/// The claim as the owner of its volume's keys.
+pub(crate) fn owner_of(claim: &Claim) -> OwnerReference {
+    owner("PersistentVolumeClaim", &claim.name, &claim.uid)
 }
 
 fn owner(kind: &str, name: &str, uid: &str) -> OwnerReference {

@@ -107,11 +107,22 @@ fn user(caches: &Caches, subject: &Subject, claim: &str, live: Option<&Meta>) ->
         .map(|(_, name)| name)
 }
 
-/// Whether a route has this claim, according to its spec or its status.
-pub(crate) fn uses(route: &RouteObject, claim: &str) -> bool {
-    let subject = Subject::read(Arc::new(route.clone()));
-    let recorded = subject.base.store.as_ref();
-    name(&subject).as_deref() == Some(claim) || recorded.map(|store| store.claim.as_str()) == Some(claim)
+/// Whether a route has this claim, according to its spec or its status. All routes of a namespace are looked at in each
+/// reconcile, so none is parsed.
+fn uses(route: &RouteObject, claim: &str) -> bool {
+    let recorded = &route.data["status"]["store"]["claim"];
+    let store = &route.data["spec"]["store"];
+    let asked = &store["embedded"]["existingClaim"];
+    let meta = &route.metadata;
+    let [namespace, name, uid] =
+        [&meta.namespace, &meta.name, &meta.uid].map(|text| text.as_deref().unwrap_or_default());
+    let is_own = || {
+        asked.is_null()
+            && store["memory"].is_null()
+            && claim.starts_with(name)
+            && Names::new(namespace, name, uid).store() == claim
+    };
+    recorded == claim || asked == claim || is_own()
 }
 
 /// Lower is better.
@@ -143,4 +154,58 @@ pub(crate) fn record(claim: &Claim) -> Option<StoreStatus> {
         claim: claim.name.clone(),
         uid: live.uid.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::fixture;
+    use serde_json::json;
+
+    #[test]
+    fn a_route_uses_the_claim_of_its_spec_and_that_of_its_status() {
+        let own = fixture::valid(&fixture::minimal()).names.store();
+        let route = |store: serde_json::Value, status: serde_json::Value| -> RouteObject {
+            let mut object = fixture::object(&fixture::minimal());
+            object["spec"]["store"] = store;
+            object["status"] = status;
+            serde_json::from_value(object).unwrap()
+        };
+        let adopting = route(json!({"embedded": {"existingClaim": "c"}}), json!({}));
+        assert!(uses(&adopting, "c") && !uses(&adopting, &own));
+        let plain = route(json!({"embedded": {}}), json!({}));
+        assert!(uses(&plain, &own) && !uses(&plain, "c"));
+        assert!(!uses(&route(json!({"memory": {}}), json!({})), &own));
+        let moved = route(
+            json!({"memory": {}}),
+            json!({"store": {"claim": "c", "uid": "u"}}),
+        );
+        assert!(uses(&moved, "c"));
+    }
+
+    #[test]
+    fn the_holder_of_a_claim_has_the_better_right_then_the_older_route() {
+        let route = |name: &str, uid: &str, created: &str| -> RouteObject {
+            let mut object = fixture::object(&fixture::minimal());
+            object["metadata"]["name"] = json!(name);
+            object["metadata"]["uid"] = json!(uid);
+            object["metadata"]["creationTimestamp"] = json!(created);
+            serde_json::from_value(object).unwrap()
+        };
+        let older = route("older", "1", "2026-11-28T00:00:00Z");
+        let younger = route("younger", "2", "2026-11-28T00:00:01Z");
+        assert!(right(&older, None) < right(&younger, None));
+        assert!(right(&older, Some("gone")) < right(&younger, Some("gone")));
+        assert!(right(&younger, Some("2")) < right(&older, Some("2")));
+    }
+
+    #[test]
+    fn keys_of_an_earlier_claim_of_the_same_name_are_told_apart() {
+        let secret = |uid: &str| -> ObjectMeta {
+            let owner = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "c", "uid": uid});
+            serde_json::from_value(json!({"ownerReferences": [owner]})).unwrap()
+        };
+        assert!(is_of_another(&secret("old"), "new") && !is_of_another(&secret("new"), "new"));
+        assert!(!is_of_another(&ObjectMeta::default(), "new"), "restored by hand");
+    }
 }

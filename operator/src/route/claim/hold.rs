@@ -17,28 +17,22 @@ use serde_json::{Value, json};
 /// Marks a claim and its keys as the route's, unless they are marked. The keys exist.
 pub(crate) async fn take(context: &Context, names: &Names, claim: &keys::Claim) -> Result<(), Error> {
     let key = Key::new(Kind::PersistentVolumeClaim, &claim.name);
-    mark(context, names, &key, &[(labels::KEYS_MADE, "made")]).await?;
-    mark(
-        context,
-        names,
-        &Key::new(Kind::Secret, Names::keys_of(&claim.name)),
-        &[],
-    )
-    .await
-}
-
-async fn mark(context: &Context, names: &Names, key: &Key, more: &[(&str, &str)]) -> Result<(), Error> {
-    let Some(meta) = context.caches.meta(names.namespace(), key) else {
-        return Ok(());
-    };
-    let marks = [&[(labels::HELD_BY, names.uid())], more].concat();
-    match marked(&meta.metadata, &marks) {
-        Some(patch) => write(context, names.namespace(), key, patch).await,
-        None => Ok(()),
+    let marks = [(labels::HELD_BY, names.uid()), (labels::KEYS_MADE, "made")];
+    if let Some(meta) = context.caches.meta(names.namespace(), &key)
+        && let Some(change) = marked(&meta.metadata, &marks)
+    {
+        write(context, names.namespace(), &key, patch(&meta.metadata, change)).await?;
     }
+    let key = Key::new(Kind::Secret, Names::keys_of(&claim.name));
+    if let Some(meta) = context.caches.meta(names.namespace(), &key)
+        && let Some(change) = owned(&meta.metadata, claim, marked(&meta.metadata, &marks[..1]))
+    {
+        write(context, names.namespace(), &key, patch(&meta.metadata, change)).await?;
+    }
+    Ok(())
 }
 
-/// The patch that marks an object; `None` if it is marked. Nothing can be added to an object that is being deleted.
+/// The change that marks an object; `None` if it is marked. Nothing can be added to an object that is being deleted.
 fn marked(meta: &ObjectMeta, marks: &[(&str, &str)]) -> Option<Value> {
     let has = |(key, value): &(&str, &str)| {
         let annotations = meta.annotations.as_ref();
@@ -56,22 +50,16 @@ fn marked(meta: &ObjectMeta, marks: &[(&str, &str)]) -> Option<Value> {
         .iter()
         .map(|(key, value)| ((*key).to_owned(), json!(value)))
         .collect();
-    Some(patch(
-        meta,
-        json!({"finalizers": finalizers, "annotations": annotations}),
-    ))
+    Some(json!({"finalizers": finalizers, "annotations": annotations}))
 }
 
-/// Whether an object has our finalizer.
-pub(crate) fn is_held(meta: &Meta) -> bool {
-    has_finalizer(&meta.metadata)
-}
-
-fn has_finalizer(meta: &ObjectMeta) -> bool {
-    meta.finalizers
-        .iter()
-        .flatten()
-        .any(|finalizer| finalizer == STORE_FINALIZER)
+/// The change with which keys that a person restored belong to the claim again, and go with it one day.
+fn owned(meta: &ObjectMeta, claim: &keys::Claim, change: Option<Value>) -> Option<Value> {
+    let mut change = change?;
+    if meta.owner_references.as_ref().is_none_or(Vec::is_empty) {
+        change["ownerReferences"] = json!([keys::owner_of(claim)]);
+    }
+    Some(change)
 }
 
 /// Lets the keys go that belong to a lost claim whose place a new, empty one has taken. Its own are created after that.
@@ -83,6 +71,16 @@ pub(crate) async fn drop_keys(context: &Context, names: &Names, claim: &keys::Cl
         }
         _ => Ok(()),
     }
+}
+
+/// Whether an object has our finalizer.
+pub(crate) fn is_held(meta: &Meta) -> bool {
+    has_finalizer(&meta.metadata)
+}
+
+fn has_finalizer(meta: &ObjectMeta) -> bool {
+    let mut finalizers = meta.finalizers.iter().flatten();
+    finalizers.any(|finalizer| finalizer == STORE_FINALIZER)
 }
 
 /// Takes our finalizer off an object, and makes more changes to its metadata in the same step.
@@ -139,9 +137,10 @@ mod tests {
     #[test]
     fn a_finalizer_of_others_stays_and_ours_is_added_once() {
         let marks = [(labels::HELD_BY, "r")];
-        let patch = marked(&meta(&["other"], false), &marks).unwrap();
-        assert_eq!(patch["metadata"]["finalizers"], json!(["other", STORE_FINALIZER]));
-        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        let unmarked = meta(&["other"], false);
+        let change = marked(&unmarked, &marks).unwrap();
+        assert_eq!(change["finalizers"], json!(["other", STORE_FINALIZER]));
+        assert_eq!(patch(&unmarked, change)["metadata"]["resourceVersion"], "7");
         assert!(marked(&meta(&[STORE_FINALIZER], false), &marks).is_none());
         assert!(marked(&meta(&[STORE_FINALIZER], false), &[(labels::HELD_BY, "another")]).is_some());
         assert!(
@@ -149,5 +148,20 @@ mod tests {
             "nothing can be added any more"
         );
         assert_eq!(others(&meta(&["other", STORE_FINALIZER], true)), ["other"]);
+    }
+
+    #[test]
+    fn keys_that_a_person_restored_belong_to_the_claim_again() {
+        let claim = keys::Claim {
+            name: "c".to_owned(),
+            uid: "u-1".to_owned(),
+            held: true,
+        };
+        let change = |meta: &ObjectMeta| owned(meta, &claim, marked(meta, &[]));
+        let restored = change(&meta(&[], false)).unwrap();
+        assert_eq!(restored["ownerReferences"][0]["uid"], "u-1");
+        let mut kept = meta(&[], false);
+        kept.owner_references = Some(vec![keys::owner_of(&claim)]);
+        assert!(change(&kept).unwrap().get("ownerReferences").is_none());
     }
 }
