@@ -29,6 +29,17 @@ pub(crate) const CONTAINER: &str = "dataplane";
 /// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
 pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
+/// The annotations of every object made for a route. Argo CD, where it tracks objects by [`INSTANCE`], takes an object
+/// without an owner for one of an application with the route's name, and would prune it.
+pub(crate) fn argo_cd() -> BTreeMap<String, String> {
+    [
+        ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+        ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
 /// The label selector of one route's pods.
 pub(crate) fn selector(route: &str) -> BTreeMap<String, String> {
     [(NAME, DATAPLANE), (INSTANCE, route)]

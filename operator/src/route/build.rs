@@ -167,6 +167,7 @@ fn meta(names: &Names, name: String) -> ObjectMeta {
         name: Some(name),
         namespace: Some(names.namespace().to_owned()),
         labels: Some(labels::owned(names)),
+        annotations: Some(labels::argo_cd()),
         ..ObjectMeta::default()
     }
 }

@@ -66,10 +66,12 @@ pub(crate) struct Claim {
 /// The Secret of a volume that has none. `id` is random too: values under this key can be distinguished from values
 /// under any other. It has our finalizer from the start, if the operator is permitted to remove it again.
 pub(crate) fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
+    let mut annotations = labels::argo_cd();
+    annotations.insert(labels::HELD_BY.to_owned(), names.uid().to_owned());
     let metadata = ObjectMeta {
         owner_references: Some(vec![owner_of(claim)]),
         finalizers: claim.held.then(|| vec![STORE_FINALIZER.to_owned()]),
-        annotations: Some([(labels::HELD_BY.to_owned(), names.uid().to_owned())].into()),
+        annotations: Some(annotations),
         ..meta(names, Names::keys_of(&claim.name))
     };
     secret(metadata, [(STORE, key_ring(id, key))])

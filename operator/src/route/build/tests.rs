@@ -90,6 +90,8 @@ fn every_child_is_labelled_and_has_no_owner_that_a_collector_follows() {
         assert_eq!(meta["labels"][labels::INSTANCE], "analytics");
         assert_eq!(meta["labels"][labels::ROUTE_UID], fixture::UID);
         assert!(meta.get("ownerReferences").is_none(), "{meta}");
+        let of_argo = &meta["annotations"]["argocd.argoproj.io/sync-options"];
+        assert_eq!(of_argo, "Prune=false,Delete=false");
         assert_eq!(child.value["kind"], child.key.kind.as_str());
     }
 }

@@ -48,7 +48,7 @@ fn the_claim_that_results_are_on_is_recorded_and_stays_recorded_when_it_is_lost(
 fn a_volume_in_danger_is_not_ready_although_its_pod_serves() {
     let (_, status) = healthy();
     let subject = later(&status, |object| {
-        object["status"]["store"] = json!({"claim": "c", "uid": "uid-1"})
+        object["status"]["store"] = json!({"claim": "c", "uid": "uid-1"});
     });
     let mut claim = stored();
     claim.live.as_mut().unwrap().deleting = true;
