@@ -93,7 +93,7 @@ pub(super) fn is_fixed() -> Vec<serde_json::Value> {
         "(has(self.store) && has(self.store.memory)) == (has(oldSelf.store) && has(oldSelf.store.memory))";
     let same = |field: &str, default: &str| {
         let [now, before] = ["self", "oldSelf"].map(|spec| embedded(spec, field, default));
-        format!("({now}) == ({before})")
+        format!("{} || ({now}) == ({before})", moves())
     };
     let kind_message = format!("the kind of store of an existing route cannot be changed; {WAY_OUT}");
     let message = |field: &str| format!("{field} of an existing route cannot be changed; {WAY_OUT}");
@@ -134,6 +134,12 @@ fn embedded(spec: &str, field: &str, default: &str) -> String {
     )
 }
 
+/// The route turns to an existing claim, or from it: whether it may is said by the rule on the claim.
+fn moves() -> String {
+    let [now, before] = ["self", "oldSelf"].map(|spec| embedded(spec, "existingClaim", "''"));
+    format!("({now}) != ({before})")
+}
+
 /// Of an existing claim `size` is only the store's limit, which may be lowered.
 fn grows() -> String {
     let default = format!("'{DEFAULT_SIZE}'");
@@ -142,7 +148,10 @@ fn grows() -> String {
         format!("quantity(string({size}))")
     });
     let adopted = embedded("self", "existingClaim", "''");
-    format!("({adopted}) != '' || {now}.compareTo({before}) >= 0")
+    format!(
+        "{} || ({adopted}) != '' || {now}.compareTo({before}) >= 0",
+        moves()
+    )
 }
 
 fn at(field: &str, cel: &str, message: &str) -> serde_json::Value {

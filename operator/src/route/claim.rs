@@ -166,7 +166,8 @@ fn deleting(claim: &Claim, used: bool, route: &str) -> Option<Problem> {
         "PersistentVolumeClaim {name} was deleted, which cannot be undone. The operator keeps it and nothing is lost, but \
          once the pod stops, no other pod can use the volume. Delete route {route} while the pod runs: it delivers what \
          is pending; then create it again. If the pod cannot run any more: set persistentVolumeReclaimPolicy of the \
-         PersistentVolume to Retain, and bind it to a new claim for a new route's existingClaim, with a copy of Secret {}",
+         PersistentVolume to Retain, and bind it to a new claim for a new route's existingClaim, with a copy of Secret {} \
+         that is named NEW-CLAIM-keys and has no ownerReferences",
         Names::keys_of(name)
     );
     Some(Problem {

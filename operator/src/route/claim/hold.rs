@@ -14,22 +14,39 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// Marks a claim and its keys as the route's, unless they are marked. The keys exist.
+/// Marks a claim and its keys as the route's, unless they are marked. Keys that the cache does not have yet are about to
+/// be there: with a mark on the claim alone, they would seem to be lost.
 pub(crate) async fn take(context: &Context, names: &Names, claim: &keys::Claim) -> Result<(), Error> {
-    let key = Key::new(Kind::PersistentVolumeClaim, &claim.name);
-    let marks = [(labels::HELD_BY, names.uid()), (labels::KEYS_MADE, "made")];
-    if let Some(meta) = context.caches.meta(names.namespace(), &key)
-        && let Some(change) = marked(&meta.metadata, &marks)
-    {
-        write(context, names.namespace(), &key, patch(&meta.metadata, change)).await?;
+    let namespace = names.namespace();
+    let secret = Key::new(Kind::Secret, Names::keys_of(&claim.name));
+    let keys = context.caches.meta(namespace, &secret);
+    if context.caches.watches(Kind::Secret) && keys.is_none() {
+        return Ok(());
     }
-    let key = Key::new(Kind::Secret, Names::keys_of(&claim.name));
-    if let Some(meta) = context.caches.meta(names.namespace(), &key)
+    let marks = [(labels::HELD_BY, names.uid()), (labels::KEYS_MADE, "made")];
+    if let Some(meta) = keys
         && let Some(change) = owned(&meta.metadata, claim, marked(&meta.metadata, &marks[..1]))
     {
-        write(context, names.namespace(), &key, patch(&meta.metadata, change)).await?;
+        unless_stale(write(context, namespace, &secret, patch(&meta.metadata, change)).await)?;
+    }
+    let key = Key::new(Kind::PersistentVolumeClaim, &claim.name);
+    if let Some(meta) = context.caches.meta(namespace, &key)
+        && let Some(change) = marked(&meta.metadata, &marks)
+    {
+        unless_stale(write(context, namespace, &key, patch(&meta.metadata, change)).await)?;
     }
     Ok(())
+}
+
+/// The version in the cache is not the newest: its successor is on the way, and enqueues the route again.
+fn unless_stale(written: Result<(), Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Api {
+            source: kube::Error::Api(status),
+            ..
+        }) if status.code == 409 => Ok(()),
+        written => written,
+    }
 }
 
 /// The change that marks an object; `None` if it is marked. Nothing can be added to an object that is being deleted.

@@ -28,7 +28,7 @@ enum Fate {
     /// Nobody's: it stays.
     Kept,
     /// It is being deleted; our finalizer keeps it.
-    Clutched,
+    Guarded,
 }
 
 /// Hands over or keeps every object; returns what a person should know.
@@ -86,7 +86,7 @@ fn fate(context: &Context, names: &Names, key: &Key, meta: &Meta, end: End, keep
         return Fate::HandedOver;
     }
     if keeps && meta.metadata.deletion_timestamp.is_some() {
-        return Fate::Clutched;
+        return Fate::Guarded;
     }
     Fate::Kept
 }
@@ -101,7 +101,7 @@ async fn release(
     marks: &Value,
 ) -> Result<(), Error> {
     let owners = match fate {
-        Fate::Clutched => return Ok(()),
+        Fate::Guarded => return Ok(()),
         Fate::HandedOver => hand_over::owners(&meta.metadata, names),
         Fate::Kept => hand_over::other_owners(&meta.metadata, names),
     };
@@ -137,8 +137,8 @@ async fn fresh_claim(
 }
 
 fn note(end: End, keeps: bool, undelivered: Option<i64>, left: &[(Key, Fate)]) -> Option<Note> {
-    let clutched = left.iter().any(|(_, fate)| *fate == Fate::Clutched);
-    if !keeps && !clutched {
+    let guarded = left.iter().any(|(_, fate)| *fate == Fate::Guarded);
+    if !keeps && !guarded {
         return None;
     }
     let jobs = undelivered.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
@@ -164,7 +164,7 @@ fn note(end: End, keeps: bool, undelivered: Option<i64>, left: &[(Key, Fate)]) -
 
 fn kept(key: &Key, fate: Fate) -> String {
     match fate {
-        Fate::Clutched => format!(
+        Fate::Guarded => format!(
             "{key} was deleted by somebody; only the finalizer {} keeps it and its data. To rescue them, set \
              persistentVolumeReclaimPolicy of its PersistentVolume to Retain and copy Secret {} before you remove the \
              finalizer",
@@ -209,10 +209,10 @@ mod tests {
             kept.contains("undelivered jobs: 3") && kept.contains("PersistentVolumeClaim a-store is kept"),
             "{kept}"
         );
-        let clutched = text(End::TimedOut, &[(key.clone(), Fate::Clutched)]);
+        let guarded = text(End::TimedOut, &[(key.clone(), Fate::Guarded)]);
         assert!(
-            clutched.contains("asyncmcp.dev/store") && clutched.contains("Retain"),
-            "{clutched}"
+            guarded.contains("asyncmcp.dev/store") && guarded.contains("Retain"),
+            "{guarded}"
         );
         assert!(text(End::Orphaned, &[(key, Fate::Kept)]).contains("--cascade=orphan"));
         assert_eq!(note(End::StoreLost, true, None, &[]).unwrap().reason, "JobsLeft");
