@@ -190,9 +190,9 @@ fn in_use(claim: &Claim) -> Option<Problem> {
 
 fn keys(claim: &Claim) -> Option<Problem> {
     let secret = Names::keys_of(&claim.name);
-    let made = claim.live.as_ref().is_some_and(|live| live.keys_made);
+    let live = claim.live.as_ref()?;
     match claim.keys {
-        Keys::Missing if made => Some(Problem {
+        Keys::Missing if live.keys_made => Some(Problem {
             reason: "StoreKeysLost",
             message: format!(
                 "Secret {secret} is gone, without which nothing on the volume of PersistentVolumeClaim {} can be read. It \

@@ -4,8 +4,11 @@
 //! of its own, and the operator is shared by those that leave it alone.
 
 mod calls;
+mod cascade;
+mod claims;
 mod drain;
 mod durability;
+mod held;
 mod jobs;
 mod live;
 mod operator;

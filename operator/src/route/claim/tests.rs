@@ -116,6 +116,10 @@ fn no_volume_takes_the_place_of_a_lost_one_unless_its_owner_says_so() {
         );
         assert_eq!(verdict(Some(lost), Some(&stored), Some(UID)), None);
     }
+    // The keys of the lost claim go with it, in their own time.
+    let mut gone = gone;
+    gone.keys = Keys::Deleting;
+    assert_eq!(verdict(Some(&gone), Some(&stored), Some(UID)), None);
 }
 
 #[test]
