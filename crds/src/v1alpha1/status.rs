@@ -16,7 +16,8 @@ pub struct McpWebhookRouteStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Accepted`: the route is valid. `ResolvedRefs`: the objects it references exist. `Programmed`: every pod serves
-    /// the current configuration. `Ready`: accepted, programmed, and at least one pod is ready.
+    /// the current configuration. `Ready`: accepted, programmed, the volume and its keys are there, and at least one pod is
+    /// ready.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,

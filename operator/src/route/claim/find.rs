@@ -7,6 +7,7 @@ use crate::caches::{Caches, RouteObject};
 use crate::kinds::{Key, Kind, Meta};
 use crate::labels;
 use crate::names::Names;
+use crate::route::apply::Owner;
 use crate::route::build::pvc;
 use crate::route::subject::Subject;
 use asyncmcp_crds::v1alpha1::StoreStatus;
@@ -29,14 +30,17 @@ pub(crate) fn find(caches: &Caches, subject: &Subject) -> Option<Claim> {
     })
 }
 
-/// The claims that are marked as this route's, and the one that is named after it.
+/// The claims that the route uses: those that are marked, and its own, which may not be marked yet.
 pub(crate) fn held(caches: &Caches, names: &Names) -> Vec<Arc<Meta>> {
     let claims = caches.metas_in(names.namespace(), Kind::PersistentVolumeClaim);
-    let is_held = |meta: &Arc<Meta>| {
-        meta.metadata.name == Some(names.store())
-            || annotation(&meta.metadata, labels::HELD_BY) == Some(names.uid())
-    };
+    let is_held = |claim: &Arc<Meta>| is_of(&claim.metadata, names);
     claims.into_iter().filter(is_held).collect()
+}
+
+/// A claim of somebody else may have the name of the route's own.
+fn is_of(claim: &ObjectMeta, names: &Names) -> bool {
+    let is_own = || claim.name == Some(names.store()) && Owner::of(claim, names) == Owner::Route;
+    annotation(claim, labels::HELD_BY) == Some(names.uid()) || is_own()
 }
 
 /// The name of the claim. Of a route that cannot be read: the claim that it used last, or would use by default.
@@ -197,6 +201,17 @@ mod tests {
         assert!(right(&older, None) < right(&younger, None));
         assert!(right(&older, Some("gone")) < right(&younger, Some("gone")));
         assert!(right(&younger, Some("2")) < right(&older, Some("2")));
+    }
+
+    #[test]
+    fn a_claim_of_somebody_else_with_the_name_of_the_routes_own_is_left_alone() {
+        let names = fixture::valid(&fixture::minimal()).names;
+        let claim = |meta: serde_json::Value| serde_json::from_value::<ObjectMeta>(meta).unwrap();
+        assert!(!is_of(&claim(json!({"name": names.store()})), &names));
+        let own = json!({"name": names.store(), "labels": labels::owned(&names)});
+        assert!(is_of(&claim(own), &names));
+        let adopted = json!({"name": "c", "annotations": {labels::HELD_BY: names.uid()}});
+        assert!(is_of(&claim(adopted), &names));
     }
 
     #[test]
