@@ -1,7 +1,8 @@
 //! Claims and keys that still have our finalizer although their route is gone, because somebody removed the route's own
 //! finalizer by hand. Called by `run`, once a minute.
 //!
-//! Invariant: what is being deleted is let go only with its whole namespace: it may be what `drain` keeps for a rescue.
+//! Invariant: what is being deleted is let go only with its whole namespace, and keys also after their volume: it may be
+//! what `drain` keeps for a rescue.
 
 use super::hold;
 use crate::cause;
@@ -70,11 +71,27 @@ fn is_used(meta: &Meta, routes: &HashSet<&str>) -> bool {
 
 async fn one(context: &Context, key: &Key, meta: &Meta) -> Result<(), Error> {
     let namespace = meta.metadata.namespace.as_deref().unwrap_or_default();
-    if meta.metadata.deletion_timestamp.is_some() && !namespace::is_gone(context, namespace).await? {
+    let is_deleted = meta.metadata.deletion_timestamp.is_some();
+    if is_deleted
+        && !has_lost_its_volume(context, namespace, key)
+        && !namespace::is_gone(context, namespace).await?
+    {
         return Ok(());
     }
     let change = json!({"annotations": {labels::HELD_BY: null}});
     Ok(hold::let_go(context, namespace, key, meta, change).await?)
+}
+
+/// Keys whose claim is gone read nothing any more.
+fn has_lost_its_volume(context: &Context, namespace: &str, key: &Key) -> bool {
+    let claim = key
+        .name
+        .strip_suffix("-keys")
+        .filter(|_| key.kind == Kind::Secret);
+    claim.is_some_and(|claim| {
+        let claim = Key::new(Kind::PersistentVolumeClaim, claim);
+        context.caches.meta(namespace, &claim).is_none()
+    })
 }
 
 #[cfg(test)]

@@ -48,13 +48,7 @@ pub(super) async fn objects(
             meta.metadata.name.clone().unwrap_or_default(),
         );
         let fate = fate(context, names, &key, &meta, end, keeps);
-        // The mark of an orphaned route tells a new one of its name which volume the pod is on.
-        let marks = if end == End::Orphaned {
-            json!({})
-        } else {
-            json!({labels::HELD_BY: null})
-        };
-        release(context, names, &key, &meta, fate, &marks).await?;
+        release(context, names, &key, &meta, fate, &marks(end)).await?;
         if fate != Fate::HandedOver {
             left.push((key, fate));
         }
@@ -91,6 +85,14 @@ fn fate(context: &Context, names: &Names, key: &Key, meta: &Meta, end: End, keep
     Fate::Kept
 }
 
+/// The mark of an orphaned route tells a new one of its name which volume the pod is on.
+fn marks(end: End) -> Value {
+    match end {
+        End::Orphaned => json!({}),
+        _ => json!({labels::HELD_BY: null}),
+    }
+}
+
 /// The claim, and the Secret with its keys.
 async fn release(
     context: &Context,
@@ -109,14 +111,8 @@ async fn release(
     if let Some(keys) = context.caches.meta(names.namespace(), &secret) {
         let stays = fate == Fate::Kept && keys.metadata.deletion_timestamp.is_some();
         if !stays && hold::is_held(&keys) {
-            hold::let_go(
-                context,
-                names.namespace(),
-                &secret,
-                &keys,
-                json!({"annotations": marks}),
-            )
-            .await?;
+            let change = json!({"annotations": marks});
+            hold::let_go(context, names.namespace(), &secret, &keys, change).await?;
         }
     }
     let change = json!({"annotations": marks, "ownerReferences": owners});
