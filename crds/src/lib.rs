@@ -50,3 +50,7 @@ pub const KIND: &str = "McpWebhookRoute";
 pub const CONFIG_ANNOTATION: &str = "asyncmcp.dev/config";
 /// Finalizer of routes: the route is removed only after its deliveries are finished.
 pub const DRAIN_FINALIZER: &str = "asyncmcp.dev/drain";
+/// Finalizer of a route's claim and of the Secret with the keys of its volume: neither can vanish while the route uses it.
+pub const STORE_FINALIZER: &str = "asyncmcp.dev/store";
+/// Annotation of routes: the uid, in `status.store`, of a volume that is lost. The route then starts with an empty one.
+pub const ACCEPT_LOSS_ANNOTATION: &str = "asyncmcp.dev/accept-lost-store";

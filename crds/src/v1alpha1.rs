@@ -27,8 +27,8 @@ pub use receivers::{DefaultReceiver, FromClients, ReceiverPolicy, Receivers};
 pub use reference::{Scheme, SecretKeyRef, ServiceRef};
 pub use server::{Server, ToolFilter};
 pub use status::{
-    Address, DeliveryStatus, McpWebhookRouteStatus, ReplicaStatus, ServerState, ServerStatus, Summary,
-    WebhookToolStatus,
+    Address, DeliveryStatus, McpWebhookRouteStatus, ReplicaStatus, ServerState, ServerStatus, StoreStatus,
+    Summary, WebhookToolStatus,
 };
 pub use store::{AccessMode, EmbeddedStore, MemoryStore, Store};
 pub use telemetry::{LogLevel, Otlp, OtlpProtocol, Telemetry};
@@ -85,7 +85,7 @@ use crate::form;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = store::kind_is_fixed()))]
+#[schemars(extend("x-kubernetes-validations" = store::is_fixed()))]
 pub struct McpWebhookRouteSpec {
     /// The MCP servers behind this route, 1 to 64. Clients see one server that offers the tools of all of them.
     #[schemars(
@@ -143,5 +143,6 @@ pub(crate) fn object_rules() -> Vec<serde_json::Value> {
         form.max(),
         form.pattern()
     );
-    vec![form::rule(&cel, &format!("metadata.name {}", form.message()))]
+    let name = form::rule(&cel, &format!("metadata.name {}", form.message()));
+    vec![name, store::claim_is_fixed()]
 }

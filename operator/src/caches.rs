@@ -8,8 +8,8 @@ use crate::kinds::{Key, Kind, Meta};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A route as returned by the API server, untyped: an older operator must not drop a newer field.
 pub(crate) type RouteObject = DynamicObject;
@@ -22,6 +22,37 @@ pub(crate) struct Caches {
     pub(crate) pods: Store<Pod>,
     /// Metadata of everything else.
     pub(crate) metas: BTreeMap<Kind, Store<Meta>>,
+    pub(crate) orphaned: Arc<Orphaned>,
+}
+
+/// The finalizer by which the API server says that a route was deleted with `--cascade=orphan`.
+const ORPHAN: &str = "orphan";
+
+/// The uids of routes that were deleted with `--cascade=orphan`. The garbage collector takes the finalizer that says so
+/// off at once, often before a reconcile sees it; the watch sees every version.
+#[derive(Debug, Default)]
+pub(crate) struct Orphaned(Mutex<BTreeSet<String>>);
+
+impl Orphaned {
+    /// Remembers the route if this version of it says so.
+    pub(crate) fn note(&self, route: &RouteObject) {
+        let meta = &route.metadata;
+        let is_orphaned = meta
+            .finalizers
+            .iter()
+            .flatten()
+            .any(|finalizer| finalizer == ORPHAN);
+        if let Some(uid) = meta.uid.clone().filter(|_| is_orphaned) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+        }
+    }
+
+    pub(crate) fn contains(&self, uid: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(uid)
+    }
 }
 
 impl Caches {
@@ -62,5 +93,25 @@ impl Caches {
                     pod.metadata.labels.as_ref().and_then(|labels| labels.get(key)) == Some(value)
                 })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_stays_orphaned_when_the_finalizer_that_says_so_is_gone() {
+        let mut object = crate::route::fixture::object(&crate::route::fixture::minimal());
+        let orphaned = Orphaned::default();
+        for (finalizers, expect) in [
+            (serde_json::json!([]), false),
+            (serde_json::json!(["orphan"]), true),
+            (serde_json::json!([]), true),
+        ] {
+            object["metadata"]["finalizers"] = finalizers;
+            orphaned.note(&serde_json::from_value(object.clone()).unwrap());
+            assert_eq!(orphaned.contains(crate::route::fixture::UID), expect);
+        }
     }
 }

@@ -47,8 +47,8 @@ impl Kind {
         Self::Deployment,
     ];
 
-    /// Kinds of which a route may stop needing an object; it always has the other children.
-    pub(crate) const PRUNED: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::PersistentVolumeClaim];
+    /// Kinds of which a route may stop needing an object. It always has the other children, and a volume is kept.
+    pub(crate) const PRUNED: [Self; 2] = [Self::StatefulSet, Self::Deployment];
 
     pub(crate) fn resource(self) -> ApiResource {
         match self {

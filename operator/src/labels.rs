@@ -17,12 +17,28 @@ pub(crate) const OPERATOR: &str = "asyncmcp-operator";
 pub(crate) const DATAPLANE: &str = "asyncmcp-dataplane";
 /// Pod label: hash of the pod template the pod was made from. A pod with another value belongs to an old revision.
 pub(crate) const TEMPLATE: &str = "asyncmcp.dev/template";
-/// Pod label: uid of the route the pod was made for. Pods of an earlier route with the same name have another one.
+/// Uid of the route that an object was made for. Objects of an earlier route with the same name have another one. It
+/// says whose an object is: an owner reference would let a garbage collector delete it before the route is drained.
 pub(crate) const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
+/// Annotation of a claim, and of the Secret with its volume's keys: uid of the route that uses it.
+pub(crate) const HELD_BY: &str = "asyncmcp.dev/held-by";
+/// Annotation of a claim: the Secret with its volume's keys was created. Keys are never created a second time.
+pub(crate) const KEYS_MADE: &str = "asyncmcp.dev/store-keys";
 /// The container of a data-plane pod.
 pub(crate) const CONTAINER: &str = "dataplane";
 /// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
 pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// The annotations of every object made for a route. Argo CD, where it tracks objects by [`INSTANCE`], takes an object
+/// without an owner for one of an application with the route's name, and would prune it.
+pub(crate) fn argo_cd() -> BTreeMap<String, String> {
+    [
+        ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+        ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
 
 /// The label selector of one route's pods.
 pub(crate) fn selector(route: &str) -> BTreeMap<String, String> {
@@ -31,7 +47,14 @@ pub(crate) fn selector(route: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// The labels of every object made for one route.
+/// The labels of every object made for one route, as its owner.
+pub(crate) fn owned(names: &Names) -> BTreeMap<String, String> {
+    let mut labels = all(names.route());
+    labels.insert(ROUTE_UID.to_owned(), names.uid().to_owned());
+    labels
+}
+
+/// The labels of every object made for routes of this name.
 pub fn all(route: &str) -> BTreeMap<String, String> {
     let mut labels = selector(route);
     labels.insert("app.kubernetes.io/component".to_owned(), "dataplane".to_owned());

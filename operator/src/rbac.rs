@@ -1,7 +1,8 @@
 //! The operator's permissions, as one table. `asyncmcp-operator rbac` prints it; the chart turns it into roles (cluster
 //! roles, or one pair per namespace), and the end-to-end tests run with exactly these permissions.
 //!
-//! Invariant: every verb here is used by code; `secrets` are only listed, watched (as metadata) and created.
+//! Invariant: every verb here is used by code; of `secrets`, only metadata is read and changed. Whoever may list or patch
+//! Secrets may read them, so the chart grants neither without `secrets.watch`.
 
 use serde::Serialize;
 
@@ -54,6 +55,8 @@ const APPLY: &[&str] = &["create", "patch"];
 /// Pruning also needs `delete`.
 const APPLY_AND_PRUNE: &[&str] = &["create", "patch", "delete"];
 const WATCH: &[&str] = &["list", "watch"];
+/// Only granted where Secrets are watched.
+const WATCHED_SECRETS: &[&str] = &["patch"];
 /// `get` checks whether a name is taken by an object without our labels.
 const WATCH_AND_GET: &[&str] = &["get", "list", "watch"];
 
@@ -88,8 +91,10 @@ pub const ROLES: Roles = Roles {
             APPLY,
         ),
         rule(APPS, &["statefulsets", "deployments"], APPLY_AND_PRUNE),
-        // Created once and never changed.
+        // Keys: created once and never changed.
         rule(CORE, &["secrets"], &["create"]),
+        // For the finalizer on the Secret with a volume's keys.
+        rule(CORE, &["secrets"], WATCHED_SECRETS),
         // For the annotation that makes the kubelet refresh a pod's volume.
         rule(CORE, &["pods"], &["patch"]),
         rule(&["events.k8s.io"], &["events"], &["create"]),
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rule_allows_reading_the_contents_of_secrets() {
+    fn the_verbs_on_secrets_are_these() {
         let verbs: Vec<&str> = ROLES
             .read
             .iter()
@@ -176,6 +181,6 @@ mod tests {
             .filter(|rule| rule.resources.contains(&"secrets"))
             .flat_map(|rule| rule.verbs.iter().copied())
             .collect();
-        assert_eq!(verbs, ["list", "watch", "create"]);
+        assert_eq!(verbs, ["list", "watch", "create", "patch"]);
     }
 }

@@ -7,11 +7,13 @@
 
 pub(crate) mod apply;
 pub(crate) mod build;
+pub(crate) mod claim;
 pub(crate) mod context;
 pub(crate) mod drain;
 pub(crate) mod ensure;
 pub(crate) mod feedback;
 pub(crate) mod memory;
+pub(crate) mod namespace;
 pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod resolve;
@@ -24,7 +26,7 @@ pub(crate) mod fixture;
 use crate::caches::RouteObject;
 use crate::cause;
 use apply::Problem;
-use build::Plan;
+use build::{Children, Plan};
 use context::Context;
 use kube::runtime::controller::Action;
 use memory::{Memories, Memory};
@@ -101,8 +103,8 @@ pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> 
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
     let found = resolve::everything(context, subject, &mut memory.reports, &mut memory.written).await?;
-    if let Some(end) = drain::end(context, subject, &found.pods, memory.written.as_ref()).await? {
-        drain::finish(context, subject, end, &found.pods).await?;
+    if let Some(end) = drain::end(context, subject, &found, memory.written.as_ref()).await? {
+        drain::finish(context, subject, end, &found.pods, &memory.applied).await?;
         return Ok(Action::await_change());
     }
     let last_accepted = || drain::last_accepted(subject, memory.written.as_ref());
@@ -124,7 +126,6 @@ async fn program(
     memory: &mut Memory,
 ) -> Result<Outcome, Error> {
     ensure::add_finalizer(context, subject).await?;
-    ensure::keys(context, subject, &mut memory.secrets).await?;
     let written = memory.written.clone().unwrap_or_default();
     let plan = Plan {
         valid: &valid,
@@ -132,8 +133,7 @@ async fn program(
         settings: &context.settings,
     };
     let children = build::children(&plan);
-    let problems = apply::children(context, subject, &children, &mut memory.applied).await?;
-    ensure::volume_keys(context, subject, &valid.route.store, &mut memory.secrets).await?;
+    let problems = apply(context, subject, &children, found, memory).await?;
     let mut next = None;
     if problems.is_empty() {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
@@ -149,6 +149,27 @@ async fn program(
         problems,
         next,
     })
+}
+
+/// Applies the children and creates their keys, unless the route's claim is in doubt: then nothing is touched.
+async fn apply(
+    context: &Context,
+    subject: &Subject,
+    children: &Children,
+    found: &Found,
+    memory: &mut Memory,
+) -> Result<Vec<Problem>, Error> {
+    let trouble = claim::standing(found.claim.as_ref(), &subject.record());
+    if let Some(trouble) = trouble.filter(|trouble| trouble.blocks) {
+        return Ok(vec![trouble.problem]);
+    }
+    let problems = apply::children(context, subject, children, &mut memory.applied).await?;
+    let is_foreign = problems.iter().any(|problem| problem.reason != apply::REFUSED);
+    if !is_foreign {
+        ensure::keys(context, subject, &mut memory.secrets).await?;
+        ensure::volume_keys(context, subject, found.claim.as_ref(), &mut memory.secrets).await?;
+    }
+    Ok(problems)
 }
 
 /// First and longest wait after a failure.

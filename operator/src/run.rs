@@ -12,6 +12,7 @@ use crate::leader::election::Timing;
 use crate::leader::{Leader, Leadership, Named};
 use crate::metrics::Metrics;
 use crate::route::Routes;
+use crate::route::claim::abandoned;
 use crate::route::context::Context;
 use crate::route::feedback::Poller;
 use crate::route::memory::Memories;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-/// Time between two sweeps of the memories of deleted routes.
+/// Time between two sweeps of what deleted routes left.
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// Runs until a signal, or until leadership is lost.
@@ -94,7 +95,7 @@ async fn lead(leader: Option<&Leader<Named>>) -> crate::leader::Error {
     }
 }
 
-/// Every scope's watches and reconciles, and the sweep of the memories of deleted routes.
+/// Every scope's watches and reconciles, and the sweep of what deleted routes left.
 async fn reconcile(scopes: Vec<(Watches, Arc<Routes>)>) {
     let runs = scopes.into_iter().map(|(watches, routes)| async move {
         let leadership = routes.context.leadership.clone();
@@ -120,6 +121,7 @@ async fn sweep(routes: &Routes) {
         let exists = |namespace: &str, name: &str| present.contains(&(namespace.to_owned(), name.to_owned()));
         routes.memories.retain(exists);
         routes.context.interest.retain(exists);
+        abandoned::let_go(&routes.context).await;
     }
 }
 

@@ -5,11 +5,13 @@
 
 use crate::caches::RouteObject;
 use crate::leader::Leadership;
+use crate::route::claim;
 use crate::route::publish::conditions::TYPES;
 use kube::runtime::reflector::Store;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGaugeVec, Opts};
+use serde_json::Value;
 
 /// What is computed at a scrape: whether this replica leads, and the routes' conditions.
 pub(crate) struct Scrape {
@@ -24,7 +26,7 @@ impl Scrape {
     }
 }
 
-fn gauges() -> (IntGaugeVec, IntGaugeVec) {
+fn gauges() -> (IntGaugeVec, IntGaugeVec, IntGaugeVec) {
     let conditions = Opts::new(
         "asyncmcp_route_condition",
         "Whether a condition of a route is True (1) or not (0).",
@@ -33,11 +35,16 @@ fn gauges() -> (IntGaugeVec, IntGaugeVec) {
         "asyncmcp_operator_leader",
         "Whether this replica is the leader (1) or on standby (0).",
     );
-    let conditions = IntGaugeVec::new(conditions, &["namespace", "route", "type"]);
-    let leader = IntGaugeVec::new(leader, &[]);
+    let store = Opts::new(
+        "asyncmcp_route_store_at_risk",
+        "1 for a route whose volume or keys are lost, are being deleted or cannot be used. The label reason is that of \
+         its condition Ready.",
+    );
+    let gauge = |opts, labels: &[&str]| IntGaugeVec::new(opts, labels).expect("the name is valid");
     (
-        conditions.expect("the name is valid"),
-        leader.expect("the name is valid"),
+        gauge(conditions, &["namespace", "route", "type"]),
+        gauge(store, &["namespace", "route", "reason"]),
+        gauge(leader, &[]),
     )
 }
 
@@ -48,28 +55,40 @@ impl Collector for Scrape {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let (conditions, leader) = gauges();
+        let (conditions, store, leader) = gauges();
         let leads = self.leadership.holds();
         leader.with_label_values::<&str>(&[]).set(i64::from(leads));
         let routes = self.routes.iter().filter(|_| leads).flat_map(Store::state);
         for route in routes {
+            let meta = &route.metadata;
+            let [namespace, name] =
+                [&meta.namespace, &meta.name].map(|text| text.as_deref().unwrap_or_default());
+            if let Some(reason) = store_at_risk(&route) {
+                store.with_label_values(&[namespace, name, reason]).set(1);
+            }
             for type_ in TYPES {
-                let meta = &route.metadata;
-                let [namespace, name] =
-                    [&meta.namespace, &meta.name].map(|text| text.as_deref().unwrap_or_default());
                 conditions
                     .with_label_values(&[namespace, name, type_])
                     .set(holds(&route, type_));
             }
         }
-        [leader.collect(), conditions.collect()].concat()
+        [leader.collect(), conditions.collect(), store.collect()].concat()
     }
 }
 
 fn holds(route: &RouteObject, type_: &str) -> i64 {
-    let conditions = route.data["status"]["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    i64::from(conditions.any(|condition| condition["type"] == type_ && condition["status"] == "True"))
+    let is_true = |condition: &Value| condition["status"] == "True";
+    i64::from(condition(route, type_).is_some_and(is_true))
+}
+
+fn store_at_risk(route: &RouteObject) -> Option<&'static str> {
+    let reason = &condition(route, "Ready")?["reason"];
+    claim::REASONS.into_iter().find(|risk| reason == risk)
+}
+
+fn condition<'a>(route: &'a RouteObject, type_: &str) -> Option<&'a Value> {
+    let conditions = route.data["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == type_)
 }
 
 #[cfg(test)]
@@ -103,6 +122,16 @@ mod tests {
         );
         assert!(text.contains(r#"type="Accepted"} 0"#), "{text}");
         assert!(text.contains("asyncmcp_operator_leader 1"), "{text}");
+        assert!(!text.contains("asyncmcp_route_store_at_risk"), "{text}");
+        let mut lost = route.clone();
+        lost.data["status"]["conditions"][0] =
+            json!({"type": "Ready", "status": "False", "reason": "StoreLost"});
+        writer.apply_watcher_event(&watcher::Event::Apply(lost));
+        let text = text_of(&registry);
+        assert!(
+            text.contains(r#"reason="StoreLost",route="analytics"} 1"#),
+            "{text}"
+        );
         writer.apply_watcher_event(&watcher::Event::Delete(route));
         assert!(!text_of(&registry).contains("asyncmcp_route_condition"));
     }

@@ -1,11 +1,12 @@
 {{/* Roles from the operator's table in files/rbac.yaml (`asyncmcp-operator rbac` prints it). */}}
 
-{{/* The rules of a role: (dict "root" $ "role" "read"). Without secrets.watch, no role may list Secrets. */}}
+{{/* The rules of a role: (dict "root" $ "role" "read"). Without secrets.watch, no role may list or patch Secrets: either
+permission includes reading them. */}}
 {{- define "asyncmcp.rules" -}}
 {{- $rules := list }}
 {{- range get (.root.Files.Get "files/rbac.yaml" | fromYaml) .role }}
   {{- $resources := .resources }}
-  {{- if and (eq $.role "read") (not $.root.Values.secrets.watch) }}
+  {{- if and (not (has "create" .verbs)) (not $.root.Values.secrets.watch) }}
     {{- $resources = without .resources "secrets" }}
   {{- end }}
   {{- if $resources }}

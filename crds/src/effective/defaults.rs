@@ -6,6 +6,7 @@
 //! Invariant: a field that the user set is never changed, and a default never depends on another field, except that a
 //! union whose other member is set stays unchanged.
 
+use crate::v1alpha1::store::DEFAULT_SIZE;
 use crate::v1alpha1::{
     AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,
     LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy,
@@ -109,7 +110,7 @@ fn store(store: &mut Store) {
 }
 
 fn embedded(embedded: &mut EmbeddedStore) {
-    size(&mut embedded.size, "8Gi");
+    size(&mut embedded.size, DEFAULT_SIZE);
     embedded.access_mode.get_or_insert(AccessMode::ReadWriteOnce);
 }
 

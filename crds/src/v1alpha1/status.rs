@@ -16,7 +16,8 @@ pub struct McpWebhookRouteStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Accepted`: the route is valid. `ResolvedRefs`: the objects it references exist. `Programmed`: every pod serves
-    /// the current configuration. `Ready`: accepted, programmed, and at least one pod is ready.
+    /// the current configuration. `Ready`: accepted, programmed, the volume and its keys are there, and at least one pod is
+    /// ready.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
@@ -40,6 +41,9 @@ pub struct McpWebhookRouteStatus {
     /// The hash of the current configuration: pods that report the same hash serve it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_hash: Option<String>,
+    /// The volume that calls and results are stored on. It stays the same as long as the route exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreStatus>,
     /// Calls whose results are not delivered yet. The numbers are rounded to two significant digits and updated at most
     /// once a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +130,16 @@ pub struct ReplicaStatus {
     pub ready: i32,
     /// The number of pods that serve the current configuration.
     pub programmed: i32,
+}
+
+/// The volume that calls and results are stored on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreStatus {
+    /// The name of its PersistentVolumeClaim.
+    pub claim: String,
+    /// The uid of that claim. A claim of the same name with another uid is another volume.
+    pub uid: String,
 }
 
 /// Calls whose results are not delivered yet.

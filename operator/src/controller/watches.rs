@@ -11,7 +11,7 @@
 //! Invariant: a change enqueues every route that it may concern; a route too many costs reads but no write.
 
 use super::{Request, Requests, request};
-use crate::caches::{Caches, RouteObject};
+use crate::caches::{Caches, Orphaned, RouteObject};
 use crate::interest::Interest;
 use crate::kinds::{Key, Kind, Meta, route_resource};
 use crate::labels;
@@ -75,7 +75,8 @@ impl Watches {
     /// Sets up every watch of the scope. No request is sent before `controller::run` polls them.
     pub(crate) fn new(client: &kube::Client, scope: &Scope, kinds: &[Kind]) -> Self {
         let interest = Arc::new(Interest::default());
-        let (routes, own) = watch_routes(client, scope);
+        let orphaned = Arc::new(Orphaned::default());
+        let (routes, own) = watch_routes(client, scope, orphaned.clone());
         let (pods, of_pods) = watch_pods(client, scope);
         let mut requests = vec![own, of_pods];
         let mut metas = BTreeMap::new();
@@ -85,14 +86,23 @@ impl Watches {
             requests.push(touched);
         }
         Self {
-            caches: Caches { routes, pods, metas },
+            caches: Caches {
+                routes,
+                pods,
+                metas,
+                orphaned,
+            },
             interest,
             requests,
         }
     }
 }
 
-fn watch_routes(client: &kube::Client, scope: &Scope) -> (Store<RouteObject>, Requests) {
+fn watch_routes(
+    client: &kube::Client,
+    scope: &Scope,
+    orphaned: Arc<Orphaned>,
+) -> (Store<RouteObject>, Requests) {
     let resource = route_resource();
     let writer = reflector::store::Writer::new(resource.clone());
     let store = writer.as_reader();
@@ -101,7 +111,10 @@ fn watch_routes(client: &kube::Client, scope: &Scope) -> (Store<RouteObject>, Re
         watcher::Config::default(),
     )
     .default_backoff()
-    .modify(|route| route.metadata.managed_fields = None)
+    .modify(move |route| {
+        orphaned.note(route);
+        route.metadata.managed_fields = None;
+    })
     .reflect(writer)
     .touched_objects()
     .map(|touched| touched.map(|route| request(ObjectRef::from_obj_with(&route, route_resource()))));

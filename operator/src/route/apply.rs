@@ -3,6 +3,7 @@
 //! Invariant: an object that the route does not own is never changed, and while one has the name of a child nothing is
 //! applied: pods must not mount another owner's ConfigMap. An object that is already as wanted is not written again.
 
+pub(crate) mod hand_over;
 mod live;
 mod prune;
 
@@ -14,7 +15,6 @@ use crate::labels::OPERATOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 pub(crate) use live::Owner;
-pub(crate) use prune::release;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -38,11 +38,23 @@ pub(crate) struct Problem {
     pub(crate) message: String,
 }
 
+/// The reason of a problem with one child, while the others were applied.
+pub(crate) const REFUSED: &str = "ChildRefused";
+
 /// What was applied to a child: the object as requested, and the fingerprint of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Applied {
     requested: u64,
     result: Fingerprint,
+}
+
+impl Applied {
+    /// The uid of the object.
+    fn uid(&self) -> Option<&String> {
+        match &self.result {
+            Fingerprint::Generation { uid, .. } | Fingerprint::Version { uid, .. } => uid.as_ref(),
+        }
+    }
 }
 
 /// Identifies the state of an object, to notice changes by others. For an object with a generation it ignores status
@@ -146,7 +158,7 @@ async fn one(
 fn refused(key: &Key, source: kube::Error) -> Result<Problem, Error> {
     match source {
         kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => Ok(Problem {
-            reason: "ChildRefused",
+            reason: REFUSED,
             message: format!("the API server rejected {key}: {}", status.message),
         }),
         source => Err(Error::Api {
@@ -154,6 +166,23 @@ fn refused(key: &Key, source: kube::Error) -> Result<Problem, Error> {
             key: key.clone(),
             source,
         }),
+    }
+}
+
+/// An object that is gone needs no change.
+pub(crate) fn gone_is_fine(
+    verb: &'static str,
+    key: &Key,
+    outcome: Result<(), kube::Error>,
+) -> Result<(), Error> {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(Error::Api {
+            verb,
+            key: key.clone(),
+            source,
+        }),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::names::Names;
 use crate::settings::Settings;
 use asyncmcp_crds::effective::{EmbeddedStore, Store};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -75,6 +75,8 @@ pub(crate) struct Child {
 pub(crate) struct Children {
     /// In the order in which they are applied: what a pod needs comes before the pod.
     pub(crate) objects: Vec<Child>,
+    /// The claim that the pod mounts.
+    pub(crate) claim: Option<String>,
     /// Hash of the pod template: a pod with this label belongs to the current revision.
     pub(crate) template: String,
 }
@@ -149,6 +151,7 @@ pub(crate) fn children(plan: &Plan<'_>) -> Children {
     let (pod, hash) = pod::template(plan);
     Children {
         objects: CHILDREN.iter().filter_map(|row| row.child(plan, &pod)).collect(),
+        claim: pvc::name(plan.names(), &plan.valid.route.store),
         template: hash,
     }
 }
@@ -157,23 +160,14 @@ fn json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).expect("a Kubernetes object is JSON")
 }
 
-/// Metadata of an object that is deleted with its route.
-///
-/// `blockOwnerDeletion` is deliberately absent: with it, `kubectl delete --cascade=foreground` would delete the pods
-/// before they could drain.
+/// Metadata of a child. It has no owner: a foreground deletion of the route, Argo CD's default, would delete whatever
+/// the route owns before it is drained. `drain` makes the route the owner at the very end.
 fn meta(names: &Names, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(names.namespace().to_owned()),
-        labels: Some(labels::all(names.route())),
-        owner_references: Some(vec![OwnerReference {
-            api_version: asyncmcp_crds::API_VERSION.to_owned(),
-            kind: asyncmcp_crds::KIND.to_owned(),
-            name: names.route().to_owned(),
-            uid: names.uid().to_owned(),
-            controller: Some(true),
-            block_owner_deletion: None,
-        }]),
+        labels: Some(labels::owned(names)),
+        annotations: Some(labels::argo_cd()),
         ..ObjectMeta::default()
     }
 }

@@ -1,33 +1,36 @@
 //! Deletion: the route's deliveries are finished first. The document that pods serve carries `deletionTimestamp`; they
 //! refuse new calls, finish the calls they accepted, and report it.
 //!
-//! Invariant: a volume with acknowledged, undelivered jobs is never deleted with its route.
+//! Invariant: a volume with acknowledged, undelivered jobs is never deleted with its route, and a pod on another volume
+//! than the one that holds them is not believed.
 
-use super::apply::{self, Owner, release};
+mod end;
+
+use super::apply::Applied;
+use super::claim::Claim;
 use super::context::Context;
 use super::ensure;
 use super::feedback::Observed;
-use super::resolve::Written;
+use super::namespace;
+use super::resolve::{Found, Written};
 use super::subject::Subject;
 use super::validate::{self, Valid};
-use crate::events::Note;
-use crate::kinds::{Key, Kind};
+use crate::kinds::Key;
 use asyncmcp_crds::effective;
-use asyncmcp_crds::v1alpha1::DeletionPolicy;
-use k8s_openapi::api::core::v1::Namespace;
+use asyncmcp_crds::v1alpha1::{DeletionPolicy, StoreStatus};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::Api;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a step failed; it is retried.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The namespace was not read.
-    #[error("failed to read namespace {0}")]
-    Namespace(String, #[source] kube::Error),
-    /// The volume was not released.
-    #[error("failed to remove the owner of the route's volume")]
-    Volume(#[source] apply::Error),
+    #[error(transparent)]
+    Namespace(#[from] namespace::Error),
+    /// The route's objects were not handed over or released.
+    #[error("failed to hand over the route's objects")]
+    Objects(#[from] end::Error),
     /// The finalizer was not removed.
     #[error("failed to remove the route's finalizer")]
     Finalizer(#[source] ensure::Error),
@@ -48,6 +51,8 @@ pub(crate) enum End {
     TimedOut,
     /// Its namespace is being deleted.
     NamespaceGone,
+    /// The volume with its results is gone, or another one is in its place.
+    StoreLost,
 }
 
 /// The facts the decision depends on.
@@ -63,6 +68,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) namespace_gone: bool,
     /// Every pod has served the route at least once.
     pub(crate) was_served: bool,
+    pub(crate) store: Trust,
     pub(crate) pods: &'a [Observed],
 }
 
@@ -87,9 +93,44 @@ pub(crate) fn decide(situation: &Situation<'_>, now: Timestamp) -> Option<End> {
         return Some(End::NeverServed);
     }
     if !situation.pods.is_empty() && situation.pods.iter().all(is_drained) {
-        return Some(End::Drained);
+        return Some(match situation.store {
+            Trust::Same => End::Drained,
+            Trust::Younger | Trust::Gone => End::StoreLost,
+        });
+    }
+    if situation.store == Trust::Gone && situation.pods.iter().all(|pod| pod.report.is_none()) {
+        return Some(End::StoreLost);
     }
     (now.duration_since(situation.deleted_at) >= timeout).then_some(End::TimedOut)
+}
+
+/// Whether what the pods report is about the volume that held the results when the deletion began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    Same,
+    /// The claim is younger than the deletion, or does not exist.
+    Younger,
+    /// The claim that status names is gone, or another one has its name.
+    Gone,
+}
+
+impl Trust {
+    /// `claim` is `None` for a store without a volume.
+    fn of(claim: Option<&Claim>, recorded: Option<&StoreStatus>, deleted_at: Timestamp) -> Self {
+        let Some(claim) = claim else { return Self::Same };
+        if let Some(recorded) = recorded {
+            return if claim.is(recorded) {
+                Self::Same
+            } else {
+                Self::Gone
+            };
+        }
+        let created = claim.live.as_ref().and_then(|live| live.created);
+        match created.filter(|created| *created < deleted_at) {
+            Some(_) => Self::Same,
+            None => Self::Younger,
+        }
+    }
 }
 
 fn is_drained(observed: &Observed) -> bool {
@@ -107,21 +148,11 @@ fn undelivered(pods: &[Observed]) -> Option<i64> {
         .sum()
 }
 
-/// Whether the volume has to be kept.
-fn keeps_volume(end: End, undelivered: Option<i64>) -> bool {
-    match end {
-        End::NeverServed | End::NamespaceGone | End::Orphaned | End::Drained => false,
-        // An unknown number may be more than 0.
-        End::TimedOut => undelivered.is_none_or(|jobs| jobs > 0),
-        End::Abandoned => undelivered.is_some_and(|jobs| jobs > 0),
-    }
-}
-
 /// Whether a deleted route stops waiting, and why.
 pub(crate) async fn end(
     context: &Context,
     subject: &Subject,
-    pods: &[Observed],
+    found: &Found,
     written: Option<&Written>,
 ) -> Result<Option<End>, Error> {
     let Some(deleted_at) = subject.deleted_at else {
@@ -130,10 +161,12 @@ pub(crate) async fn end(
     let situation = Situation {
         deletion: &deletion(subject),
         deleted_at,
-        orphaning: subject.is_orphaning() || is_config_map_lost(context, subject),
-        namespace_gone: is_namespace_gone(context, subject.names.namespace()).await?,
-        was_served: written.is_some_and(|written| written.last.is_some()),
-        pods,
+        orphaning: context.caches.orphaned.contains(subject.names.uid()),
+        namespace_gone: namespace::is_gone(context, subject.names.namespace()).await?,
+        // A pod that ever reported its deliveries served the route, whatever became of the ConfigMap.
+        was_served: written.is_some_and(|written| written.last.is_some()) || subject.base.delivery.is_some(),
+        store: Trust::of(found.claim.as_ref(), subject.base.store.as_ref(), deleted_at),
+        pods: &found.pods,
     };
     Ok(decide(&situation, Timestamp::now()))
 }
@@ -148,19 +181,16 @@ pub(crate) fn last_accepted(subject: &Subject, written: Option<&Written>) -> Opt
     validate::route(&Subject::read(Arc::new(object))).ok()
 }
 
-/// Keeps the volume if it must, removes the finalizer, and then writes one Event about it.
+/// Hands over or keeps the route's objects, removes the finalizer, and then writes one Event about what is left.
 pub(crate) async fn finish(
     context: &Context,
     subject: &Subject,
     end: End,
     pods: &[Observed],
+    applied: &BTreeMap<Key, Applied>,
 ) -> Result<(), Error> {
     let undelivered = undelivered(pods);
-    let note = if keeps_volume(end, undelivered) {
-        Some(keep(context, subject, undelivered).await?)
-    } else {
-        None
-    };
+    let note = end::objects(context, subject, end, undelivered, applied).await?;
     let removed = ensure::remove_finalizer(context, subject)
         .await
         .map_err(Error::Finalizer)?;
@@ -175,36 +205,6 @@ pub(crate) async fn finish(
         "removed the route's finalizer"
     );
     Ok(())
-}
-
-async fn keep(context: &Context, subject: &Subject, undelivered: Option<i64>) -> Result<Note, Error> {
-    let jobs = undelivered.map_or_else(|| "unknown".to_owned(), |jobs| jobs.to_string());
-    let ended = format!("the route was deleted before everything was delivered; undelivered jobs: {jobs}");
-    let key = Key::new(Kind::PersistentVolumeClaim, subject.names.store());
-    if context.caches.meta(subject.names.namespace(), &key).is_none() {
-        return Ok(Note::warning("JobsLeft", ended));
-    }
-    release(context, subject, &key).await.map_err(Error::Volume)?;
-    let adopt = "to use it again, set store.embedded.existingClaim of a new route to its name";
-    Ok(Note::warning(
-        "StoreKept",
-        format!("{ended}. {key} is kept; {adopt}"),
-    ))
-}
-
-/// The route no longer owns the ConfigMap: the garbage collector has already removed the owner references, so pods can
-/// no longer be given a new document.
-fn is_config_map_lost(context: &Context, subject: &Subject) -> bool {
-    let key = Key::new(Kind::ConfigMap, subject.names.config_map());
-    let meta = context.caches.meta(subject.names.namespace(), &key);
-    meta.is_some_and(|meta| Owner::of(&meta.metadata, subject.names.uid()) != Owner::Route)
-}
-
-async fn is_namespace_gone(context: &Context, namespace: &str) -> Result<bool, Error> {
-    let api: Api<Namespace> = Api::all(context.client.clone());
-    let found = api.get_metadata_opt(namespace).await;
-    let found = found.map_err(|source| Error::Namespace(namespace.to_owned(), source))?;
-    Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
 /// A route that cannot be read is drained like one without `spec.deletion`.

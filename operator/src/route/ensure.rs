@@ -1,16 +1,17 @@
-//! Third step of a reconcile: what is created once per route. The finalizer, then the keys; the volume's keys follow
-//! when its claim exists.
+//! Third step of a reconcile: what is created once per route. The finalizer first; the keys when the objects that own
+//! them exist, the pods' `ServiceAccount` and the volume's claim.
 //!
-//! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten.
+//! Invariant: a route has its finalizer before it has anything that could accept a call; keys are never overwritten, and
+//! those of a volume are created once in its life.
 
-use super::build::keys::{self, Claim, RandomBytes};
-use super::build::pvc;
+use super::apply;
+use super::build::keys::{self, RandomBytes};
+use super::claim::{Claim, Keys, hold};
 use super::context::Context;
 use super::subject::Subject;
 use crate::kinds::{Key, Kind, route_resource};
 use crate::names::Names;
 use asyncmcp_crds::DRAIN_FINALIZER;
-use asyncmcp_crds::effective::Store;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -25,6 +26,9 @@ pub(crate) enum Error {
     /// The Secret was not created.
     #[error("failed to create Secret {0}")]
     Keys(String, #[source] kube::Error),
+    /// The claim or its keys were not marked.
+    #[error("failed to mark the volume as the route's")]
+    Hold(#[source] apply::Error),
 }
 
 /// Adds the finalizer, so that deletion waits for this operator.
@@ -68,51 +72,54 @@ async fn set_finalizers(context: &Context, subject: &Subject, finalizers: Vec<St
     patched.map(drop).map_err(Error::Finalizer)
 }
 
-/// Creates the Secret with the route's keys, unless it exists.
+/// Creates the Secret with the route's keys, unless it exists. An owner that does not exist yet enqueues the route when it
+/// is created; until then the pod waits for both.
 pub(crate) async fn keys(
     context: &Context,
     subject: &Subject,
     made: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     let names = &subject.names;
+    let account = Key::new(Kind::ServiceAccount, names.dataplane());
+    let account = context.caches.meta(names.namespace(), &account);
+    let Some(account) = account.and_then(|meta| meta.metadata.uid.clone()) else {
+        return Ok(());
+    };
     create(context, names, names.keys(), made, || {
         let random = RandomBytes {
             sessions: rand::random(),
             token: rand::random(),
         };
-        keys::of_route(names, &random)
+        keys::of_route(names, &account, &random)
     })
     .await
 }
 
-/// Creates the Secret with the volume's keys, unless it exists. A claim that does not exist yet enqueues the route when
-/// it is created; until then the pod waits for both.
+/// Creates the Secret with the volume's keys, unless it was created before, and marks both as the route's. A key that is
+/// lost is not replaced: nothing could read what is on the volume with another one.
 pub(crate) async fn volume_keys(
     context: &Context,
     subject: &Subject,
-    store: &Store,
+    claim: Option<&Claim>,
     made: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     let names = &subject.names;
-    let Some(claim) = claim(context, names, store) else {
+    let Some((claim, live)) = claim.and_then(|claim| Some((claim, claim.live.as_ref()?))) else {
         return Ok(());
     };
-    create(context, names, Names::keys_of(&claim.name), made, || {
-        keys::of_claim(names, &claim, rand::random(), &rand::random())
-    })
-    .await
-}
-
-fn claim(context: &Context, names: &Names, store: &Store) -> Option<Claim> {
-    let name = pvc::name(names, store)?;
-    let key = Key::new(Kind::PersistentVolumeClaim, name);
-    let uid = context
-        .caches
-        .meta(names.namespace(), &key)?
-        .metadata
-        .uid
-        .clone()?;
-    Some(Claim { name: key.name, uid })
+    let owner = keys::Claim {
+        name: claim.name.clone(),
+        uid: live.uid.clone(),
+        held: context.caches.watches(Kind::Secret),
+    };
+    if claim.keys == Keys::OfAnother && !live.keys_made {
+        return hold::drop_keys(context, names, &owner).await.map_err(Error::Hold);
+    }
+    if !live.keys_made {
+        let build = || keys::of_claim(names, &owner, rand::random(), &rand::random());
+        create(context, names, Names::keys_of(&claim.name), made, build).await?;
+    }
+    hold::take(context, names, &owner).await.map_err(Error::Hold)
 }
 
 /// Creates a Secret unless it exists, and remembers in `made` that it does.

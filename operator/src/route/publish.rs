@@ -10,6 +10,7 @@ mod notes;
 mod pace;
 mod programmed;
 mod servers;
+mod store;
 
 use super::apply::Problem;
 use super::context::Context;

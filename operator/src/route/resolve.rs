@@ -2,7 +2,9 @@
 //!
 //! Invariant: it only reads, and never the contents of a Secret.
 
-use super::build::{config_map, pvc};
+use super::apply::Owner;
+use super::build::config_map;
+use super::claim::{self, Claim};
 use super::context::Context;
 use super::feedback::{Observed, Reports};
 use super::subject::Subject;
@@ -31,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) missing: Vec<Key>,
     /// A hash over the versions of all Secrets that the route refers to.
     pub(crate) secrets: u64,
+    /// The claim that the store is on.
+    pub(crate) claim: Option<Claim>,
     /// The route's pods, including old and terminating ones.
     pub(crate) pods: Vec<Observed>,
 }
@@ -99,6 +103,7 @@ pub(crate) async fn everything(
     Ok(Found {
         missing: missing(context, namespace, &references),
         secrets: versions(context, namespace, &references),
+        claim: claim::find(&context.caches, subject),
         pods,
     })
 }
@@ -107,13 +112,11 @@ pub(crate) async fn everything(
 /// children's names that another owner's object may take.
 fn register(context: &Context, subject: &Subject) -> BTreeSet<Key> {
     let names = &subject.names;
-    let (references, claim) = match &subject.loaded {
-        Ok(loaded) => (
-            validate::references(&loaded.route.spec),
-            pvc::name(names, &asyncmcp_crds::effective(&loaded.route).store),
-        ),
-        Err(_) => (BTreeSet::new(), None),
+    let references = match &subject.loaded {
+        Ok(loaded) => validate::references(&loaded.route.spec),
+        Err(_) => BTreeSet::new(),
     };
+    let claim = claim::name(subject);
     let volume_keys = claim.map(|claim| Key::new(Kind::Secret, Names::keys_of(&claim)));
     let own = [
         Key::new(Kind::ConfigMap, names.config_map()),
@@ -150,18 +153,10 @@ async fn read_config_map(context: &Context, subject: &Subject) -> Result<Written
     let name = subject.names.config_map();
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), subject.names.namespace());
     match api.get_opt(&name).await {
-        Ok(Some(map)) if is_own(&map, subject.names.uid()) => Ok(Written::of(&map)),
+        Ok(Some(map)) if Owner::of(&map.metadata, &subject.names) == Owner::Route => Ok(Written::of(&map)),
         Ok(_) => Ok(Written::default()),
         Err(source) => Err(Error { name, source }),
     }
-}
-
-fn is_own(map: &ConfigMap, uid: &str) -> bool {
-    map.metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.uid == uid)
 }
 
 #[cfg(test)]

@@ -5,10 +5,21 @@
 use crate::caches::RouteObject;
 use crate::names::Names;
 use asyncmcp_crds::load::{self, Loaded, Unknown};
-use asyncmcp_crds::{DRAIN_FINALIZER, McpWebhookRouteStatus};
+use asyncmcp_crds::v1alpha1::StoreStatus;
+use asyncmcp_crds::{ACCEPT_LOSS_ANNOTATION, DRAIN_FINALIZER, McpWebhookRouteStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
+
+/// What a route says about its claim, besides the spec.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) route: &'a str,
+    /// `status.store`.
+    pub(crate) store: Option<&'a StoreStatus>,
+    /// The value of [`ACCEPT_LOSS_ANNOTATION`].
+    pub(crate) accepted: Option<&'a str>,
+}
 
 /// A route that is being reconciled.
 #[derive(Debug)]
@@ -45,12 +56,27 @@ impl Subject {
 
     /// It has this operator's finalizer.
     pub(crate) fn has_finalizer(&self) -> bool {
-        self.has(DRAIN_FINALIZER)
+        let finalizers = self.object.metadata.finalizers.iter().flatten();
+        finalizers.into_iter().any(|present| present == DRAIN_FINALIZER)
     }
 
-    /// The user asked to leave the children behind (`kubectl delete --cascade=orphan`).
-    pub(crate) fn is_orphaning(&self) -> bool {
-        self.has("orphan")
+    /// An annotation of the route.
+    fn annotation(&self, key: &str) -> Option<&str> {
+        self.object
+            .metadata
+            .annotations
+            .as_ref()?
+            .get(key)
+            .map(String::as_str)
+    }
+
+    /// What the route says about its claim.
+    pub(crate) fn record(&self) -> Record<'_> {
+        Record {
+            route: self.names.route(),
+            store: self.base.store.as_ref(),
+            accepted: self.annotation(ACCEPT_LOSS_ANNOTATION),
+        }
     }
 
     /// The object that events are about.
@@ -65,10 +91,5 @@ impl Subject {
             resource_version: meta.resource_version.clone(),
             field_path: None,
         }
-    }
-
-    fn has(&self, finalizer: &str) -> bool {
-        let finalizers = self.object.metadata.finalizers.iter().flatten();
-        finalizers.into_iter().any(|present| present == finalizer)
     }
 }

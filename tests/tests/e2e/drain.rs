@@ -54,7 +54,14 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
         .await?;
     space.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
     space.call("process_batch", r#"{"seconds": 0.1, "items": 23}"#)?;
-    space.kubectl(&["delete", "mwr", "analytics", "--timeout=60s"])?;
+    let cascade = [
+        "delete",
+        "mwr",
+        "analytics",
+        "--cascade=foreground",
+        "--timeout=60s",
+    ];
+    space.kubectl(&cascade)?;
 
     let children = space.children().await?;
     let volume = children
@@ -68,6 +75,8 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
     );
     let claim = space.get("persistentvolumeclaims", volume).await?;
     assert!(claim["metadata"]["ownerReferences"].is_null(), "{claim}");
+    let finalizers = claim["metadata"]["finalizers"].to_string();
+    assert!(!finalizers.contains("asyncmcp.dev"), "{claim}");
     let events = space.kubectl(&["get", "events", "--field-selector=reason=StoreKept"])?;
     assert!(
         events.contains(volume) && events.contains("undelivered jobs: 1"),

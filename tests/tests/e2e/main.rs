@@ -4,14 +4,18 @@
 //! of its own, and the operator is shared by those that leave it alone.
 
 mod calls;
+mod cascade;
+mod claims;
 mod drain;
 mod durability;
+mod held;
 mod jobs;
 mod live;
 mod operator;
 mod readme;
 mod refusals;
 mod secrets;
+mod volumes;
 
 /// A signing key (Standard Webhooks), and the one that takes its place.
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";

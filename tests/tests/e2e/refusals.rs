@@ -54,14 +54,14 @@ async fn a_mistake_in_a_live_route_leaves_the_one_before_in_force() -> Result<()
     assert!(refused.contains("set exactly one of url, service"), "{refused}");
 
     space.apply(&space::route(|route| {
-        route["spec"]["store"]["embedded"]["size"] = json!("100m");
+        route["spec"]["transport"]["maxRequestSize"] = json!("100m");
     })?)?;
     let message = rejected(&space, "analytics").await;
-    assert!(message.contains("spec.store.embedded.size"), "{message}");
+    assert!(message.contains("spec.transport.maxRequestSize"), "{message}");
     assert_eq!(space.status().await?["configHash"], before["configHash"]);
     space.call("echo", r#"{"text": "still here"}"#)?;
     let events = space.kubectl(&["get", "events", "--field-selector=reason=Rejected"])?;
-    assert!(events.contains("spec.store.embedded.size"), "{events}");
+    assert!(events.contains("spec.transport.maxRequestSize"), "{events}");
 
     space.route(|_| {}).await?;
     space.done()

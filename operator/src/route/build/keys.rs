@@ -5,11 +5,13 @@
 //!
 //! Invariant: randomness is an argument. A Secret is created and never applied again: a changed key would end every
 //! session and make every stored value unreadable. A volume's keys are owned by its claim and live as long as it does,
-//! so that a route that adopts the volume can read it.
+//! so that a route that adopts the volume can read it. A route's are owned by its pods' `ServiceAccount`, which stays until
+//! the route is drained: that needs no permission to change Secrets.
 
 use super::meta;
 use crate::labels;
 use crate::names::Names;
+use asyncmcp_crds::STORE_FINALIZER;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -35,12 +37,16 @@ pub(crate) struct RandomBytes {
     pub(crate) token: [u8; KEY],
 }
 
-/// The Secret of a new route.
-pub(crate) fn of_route(names: &Names, random: &RandomBytes) -> Secret {
+/// The Secret of a new route, owned by the `ServiceAccount` with this uid.
+pub(crate) fn of_route(names: &Names, account: &str, random: &RandomBytes) -> Secret {
     let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
     let first = NonZeroU32::MIN;
+    let metadata = ObjectMeta {
+        owner_references: Some(vec![owner("ServiceAccount", &names.dataplane(), account)]),
+        ..meta(names, names.keys())
+    };
     secret(
-        meta(names, names.keys()),
+        metadata,
         [
             (SESSIONS, key_ring(first, &random.sessions)),
             (ADMIN_TOKEN, token),
@@ -49,30 +55,42 @@ pub(crate) fn of_route(names: &Names, random: &RandomBytes) -> Secret {
 }
 
 /// An existing claim, which owns the Secret with its volume's keys.
+#[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) name: String,
     pub(crate) uid: String,
+    /// The Secret gets our finalizer.
+    pub(crate) held: bool,
 }
 
-/// The Secret of a volume that has none. `id` is random too: if the Secret was deleted and made again, values under the
-/// old key can be distinguished from values under the new one.
+/// The Secret of a volume that has none. `id` is random too: values under this key can be distinguished from values
+/// under any other. It has our finalizer from the start, if the operator is permitted to remove it again.
 pub(crate) fn of_claim(names: &Names, claim: &Claim, id: NonZeroU32, key: &[u8; KEY]) -> Secret {
-    let owner = OwnerReference {
-        api_version: "v1".to_owned(),
-        kind: "PersistentVolumeClaim".to_owned(),
-        name: claim.name.clone(),
-        uid: claim.uid.clone(),
-        controller: None,
-        block_owner_deletion: None,
-    };
+    let mut annotations = labels::argo_cd();
+    annotations.insert(labels::HELD_BY.to_owned(), names.uid().to_owned());
     let metadata = ObjectMeta {
-        name: Some(Names::keys_of(&claim.name)),
-        namespace: Some(names.namespace().to_owned()),
-        labels: Some(labels::all(names.route())),
-        owner_references: Some(vec![owner]),
-        ..ObjectMeta::default()
+        owner_references: Some(vec![owner_of(claim)]),
+        finalizers: claim.held.then(|| vec![STORE_FINALIZER.to_owned()]),
+        annotations: Some(annotations),
+        ..meta(names, Names::keys_of(&claim.name))
     };
     secret(metadata, [(STORE, key_ring(id, key))])
+}
+
+/// The claim as the owner of its volume's keys.
+pub(crate) fn owner_of(claim: &Claim) -> OwnerReference {
+    owner("PersistentVolumeClaim", &claim.name, &claim.uid)
+}
+
+fn owner(kind: &str, name: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        controller: None,
+        block_owner_deletion: None,
+    }
 }
 
 fn secret<const N: usize>(metadata: ObjectMeta, data: [(&str, String); N]) -> Secret {

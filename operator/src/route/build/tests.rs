@@ -82,18 +82,16 @@ fn an_existing_claim_is_mounted_and_not_created() {
 }
 
 #[test]
-fn every_child_is_labelled_and_owned_without_blocking_its_owners_deletion() {
+fn every_child_is_labelled_and_has_no_owner_that_a_collector_follows() {
     for child in built(&fixture::minimal()).objects {
         let meta = &child.value["metadata"];
         assert_eq!(meta["name"], child.key.name.as_str());
         assert_eq!(meta["labels"][labels::MANAGED_BY], labels::OPERATOR);
         assert_eq!(meta["labels"][labels::INSTANCE], "analytics");
-        let owner = &meta["ownerReferences"][0];
-        assert_eq!(
-            (&owner["uid"], &owner["controller"]),
-            (&json!(fixture::UID), &json!(true))
-        );
-        assert!(owner.get("blockOwnerDeletion").is_none());
+        assert_eq!(meta["labels"][labels::ROUTE_UID], fixture::UID);
+        assert!(meta.get("ownerReferences").is_none(), "{meta}");
+        let of_argo = &meta["annotations"]["argocd.argoproj.io/sync-options"];
+        assert_eq!(of_argo, "Prune=false,Delete=false");
         assert_eq!(child.value["kind"], child.key.kind.as_str());
     }
 }
@@ -208,7 +206,12 @@ fn each_key_ring_holds_one_key() {
         sessions: [1; 32],
         token: [3; 32],
     };
-    let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, &random);
+    let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, "sa-1", &random);
+    let owners = secret.metadata.owner_references.unwrap();
+    assert_eq!(
+        (owners[0].kind.as_str(), owners[0].uid.as_str()),
+        ("ServiceAccount", "sa-1")
+    );
     let data = secret.data.unwrap();
     let key_ring: Value = serde_json::from_slice(&data[keys::SESSIONS].0).unwrap();
     assert_eq!(key_ring["sealWith"], "1");
@@ -220,16 +223,18 @@ fn each_key_ring_holds_one_key() {
 }
 
 #[test]
-fn a_volumes_keys_are_owned_by_its_claim() {
+fn a_volumes_keys_are_owned_by_its_claim_and_cannot_vanish() {
     let names = fixture::valid(&fixture::minimal()).names;
     let claim = keys::Claim {
         name: "kept".to_owned(),
         uid: "u-1".to_owned(),
+        held: true,
     };
     let secret = keys::of_claim(&names, &claim, 77.try_into().unwrap(), &[2; 32]);
     let owners = secret.metadata.owner_references.unwrap();
     assert_eq!((owners.len(), owners[0].uid.as_str()), (1, "u-1"));
     assert_eq!(secret.metadata.name.as_deref(), Some("kept-keys"));
+    assert_eq!(secret.metadata.finalizers.unwrap(), ["asyncmcp.dev/store"]);
     let key_ring: Value = serde_json::from_slice(&secret.data.unwrap()[keys::STORE].0).unwrap();
     assert_eq!(key_ring["sealWith"], "77");
     assert_eq!(

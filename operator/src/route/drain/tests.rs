@@ -1,6 +1,7 @@
-//! When a deleted route stops waiting, and whether its volume is kept.
+//! When a deleted route stops waiting.
 
 use super::*;
+use crate::route::claim::Live;
 use crate::route::feedback::View;
 use asyncmcp_crds::StatusReport;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ fn situation<'a>(pods: &'a [Observed], deletion: &'a effective::Deletion) -> Sit
         orphaning: false,
         namespace_gone: false,
         was_served: true,
+        store: Trust::Same,
         pods,
     }
 }
@@ -108,19 +110,51 @@ fn a_route_that_was_never_served_does_not_wait() {
 }
 
 #[test]
-fn a_volume_with_undelivered_jobs_is_kept() {
-    for (end, undelivered, expect) in [
-        (End::Drained, Some(0), false),
-        (End::TimedOut, Some(3), true),
-        (End::TimedOut, Some(0), false),
-        (End::TimedOut, None, true),
-        (End::Abandoned, Some(3), true),
-        (End::Abandoned, None, false),
-        (End::NeverServed, None, false),
-        (End::NamespaceGone, Some(3), false),
+fn a_drain_believes_no_pod_on_another_volume() {
+    let drained = [pod(true, 0)];
+    for (store, expect) in [
+        (Trust::Same, End::Drained),
+        (Trust::Younger, End::StoreLost),
+        (Trust::Gone, End::StoreLost),
     ] {
-        assert_eq!(keeps_volume(end, undelivered), expect, "{end:?} {undelivered:?}");
+        let situation = Situation {
+            store,
+            ..situation(&drained, &DRAIN)
+        };
+        assert_eq!(decide(&situation, after(5)), Some(expect), "{store:?}");
     }
+    let lost = |pods| Situation {
+        store: Trust::Gone,
+        ..situation(pods, &DRAIN)
+    };
+    let stopped = [unreachable()];
+    assert_eq!(decide(&lost(&stopped), after(5)), Some(End::StoreLost));
+    let working = [pod(true, 2)];
+    assert_eq!(decide(&lost(&working), after(5)), None, "it still has the volume");
+}
+
+#[test]
+fn the_volume_is_known_by_its_uid_or_by_its_age() {
+    let claim = |uid: &str, created| Claim {
+        name: "c".to_owned(),
+        live: Some(Live {
+            uid: uid.to_owned(),
+            created: Some(after(created)),
+            ..Live::default()
+        }),
+        ..Claim::default()
+    };
+    let recorded = StoreStatus {
+        claim: "c".to_owned(),
+        uid: "one".to_owned(),
+    };
+    let trust = |claim: Option<&Claim>, recorded| Trust::of(claim, recorded, after(100));
+    assert_eq!(trust(Some(&claim("one", 50)), Some(&recorded)), Trust::Same);
+    assert_eq!(trust(Some(&claim("two", 50)), Some(&recorded)), Trust::Gone);
+    assert_eq!(trust(Some(&claim("one", 50)), None), Trust::Same);
+    assert_eq!(trust(Some(&claim("one", 100)), None), Trust::Younger);
+    assert_eq!(trust(Some(&Claim::default()), None), Trust::Younger);
+    assert_eq!(trust(None, None), Trust::Same);
 }
 
 #[test]

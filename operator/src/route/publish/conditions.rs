@@ -4,6 +4,7 @@
 //! changes only with the status it belongs to.
 
 use crate::kinds::Key;
+use crate::route::apply::Problem;
 use asyncmcp_crds::{Condition, Time};
 use k8s_openapi::jiff::{Timestamp, Unit};
 
@@ -60,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) ready_pods: usize,
     /// Why a pod does not run.
     pub(crate) pod_trouble: Option<String>,
+    /// What is wrong with the route's volume or its keys.
+    pub(crate) store: Option<Problem>,
     /// The route is being deleted.
     pub(crate) deleting: bool,
     /// A hint for the user of a ready route.
@@ -93,14 +96,17 @@ pub(crate) fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
     Verdict::yes("ResolvedRefs", "all references exist")
 }
 
-/// Accepted, programmed, and a pod is ready; else the first that is missing.
+/// Accepted, with a sound store, programmed, and a pod is ready; else the first that is missing.
 fn ready(facts: &Facts) -> Verdict {
     if facts.deleting {
         let message = "the route is being deleted: it refuses new calls and finishes its deliveries";
         return Verdict::no("Draining", message);
     }
-    let blocking = [&facts.accepted, &facts.programmed]
+    let store = facts.store.as_ref();
+    let store = store.map(|store| Verdict::no(store.reason, store.message.clone()));
+    let blocking = [Some(&facts.accepted), store.as_ref(), Some(&facts.programmed)]
         .into_iter()
+        .flatten()
         .find(|verdict| !verdict.holds());
     if let Some(blocking) = blocking {
         return Verdict::no(&blocking.reason, blocking.message.clone());

@@ -5,7 +5,7 @@
 use super::Published;
 use super::conditions::{self, Facts, Verdict};
 use super::programmed::{self, Programmed};
-use super::{Outcome, delivery, servers};
+use super::{Outcome, delivery, servers, store};
 use crate::route::apply::Problem;
 use crate::route::build::{MCP_PORT, REPLICAS};
 use crate::route::feedback::Observed;
@@ -36,6 +36,7 @@ pub(super) fn draft(
     let mut status = subject.base.clone();
     status.observed_generation = Some(subject.generation);
     status.delivery = delivery::sum(&found.pods).or(status.delivery);
+    status.store = store::recorded(subject, found);
     let facts = match outcome {
         Outcome::Rejected(problem) => rejected(subject, problem, &found.pods, &mut status),
         Outcome::Programmed {
@@ -77,6 +78,7 @@ fn rejected(
         ),
         ready_pods: ready,
         pod_trouble: None,
+        store: None,
         deleting: subject.deleted_at.is_some(),
         hint: None,
     }
@@ -99,6 +101,7 @@ fn accepted(
         programmed: refused.or(pods.verdict).unwrap_or_else(kept),
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
+        store: store::problem(subject, found),
         deleting: subject.deleted_at.is_some(),
         hint: unsigned(valid),
     }

@@ -3,6 +3,7 @@
 //! Invariant: pure; equal statuses give none, so an event is written once.
 
 use crate::events::Note;
+use crate::route::claim;
 use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_crds::{Condition, McpWebhookRouteStatus};
 
@@ -15,6 +16,7 @@ pub(super) fn between(before: &McpWebhookRouteStatus, after: &McpWebhookRouteSta
     notes.extend(became_false(before, after, "Accepted").map(|now| warning("Rejected", now)));
     notes.extend(became_false(before, after, "ResolvedRefs").map(|now| warning("RefNotFound", now)));
     notes.extend(became_false(before, after, "Programmed").and_then(actionable));
+    notes.extend(became_false(before, after, "Ready").and_then(about_store));
     notes.extend(became_programmed(before, after));
     notes.extend(began_draining(before, after));
     notes.extend(unmatched(before, after));
@@ -48,6 +50,13 @@ fn warning(reason: &'static str, condition: &Condition) -> Note {
 
 fn actionable(condition: &Condition) -> Option<Note> {
     let reason = ACTIONABLE
+        .into_iter()
+        .find(|reason| condition.reason == *reason)?;
+    Some(warning(reason, condition))
+}
+
+fn about_store(condition: &Condition) -> Option<Note> {
+    let reason = claim::REASONS
         .into_iter()
         .find(|reason| condition.reason == *reason)?;
     Some(warning(reason, condition))

@@ -9,6 +9,8 @@ use asyncmcp_crds::{Condition, ServerReport, StatusReport};
 use serde_json::Value;
 use std::sync::Arc;
 
+mod store;
+
 const TEMPLATE: &str = "t";
 
 fn at(second: i64) -> Timestamp {
