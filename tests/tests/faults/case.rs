@@ -22,8 +22,6 @@ use crate::names::{self, FROM_CLIENTS};
 const A_LITTLE: u64 = 16 << 20;
 /// The name in certificates that hold.
 const NAME: &str = "localhost";
-/// A timeout in which a dripping answer has sent more than one byte.
-const DRIPPING: Duration = Duration::from_millis(1500);
 
 /// A receiver, and how the data plane knows it.
 pub(crate) enum Given {
@@ -91,14 +89,9 @@ pub(crate) fn does(script: impl Into<Vec<Answer>>) -> Given {
 
 /// Does this each time, longer than an attempt may take.
 pub(crate) fn stalls(fault: Answer) -> Given {
-    let timeout = if matches!(fault, Answer::Drip) {
-        DRIPPING
-    } else {
-        TIGHT
-    };
     Given::Receiver {
         script: vec![fault],
-        timeout: Some(timeout),
+        timeout: Some(TIGHT),
         wait: Duration::ZERO,
     }
 }

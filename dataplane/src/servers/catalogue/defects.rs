@@ -4,7 +4,7 @@
 //! names of the server's are quoted and cut.
 
 use asyncmcp_crds::effective::Server;
-use asyncmcp_protocol::tools::{Defect, MAX_NAME, Page};
+use asyncmcp_protocol::tools::{Defect, MAX_NAME, Page, is_valid_name};
 
 use super::index::{claim, more};
 
@@ -45,10 +45,8 @@ impl Defects {
     pub(super) fn complaint(&self, server: &Server) -> Option<String> {
         let left_out = of(&self.left_out, server, "left out");
         let mended = of(&self.mended, server, "corrected");
-        let unreadable = (self.unreadable > 0).then(|| {
-            let count = self.unreadable;
-            format!("{count} of the listed tools have no valid name and are left out")
-        });
+        let unreadable =
+            (self.unreadable > 0).then(|| format!("tools without a name are left out ({})", self.unreadable));
         let repeated = self.repeated.as_ref().map(|cursor| {
             let cursor = short(cursor);
             format!("nextCursor {cursor:?} of tools/list occurs twice; the list ends there")
@@ -68,10 +66,8 @@ fn extend(known: &mut Vec<Defect>, new: &[Defect]) {
 }
 
 fn of(defects: &[Defect], server: &Server, what: &str) -> Option<String> {
-    let shown = defects
-        .iter()
-        .filter(|defect| claim(server, &defect.tool).is_some());
-    let shown: Vec<_> = shown.collect();
+    let is_shown = |name: &str| claim(server, name).is_some() || !is_valid_name(name);
+    let shown: Vec<_> = defects.iter().filter(|defect| is_shown(&defect.tool)).collect();
     let first = shown.first()?;
     let (name, more) = (short(&first.tool), more(shown.len()));
     Some(format!("tool {name:?}{more} is {what}: {}", first.flaw))

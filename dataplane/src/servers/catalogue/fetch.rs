@@ -28,8 +28,12 @@ pub(super) async fn tools(line: &Line) -> Result<List, Error> {
     let (mut cursor, mut asked) = (None, HashSet::new());
     let limit = line.upstream().max_response();
     for _ in 0..MAX_PAGES {
-        let Some((page, size)) = page(line, cursor).await? else {
-            return Ok(list);
+        let is_empty = cursor.as_deref() == Some("");
+        let (page, size) = match page(line, cursor).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(list),
+            Err(Error::Refused(_)) if is_empty => return Ok(list),
+            Err(error) => return Err(error),
         };
         bytes += size;
         if bytes > limit {
@@ -40,7 +44,7 @@ pub(super) async fn tools(line: &Line) -> Result<List, Error> {
         let Some(next) = page.next_cursor else {
             return Ok(list);
         };
-        // To some servers an empty cursor is the end, to others the first page: one request tells.
+        // To some servers an empty cursor is the end, to others a page like any other: one request tells.
         if !asked.insert(next.clone()) {
             list.defects.repeats(next);
             return Ok(list);

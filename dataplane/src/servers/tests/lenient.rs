@@ -56,3 +56,24 @@ async fn a_last_event_without_its_empty_line_counts_where_it_is_a_response() {
         assert!(matches!(error, Error::Interrupted), "{other}: {error}");
     }
 }
+
+#[tokio::test]
+async fn an_http_error_says_what_to_change() {
+    for (status, header, advice) in [
+        (
+            307,
+            ("location", "/mcp/"),
+            "/mcp/, which is not followed; set the server's url to that",
+        ),
+        (421, ("x", "x"), "add that to the hosts that the server allows"),
+        (401, ("www-authenticate", "Bearer"), "it asks for credentials"),
+    ] {
+        let fake = McpServer::that_says(Reaction::Http(status, vec![header], "no")).await;
+        let opening = upstream(&fake.url(), "5s").open(&client(1).introduction()).await;
+        let error = opening.unwrap_err();
+        assert!(
+            error.is_rejection() && error.to_string().contains(advice),
+            "{error}"
+        );
+    }
+}
