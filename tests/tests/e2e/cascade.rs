@@ -1,7 +1,7 @@
 //! A route is deleted in every way that Kubernetes knows: nothing that was acknowledged goes with it.
 
 use anyhow::Result;
-use asyncmcp_tests::cluster::{PATIENCE, Release, Space, space};
+use asyncmcp_tests::cluster::{PATIENCE, Release, Space, kubectl_with, space};
 use asyncmcp_tests::eventually;
 use serde_json::json;
 
@@ -126,5 +126,45 @@ async fn without_a_watch_on_secrets_a_foreground_deletion_takes_nothing_either()
     ] {
         gone(&space, plural, name).await;
     }
+    space.done()
+}
+
+/// The version before labels said whose an object is.
+#[tokio::test]
+async fn an_owner_that_an_earlier_version_set_is_taken_off() -> Result<()> {
+    let _release = Release::shared().await?;
+    let space = Space::new("upgrade").await?;
+    with_a_job(&space, 60).await?;
+    let route = uid(&space, "mcpwebhookroutes", "analytics").await?;
+    let owner = json!({
+        "apiVersion": "asyncmcp.dev/v1alpha1", "kind": "McpWebhookRoute", "name": "analytics", "uid": route,
+        "controller": true,
+    });
+    let name = "analytics-dataplane";
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "ownerReferences": [owner]},
+        "automountServiceAccountToken": false,
+    });
+    let manager = [
+        "apply",
+        "--server-side",
+        "--field-manager=asyncmcp-operator",
+        "--filename=-",
+    ];
+    kubectl_with(
+        &account.to_string(),
+        &[&["--namespace", &space.name][..], &manager].concat(),
+    )?;
+    eventually(PATIENCE, || async {
+        let account = space
+            .get("serviceaccounts", name)
+            .await
+            .map_err(|error| error.to_string())?;
+        let meta = &account["metadata"];
+        let is_free = meta["ownerReferences"].is_null() && meta["labels"]["asyncmcp.dev/route-uid"] == route;
+        is_free.then_some(()).ok_or_else(|| account.to_string())
+    })
+    .await;
+    receiver_is_back(&space, 60).await?;
     space.done()
 }
