@@ -7,25 +7,23 @@ mod activity;
 mod connection;
 pub mod limits;
 mod places;
+mod refusal;
 
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
 use self::places::Places;
+use self::refusal::Refusals;
 
 /// How long to wait after the kernel could not accept a connection for a reason that is not the connection's.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What a connection beyond the limits gets.
-const REFUSED: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\
-     content-length: 92\r\nconnection: close\r\n\r\n\
-     this port has as many connections as it takes, or as it takes from one address: use fewer.\r\n";
 
 /// Connections, per port.
 #[derive(Clone, Debug)]
@@ -74,6 +72,7 @@ pub async fn serve(port: Port, metrics: Metrics) {
     let open = metrics.open.with_label_values(&[port.name]);
     let refused = metrics.refused.with_label_values(&[port.name]);
     let places = Places::new(port.limits, open);
+    let refusals = Refusals::default();
     let connections = TaskTracker::new();
     while let Some(accepted) = port.closing.run_until_cancelled(port.listener.accept()).await {
         let (stream, peer) = match accepted {
@@ -92,16 +91,11 @@ pub async fn serve(port: Port, metrics: Metrics) {
         } else {
             refused.inc();
             tracing::debug!(port = port.name, %peer, "a connection is refused: there are too many");
-            refuse(&stream);
+            refusals.tell(stream);
         }
     }
     connections.close();
     connections.wait().await;
-}
-
-/// Says why, as far as the socket takes it at once.
-fn refuse(stream: &TcpStream) {
-    let _told = stream.try_write(REFUSED.as_bytes());
 }
 
 /// A connection that broke before it was accepted concerns nobody; all else would fail again at once.

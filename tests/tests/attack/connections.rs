@@ -80,8 +80,12 @@ async fn whoever_fills_the_mcp_port_leaves_the_admin_port_and_other_addresses_th
     assert_eq!(live.status(), StatusCode::OK);
     let other = initialize(&gateway, Ipv4Addr::new(127, 0, 0, 2)).await?;
     assert_eq!(other, StatusCode::OK, "another address gets in");
-    let refused = initialize(&gateway, Ipv4Addr::LOCALHOST).await?;
-    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    // Not everybody who is refused is told why: that takes descriptors, too.
+    let refused = initialize(&gateway, Ipv4Addr::LOCALHOST).await;
+    assert!(
+        !matches!(refused, Ok(status) if status != StatusCode::SERVICE_UNAVAILABLE),
+        "{refused:?}"
+    );
 
     drop(held);
     eventually(SOON, || async {

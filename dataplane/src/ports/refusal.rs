@@ -1,0 +1,48 @@
+//! What a connection beyond the limits is told.
+//!
+//! Invariant: at most [`AT_ONCE`] are told at a time, each within [`PATIENCE`], so that refusing costs a port few
+//! descriptors; the others are closed without a word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\
+     content-length: 92\r\nconnection: close\r\n\r\n\
+     this port has as many connections as it takes, or as it takes from one address: use fewer.\r\n";
+/// Connections that are told at a time.
+const AT_ONCE: usize = 16;
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How much of a request is read that nobody answers.
+const READ: u64 = 64 << 10;
+
+pub(super) struct Refusals(Arc<Semaphore>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Refusals {
+    pub(super) fn tell(&self, stream: TcpStream) {
+        if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
+            tokio::spawn(async move {
+                let _gone = timeout(PATIENCE, say(stream)).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// The request is read, too: a socket that is closed with unread bytes takes its answer back.
+async fn say(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(ANSWER.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut request = Vec::new();
+    stream.take(READ).read_to_end(&mut request).await.map(drop)
+}
