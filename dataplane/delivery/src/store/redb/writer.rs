@@ -31,7 +31,7 @@ const GROUP_BYTES: usize = 8 << 20;
 /// however little is in it. A delivery waits for three, which at 200 a second was measured as a p95 of 22 ms.
 const SPACING: Duration = Duration::from_micros(7_500);
 /// A group of this many operations is not few: more would not make it cheaper.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 128;
 /// How often it is checked meanwhile whether there are enough.
 const CHECKED: Duration = Duration::from_micros(1_500);
 /// Failures in a row after which the store fails for good.
