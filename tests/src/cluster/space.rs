@@ -163,6 +163,25 @@ impl Space {
         self.kubectl(&[&client[..], &["--url", url, "--json", arguments]].concat())
     }
 
+    /// Stops the receiver; returns once its pod is gone, since a pod that is being stopped still takes deliveries.
+    pub fn stop_receiver(&self) -> Result<()> {
+        self.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
+        self.kubectl(&[
+            "wait",
+            "--for=delete",
+            "pod",
+            "--selector=app=receiver",
+            "--timeout=60s",
+        ])
+        .map(drop)
+    }
+
+    /// Starts the receiver again. Its log is a new one.
+    pub fn start_receiver(&self) -> Result<()> {
+        self.kubectl(&["scale", "deployment/receiver", "--replicas=1"])
+            .map(drop)
+    }
+
     /// What the receiver logged.
     pub fn received(&self) -> Result<String> {
         self.kubectl(&["logs", "--selector=app=receiver", "--tail=-1"])

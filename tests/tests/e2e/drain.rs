@@ -13,7 +13,7 @@ async fn a_deleted_route_delivers_what_it_holds_and_leaves_nothing() -> Result<(
     let space = Space::new("drain").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
+    space.stop_receiver()?;
     space.call("process_batch", r#"{"seconds": 0.1, "items": 21}"#)?;
 
     space.kubectl(&["delete", "mwr", "analytics", "--wait=false"])?;
@@ -22,7 +22,7 @@ async fn a_deleted_route_delivers_what_it_holds_and_leaves_nothing() -> Result<(
     assert!(refused.is_err(), "a draining route took a call: {refused:?}");
     assert!(space.find("mcpwebhookroutes", "analytics").await?.is_some());
 
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
+    space.start_receiver()?;
     let received = space.receives("processed 21 items").await;
     assert!(received.contains("signature valid, answered 200"), "{received}");
     space.kubectl(&["wait", "--for=delete", "mwr/analytics", "--timeout=60s"])?;
@@ -52,7 +52,7 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
     space
         .route(|route| route["spec"]["deletion"] = json!({"timeout": "1s"}))
         .await?;
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
+    space.stop_receiver()?;
     space.call("process_batch", r#"{"seconds": 0.1, "items": 23}"#)?;
     let cascade = [
         "delete",
@@ -83,7 +83,7 @@ async fn a_volume_with_undelivered_jobs_outlives_its_route_and_a_new_one_deliver
         "{events}"
     );
 
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
+    space.start_receiver()?;
     space.kubectl(&[
         "wait",
         "--for=delete",

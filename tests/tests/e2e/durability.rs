@@ -17,7 +17,7 @@ async fn a_killed_pod_loses_nothing_that_was_acknowledged() -> Result<()> {
     let space = Space::new("killed").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
+    space.stop_receiver()?;
     for items in 31..35 {
         let arguments = json!({"seconds": 0.1, "items": items}).to_string();
         let said = space.call("process_batch", &arguments)?;
@@ -26,7 +26,7 @@ async fn a_killed_pod_loses_nothing_that_was_acknowledged() -> Result<()> {
     // And one that cannot end: its server call is cut.
     space.call("process_batch", r#"{"seconds": 3000, "items": 35}"#)?;
     kill(&space).await?;
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
+    space.start_receiver()?;
     for items in 31..35 {
         space.receives(&format!("processed {items} items")).await;
     }

@@ -16,7 +16,7 @@ pub(crate) async fn with_a_job(space: &Space, items: u32) -> Result<String> {
     space
         .route(|route| route["spec"]["deletion"] = json!({"timeout": "5m"}))
         .await?;
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=0"])?;
+    space.stop_receiver()?;
     let arguments = json!({"seconds": 0.1, "items": items}).to_string();
     space.call("process_batch", &arguments)?;
     pending(space, 1).await;
@@ -62,7 +62,7 @@ pub(crate) async fn uid(space: &Space, plural: &str, name: &str) -> Result<Value
 
 /// Starts the receiver again, and waits until it has the job's result.
 pub(crate) async fn receiver_is_back(space: &Space, items: u32) -> Result<()> {
-    space.kubectl(&["scale", "deployment/receiver", "--replicas=1"])?;
+    space.start_receiver()?;
     space.receives(&format!("processed {items} items")).await;
     Ok(())
 }
