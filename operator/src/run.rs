@@ -107,7 +107,9 @@ async fn reconcile(scopes: Vec<(Watches, Arc<Routes>)>) {
     join_all(runs).await;
 }
 
+/// Before the caches are warm every route seems to be gone.
 async fn sweep(routes: &Routes) {
+    routes.context.caches.warm().await;
     loop {
         sleep(SWEEP).await;
         let present: HashSet<(String, String)> = routes

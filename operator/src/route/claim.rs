@@ -90,7 +90,7 @@ impl Claim {
 }
 
 /// The store that the route is bound to, unless its owner gave it up.
-fn binding<'a>(record: &Record<'a>) -> Option<&'a StoreStatus> {
+pub(crate) fn binding<'a>(record: &Record<'a>) -> Option<&'a StoreStatus> {
     record
         .store
         .filter(|store| record.accepted != Some(store.uid.as_str()))

@@ -7,7 +7,7 @@
 mod end;
 
 use super::apply::Applied;
-use super::claim::Claim;
+use super::claim::{self, Claim};
 use super::context::Context;
 use super::ensure;
 use super::feedback::Observed;
@@ -115,16 +115,13 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
-    /// `claim` is `None` for a store without a volume.
+    /// `claim` is `None` if the spec asks for no volume.
     fn of(claim: Option<&Claim>, recorded: Option<&StoreStatus>, deleted_at: Timestamp) -> Self {
-        let Some(claim) = claim else { return Self::Same };
         if let Some(recorded) = recorded {
-            return if claim.is(recorded) {
-                Self::Same
-            } else {
-                Self::Gone
-            };
+            let is_same = claim.is_some_and(|claim| claim.is(recorded));
+            return if is_same { Self::Same } else { Self::Gone };
         }
+        let Some(claim) = claim else { return Self::Same };
         let created = claim.live.as_ref().and_then(|live| live.created);
         match created.filter(|created| *created < deleted_at) {
             Some(_) => Self::Same,
@@ -165,7 +162,11 @@ pub(crate) async fn end(
         namespace_gone: namespace::is_gone(context, subject.names.namespace()).await?,
         // A pod that ever reported its deliveries served the route, whatever became of the ConfigMap.
         was_served: written.is_some_and(|written| written.last.is_some()) || subject.base.delivery.is_some(),
-        store: Trust::of(found.claim.as_ref(), subject.base.store.as_ref(), deleted_at),
+        store: Trust::of(
+            found.claim.as_ref(),
+            claim::binding(&subject.record()),
+            deleted_at,
+        ),
         pods: &found.pods,
     };
     Ok(decide(&situation, Timestamp::now()))

@@ -7,9 +7,9 @@ use super::{Applied, Error, Owner, gone_is_fine};
 use crate::kinds::{Key, Kind};
 use crate::names::Names;
 use crate::route::context::Context;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Hands over every child but the volume. The Secret with the route's keys goes with the `ServiceAccount`.
@@ -75,29 +75,22 @@ async fn write(context: &Context, names: &Names, key: &Key, meta: &ObjectMeta) -
 }
 
 /// The owners of an object that goes with the route.
-pub(crate) fn owners(meta: &ObjectMeta, names: &Names) -> Value {
-    let others = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .filter(|owner| owner.uid != names.uid());
-    let mut owners: Vec<Value> = others.map(|owner| json!(owner)).collect();
-    owners.push(json!({
-        "apiVersion": asyncmcp_crds::API_VERSION,
-        "kind": asyncmcp_crds::KIND,
-        "name": names.route(),
-        "uid": names.uid(),
-        "controller": true,
-    }));
-    json!(owners)
+pub(crate) fn owners(meta: &ObjectMeta, names: &Names) -> Vec<OwnerReference> {
+    let mut owners = other_owners(meta, names);
+    owners.push(OwnerReference {
+        api_version: asyncmcp_crds::API_VERSION.to_owned(),
+        kind: asyncmcp_crds::KIND.to_owned(),
+        name: names.route().to_owned(),
+        uid: names.uid().to_owned(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    });
+    owners
 }
 
 /// The owners of a volume that outlives the route.
-pub(crate) fn other_owners(meta: &ObjectMeta, names: &Names) -> Value {
-    let others = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .filter(|owner| owner.uid != names.uid());
-    json!(others.collect::<Vec<_>>())
+pub(crate) fn other_owners(meta: &ObjectMeta, names: &Names) -> Vec<OwnerReference> {
+    let owners = meta.owner_references.iter().flatten();
+    let others = owners.filter(|owner| owner.uid != names.uid());
+    others.cloned().collect()
 }

@@ -155,6 +155,7 @@ fn the_volume_is_known_by_its_uid_or_by_its_age() {
     assert_eq!(trust(Some(&claim("one", 100)), None), Trust::Younger);
     assert_eq!(trust(Some(&Claim::default()), None), Trust::Younger);
     assert_eq!(trust(None, None), Trust::Same);
+    assert_eq!(trust(None, Some(&recorded)), Trust::Gone, "the spec was changed");
 }
 
 #[test]
