@@ -27,15 +27,12 @@ use crate::job::{Call, Job, Target, Trace};
 use crate::policy::Policy;
 use crate::schedule;
 use crate::state::{Category, Fault};
-use crate::verdict::{self, Verdict, Wish};
+use crate::verdict::{self, Directive, Verdict};
 
 /// How much of a response's body is read, so that the connection can be reused; the rest is dropped.
 const BODY_LIMIT: usize = 16 * 1024;
 /// How long it is read.
 const BODY_TIME: Duration = Duration::from_millis(250);
-
-/// The wait that a receiver is taken to ask for with `webhook-delivery: disable`: as long as the route allows.
-pub const DISABLED: Duration = Duration::MAX;
 
 /// What one attempt sends.
 #[derive(Clone, Copy)]
@@ -65,8 +62,10 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What follows from it.
     pub verdict: Verdict,
-    /// How long the receiver asked to wait (`Retry-After`); [`DISABLED`] where it asked for no more attempts.
+    /// How long the receiver asked to wait (`Retry-After`); as long as the policy allows if it disables itself.
     pub retry_after: Option<Duration>,
+    /// The receiver asked for no attempt of any message (`webhook-delivery: disable`).
+    pub disables: bool,
     /// How long it took.
     pub duration: Duration,
 }
@@ -97,6 +96,7 @@ struct ReceiverAnswer {
     verdict: Verdict,
     status: Option<u16>,
     retry_after: Option<Duration>,
+    disables: bool,
 }
 
 impl HttpSender {
@@ -149,7 +149,7 @@ impl HttpSender {
             })
         })?;
         self.answered.note(&response);
-        let answer = ReceiverAnswer::of(&response, post.at);
+        let answer = ReceiverAnswer::of(&response, post.at, post.policy.retry_after_max);
         drain(response, BODY_TIME.min(deadline - Instant::now())).await;
         Ok(answer)
     }
@@ -190,6 +190,7 @@ impl Sender for HttpSender {
             status: answer.status,
             verdict: answer.verdict,
             retry_after: answer.retry_after,
+            disables: answer.disables,
             duration: started.elapsed(),
         }
     }
@@ -201,20 +202,18 @@ async fn request(post: &Post<'_>, client: &Client, allowed: &Allowed) -> reqwest
 }
 
 impl ReceiverAnswer {
-    fn of(response: &Response, now: Millis) -> Self {
-        let wish = Wish::of(response.headers());
+    fn of(response: &Response, now: Millis, longest: Duration) -> Self {
+        let directive = Directive::of(response.headers());
+        let disables = directive == Some(Directive::Disable);
         let header = response.headers().get(RETRY_AFTER);
         let asked = header
             .and_then(|header| header.to_str().ok())
             .and_then(|header| schedule::retry_after(header, now));
         Self {
-            verdict: verdict::of_answer(response.status(), wish),
+            verdict: verdict::of_answer(response.status(), directive),
             status: Some(response.status().as_u16()),
-            retry_after: if wish == Some(Wish::Disable) {
-                Some(DISABLED)
-            } else {
-                asked
-            },
+            retry_after: if disables { Some(longest) } else { asked },
+            disables,
         }
     }
 
@@ -223,6 +222,7 @@ impl ReceiverAnswer {
             verdict,
             status: None,
             retry_after: None,
+            disables: false,
         }
     }
 }

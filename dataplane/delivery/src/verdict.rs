@@ -39,24 +39,24 @@ impl Verdict {
 
 /// The verdict on an answer: that of its status, unless the receiver asks to be spared this message (`webhook-delivery:
 /// abort-message` of Standard Webhooks). It cannot be spared what it has.
-pub fn of_answer(status: StatusCode, wish: Option<Wish>) -> Verdict {
-    match (of_status(status), wish) {
+pub fn of_answer(status: StatusCode, directive: Option<Directive>) -> Verdict {
+    match (of_status(status), directive) {
         (Verdict::Delivered, _) => Verdict::Delivered,
-        (_, Some(Wish::AbortMessage)) => Verdict::Terminal(Category::ReceiverAborted),
+        (_, Some(Directive::AbortMessage)) => Verdict::Terminal(Category::ReceiverAborted),
         (verdict, _) => verdict,
     }
 }
 
 /// What a receiver asks for in the header `webhook-delivery` of its answer (Standard Webhooks).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Directive {
     /// No further attempts of this message.
     AbortMessage,
     /// No further attempts of any message to this receiver for now.
     Disable,
 }
 
-impl Wish {
+impl Directive {
     /// Reads the header; what is not known is ignored.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let header = headers.get("webhook-delivery")?.to_str().ok()?;
@@ -179,10 +179,13 @@ mod tests {
     fn a_receiver_may_ask_to_be_spared_a_message_that_it_does_not_have() {
         let verdict = |status, header: &'static str| {
             let headers = [("webhook-delivery".parse().unwrap(), header.parse().unwrap())];
-            let wish = Wish::of(&headers.into_iter().collect());
-            (of_answer(StatusCode::from_u16(status).unwrap(), wish), wish)
+            let directive = Directive::of(&headers.into_iter().collect());
+            (
+                of_answer(StatusCode::from_u16(status).unwrap(), directive),
+                directive,
+            )
         };
-        let (abort, disable) = (Some(Wish::AbortMessage), Some(Wish::Disable));
+        let (abort, disable) = (Some(Directive::AbortMessage), Some(Directive::Disable));
         let aborted = Verdict::Terminal(Category::ReceiverAborted);
         assert_eq!(verdict(503, "abort-message"), (aborted, abort));
         assert_eq!(verdict(410, " Abort-Message"), (aborted, abort));

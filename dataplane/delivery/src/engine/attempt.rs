@@ -21,7 +21,7 @@ use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::policy::Policy;
-use crate::sender::{Attempt, DISABLED, Post};
+use crate::sender::{Attempt, Post};
 use crate::state::Category;
 use crate::verdict::Verdict;
 use crate::{schedule, store, trace};
@@ -248,7 +248,7 @@ fn block(core: &Core, delivery: &Delivery, policy: &Policy, attempt: &Attempt) {
         return;
     };
     let until = core.now().plus(wait.min(policy.retry_after_max));
-    if wait == DISABLED {
+    if attempt.disables {
         core.receivers.disable(receiver, until);
         log::disabled(policy, delivery, until.since(core.now()));
     } else if matches!(attempt.status, Some(429 | 503)) {

@@ -98,6 +98,7 @@ impl Sender for Jobs {
             status: Some(200),
             verdict: Verdict::Delivered,
             retry_after: None,
+            disables: false,
             duration: Duration::ZERO,
         }
     }

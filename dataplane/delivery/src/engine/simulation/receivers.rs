@@ -65,6 +65,7 @@ fn attempt(does: OnReceiver, policy: &Policy) -> Attempt {
         status: None,
         verdict,
         retry_after: None,
+        disables: false,
         duration,
     };
     match does {
@@ -76,6 +77,7 @@ fn attempt(does: OnReceiver, policy: &Policy) -> Attempt {
             status: Some(status),
             verdict: verdict::of_status(http::StatusCode::from_u16(status).unwrap()),
             retry_after,
+            disables: false,
             duration: takes,
         },
         OnReceiver::Fails { category, takes } => none(Verdict::Retry(category), takes),

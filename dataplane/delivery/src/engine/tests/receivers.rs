@@ -136,6 +136,7 @@ impl Sender for Receivers {
             status: reply.status,
             verdict: reply.verdict,
             retry_after: reply.retry_after,
+            disables: false,
             duration: reply.takes,
         }
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
+async fn honours_retry_after() {
     for header in ["retry-after: 120", "retry-after: Wed, 21 Oct 2015 07:30:00 GMT"] {
         let receiver = Receiver::start(following([Answer::with(429, header)]))
             .await
@@ -17,22 +17,23 @@ async fn hears_how_long_the_receiver_wants_to_be_left_alone() {
 #[tokio::test]
 async fn hears_what_the_receiver_wants_of_further_deliveries() {
     let aborted = Verdict::Terminal(Category::ReceiverAborted);
-    for (status, header, verdict, retry_after) in [
-        (503, "webhook-delivery: abort-message", aborted, None),
-        (200, "webhook-delivery: abort-message", Verdict::Delivered, None),
-        (
-            200,
-            "webhook-delivery: disable",
-            Verdict::Delivered,
-            Some(DISABLED),
-        ),
+    for (status, header, verdict, disables) in [
+        (503, "webhook-delivery: abort-message", aborted, false),
+        (200, "webhook-delivery: abort-message", Verdict::Delivered, false),
+        (200, "webhook-delivery: disable", Verdict::Delivered, true),
     ] {
         let receiver = Receiver::start(following([Answer::with(status, header)]))
             .await
             .unwrap();
-        let attempt = world().send(&receiver.url("/hook"), NamedBy::Session).await;
+        let world = world();
+        let attempt = world.send(&receiver.url("/hook"), NamedBy::Session).await;
         assert_eq!(attempt.verdict, verdict, "{status} {header}");
-        assert_eq!(attempt.retry_after, retry_after, "{status} {header}");
+        let longest = disables.then_some(world.policy.retry_after_max);
+        assert_eq!(
+            (attempt.disables, attempt.retry_after),
+            (disables, longest),
+            "{status} {header}"
+        );
     }
 }
 
