@@ -14,7 +14,6 @@ use asyncmcp_dataplane::app::registry;
 use asyncmcp_dataplane::args::{Args, Command};
 use asyncmcp_dataplane::config::watch::Watch;
 use asyncmcp_dataplane::config::{Config, Live, Source};
-use asyncmcp_dataplane::ports::limits::{self, Limits};
 use asyncmcp_dataplane::ports::{self, Port};
 use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
 use asyncmcp_dataplane::{admin, edge, store_command};
@@ -79,7 +78,6 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
         .ok()
         .context("another TLS provider is there")?;
     let telemetry = Arc::new(Telemetry::install(args.log_format, "asyncmcp-dataplane")?);
-    let descriptors = limits::descriptors();
     let registry = registry(&first.route)?;
     let connections = ports::Metrics::register(&registry)?;
     let watch = Watch::new(source, first, &registry)?;
@@ -93,22 +91,10 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     let app = App::start(args, watch.live(), registry)?;
     tracing::info!(mcp = %mcp.local_addr()?, admin = %admin.local_addr()?, "serving");
     tokio::spawn(watch.run());
-    let admin = Port {
-        name: "admin",
-        listener: admin,
-        router: admin::router(app.admin()),
-        limits: Limits::admin(),
-        closing: CancellationToken::new(),
-    };
+    let admin = Port::admin(admin, admin::router(app.admin()));
     let admin = tokio::spawn(ports::serve(admin, connections.clone()));
     let last_call = CancellationToken::new();
-    let mcp = Port {
-        name: "mcp",
-        listener: mcp,
-        router: edge::router(app.edge()),
-        limits: Limits::mcp(descriptors),
-        closing: last_call.clone(),
-    };
+    let mcp = Port::mcp(mcp, edge::router(app.edge()), last_call.clone());
     let mut mcp = tokio::spawn(ports::serve(mcp, connections));
     let ended = ending(&app).await;
     // After a failure nothing that still runs could be stored: only a new process helps, and at once.

@@ -1,12 +1,13 @@
-//! The TCP ports: who may connect, how many, and for how long a connection without a request stays.
+//! The TCP ports: connection limits and the idle timeout.
 //!
-//! `main` serves the MCP port and the admin port with it. No meaning of a request lives here. Invariant: each port has
-//! descriptors of its own, so that whoever fills one leaves the other, the store, servers and receivers theirs.
+//! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
+//! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
+//! and receivers.
 
 mod activity;
 mod connection;
-pub mod limits;
-mod places;
+mod limits;
+mod permits;
 mod refusal;
 
 use std::io;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
-use self::places::Places;
+use self::permits::Permits;
 use self::refusal::Refusals;
 
 /// How long to wait after the kernel could not accept a connection for a reason that is not the connection's.
@@ -41,7 +42,7 @@ impl Metrics {
         let open = Opts::new("asyncmcp_connections", "Open connections from clients, by port.");
         let refused = Opts::new(
             "asyncmcp_connections_refused_total",
-            "Connections that were closed at once because the port had as many as it takes, by port.",
+            "Connections that were closed at once because the port or their address had reached its limit, by port.",
         );
         let metrics = Self {
             open: IntGaugeVec::new(open, &["port"])?,
@@ -56,22 +57,43 @@ impl Metrics {
 /// One port.
 pub struct Port {
     /// Its name in metrics and logs.
-    pub name: &'static str,
-    /// Where connections come from.
-    pub listener: TcpListener,
-    /// What answers requests.
-    pub router: Router,
-    /// How many connections it takes.
-    pub limits: Limits,
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
     /// Once it fires, requests in progress are answered, and nothing else is.
-    pub closing: CancellationToken,
+    closing: CancellationToken,
+}
+
+impl Port {
+    /// The port of clients. It closes when `closing` fires.
+    pub fn mcp(listener: TcpListener, router: Router, closing: CancellationToken) -> Self {
+        Self {
+            name: "mcp",
+            listener,
+            router,
+            limits: Limits::mcp(limits::descriptors()),
+            closing,
+        }
+    }
+
+    /// The port of probes, scrapes and the jobs API. It never closes.
+    pub fn admin(listener: TcpListener, router: Router) -> Self {
+        Self {
+            name: "admin",
+            listener,
+            router,
+            limits: Limits::admin(),
+            closing: CancellationToken::new(),
+        }
+    }
 }
 
 /// Serves a port until it closes and its last request is answered.
 pub async fn serve(port: Port, metrics: Metrics) {
     let open = metrics.open.with_label_values(&[port.name]);
     let refused = metrics.refused.with_label_values(&[port.name]);
-    let places = Places::new(port.limits, open);
+    let permits = Permits::new(port.limits, open);
     let refusals = Refusals::default();
     let connections = TaskTracker::new();
     while let Some(accepted) = port.closing.run_until_cancelled(port.listener.accept()).await {
@@ -82,23 +104,23 @@ pub async fn serve(port: Port, metrics: Metrics) {
                 continue;
             }
         };
-        if let Some(place) = places.take(peer.ip()) {
+        if let Some(permit) = permits.take(peer.ip()) {
             let serving = connection::serve(stream, port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
-                drop(place);
+                drop(permit);
             });
         } else {
             refused.inc();
             tracing::debug!(port = port.name, %peer, "a connection is refused: there are too many");
-            refusals.tell(stream);
+            refusals.answer(stream);
         }
     }
     connections.close();
     connections.wait().await;
 }
 
-/// A connection that broke before it was accepted concerns nobody; all else would fail again at once.
+/// A connection that broke before it was accepted concerns nobody; any other error would repeat at once.
 async fn failed(port: &Port, error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(

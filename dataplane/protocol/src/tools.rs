@@ -3,13 +3,13 @@
 //! The catalogue parses the pages of servers with it and creates the list for clients.
 //!
 //! Invariant: only the name, `outputSchema`, `execution` and one `_meta` key of a valid tool are ever changed; an invalid
-//! entry is mended or left out, and costs no other anything.
+//! entry is corrected or left out, and the others are not affected.
 
-mod mend;
+mod correct;
 
 use serde_json::value::RawValue;
 
-pub use self::mend::Flaw;
+pub use self::correct::Flaw;
 use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
@@ -28,14 +28,14 @@ pub struct Tool {
 /// One page of a server's tool list.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The valid tools, and those that could be mended.
+    /// The valid tools, and those that could be corrected.
     pub tools: Vec<Tool>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
     /// The number of entries without a valid name, which are left out.
     pub unreadable: usize,
-    /// The tools that were mended.
-    pub mended: Vec<Defect>,
+    /// The tools that were corrected.
+    pub corrected: Vec<Defect>,
     /// The tools that are left out.
     pub left_out: Vec<Defect>,
 }
@@ -92,9 +92,9 @@ impl Page {
     fn add(&mut self, mut tool: Tool) {
         let name = tool.name.clone();
         let defect = |flaw| Defect { tool: name, flaw };
-        match mend::mend(&mut tool.object) {
+        match correct::correct(&mut tool.object) {
             Err(flaw) => return self.left_out.push(defect(flaw)),
-            Ok(flaw) => self.mended.extend(flaw.map(defect)),
+            Ok(flaw) => self.corrected.extend(flaw.map(defect)),
         }
         self.tools.push(tool);
     }
@@ -222,7 +222,7 @@ mod tests {
             flaw,
         };
         assert_eq!(page.left_out, [defect("s", Flaw::Input)]);
-        assert_eq!(page.mended, [defect("ok", Flaw::InputType)]);
+        assert_eq!(page.corrected, [defect("ok", Flaw::InputType)]);
         assert_eq!(page.next_cursor.as_deref(), Some("n"));
     }
 

@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// How many parts of the time a connection has to be quiet.
+/// How often the idle time is checked within itself.
 const PARTS: u32 = 4;
 
 /// The requests of one connection.
@@ -42,15 +42,15 @@ impl Activity {
         InProgress(Arc::clone(&self.0))
     }
 
-    /// Returns when no request has been in progress for `time`, or for up to a quarter more. It looks now and then, so
-    /// that a request costs no timer.
-    pub(super) async fn quiet_for(&self, time: Duration) {
+    /// Returns when no request has been in progress for `time`, or for up to a quarter more. It samples, so that
+    /// a request costs no timer.
+    pub(super) async fn idle_for(&self, time: Duration) {
         let (mut parts, mut seen) = (0, None);
         while parts < PARTS {
             tokio::time::sleep(time / PARTS).await;
             let begun = self.0.begun.load(Ordering::Relaxed);
-            let is_quiet = self.0.in_progress.load(Ordering::Relaxed) == 0 && seen == Some(begun);
-            parts = if is_quiet { parts + 1 } else { 0 };
+            let is_idle = self.0.in_progress.load(Ordering::Relaxed) == 0 && seen == Some(begun);
+            parts = if is_idle { parts + 1 } else { 0 };
             seen = Some(begun);
         }
     }
@@ -97,7 +97,7 @@ mod tests {
     const TIME: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_quiet_once_its_last_answer_is_sent() {
+    async fn a_connection_is_idle_once_its_last_answer_is_sent() {
         let (activity, start) = (Activity::default(), Instant::now());
         let answer = activity.begin().until_sent(Body::empty());
         let busy = async {
@@ -106,8 +106,8 @@ mod tests {
             sleep(TIME / 2).await;
             drop(activity.begin());
         };
-        tokio::join!(busy, activity.quiet_for(TIME));
-        let quiet = start.elapsed().saturating_sub(TIME * 11 / 2);
-        assert!((TIME..=TIME * 3 / 2).contains(&quiet), "{quiet:?}");
+        tokio::join!(busy, activity.idle_for(TIME));
+        let idle = start.elapsed().saturating_sub(TIME * 11 / 2);
+        assert!((TIME..=TIME * 3 / 2).contains(&idle), "{idle:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 //!
-//! Invariant: one without a request in progress is closed after [`QUIET`], whether its client sends nothing, half a
-//! request, or nothing but pings; and HTTP/2 costs a bounded amount of memory.
+//! Invariant: a connection without a request in progress is closed after [`IDLE`], whether its client sends nothing, an
+//! incomplete head, or only pings; and HTTP/2 takes a bounded amount of memory.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -20,16 +20,16 @@ use tower::ServiceExt as _;
 
 use super::activity::{Activity, Answer};
 
-/// How long a connection stays without a request. Longer than the pools of common proxies keep theirs idle.
-const QUIET: Duration = Duration::from_secs(75);
+/// The idle timeout. Longer than the pools of common proxies keep idle connections.
+const IDLE: Duration = Duration::from_secs(75);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
-/// How often an HTTP/2 connection has to prove that its peer is there, and how long the proof may take.
+/// How often an HTTP/2 peer is pinged, and how long its answer may take.
 const PING: Duration = Duration::from_secs(30);
 
 pub(super) async fn serve(stream: TcpStream, router: Router, closing: CancellationToken) {
     // An event of a stream is not to wait for the acknowledgement of the one before.
-    let _without = stream.set_nodelay(true);
+    let _unsupported = stream.set_nodelay(true);
     let activity = Activity::default();
     let answering = activity.clone();
     let service = service_fn(move |request| answer(router.clone(), answering.clone(), request));
@@ -44,7 +44,7 @@ pub(super) async fn serve(stream: TcpStream, router: Router, closing: Cancellati
                 }
                 return;
             }
-            () = activity.quiet_for(QUIET) => return,
+            () = activity.idle_for(IDLE) => return,
             () = closing.cancelled(), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
@@ -55,10 +55,7 @@ pub(super) async fn serve(stream: TcpStream, router: Router, closing: Cancellati
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(QUIET);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -1,27 +1,27 @@
-//! How many connections a port takes, from how many descriptors this process may have.
+//! How many connections each port accepts, given how many files this process may open.
 //!
-//! `main` asks once, at the start. Invariant: all ports together get at most half of the descriptors and a few; the other
-//! half is for receivers, servers, and the store.
+//! Invariant: the ports together use little more than half of the file descriptors; the other half is for receivers,
+//! servers, and the store.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// More connections than this cost memory that nobody planned for.
+/// The most connections of the MCP port, since each takes memory, too.
 const MOST: u64 = 16_384;
-/// Probes, scrapes, the operator and a few people.
+/// Connections of the admin port: probes, scrapes, the operator and a few people.
 const ADMIN: usize = 64;
 
-/// What a port takes.
+/// The connection limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Connections in all.
-    pub in_all: usize,
+    pub(super) in_all: usize,
     /// Of them, from one address.
-    pub from_one: usize,
+    pub(super) from_one: usize,
 }
 
 impl Limits {
     /// For clients. One address, often a proxy, may use three quarters.
-    pub fn mcp(descriptors: u64) -> Self {
+    pub(super) fn mcp(descriptors: u64) -> Self {
         let in_all = usize::try_from((descriptors / 2).min(MOST)).unwrap_or(usize::MAX);
         Self {
             in_all,
@@ -30,7 +30,7 @@ impl Limits {
     }
 
     /// For the admin port.
-    pub fn admin() -> Self {
+    pub(super) fn admin() -> Self {
         Self {
             in_all: ADMIN,
             from_one: ADMIN / 4 * 3,
@@ -38,8 +38,8 @@ impl Limits {
     }
 }
 
-/// Takes as many descriptors as this process may have; returns how many.
-pub fn descriptors() -> u64 {
+/// Raises the limit of open files as far as this process may; returns it.
+pub(super) fn descriptors() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let all = Rlimit {
         current: maximum,

@@ -1,7 +1,7 @@
-//! What a connection beyond the limits is told.
+//! The answer to a connection beyond the limits: 503.
 //!
-//! Invariant: at most [`AT_ONCE`] are told at a time, each within [`PATIENCE`], so that refusing costs a port few
-//! descriptors; the others are closed without a word.
+//! Invariant: at most [`AT_ONCE`] connections are answered at a time, each within [`TIMEOUT`], so that refusing costs a
+//! port few descriptors; the others are closed without an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\
      content-length: 92\r\nconnection: close\r\n\r\n\
      this port has as many connections as it takes, or as it takes from one address: use fewer.\r\n";
-/// Connections that are told at a time.
+/// Connections that are answered at a time.
 const AT_ONCE: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How much of a request is read that nobody answers.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// How much of the refused request is read.
 const READ: u64 = 64 << 10;
 
 pub(super) struct Refusals(Arc<Semaphore>);
@@ -29,18 +29,18 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    pub(super) fn tell(&self, stream: TcpStream) {
+    pub(super) fn answer(&self, stream: TcpStream) {
         if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
             tokio::spawn(async move {
-                let _gone = timeout(PATIENCE, say(stream)).await;
+                let _gone = timeout(TIMEOUT, refuse(stream)).await;
                 drop(permit);
             });
         }
     }
 }
 
-/// The request is read, too: a socket that is closed with unread bytes takes its answer back.
-async fn say(mut stream: TcpStream) -> std::io::Result<()> {
+/// The request is read, too: closing a socket with unread bytes resets the connection, and the answer is lost.
+async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(ANSWER.as_bytes()).await?;
     stream.shutdown().await?;
     let mut request = Vec::new();

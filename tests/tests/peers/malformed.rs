@@ -7,7 +7,7 @@ use asyncmcp_tests::peers::scene::Behind;
 use asyncmcp_tests::peers::{Kind, Scene};
 use serde_json::{Value, json};
 
-/// The entries, and whether clients see them, mended.
+/// The entries, and whether clients see them, corrected.
 fn malformed() -> Vec<(Value, bool)> {
     let object = || json!({"type": "object"});
     let with = |name: &str, member: &str, value: Value| {

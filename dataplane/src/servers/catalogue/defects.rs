@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Defects {
     left_out: Vec<Defect>,
-    mended: Vec<Defect>,
+    corrected: Vec<Defect>,
     unreadable: usize,
     repeated: Option<String>,
     ends_early: bool,
@@ -27,7 +27,7 @@ impl Defects {
     /// Those of one page.
     pub(super) fn add(&mut self, page: &Page) {
         extend(&mut self.left_out, &page.left_out);
-        extend(&mut self.mended, &page.mended);
+        extend(&mut self.corrected, &page.corrected);
         self.unreadable += page.unreadable;
     }
 
@@ -44,7 +44,7 @@ impl Defects {
     /// What is wrong with the list of `server`, in sentences. What its filters leave out is of no interest.
     pub(super) fn complaint(&self, server: &Server) -> Option<String> {
         let left_out = of(&self.left_out, server, "left out");
-        let mended = of(&self.mended, server, "corrected");
+        let corrected = of(&self.corrected, server, "corrected");
         let unreadable =
             (self.unreadable > 0).then(|| format!("tools without a name are left out ({})", self.unreadable));
         let repeated = self.repeated.as_ref().map(|cursor| {
@@ -54,7 +54,7 @@ impl Defects {
         let early = self
             .ends_early
             .then(|| format!("tools/list has more than {MAX_PAGES} pages; the rest is left out"));
-        let all = [left_out, unreadable, mended, repeated, early];
+        let all = [left_out, unreadable, corrected, repeated, early];
         let all: Vec<_> = all.into_iter().flatten().collect();
         Some(all.join("; ")).filter(|text| !text.is_empty())
     }

@@ -35,11 +35,11 @@ pub enum Flaw {
     Member(&'static str),
 }
 
-/// Mends the tool; returns what was wrong with it. The error says why it cannot be mended.
-pub(super) fn mend(tool: &mut RawObject) -> Result<Option<Flaw>, Flaw> {
+/// Corrects the tool; returns what was wrong with it. The error says why it cannot be corrected.
+pub(super) fn correct(tool: &mut RawObject) -> Result<Option<Flaw>, Flaw> {
     let input = input(tool)?;
     let output = output(tool);
-    Ok(input.or(output).or(member::mend(tool)))
+    Ok(input.or(output).or(member::correct(tool)))
 }
 
 fn input(tool: &mut RawObject) -> Result<Option<Flaw>, Flaw> {

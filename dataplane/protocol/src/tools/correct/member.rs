@@ -1,6 +1,6 @@
 //! The members of a tool that describe it, and what they may look like.
 //!
-//! Called by [`super::mend`]. Invariant: a member that no client would refuse keeps its bytes; `null`, which some generators
+//! Called by [`super::correct`]. Invariant: a member that no client would refuse keeps its bytes; `null`, which some generators
 //! write for what is absent, is no flaw.
 
 use serde_json::value::RawValue;
@@ -30,7 +30,7 @@ const HINTS: [&str; 4] = [
 ];
 
 /// Removes the members that clients cannot read; returns the first of them that was not `null`.
-pub(super) fn mend(tool: &mut RawObject) -> Option<Flaw> {
+pub(super) fn correct(tool: &mut RawObject) -> Option<Flaw> {
     let mut flaw = None;
     for (name, is_valid) in MEMBERS {
         let Some(value) = tool.get(name).filter(|value| !is_valid(value)) else {

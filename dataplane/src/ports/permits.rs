@@ -1,7 +1,7 @@
-//! The places of a port: one per connection.
+//! The permits of a port: each open connection holds one.
 //!
-//! Invariant: no address has more than its share, so that a place is left for the others even while it connects as often
-//! as it can. An IPv6 host has as many addresses as it likes; it counts as its network of 64 bits.
+//! Invariant: no address holds more than its share, so that permits are left for others, however often it connects. An
+//! IPv6 host has as many addresses as it likes; it counts as its network of 64 bits.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,19 +12,19 @@ use prometheus::IntGauge;
 use super::limits::Limits;
 
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct Permits {
     limits: Limits,
     open: IntGauge,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One connection's place; dropping it frees it.
-pub(super) struct Place {
-    places: Places,
+/// The permit of one connection; dropping it releases it.
+pub(super) struct Permit {
+    permits: Permits,
     peer: IpAddr,
 }
 
-impl Places {
+impl Permits {
     pub(super) fn new(limits: Limits, open: IntGauge) -> Self {
         Self {
             limits,
@@ -33,8 +33,8 @@ impl Places {
         }
     }
 
-    /// A place for a connection from `peer`, if there is one.
-    pub(super) fn take(&self, peer: IpAddr) -> Option<Place> {
+    /// A permit for a connection from `peer`, if one is left.
+    pub(super) fn take(&self, peer: IpAddr) -> Option<Permit> {
         let peer = host(peer);
         let mut taken = self.taken();
         let theirs = taken.get(&peer).copied().unwrap_or_default();
@@ -43,8 +43,8 @@ impl Places {
         }
         taken.insert(peer, theirs + 1);
         self.open.inc();
-        let places = self.clone();
-        Some(Place { places, peer })
+        let permits = self.clone();
+        Some(Permit { permits, peer })
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -63,10 +63,10 @@ fn host(peer: IpAddr) -> IpAddr {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.places.open.dec();
-        let mut taken = self.places.taken();
+        self.permits.open.dec();
+        let mut taken = self.permits.taken();
         match taken.get_mut(&self.peer) {
             Some(theirs) if *theirs > 1 => *theirs -= 1,
             _ => drop(taken.remove(&self.peer)),
@@ -78,13 +78,13 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places() -> Places {
+    fn permits() -> Permits {
         let open = IntGauge::new("open", "open").unwrap();
         let limits = Limits {
             in_all: 4,
             from_one: 3,
         };
-        Places::new(limits, open)
+        Permits::new(limits, open)
     }
 
     fn peer(text: &str) -> IpAddr {
@@ -92,16 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn one_address_leaves_a_place_for_another_and_gives_back_what_it_had() {
-        let places = places();
-        let one = |_| places.take(peer("192.0.2.1"));
-        let held: Vec<Place> = (0..9).filter_map(one).collect();
+    fn one_address_leaves_permits_for_others_and_releases_its_own() {
+        let permits = permits();
+        let one = |_| permits.take(peer("192.0.2.1"));
+        let held: Vec<Permit> = (0..9).filter_map(one).collect();
         assert_eq!(held.len(), 3);
-        let other = places.take(peer("192.0.2.2"));
-        assert!(other.is_some() && places.take(peer("192.0.2.3")).is_none());
-        assert_eq!(places.open.get(), 4);
+        let other = permits.take(peer("192.0.2.2"));
+        assert!(other.is_some() && permits.take(peer("192.0.2.3")).is_none());
+        assert_eq!(permits.open.get(), 4);
         drop((held, other));
-        assert_eq!((places.open.get(), places.taken().len()), (0, 0));
+        assert_eq!((permits.open.get(), permits.taken().len()), (0, 0));
     }
 
     #[test]

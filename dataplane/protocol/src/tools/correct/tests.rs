@@ -3,9 +3,9 @@
 use super::*;
 
 /// What becomes of a tool with these members beside its name.
-fn mended(members: &str) -> Result<(String, Option<Flaw>), Flaw> {
+fn corrected(members: &str) -> Result<(String, Option<Flaw>), Flaw> {
     let mut tool = RawObject::parse(format!(r#"{{"name":"t",{members}}}"#).as_bytes()).unwrap();
-    let flaw = mend(&mut tool)?;
+    let flaw = correct(&mut tool)?;
     let text = String::from_utf8(tool.to_bytes()).unwrap();
     Ok((text.replacen(r#"{"name":"t","#, "{", 1), flaw))
 }
@@ -19,7 +19,7 @@ fn a_valid_tool_keeps_its_bytes() {
         r#""inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true,"vendor":null},"_meta":{"a":[ null ]}"#,
         r#""inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"},"icons":[{"src":"data:x","sizes":["any"],"theme":"dark"}]"#,
     ] {
-        assert_eq!(mended(valid), Ok((format!("{{{valid}}}"), None)));
+        assert_eq!(corrected(valid), Ok((format!("{{{valid}}}"), None)));
     }
 }
 
@@ -27,12 +27,12 @@ fn a_valid_tool_keeps_its_bytes() {
 fn null_for_what_is_absent_goes_and_is_no_flaw() {
     let nulls = r#""title":null,"inputSchema":{"type":"object"},"outputSchema":null,"description":null,"annotations":null,"icons":null,"execution":null,"_meta":null"#;
     assert_eq!(
-        mended(nulls),
+        corrected(nulls),
         Ok((r#"{"inputSchema":{"type":"object"}}"#.to_owned(), None))
     );
     let hints = r#""inputSchema":{"type":"object"},"annotations":{"title":null,"readOnlyHint":true}"#;
     let without = hints.replace("\"title\":null,", "");
-    assert_eq!(mended(hints), Ok((format!("{{{without}}}"), None)));
+    assert_eq!(corrected(hints), Ok((format!("{{{without}}}"), None)));
 }
 
 #[test]
@@ -54,11 +54,11 @@ fn what_can_be_completed_is_completed() {
             r#"{"type":"object","properties":{"a":{},"b":{"not":{}},"c":{ }}}"#,
         ),
     ] {
-        let (tool, flaw) = mended(&format!(r#""inputSchema":{schema}"#)).unwrap();
+        let (tool, flaw) = corrected(&format!(r#""inputSchema":{schema}"#)).unwrap();
         assert_eq!(tool, format!(r#"{{"inputSchema":{completed}}}"#), "{schema}");
         assert!(flaw.is_some(), "{schema}");
     }
-    let (tool, flaw) = mended(r#""title":"T""#).unwrap();
+    let (tool, flaw) = corrected(r#""title":"T""#).unwrap();
     assert_eq!(tool, format!(r#"{{"title":"T","inputSchema":{object}}}"#));
     assert_eq!(flaw, Some(Flaw::InputType));
 }
@@ -80,7 +80,7 @@ fn a_tool_that_takes_no_object_is_left_out() {
         ),
     ] {
         assert_eq!(
-            mended(&format!(r#""inputSchema":{schema}"#)),
+            corrected(&format!(r#""inputSchema":{schema}"#)),
             Err(flaw),
             "{schema}"
         );
@@ -111,7 +111,7 @@ fn what_only_describes_a_tool_goes_when_it_cannot_be_read() {
         ),
         (r#""_meta":[]"#, Flaw::Member("_meta")),
     ] {
-        let (tool, found) = mended(&format!(r#""inputSchema":{{"type":"object"}},{member}"#)).unwrap();
+        let (tool, found) = corrected(&format!(r#""inputSchema":{{"type":"object"}},{member}"#)).unwrap();
         assert_eq!(tool, r#"{"inputSchema":{"type":"object"}}"#, "{member}");
         assert_eq!(found, Some(flaw), "{member}");
     }
