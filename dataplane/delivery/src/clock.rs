@@ -33,6 +33,15 @@ impl Millis {
         )
     }
 
+    /// The time `before` earlier; zero if there is none.
+    #[must_use]
+    pub fn minus(self, before: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(before.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

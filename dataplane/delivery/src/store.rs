@@ -23,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::client_use::ClientUse;
-pub use self::roles::{Jobs, Ownership, People, Queues, SessionRows, Store, Upkeep};
+pub use self::roles::{Jobs, Ownership, People, Queues, SessionRows, Store, Upkeep, Waiting};
 pub use self::scan::Scan;
 pub use self::space::Space;
 use crate::clock::Millis;

@@ -4,52 +4,62 @@
 //! count against their clients' limits. Invariant: only attempts of this process open a breaker, so nothing expires
 //! before its receiver was tried since the start.
 
-use futures::future::join_all;
+use std::collections::HashSet;
+
+use futures::future::try_join_all;
 
 use super::core::Core;
+use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Rank, Receiver};
+use crate::job::{Change, Expect, Job, Receiver};
 use crate::state::{Category, Push};
 use crate::store;
 
 /// Jobs checked in one commit.
 const ROWS: usize = 256;
 
-/// Ends what is older than `maxAge` and waits for a breaker, oldest turn first.
+/// Ends what is older than `maxAge` and waits for a breaker, oldest first. What is younger is not read, and what is older
+/// but waits for something else is passed over.
 pub(super) async fn run(core: &Core) -> Result<(), store::Error> {
-    for receiver in core.receivers.shut() {
-        for rank in Rank::ALL {
-            while expire(core, receiver, rank).await? == ROWS && !core.is_stopping() {}
+    let shut: HashSet<Receiver> = core.receivers.shut().into_iter().collect();
+    let oldest = core.now().minus(core.policy().max_age);
+    let mut after = None;
+    while !shut.is_empty() && !core.is_stopping() {
+        let page = core.store.waiting(after, oldest, ROWS).await?;
+        try_join_all(page.iter().map(|(_, id)| expire(core, *id, &shut, oldest))).await?;
+        if page.len() < ROWS {
+            return Ok(());
         }
+        after = page.last().copied();
     }
     Ok(())
 }
 
-async fn expire(core: &Core, receiver: Receiver, rank: Rank) -> Result<usize, store::Error> {
-    let waiting = core.store.due(receiver, rank, core.now(), ROWS).await?;
-    let buried = join_all(waiting.into_iter().map(|id| bury(core, id))).await;
-    let buried = buried.into_iter().collect::<Result<Vec<bool>, _>>()?;
-    Ok(buried.into_iter().filter(|buried| *buried).count())
-}
-
-/// Ends the job if it is too old, and still due as it was read. Returns whether it did.
-async fn bury(core: &Core, id: JobId) -> Result<bool, store::Error> {
-    let job = core.store.job(id).await?;
-    let Some(job) = job.filter(|job| is_too_old(core, job)) else {
-        return Ok(false);
+/// Ends the job if it waits for one of these receivers, and has since before `oldest`.
+async fn expire(
+    core: &Core,
+    id: JobId,
+    shut: &HashSet<Receiver>,
+    oldest: Millis,
+) -> Result<(), store::Error> {
+    let job = match core.store.job(id).await {
+        Err(store::Error::Corrupt(_)) => None, // an attempt will report it
+        job => job?,
+    };
+    let Some(job) = job.filter(|job| is_expired(job, shut, oldest)) else {
+        return Ok(());
     };
     let bury = Change::Bury {
         why: Category::Expired,
     };
     let expect = Expect::Version(job.version);
-    let buried = core.apply(job.id, expect, vec![bury]).await?.job().is_some();
-    if buried {
+    if core.apply(job.id, expect, vec![bury]).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
     }
-    Ok(buried)
+    Ok(())
 }
 
-fn is_too_old(core: &Core, job: &Job) -> bool {
-    let since = job.undelivered_since().unwrap_or(job.accepted);
-    job.state.push == Push::Due && since.plus(core.policy().max_age) < core.now()
+fn is_expired(job: &Job, shut: &HashSet<Receiver>, oldest: Millis) -> bool {
+    let waits = job.state.push == Push::Due && job.receiver.is_some_and(|receiver| shut.contains(&receiver));
+    waits && job.undelivered_since().is_some_and(|since| since < oldest)
 }

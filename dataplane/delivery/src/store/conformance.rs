@@ -84,7 +84,7 @@ macro_rules! suite {
                 keeps_replayed_deliveries_apart_from_live_ones,
                 lists_what_is_in_flight,
                 knows_the_oldest_queued_job,
-                knows_the_oldest_delivery_that_waits,
+                lists_the_deliveries_that_wait_by_their_age,
             }
             fence {
                 a_stale_owner_changes_nothing,

@@ -17,6 +17,9 @@ use crate::history::Entry;
 use crate::id::JobId;
 use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
 
+/// An undelivered result: the time from which its age counts, and its job.
+pub type Waiting = (Millis, JobId);
+
 /// A durable home for jobs and session rows.
 #[async_trait]
 pub trait Store: Ownership + Jobs + Queues + People + Upkeep + SessionRows {
@@ -132,8 +135,14 @@ pub trait Upkeep: Send + Sync + 'static {
     /// When the oldest queued job was accepted. O(clients).
     async fn oldest_queued(&self) -> Result<Option<Millis>, Error>;
 
-    /// When the call ended of the oldest undelivered result that waits for an attempt, or is in a repeated one.
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error>;
+    /// Undelivered results that wait for an attempt, or are in a repeated one, by the time from which their age counts:
+    /// oldest first, those after `after`, and from before `before`.
+    async fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error>;
 
     /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the
     /// scheduler calls [`Space::executions`] before it starts any.

@@ -28,7 +28,7 @@ use crate::store::roles::*;
 use crate::store::scan::Found;
 use crate::store::{
     Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Scan, SessionRow, Space,
-    Sweep,
+    Sweep, Waiting,
 };
 
 /// See the module.
@@ -280,8 +280,13 @@ impl Upkeep for Disk {
         self.read(self.memory().oldest_queued()).await
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        self.read(self.memory().oldest_waiting()).await
+    async fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error> {
+        self.read(self.memory().waiting(after, before, limit)).await
     }
 
     async fn sweep(&self, sweep: Sweep) -> Result<usize, Error> {

@@ -6,7 +6,7 @@ use super::world::*;
 use crate::engine::Engine;
 use crate::id::JobId;
 use crate::job::Change;
-use crate::state::End;
+use crate::state::{Category, End};
 
 const DEAD: &str = "http://dead/";
 const PARKED: usize = 20_000;
@@ -24,6 +24,19 @@ async fn park(world: &World, url: &str, count: usize) -> Vec<JobId> {
         ids.push(world.left_behind(job, vec![Change::Start, finish]).await);
     }
     ids
+}
+
+/// The same with one job whose next attempt is due only after `wait`.
+async fn put_off(world: &World, url: &str, wait: Duration) -> JobId {
+    let mut job = to(url, world.job("echo"));
+    job.call.retry = retries(50);
+    let (end, body) = (End::Result, "parked".into());
+    let retry = Change::Retry {
+        at: world.clock.now().plus(wait),
+        why: Some(Category::Http5xx),
+    };
+    let changes = vec![Change::Start, Change::Finish { end, body }, Change::Claim, retry];
+    world.left_behind(job, changes).await
 }
 
 /// Lets a receiver fail until its breaker opens.
@@ -160,15 +173,17 @@ async fn what_grows_too_old_behind_a_breaker_ends_as_expired() {
     let world = World::with(|policy| policy.max_age = Duration::from_hours(1));
     let engine = world.start();
     break_it(&world, &engine).await;
-    let old = park(&world, DEAD, 600).await;
+    let mut old = park(&world, DEAD, 600).await;
+    old.push(put_off(&world, DEAD, Duration::from_mins(55)).await);
     tokio::time::sleep(Duration::from_mins(50)).await;
-    let young = park(&world, DEAD, 1).await[0];
+    let young = park(&world, DEAD, 300).await[0]; // whose turn is before the last old one's
     assert_eq!(fate(&world.look(old[599]).await), ("result", "due"));
     tokio::time::sleep(Duration::from_mins(15)).await;
     for id in &old {
         assert_eq!(fate(&world.look(*id).await), ("result", "expired"));
     }
     assert_eq!(world.look(old[599]).await.attempts, 0, "it only waited");
+    assert_eq!(world.look(old[600]).await.attempts, 1);
     assert_eq!(fate(&world.look(young).await), ("result", "due"));
     let expired = world.count("asyncmcp_dead_letters_total", &[("reason", "expired")]);
     assert!(expired >= 590, "{expired}");

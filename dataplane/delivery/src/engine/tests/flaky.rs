@@ -21,7 +21,7 @@ use crate::store::metrics::Metrics;
 use crate::store::scan::Found;
 use crate::store::{
     Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, Ownership, People,
-    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
+    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, Waiting,
 };
 
 /// One in this many commits happens and is reported as failed.
@@ -246,8 +246,13 @@ impl Upkeep for Flaky {
         self.up()?.oldest_queued().await
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        self.up()?.oldest_waiting().await
+    async fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error> {
+        self.up()?.waiting(after, before, limit).await
     }
 
     fn space(&self) -> Space {

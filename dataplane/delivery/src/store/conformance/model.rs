@@ -14,7 +14,7 @@ use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
-use crate::store::{ClientUse, Counts, Evict, Scan, SessionRow, Store, Sweep};
+use crate::store::{ClientUse, Counts, Evict, Scan, SessionRow, Store, Sweep, Waiting};
 
 const JOBS: u8 = 6;
 const SERVERS: [&str; 2] = ["alpha", "beta"];
@@ -83,7 +83,7 @@ pub(in crate::store) struct Observation {
     receivers: Vec<(Receiver, Rank, Millis)>,
     due: Vec<Vec<JobId>>,
     next_due: Vec<Option<Millis>>,
-    oldest_waiting: Option<Millis>,
+    waiting: Vec<Waiting>,
     counts: Counts,
     high_water: Millis,
     sessions: Vec<Option<SessionRow>>,
@@ -106,7 +106,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         receivers: store.receivers().await.unwrap(),
         due: Vec::new(),
         next_due: Vec::new(),
-        oldest_waiting: store.oldest_waiting().await.unwrap(),
+        waiting: store.waiting(None, Millis(u64::MAX), 99).await.unwrap(),
         counts: store.counts(),
         high_water: store.high_water(),
         sessions: Vec::new(),

@@ -176,27 +176,33 @@ pub(in crate::store) async fn knows_the_oldest_queued_job(store: Arc<dyn Store>)
     assert_eq!(store.oldest_queued().await.unwrap(), accepted(first).await);
 }
 
-pub(in crate::store) async fn knows_the_oldest_delivery_that_waits(store: Arc<dyn Store>) {
-    assert_eq!(store.oldest_waiting().await.unwrap(), None);
+pub(in crate::store) async fn lists_the_deliveries_that_wait_by_their_age(store: Arc<dyn Store>) {
+    let waiting = async |after, before, limit| store.waiting(after, Millis(before), limit).await.unwrap();
+    assert_eq!(waiting(None, u64::MAX, 9).await, []);
     let fresh = accept(&*store, new_job(1)).await;
     let old = accept(&*store, new_job(2)).await;
     let older = accept(&*store, new_job(3)).await;
     apply(&*store, fresh, [finish(), Change::Claim], 10).await;
     assert_eq!(
-        store.oldest_waiting().await.unwrap(),
-        None,
+        waiting(None, u64::MAX, 9).await,
+        [],
         "a first attempt is under way"
     );
 
     apply(&*store, old, [finish(), Change::Claim, retry(900)], 30).await;
     apply(&*store, older, [finish(), Change::Claim, retry(900)], 20).await;
-    assert_eq!(store.oldest_waiting().await.unwrap(), Some(Millis(20)));
+    let (first, second) = ((Millis(20), older), (Millis(30), old));
+    assert_eq!(waiting(None, u64::MAX, 9).await, [first, second]);
+    assert_eq!(waiting(None, u64::MAX, 1).await, [first]);
+    assert_eq!(waiting(None, 30, 9).await, [first]);
+    assert_eq!(waiting(Some(first), 31, 9).await, [second]);
+    assert_eq!(waiting(Some(first), 30, 9).await, []);
     apply(&*store, older, [Change::Claim], 900).await;
     assert_eq!(
-        store.oldest_waiting().await.unwrap(),
-        Some(Millis(20)),
-        "a second attempt is"
+        waiting(None, u64::MAX, 1).await,
+        [first],
+        "a second attempt is under way"
     );
     apply(&*store, older, [Change::Deliver], 901).await;
-    assert_eq!(store.oldest_waiting().await.unwrap(), Some(Millis(30)));
+    assert_eq!(waiting(None, u64::MAX, 9).await, [second]);
 }

@@ -3,12 +3,13 @@
 //! Part of [`super::Memory`]. Invariant: holds exactly the rows of the jobs that were added and not removed.
 
 use std::collections::BTreeSet;
-use std::ops::Bound::{Excluded, Included};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::Range;
 
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key, Rank, Receiver};
+use crate::store::Waiting;
 
 const FIRST_ID: JobId = JobId::MIN;
 const LAST_ID: JobId = JobId::MAX;
@@ -21,7 +22,7 @@ pub(super) struct Index {
     queued: BTreeSet<(Key, Key, JobId)>,
     inflight: BTreeSet<JobId>,
     due: BTreeSet<(Receiver, Rank, Millis, JobId)>,
-    waiting: BTreeSet<(Millis, JobId)>,
+    waiting: BTreeSet<Waiting>,
     dead: BTreeSet<(Millis, JobId)>,
     dead_of: BTreeSet<(Key, Millis, JobId)>,
     settled: BTreeSet<(Millis, JobId)>,
@@ -143,8 +144,13 @@ impl Index {
         self.queued.iter().map(|(.., id)| *id).min()
     }
 
-    pub(super) fn oldest_waiting(&self) -> Option<Millis> {
-        self.waiting.first().map(|(at, _)| *at)
+    pub(super) fn waiting(&self, after: Option<Waiting>, before: Millis, limit: usize) -> Vec<Waiting> {
+        let first = after.map_or(Unbounded, Excluded);
+        let rows = self.waiting.range((first, Unbounded));
+        rows.take_while(|(at, _)| *at < before)
+            .take(limit)
+            .copied()
+            .collect()
     }
 
     /// The clients that have dead letters with bodies.

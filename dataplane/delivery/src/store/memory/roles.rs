@@ -13,7 +13,7 @@ use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, 
 use crate::store::scan::Found;
 use crate::store::{
     Acceptance, Claim, ClaimDue, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, Ownership, People,
-    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep,
+    Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, Waiting,
 };
 
 impl Memory {
@@ -149,8 +149,13 @@ impl Upkeep for Memory {
         self.commit(|state| state.evict(evict))
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        Ok(self.open()?.index.oldest_waiting())
+    async fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error> {
+        Ok(self.open()?.index.waiting(after, before, limit))
     }
 
     fn space(&self) -> Space {

@@ -60,6 +60,8 @@ pub(super) struct Group<'txn> {
     space: Space,
     /// Before this row of `expire`, all delivered results were reclaimed.
     reclaimed: Timed,
+    /// Files that rows of this group name. The caller's, so that it knows them however the group ends.
+    written: &'txn mut Vec<Name>,
     done: Done,
 }
 
@@ -68,8 +70,6 @@ pub(super) struct Group<'txn> {
 pub(super) struct Done {
     pub(super) info: CommitInfo,
     pub(super) ledger: Ledger,
-    /// Files that rows of this group name.
-    pub(super) written: Vec<Name>,
     /// Files that rows no longer name.
     pub(super) dropped: Vec<Name>,
 }
@@ -80,6 +80,7 @@ impl<'txn> Group<'txn> {
         txn: &'txn WriteTransaction,
         (vault, owner): (&'txn Vault, Owner),
         (ledger, space, reclaimed): (Ledger, Space, Timed),
+        written: &'txn mut Vec<Name>,
     ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
@@ -103,6 +104,7 @@ impl<'txn> Group<'txn> {
             session_expire: txn.open_table(tables::SESSION_EXPIRE)?,
             space,
             reclaimed,
+            written,
             done: Done {
                 ledger,
                 ..Done::default()
@@ -319,7 +321,7 @@ impl<'txn> Group<'txn> {
 
     /// A row names the file now. Whether the commit succeeds decides whether it stays.
     fn adopt(&mut self, stowed: Stowed) {
-        self.done.written.extend(stowed.draft.and_then(Draft::keep));
+        self.written.extend(stowed.draft.and_then(Draft::keep));
     }
 }
 

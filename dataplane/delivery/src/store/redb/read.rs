@@ -5,7 +5,7 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 
-use ::redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
+use ::redb::{ReadTransaction, TableDefinition, TableError};
 use bytes::Bytes;
 
 use super::blob::Name;
@@ -16,6 +16,7 @@ use super::vault::{Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Call, Job, Key, Rank, Receiver};
+use crate::store::Waiting;
 use crate::store::codec::wrap::GIVEN_BACK;
 use crate::store::seal::Field;
 use crate::store::{ClientUse, Error, SessionRow, codec};
@@ -215,10 +216,24 @@ impl View {
         Ok(job.flatten().map(|job| job.accepted))
     }
 
-    pub(super) fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+    pub(super) fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error> {
         let table = self.0.open_table(tables::WAITING).map_err(Fault::from)?;
-        let row = table.first().map_err(Fault::from)?;
-        Ok(row.map(|(key, _)| keys::at(key.value())))
+        let after = after.map(|(at, id)| keys::timed(at, id));
+        let first = after.as_ref().map_or(Unbounded, Excluded);
+        let last = keys::timed(before, JobId::MIN);
+        let rows = table
+            .range::<&[u8; 24]>((first, Excluded(&last)))
+            .map_err(Fault::from)?;
+        let waiting = rows.take(limit).map(|row| {
+            let (key, _) = row.map_err(Fault::from)?;
+            Ok((keys::at(key.value()), keys::id(key.value())))
+        });
+        waiting.collect()
     }
 
     /// One value, decoded.

@@ -17,7 +17,7 @@ use crate::store::scan::Found;
 use crate::store::seal::Field;
 use crate::store::{
     Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, Evict, Evicted, Jobs, KeyUse,
-    Ownership, People, Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, codec,
+    Ownership, People, Queues, Scan, SessionRow, SessionRows, Space, Store, Sweep, Upkeep, Waiting, codec,
 };
 
 impl Ownership for Embedded {
@@ -202,8 +202,13 @@ impl Upkeep for Embedded {
         self.write(|reply| Op::Evict(evict, reply)).await
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
-        self.shared.view()?.oldest_waiting()
+    async fn waiting(
+        &self,
+        after: Option<Waiting>,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Error> {
+        self.shared.view()?.waiting(after, before, limit)
     }
 
     fn space(&self) -> Space {

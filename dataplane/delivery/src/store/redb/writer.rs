@@ -46,7 +46,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Batch {
     todo: VecDeque<Op>,
     waiters: Vec<Waiter>,
-    /// Files that rows of this group name: if its commit fails, it is unknown whether they stay.
+    /// Files that rows of this group name: if the group fails, at whatever point, it is unknown whether they stay.
     written: Vec<Name>,
     /// Gets a reply when the file is closed after this group.
     close: Option<ReplyTo<()>>,
@@ -163,9 +163,10 @@ impl Writer {
         let txn = self.shared.begin_write()?;
         let vault = Arc::clone(self.shared.vault());
         let before = (self.shared.ledger(), self.shared.space(), self.reclaimed);
-        let mut group = Group::open(&txn, (&vault, self.owner), before)?;
-        while let Some(op) = self.batch.todo.pop_front() {
-            group.run(op, &mut self.batch.waiters)?;
+        let batch = &mut self.batch;
+        let mut group = Group::open(&txn, (&vault, self.owner), before, &mut batch.written)?;
+        while let Some(op) = batch.todo.pop_front() {
+            group.run(op, &mut batch.waiters)?;
         }
         self.reclaimed = group.reclaimed();
         if group.is_idle() {
@@ -173,8 +174,7 @@ impl Writer {
             txn.abort()?;
             return Ok(());
         }
-        let mut done = group.finish()?;
-        self.batch.written = std::mem::take(&mut done.written);
+        let done = group.finish()?;
         self.make_durable(txn, done)
     }
 

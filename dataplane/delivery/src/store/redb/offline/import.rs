@@ -73,7 +73,8 @@ fn fill(
     };
     let txn = format::begin(&db).map_err(Error::from)?;
     let state = (ledger, Space::default(), Timed::default());
-    let mut group = Group::open(&txn, (&vault, Owner::default()), state).map_err(Error::from)?;
+    let mut files = Vec::new();
+    let mut group = Group::open(&txn, (&vault, Owner::default()), state, &mut files).map_err(Error::from)?;
     let mut imported = Imported::default();
     for (index, line) in lines {
         match parse(index + 1, &line.map_err(Failure::Lines)?)? {

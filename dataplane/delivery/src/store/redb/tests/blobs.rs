@@ -118,6 +118,30 @@ async fn the_files_of_a_failed_commit_are_settled_when_the_store_is_back() {
     store.check().unwrap();
 }
 
+/// Whichever read of the group fails, also before its commit begins.
+#[tokio::test]
+async fn a_group_that_fails_half_way_leaves_no_files() {
+    for reads in 0.. {
+        let disk = Disk::default();
+        start(&disk).accept(job(1)).await.unwrap();
+        let store = start(&disk); // which has no page in memory
+        disk.fail_a_read_after(reads);
+        let group = tokio::join!(store.accept(job(2)), store.accept(job(3)), store.accept(job(4)));
+        if disk.has_read_to_fail() {
+            assert!(reads > 3 && group.2.is_ok(), "{reads} reads");
+            return;
+        }
+        store.accept(new_job(5)).await.unwrap(); // it is back
+        let mut named = Vec::new();
+        for number in 1..=4 {
+            let job = store.job(job(number).id).await.unwrap();
+            named.extend(job.map(|job| (Field::Params, job.id)));
+        }
+        assert_eq!(files(&disk), named, "after {reads} reads");
+        store.check().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn orphans_go_at_the_next_start_and_named_files_stay() {
     let disk = Disk::default();

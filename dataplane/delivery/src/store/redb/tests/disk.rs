@@ -42,6 +42,8 @@ struct Platters {
     written: BTreeSet<usize>,
     ballast: usize,
     failing_syncs: u32,
+    /// How many reads of the database succeed before one fails.
+    until_unread: Option<u32>,
     /// How many syncs succeed before one fails and forgets: what it should have written is read as before, and
     /// no later sync writes it.
     until_forgotten: Option<u32>,
@@ -65,6 +67,16 @@ impl Disk {
     /// This many of the next syncs fail.
     pub(super) fn fail_syncs(&self, count: u32) {
         self.platters().failing_syncs = count;
+    }
+
+    /// After this many more reads of the database one fails.
+    pub(super) fn fail_a_read_after(&self, reads: u32) {
+        self.platters().until_unread = Some(reads);
+    }
+
+    /// Whether that read is still to come.
+    pub(super) fn has_read_to_fail(&self) -> bool {
+        self.platters().until_unread.take().is_some()
     }
 
     /// After this many more syncs one fails and forgets what was written, as a kernel does that marks pages
@@ -357,7 +369,14 @@ impl StorageBackend for Handle {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platters = self.platters()?;
+        let mut platters = self.platters()?;
+        platters.until_unread = match platters.until_unread {
+            Some(0) => {
+                platters.until_unread = None;
+                return Err(io::Error::other("the read failed"));
+            }
+            reads => reads.map(|reads| reads - 1),
+        };
         let at = usize::try_from(offset).unwrap();
         let bytes = platters.live.get(at..at + out.len());
         out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
