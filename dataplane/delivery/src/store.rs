@@ -44,6 +44,9 @@ pub enum Error {
     /// Another process owns the claiming process's jobs now.
     #[error("another process owns this process's jobs now; this one must exit")]
     Fenced,
+    /// The rows of sessions use as much space as they may. Nothing was changed.
+    #[error("the store keeps as many sessions as it has space for: older ones expire")]
+    SessionsFull,
     /// A row cannot be read.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
@@ -86,6 +89,7 @@ impl Error {
             Self::Down(_) => "StoreDown",
             Self::Unknown(_) => "StoreCommitUnknown",
             Self::Fenced => "StoreFenced",
+            Self::SessionsFull => "StoreSessionsFull",
             Self::Corrupt(_) => "StoreCorrupt",
             Self::Sealed { .. } => "StoreKeyMissing",
             Self::OlderFormat { .. } => "StoreOlderFormat",
@@ -187,6 +191,16 @@ pub struct SessionRow {
     pub expires: Millis,
     /// At most 16 KiB.
     pub bytes: Bytes,
+}
+
+impl SessionRow {
+    /// A key, its two indexes and their bookkeeping.
+    const ROW: u64 = 128;
+
+    /// The bytes it uses in memory.
+    fn weight(&self) -> u64 {
+        Self::ROW + self.bytes.len() as u64
+    }
 }
 
 /// The result of the claim of one queued job.

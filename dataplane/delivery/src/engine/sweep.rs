@@ -47,10 +47,10 @@ pub(super) async fn run(core: &Core) {
 /// there at once.
 pub(super) async fn report_oldest(core: &Core) {
     core.metrics.longest_timeout(core.policy().longest_timeout);
-    let Ok(waiting) = core.store.waiting(None, Millis(u64::MAX), 1).await else {
+    let Ok(waiting) = core.store.oldest_waiting().await else {
         return;
     };
-    report(core, Stage::Due, waiting.first().map(|(since, _)| *since));
+    report(core, Stage::Due, waiting);
     let Ok(in_flight) = core.store.in_flight().await else {
         return;
     };

@@ -55,6 +55,7 @@ macro_rules! suite {
                 refuses_a_client_that_uses_its_share_and_no_other,
                 evicts_the_oldest_dead_letters_of_the_client_that_uses_the_most,
                 evicts_what_was_stopped_and_keeps_what_is_still_wanted,
+                refuses_more_sessions_and_keeps_the_space_for_calls,
             }
         }
         crate::store::conformance::suite! { @ $open;

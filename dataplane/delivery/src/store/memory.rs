@@ -37,6 +37,8 @@ struct State {
     index: Index,
     sessions: BTreeMap<[u8; 16], SessionRow>,
     expiring: BTreeSet<(Millis, [u8; 16])>,
+    /// Bytes of the sessions' rows.
+    session_bytes: u64,
     counts: Counts,
     /// What each client's jobs use; no client whose jobs use nothing.
     clients: BTreeMap<Key, ClientUse>,
@@ -292,17 +294,23 @@ impl State {
         ids
     }
 
-    fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> bool {
+    fn swap_session(&mut self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
         let before = self.sessions.get(&sid);
         if before.map_or(0, |row| row.version).checked_add(1) != Some(row.version) {
-            return false;
+            return Ok(false);
+        }
+        let (size, known) = (row.weight(), before.map_or(0, SessionRow::weight));
+        let others = self.session_bytes.saturating_sub(known);
+        if size > known && !self.space().holds_sessions(others + size) {
+            return Err(Error::SessionsFull);
         }
         if let Some(before) = before {
             self.expiring.remove(&(before.expires, sid));
         }
+        self.session_bytes = others + size;
         self.expiring.insert((row.expires, sid));
         self.sessions.insert(sid, row);
-        true
+        Ok(true)
     }
 
     /// Updates a job's index rows and counts.

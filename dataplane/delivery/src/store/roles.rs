@@ -144,6 +144,12 @@ pub trait Upkeep: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Waiting>, Error>;
 
+    /// The time from which the age of the oldest of them counts.
+    async fn oldest_waiting(&self) -> Result<Option<Millis>, Error> {
+        let oldest = self.waiting(None, Millis(u64::MAX), 1).await?;
+        Ok(oldest.first().map(|(since, _)| *since))
+    }
+
     /// How much space is used and may be used. New jobs that do not fit are refused with [`Acceptance::Full`]; the
     /// scheduler calls [`Space::executions`] before it starts any.
     fn space(&self) -> Space;
@@ -171,6 +177,6 @@ pub trait SessionRows: Send + Sync + 'static {
     async fn session(&self, sid: [u8; 16]) -> Result<Option<SessionRow>, Error>;
 
     /// Writes a session's row if its version is still `row.version - 1` (no row is version 0). Returns whether it was
-    /// written.
+    /// written. [`Error::SessionsFull`] if the row is new or larger than before and there is no space for it.
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error>;
 }

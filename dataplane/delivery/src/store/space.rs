@@ -13,6 +13,10 @@ const NO_JOBS: u64 = 70;
 const ONE_CLIENT: u64 = 75;
 /// Kept free below [`NO_JOBS`] as long as there are dead letters to evict, so that the next calls find room at once.
 const FOR_THE_NEXT: u64 = 1;
+/// What the rows of sessions may use, in percent of the budget.
+const SESSIONS: u64 = 10;
+/// And in bytes, also where there is no budget: some 150,000 sessions.
+const MOST_SESSIONS: u64 = 64 << 20;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
 /// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
@@ -47,6 +51,11 @@ impl Space {
     pub fn client_share(&self) -> Option<u64> {
         let has_budget = self.budget.is_some() && !self.is_full;
         has_budget.then(|| self.up_to(NO_JOBS) / 100 * ONE_CLIENT)
+    }
+
+    /// Whether the rows of sessions may use this many bytes.
+    pub fn holds_sessions(&self, bytes: u64) -> bool {
+        !self.is_full && bytes <= self.up_to(SESSIONS).min(MOST_SESSIONS)
     }
 
     /// How many more executions may start.
@@ -146,6 +155,13 @@ mod tests {
             ..almost
         };
         assert_eq!(full.excess(), 0);
+    }
+
+    #[test]
+    fn sessions_use_a_tenth_and_never_much() {
+        assert!(space(0).holds_sessions(9 << 20) && !space(0).holds_sessions(11 << 20));
+        let unlimited = Space::default();
+        assert!(unlimited.holds_sessions(64 << 20) && !unlimited.holds_sessions(65 << 20));
     }
 
     #[test]

@@ -202,11 +202,17 @@ impl Keeper for Entry {
         Some(session)
     }
 
-    /// A store that is down costs only the remembering.
+    /// A store that is down, or has no space for more sessions, costs only the remembering.
     async fn keep(&self, session: &ServerSession) {
         self.put(session);
-        if let Err(error) = self.change(|row| row.remember(session)).await {
-            tracing::warn!(server = session.server(), %error, "a session will not outlive this process");
+        let server = session.server();
+        match self.change(|row| row.remember(session)).await {
+            Ok(()) => {}
+            // Whoever opens sessions without end fills no log.
+            Err(error @ store::Error::SessionsFull) => {
+                tracing::debug!(server, %error, "a session will not outlive this process");
+            }
+            Err(error) => tracing::warn!(server, %error, "a session will not outlive this process"),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Key, NewJob};
 use crate::state::{Category, End, Push};
-use crate::store::{Acceptance, ClientLimit, ClientUse, Evict, Evicted, Store, Sweep};
+use crate::store::{Acceptance, ClientLimit, ClientUse, Error, Evict, Evicted, SessionRow, Store, Sweep};
 
 async fn bytes_of(store: &dyn Store, client: &str) -> u64 {
     store.client_use(Key::of(client)).await.unwrap().bytes
@@ -145,4 +145,45 @@ pub(in crate::store) async fn evicts_what_was_stopped_and_keeps_what_is_still_wa
     for id in [due, delivered, replayed] {
         assert!(store.body(id).await.unwrap().is_some());
     }
+}
+
+/// Whoever opens sessions without end takes no space from calls, and a session can always be ended.
+pub(in crate::store) async fn refuses_more_sessions_and_keeps_the_space_for_calls(store: Arc<dyn Store>) {
+    let row = |version, size| SessionRow {
+        version,
+        expires: Millis(50),
+        bytes: vec![b'x'; size].into(),
+    };
+    let sid = |number: u32| {
+        let mut sid = [0; 16];
+        sid[..4].copy_from_slice(&number.to_be_bytes());
+        sid
+    };
+    let mut opened = 0;
+    let refused = loop {
+        match store.swap_session(sid(opened), row(1, 1000)).await {
+            Ok(written) => assert!(written),
+            Err(refused) => break refused,
+        }
+        opened += 1;
+    };
+    assert!(matches!(refused, Error::SessionsFull), "{refused}");
+    let space = store.space();
+    assert!(
+        opened > 10 && space.used <= space.budget.unwrap() / 9,
+        "{space:?}"
+    );
+    assert_eq!(store.session(sid(opened)).await.unwrap(), None);
+    store.swap_session(sid(0), row(2, 9000)).await.unwrap_err();
+    assert!(store.swap_session(sid(0), row(2, 900)).await.unwrap());
+    accept(&*store, job_of(1, "s", "ann", None)).await;
+
+    let sweep = Sweep {
+        now: Millis(99),
+        settled_before: Millis(0),
+        dead_before: Millis(0),
+        limit: 10_000,
+    };
+    store.sweep(sweep).await.unwrap();
+    assert!(store.swap_session(sid(opened), row(1, 1000)).await.unwrap());
 }

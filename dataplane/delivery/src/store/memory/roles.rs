@@ -182,7 +182,7 @@ impl SessionRows for Memory {
     }
 
     async fn swap_session(&self, sid: [u8; 16], row: SessionRow) -> Result<bool, Error> {
-        self.commit(|state| state.swap_session(sid, row))
+        self.commit(|state| state.swap_session(sid, row))?
     }
 }
 

@@ -33,7 +33,8 @@ impl State {
             .collect();
         for row in &expired {
             self.expiring.remove(row);
-            self.sessions.remove(&row.1);
+            let gone = self.sessions.remove(&row.1);
+            self.session_bytes -= gone.map_or(0, |row| row.weight());
         }
         expired.len()
     }

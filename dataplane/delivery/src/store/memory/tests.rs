@@ -40,6 +40,8 @@ impl Memory {
         assert_eq!(state.dedupe.len(), state.jobs.len() + names.sum::<usize>());
         let expiring = state.sessions.iter().map(|(sid, row)| (row.expires, *sid));
         assert_eq!(state.expiring, expiring.collect());
+        let bytes = state.sessions.values().map(SessionRow::weight).sum::<u64>();
+        assert_eq!(state.session_bytes, bytes);
     }
 }
 

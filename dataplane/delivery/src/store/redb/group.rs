@@ -27,6 +27,7 @@ use super::keys::{self, DeadOf, Due, Queued, Timed};
 use super::op::{Apply, Swap};
 use super::read::damaged;
 use super::tables::{self, Id, Value};
+use super::usage;
 use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -181,12 +182,7 @@ impl<'txn> Group<'txn> {
         let dead = before(&self.dead, sweep.dead_before, left - settled.len())?;
         for row in &sessions {
             self.session_expire.remove(row)?;
-            take(
-                &mut self.session,
-                Field::Session,
-                &keys::timed_id(row),
-                &mut self.done,
-            )?;
+            self.take_session(keys::timed_id(row))?;
         }
         for (row, is_dead) in settled
             .iter()
@@ -213,21 +209,38 @@ impl<'txn> Group<'txn> {
         let sid = swap.sid;
         let before = self.session.get(&sid)?.map(|row| {
             let value = self.vault.open(Field::Session, sid, row.value())?;
-            codec::decode_session(&value)
+            Ok::<_, Error>((codec::decode_session(&value)?, usage::of_value(row.value())))
         });
         let before = before.transpose()?;
-        let version = before.as_ref().map_or(0, |before| before.version);
+        let version = before.as_ref().map_or(0, |(before, _)| before.version);
         if version.checked_add(1) != Some(swap.version) {
             return Ok(false);
         }
-        if let Some(before) = before {
+        let (size, known) = (
+            usage::of_value(&swap.value),
+            before.as_ref().map_or(0, |(_, size)| *size),
+        );
+        let others = self.done.ledger.usage.sessions.saturating_sub(known);
+        if size > known && !self.space().holds_sessions(others + size) {
+            return Err(Error::SessionsFull.into());
+        }
+        if let Some((before, _)) = before {
             self.session_expire.remove(&keys::expiry(before.expires, sid))?;
         }
         self.session_expire.insert(&keys::expiry(swap.expires, sid), ())?;
-        take(&mut self.session, Field::Session, &sid, &mut self.done)?;
+        self.take_session(sid)?;
         put(&mut self.session, &sid, &swap.value, &mut self.done)?;
+        self.done.ledger.usage.add_session(&swap.value);
         self.done.info.note(Kind::Other);
         Ok(true)
+    }
+
+    /// Removes a session's row, if there is one.
+    fn take_session(&mut self, sid: [u8; 16]) -> Result<(), Fault> {
+        if let Some(row) = self.session.get(&sid)? {
+            self.done.ledger.usage.remove_session(row.value());
+        }
+        take(&mut self.session, Field::Session, &sid, &mut self.done)
     }
 
     /// Removes all rows of a job.

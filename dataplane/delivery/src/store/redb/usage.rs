@@ -28,6 +28,8 @@ pub(super) struct Usage {
     pub(super) pages: u64,
     /// Bytes of files.
     pub(super) files: u64,
+    /// Bytes of the pages that rows of sessions use; they are part of `pages`.
+    pub(super) sessions: u64,
     /// Values by the key that they are encrypted with; plain ones are not counted.
     pub(super) keys: BTreeMap<u32, u64>,
 }
@@ -64,9 +66,20 @@ impl Usage {
         self.keys.retain(|_, count| *count > 0);
     }
 
+    /// Counts a session's row that is a value, too.
+    pub(super) fn add_session(&mut self, value: &[u8]) {
+        self.sessions += of_value(value);
+    }
+
+    /// Counts a session's row that was removed.
+    pub(super) fn remove_session(&mut self, value: &[u8]) {
+        self.sessions = self.sessions.saturating_sub(of_value(value));
+    }
+
     pub(super) fn write(&self, value: &mut Writer) {
         value.u64(self.pages);
         value.u64(self.files);
+        value.u64(self.sessions);
         value.u32(u32::try_from(self.keys.len()).expect("a ring has a few keys"));
         for (key, count) in &self.keys {
             value.u32(*key);
@@ -75,11 +88,16 @@ impl Usage {
     }
 
     pub(super) fn read(value: &mut Reader<'_>) -> Result<Self, Error> {
-        let (pages, files) = (value.u64()?, value.u64()?);
+        let (pages, files, sessions) = (value.u64()?, value.u64()?, value.u64()?);
         let len = value.u32()?;
         let keys = (0..len).map(|_| Ok((value.u32()?, value.u64()?)));
         let keys = keys.collect::<Result<_, Error>>()?;
-        Ok(Self { pages, files, keys })
+        Ok(Self {
+            pages,
+            files,
+            sessions,
+            keys,
+        })
     }
 
     /// Counts again, from every row.
@@ -102,6 +120,10 @@ impl Usage {
                 usage.add(row.map_err(Fault::from)?.1.value());
             }
         }
+        let sessions = txn.open_table(tables::SESSION).map_err(Fault::from)?;
+        for row in sessions.range::<&[u8; 16]>(..).map_err(Fault::from)? {
+            usage.add_session(row.map_err(Fault::from)?.1.value());
+        }
         match txn.open_table(tables::ATTEMPTS) {
             Err(TableError::TableDoesNotExist(_)) => {} // no commit of this version was made
             rows => {
@@ -121,6 +143,11 @@ pub(super) fn of_job(values: &[&[u8]]) -> u64 {
         pages + file
     };
     JOB + values.iter().map(room).sum::<u64>()
+}
+
+/// The bytes of a value's pages.
+pub(super) fn of_value(value: &[u8]) -> u64 {
+    measure(value).1
 }
 
 /// The key of a value, the bytes of its pages, and of its file.

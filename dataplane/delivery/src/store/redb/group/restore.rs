@@ -104,6 +104,7 @@ impl Group<'_> {
         (sid, expires, value): ([u8; 16], Millis, Vec<u8>),
     ) -> Result<(), Fault> {
         self.session_expire.insert(&keys::expiry(expires, sid), ())?;
+        self.done.ledger.usage.add_session(&value);
         put(&mut self.session, &sid, &value, &mut self.done)
     }
 }
