@@ -1,9 +1,10 @@
-//! `asyncmcp jobs`: lists, shows, replays, stops and cancels jobs through the admin port.
+//! `asyncmcp jobs`: lists, shows, replays, stops, cancels and deletes jobs through the admin port.
 //!
 //! Invariant: the result is written to standard output, as a table or as one JSON document; the exit code is 0 only if
 //! the whole command succeeded.
 
 mod admin;
+mod bulk;
 mod filter;
 mod show;
 mod table;
@@ -13,14 +14,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::admin::Admin;
 use self::filter::Filter;
 use super::{http_url, print};
-
-/// Maximum number of jobs per request of a bulk replay.
-const BULK: u64 = 500;
 
 /// The arguments of `asyncmcp jobs`.
 #[derive(clap::Args)]
@@ -76,6 +74,8 @@ enum Command {
     Stop(Ids),
     /// Cancel calls that are queued or running; their receivers get an error.
     Cancel(Ids),
+    /// Delete jobs that are over (dead, stopped, delivered or ended), with their results.
+    Delete(Delete),
 }
 
 #[derive(clap::Args)]
@@ -112,6 +112,21 @@ struct Replay {
 }
 
 #[derive(clap::Args)]
+struct Delete {
+    /// Ids of the jobs.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<String>,
+    /// Delete all dead letters that match the filter, or jobs in the state that it names.
+    #[arg(long)]
+    all: bool,
+    /// With --all: delete. Without it, the jobs are only counted.
+    #[arg(long, requires = "all")]
+    yes: bool,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+#[derive(clap::Args)]
 struct Ids {
     /// Ids of the jobs.
     #[arg(required = true)]
@@ -123,14 +138,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List(list) => list_jobs(&admin, list, args.output).await,
         Command::Show(show) => show_job(&admin, show, args.output).await,
-        Command::Replay(replay) if replay.all => replay_all(&admin, replay.filter, args.output).await,
-        Command::Replay(replay) if !replay.filter.is_empty() => {
+        Command::Replay(replay) if replay.all => bulk::replay(&admin, &replay.filter, args.output).await,
+        Command::Delete(Delete {
+            all: true,
+            yes: true,
+            filter,
+            ..
+        }) => bulk::delete(&admin, &filter, args.output).await,
+        Command::Delete(Delete {
+            all: true, filter, ..
+        }) => bulk::count(&admin, &filter, args.output).await,
+        Command::Replay(Replay { filter, .. }) | Command::Delete(Delete { filter, .. })
+            if !filter.is_empty() =>
+        {
             bail!("filters cannot be combined with ids; use --all")
         }
         Command::Replay(Replay { ids, .. }) => {
             act(&admin, &ids, ("replay", "queued for replay"), args.output).await
         }
         Command::Stop(Ids { ids }) => act(&admin, &ids, ("stop", "stopped"), args.output).await,
+        Command::Delete(Delete { ids, .. }) => delete(&admin, &ids, args.output).await,
         Command::Cancel(Ids { ids }) => act(&admin, &ids, ("cancel", "cancelled"), args.output).await,
     }
 }
@@ -177,25 +204,6 @@ async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-async fn replay_all(admin: &Admin, filter: Filter, output: Output) -> anyhow::Result<ExitCode> {
-    let (mut replayed, mut cursor) = (0, Value::Null);
-    loop {
-        let body = json!({"filter": filter.object(), "limit": BULK, "cursor": cursor});
-        let page = admin.post("/jobs/replay", Some(&body)).await?;
-        replayed += page["replayed"].as_u64().unwrap_or_default();
-        cursor = page["cursor"].clone();
-        if cursor.is_null() {
-            break;
-        }
-        print::note(format!("{replayed} queued for replay so far"));
-    }
-    match output {
-        Output::Json => print::line(json!({"replayed": replayed}))?,
-        Output::Table => print::line(format!("{replayed} queued for replay"))?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Applies an action to each job. An error does not stop the others, but makes the command fail at the end.
 async fn act(
     admin: &Admin,
@@ -203,18 +211,10 @@ async fn act(
     (verb, done): (&str, &str),
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let (mut jobs, mut failed) = (Vec::new(), false);
+    let (mut jobs, mut failures) = (Vec::new(), Failures::default());
     for id in ids {
-        match admin
-            .post(&format!("/jobs/{}/{verb}", path_part(id)?), None)
-            .await
-        {
-            Ok(job) => jobs.push(job),
-            Err(error) => {
-                failed = true;
-                print::note(format!("error: {id}: {error:#}"));
-            }
-        }
+        let path = format!("/jobs/{}/{verb}", path_part(id)?);
+        jobs.extend(failures.note(id, admin.post(&path, None).await));
     }
     match output {
         Output::Json => print::line(json!({"jobs": jobs}))?,
@@ -225,11 +225,48 @@ async fn act(
             }
         }
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(failures.code())
+}
+
+/// The same for deletion, after which there is no job to show.
+async fn delete(admin: &Admin, ids: &[String], output: Output) -> anyhow::Result<ExitCode> {
+    let (mut deleted, mut failures) = (Vec::new(), Failures::default());
+    for id in ids {
+        let path = format!("/jobs/{}", path_part(id)?);
+        deleted.extend(failures.note(id, admin.delete(&path).await.map(|()| id)));
+    }
+    match output {
+        Output::Json => print::line(json!({"deleted": deleted}))?,
+        Output::Table => {
+            for id in &deleted {
+                print::line(format!("{id} deleted"))?;
+            }
+        }
+    }
+    Ok(failures.code())
+}
+
+/// Whether an action failed for one of several jobs.
+#[derive(Default)]
+struct Failures(bool);
+
+impl Failures {
+    /// What succeeded; an error is printed.
+    fn note<T>(&mut self, id: &str, done: anyhow::Result<T>) -> Option<T> {
+        done.inspect_err(|error| {
+            self.0 = true;
+            print::note(format!("error: {id}: {error:#}"));
+        })
+        .ok()
+    }
+
+    fn code(&self) -> ExitCode {
+        if self.0 {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
 }
 
 /// Checks an id before it becomes part of a path.

@@ -1,14 +1,14 @@
-//! The jobs API of the admin port: a person sees, understands, replays, stops and cancels jobs.
+//! The jobs API of the admin port: a person sees, understands, replays, stops, cancels and deletes jobs.
 //!
 //! [`crate::admin`] mounts it. Invariant: nothing here answers without the token, but `/openapi.json`, which
 //! reveals nothing about this route; and no answer holds a receiver's query or credentials, or a payload that was
 //! not asked for.
 
 mod act;
+mod bulk;
 mod list;
 mod problem;
 mod query;
-mod replay;
 mod show;
 mod times;
 pub mod token;
@@ -57,8 +57,9 @@ impl FromRef<Jobs> for Clock {
 pub fn router(jobs: Jobs) -> Router {
     let guarded = Router::new()
         .route("/jobs", get(list::list))
-        .route("/jobs/replay", post(replay::replay_all))
-        .route("/jobs/{id}", get(show::show))
+        .route("/jobs/replay", post(bulk::replay_all))
+        .route("/jobs/delete", post(bulk::delete_all))
+        .route("/jobs/{id}", get(show::show).delete(act::delete))
         .route("/jobs/{id}/result", get(show::result))
         .route("/jobs/{id}/replay", post(act::replay))
         .route("/jobs/{id}/stop", post(act::stop))
@@ -103,7 +104,9 @@ fn json(bytes: bytes::Bytes) -> Response {
         act::replay,
         act::stop,
         act::cancel,
-        replay::replay_all
+        act::delete,
+        bulk::replay_all,
+        bulk::delete_all
     ),
     components(schemas(list::Order)),
     modifiers(&Bearer),

@@ -5,6 +5,7 @@
 mod bulk;
 mod command;
 mod dead_letter;
+mod delete;
 mod door;
 mod readme;
 mod scene;

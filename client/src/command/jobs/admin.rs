@@ -58,6 +58,11 @@ impl Admin {
         json(&self.answer(request).await?)
     }
 
+    /// Deletes what is at `path`.
+    pub(super) async fn delete(&self, path: &str) -> Result<()> {
+        self.answer(self.client.delete(self.at(path))).await.map(drop)
+    }
+
     fn at(&self, path: &str) -> Url {
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();

@@ -52,6 +52,12 @@ impl Filter {
             .collect()
     }
 
+    /// The same with a state, if none is set.
+    pub(super) fn pairs_of(&self, state: &str) -> Vec<(&'static str, String)> {
+        let state = self.state.is_none().then(|| ("state", state.to_owned()));
+        self.pairs().into_iter().chain(state).collect()
+    }
+
     /// As a JSON object.
     pub(super) fn object(&self) -> Value {
         let pairs = self.pairs().into_iter();

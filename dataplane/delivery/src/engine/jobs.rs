@@ -3,6 +3,8 @@
 //! The data plane's jobs API calls it. Invariant: a step is a compare-and-set on the state table, so what two people or
 //! the engine do at the same time happens once; and every request is bounded, however many jobs there are.
 
+mod delete;
+
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -87,11 +89,11 @@ impl Shown {
     }
 }
 
-/// The result of a bulk replay.
+/// The result of a bulk command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
-    /// How many are due again.
-    pub replayed: usize,
+pub struct Bulk {
+    /// How many jobs were changed.
+    pub changed: usize,
     /// Where to continue; `None` when there is no more.
     pub next: Option<Cursor>,
 }
@@ -212,7 +214,24 @@ impl Engine {
         query: &Query,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Replayed, store::Error> {
+    ) -> Result<Bulk, store::Error> {
+        let (ids, next) = self.dead_or_as_asked(query, after, limit).await?;
+        let changed = self
+            .detached(move |core| async move {
+                let replayed = join_all(ids.into_iter().map(|id| replay(&core, id))).await;
+                count(replayed)
+            })
+            .await?;
+        Ok(Bulk { changed, next })
+    }
+
+    /// A page of the jobs of a query, the newest first: dead letters, unless it asks for another state.
+    async fn dead_or_as_asked(
+        &self,
+        query: &Query,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<JobId>, Option<Cursor>), store::Error> {
         let mut query = query.clone();
         query.filter.stage.get_or_insert(Stage::Dead);
         let page = Page {
@@ -221,11 +240,7 @@ impl Engine {
             limit,
         };
         let Listing { jobs, next } = self.list(&query, page).await?;
-        let ids = jobs.into_iter().map(|listed| listed.job.id).collect();
-        let replayed = self
-            .detached(move |core| async move { replay_each(&core, ids).await })
-            .await?;
-        Ok(Replayed { replayed, next })
+        Ok((jobs.into_iter().map(|listed| listed.job.id).collect(), next))
     }
 
     /// [`Engine::cancel`], with the reason if it is not possible.
@@ -246,10 +261,17 @@ impl Engine {
 async fn act(core: &Core, id: JobId, change: Change) -> Result<Job, ActError> {
     let replays = change == Change::Replay;
     match core.apply(id, Expect::Any, vec![change]).await? {
-        Applied::Applied(job) => Ok(job),
         Applied::Moved(job) if replays && job.state.push == Push::Dead(Category::Evicted) => {
             Err(ActError::Evicted)
         }
+        applied => done(applied),
+    }
+}
+
+/// The job, if it was changed.
+fn done(applied: Applied) -> Result<Job, ActError> {
+    match applied {
+        Applied::Applied(job) => Ok(job),
         Applied::Moved(job) => Err(ActError::Impossible(job.state.stage())),
         Applied::Gone => Err(ActError::Unknown),
         Applied::Fenced => Err(ActError::Store(store::Error::Down(
@@ -265,17 +287,17 @@ async fn replay(core: &Core, id: JobId) -> Result<Job, ActError> {
     Ok(job)
 }
 
-/// Returns how many were replayed; the others may have changed meanwhile.
-async fn replay_each(core: &Core, ids: Vec<JobId>) -> Result<usize, store::Error> {
-    let mut replayed = 0;
-    for done in join_all(ids.into_iter().map(|id| replay(core, id))).await {
+/// How many succeeded; the others may have changed meanwhile.
+fn count<T>(done: Vec<Result<T, ActError>>) -> Result<usize, store::Error> {
+    let mut changed = 0;
+    for done in done {
         match done {
-            Ok(_) => replayed += 1,
+            Ok(_) => changed += 1,
             Err(ActError::Store(error)) => return Err(error),
             Err(ActError::Unknown | ActError::Impossible(_) | ActError::Evicted) => {}
         }
     }
-    Ok(replayed)
+    Ok(changed)
 }
 
 async fn call_of(store: &dyn Store, id: JobId) -> Result<Option<Call>, store::Error> {

@@ -121,6 +121,7 @@ macro_rules! suite {
                 removes_no_more_than_the_limit,
                 removes_sessions_that_expired,
                 forgets_a_dedupe_key_with_its_job_and_not_before,
+                removes_a_job_that_is_over_with_all_its_rows_and_no_other,
             }
             races {
                 lets_one_of_many_take_each_step,

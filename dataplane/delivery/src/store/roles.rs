@@ -112,6 +112,10 @@ pub trait People: Send + Sync + 'static {
     /// [`crate::history::KEPT`], numbered from 1, oldest first. They go with the job.
     async fn history(&self, id: JobId) -> Result<Vec<(u32, Entry)>, Error>;
 
+    /// Removes a job that is over, with all that is kept of it and its dedupe key. [`Applied::Applied`] with the job as it
+    /// was; [`Applied::Moved`] if it is not over.
+    async fn remove(&self, id: JobId, stamp: Stamp) -> Result<Applied, Error>;
+
     /// What one client's jobs use.
     async fn client_use(&self, client: Key) -> Result<ClientUse, Error>;
 }

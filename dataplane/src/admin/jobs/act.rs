@@ -1,4 +1,4 @@
-//! What is done to one job: `POST /jobs/{id}/replay`, `/stop` and `/cancel`.
+//! What is done to one job: `POST /jobs/{id}/replay`, `/stop` and `/cancel`, and `DELETE /jobs/{id}`.
 //!
 //! Invariant: each is a compare-and-set; a job in another state is not changed, and the answer says which state it is in.
 
@@ -10,6 +10,7 @@ use asyncmcp_delivery::engine::jobs::{ActError, Listed};
 use asyncmcp_delivery::job;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 
 use super::problem::Problem;
 use super::{query, times, view};
@@ -104,16 +105,49 @@ pub(super) async fn cancel(
     .await
 }
 
+/// Deletes a job that is over: delivered, dead, stopped, or ended without a delivery. Its result goes with it, and the same
+/// call, sent once more, is a new call.
+#[utoipa::path(
+    delete,
+    path = "/jobs/{id}",
+    operation_id = "deleteJob",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 204, description = "It is deleted."),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The call or its delivery is not over.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let deleted = engine.delete(query::id(&id)?).await;
+    let fix = "only a job that is over is deleted; cancel a call that is queued or running, stop a delivery that is due or \
+               sending";
+    deleted.map_err(|error| problem(error, fix))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why a job was not changed.
+fn problem(error: ActError, fix: &str) -> Problem {
+    match error {
+        ActError::Impossible(_) => Problem::conflict(format!("{error}: {fix}")),
+        other => other.into(),
+    }
+}
+
 /// The job as it is now, or why it was not changed.
 async fn answer(
     (engine, clock): (&Engine, &Clock),
     done: Result<job::Job, ActError>,
     fix: &str,
 ) -> Result<Json<view::Job>, Problem> {
-    let job = done.map_err(|error| match error {
-        ActError::Impossible(_) => Problem::conflict(format!("{error}: {fix}")),
-        other => other.into(),
-    })?;
+    let job = done.map_err(|error| problem(error, fix))?;
     let listed = engine.show(job.id).await?.map(|shown| shown.listed);
     let listed = listed.unwrap_or(Listed { job, call: None });
     Ok(Json(times::listed(clock, listed).into()))

@@ -269,6 +269,10 @@ impl People for Disk {
         self.read(self.memory().history(id)).await
     }
 
+    async fn remove(&self, id: JobId, stamp: Stamp) -> Result<Applied, Error> {
+        self.read(self.memory().remove(id, stamp)).await
+    }
+
     async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
         self.read(self.memory().client_use(client)).await
     }

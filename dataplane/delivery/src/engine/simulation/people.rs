@@ -204,7 +204,7 @@ fn done<T>(done: Result<T, store::Error>) -> Answer {
 
 async fn replayed(engine: &Engine) -> Answer {
     let replayed = engine.replay_all(&Query::default(), None, 100).await;
-    replayed.map_or(Answer::StoreFailed, |replayed| Answer::Count(replayed.replayed))
+    replayed.map_or(Answer::StoreFailed, |replayed| Answer::Count(replayed.changed))
 }
 
 async fn listed(engine: &Engine) -> Answer {

@@ -223,6 +223,11 @@ impl People for Flaky {
         self.up()?.history(id).await
     }
 
+    async fn remove(&self, id: JobId, stamp: Stamp) -> Result<Applied, Error> {
+        let removed = self.up()?.remove(id, stamp).await?;
+        self.report(removed)
+    }
+
     async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
         self.up()?.client_use(client).await
     }

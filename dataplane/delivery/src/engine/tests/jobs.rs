@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::history::Outcome;
 use crate::id::JobId;
 use crate::job::{Change, NewJob};
-use crate::state::{Category, End, Fault, Stage};
+use crate::state::{Category, End, Fault, Push, Stage};
 use crate::store::roles::*;
 use crate::store::scan::{Filter, Order};
 use crate::verdict::Verdict;
@@ -188,7 +188,7 @@ async fn a_bulk_replay_is_bounded_and_ends_though_everything_dies_again() {
     let (mut after, mut counts) = (None, Vec::new());
     loop {
         let done = engine.replay_all(&Query::default(), after, 10).await.unwrap();
-        counts.push(done.replayed);
+        counts.push(done.changed);
         tokio::time::sleep(Duration::from_mins(1)).await; // they die again
         assert!(counts.len() < 9, "it goes on for ever");
         after = done.next;
@@ -260,4 +260,40 @@ async fn a_list_is_asked_by_tool_and_by_host() {
     let tool = Some("other".to_owned());
     let none = engine.list(&Query { tool, ..dead() }, FIRST).await.unwrap();
     assert!(none.jobs.is_empty() && none.next.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_can_be_deleted_and_nothing_else() {
+    let world = World::new();
+    world.receivers.script("http://r/", [Reply::status(503)]);
+    let dead = dead_letters(&world, 25, "http://dead/").await;
+    let engine = world.start();
+    let job = to("http://r/", world.job("echo"));
+    let waits = job.id;
+    engine.accept(job).await.unwrap();
+    world.once(waits, |job| job.state.push == Push::Due).await;
+
+    let refused = engine.delete(waits).await;
+    assert!(
+        matches!(refused, Err(ActError::Impossible(Stage::Due))),
+        "{refused:?}"
+    );
+    assert_eq!(engine.delete(dead[0]).await.unwrap().id, dead[0]);
+    let again = engine.delete(dead[0]).await;
+    assert!(matches!(again, Err(ActError::Unknown)), "{again:?}");
+
+    let (mut deleted, mut after) = (0, None);
+    loop {
+        let done = engine.delete_all(&Query::default(), after, 10).await.unwrap();
+        (deleted, after) = (deleted + done.changed, done.next);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(deleted, 24);
+    assert_eq!(engine.list(&self::dead(), FIRST).await.unwrap().jobs, []);
+    assert_eq!(world.store.counts().pending(), 1);
+    engine.stop(waits).await.unwrap();
+    engine.delete(waits).await.unwrap();
+    assert_eq!(world.store.job(waits).await.unwrap(), None);
 }

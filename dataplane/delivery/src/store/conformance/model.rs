@@ -10,7 +10,7 @@ use super::{apply_any, new_job, target};
 use crate::clock::Millis;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry};
+use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry, Stamp};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
@@ -29,6 +29,7 @@ const END: u64 = 60;
 pub(in crate::store) enum Op {
     Accept(Box<NewJob>),
     Apply(JobId, Vec<Change>, Millis),
+    Remove(JobId, Millis),
     Sweep(Sweep),
     Swap([u8; 16], SessionRow),
     Reclaim(usize),
@@ -41,7 +42,7 @@ impl Op {
         match self {
             Self::Accept(job) => job.params.len(),
             Self::Apply(_, changes, _) => changes.iter().map(body).max().unwrap_or(0),
-            Self::Sweep(_) | Self::Swap(..) | Self::Reclaim(_) | Self::Evict(_) => 0,
+            Self::Remove(..) | Self::Sweep(_) | Self::Swap(..) | Self::Reclaim(_) | Self::Evict(_) => 0,
         }
     }
 }
@@ -60,6 +61,10 @@ pub(in crate::store) async fn run(store: &dyn Store, op: Op) -> String {
         Op::Accept(job) => format!("{:?}", store.accept(*job).await.map_err(reason)),
         Op::Apply(id, changes, now) => {
             format!("{:?}", apply_any(store, id, changes, now).await.map_err(reason))
+        }
+        Op::Remove(id, at) => {
+            let by = store.owner();
+            format!("{:?}", store.remove(id, Stamp { by, at }).await.map_err(reason))
         }
         Op::Sweep(sweep) => format!("{:?}", store.sweep(sweep).await.map_err(reason)),
         Op::Reclaim(limit) => format!("{:?}", store.reclaim(limit).await.map_err(reason)),
@@ -190,6 +195,7 @@ pub(in crate::store) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => accept(),
         9 => apply(),
+        1 => (0..JOBS, 0..END).prop_map(|(number, at)| Op::Remove(new_job(number).id, Millis(at))),
         1 => sweep(),
         1 => swap(),
         1 => (0..4usize).prop_map(Op::Reclaim),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{BURY, accept, apply, finish, job_of, new_job, sweep};
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, NewJob};
+use crate::job::{Applied, Change, NewJob, Owner, Stamp};
 use crate::store::{Acceptance, SessionRow, Store, Sweep};
 
 async fn delivered(store: &dyn Store, number: u8, at: u64) -> JobId {
@@ -165,4 +165,38 @@ pub(in crate::store) async fn forgets_a_dedupe_key_with_its_job_and_not_before(s
         store.accept(again.clone()).await.unwrap(),
         Acceptance::New(again.id)
     );
+}
+
+pub(in crate::store) async fn removes_a_job_that_is_over_with_all_its_rows_and_no_other(
+    store: Arc<dyn Store>,
+) {
+    let by = store.owner();
+    let remove = async |by: Owner, id| store.remove(id, Stamp { by, at: Millis(200) }).await.unwrap();
+    let empty = (store.space().used, store.counts());
+    let over = delivered(&*store, 1, 100).await;
+    let dead = accept(&*store, new_job(2)).await;
+    apply(&*store, dead, [finish(), Change::Claim, BURY], 100).await;
+    let due = accept(&*store, new_job(3)).await;
+    let due = apply(&*store, due, [finish()], 100).await;
+    let stale = Owner {
+        epoch: by.epoch - 1,
+        ..by
+    };
+    assert_eq!(remove(stale, over).await, Applied::Fenced);
+    assert_eq!(remove(by, due.id).await, Applied::Moved(due.clone()));
+
+    for id in [over, dead] {
+        let job = store.job(id).await.unwrap().unwrap();
+        assert_eq!(remove(by, id).await, Applied::Applied(job));
+        assert_eq!(remove(by, id).await, Applied::Gone);
+        assert!(is_gone(&*store, id).await);
+    }
+    let again = store.accept(new_job(1)).await.unwrap();
+    assert_eq!(again, Acceptance::New(over), "its dedupe key went with it");
+    apply(&*store, over, [finish(), Change::Stop], 300).await;
+    apply(&*store, due.id, [Change::Stop], 300).await;
+    for id in [over, due.id] {
+        assert!(matches!(remove(by, id).await, Applied::Applied(_)));
+    }
+    assert_eq!((store.space().used, store.counts()), empty);
 }

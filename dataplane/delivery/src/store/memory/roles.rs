@@ -126,6 +126,10 @@ impl People for Memory {
         Ok(self.open()?.history(id))
     }
 
+    async fn remove(&self, id: JobId, stamp: Stamp) -> Result<Applied, Error> {
+        self.commit(|state| state.remove_settled(id, stamp))
+    }
+
     async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
         Ok(self.open()?.client_use(client))
     }

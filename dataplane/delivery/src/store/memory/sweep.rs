@@ -4,6 +4,7 @@
 
 use super::State;
 use crate::id::JobId;
+use crate::job::{Applied, Stamp};
 use crate::store::{HEARTBEAT, Sweep};
 
 impl State {
@@ -37,6 +38,22 @@ impl State {
             self.session_bytes -= gone.map_or(0, |row| row.weight());
         }
         expired.len()
+    }
+
+    pub(super) fn remove_settled(&mut self, id: JobId, stamp: Stamp) -> Applied {
+        if stamp.by != self.owner() {
+            return Applied::Fenced;
+        }
+        let job = match self.jobs.get(&id) {
+            None => return Applied::Gone,
+            Some(record) => record.job.clone(),
+        };
+        if !job.state.is_settled() {
+            return Applied::Moved(job);
+        }
+        self.remove(id);
+        self.passed(stamp.at);
+        Applied::Applied(job)
     }
 
     fn remove(&mut self, id: JobId) {

@@ -9,6 +9,7 @@ mod claims;
 mod evict;
 mod notes;
 mod reclaim;
+mod remove;
 mod restore;
 mod run;
 
@@ -241,27 +242,6 @@ impl<'txn> Group<'txn> {
             self.done.ledger.usage.remove_session(row.value());
         }
         take(&mut self.session, Field::Session, &sid, &mut self.done)
-    }
-
-    /// Removes all rows of a job.
-    fn remove(&mut self, id: JobId) -> Result<(), Fault> {
-        let job = self.job(id)?;
-        let job = job.ok_or_else(|| Error::Corrupt(format!("an index names job {id}, which is missing")))?;
-        let key = id.to_bytes();
-        let used = self.client_use(job.client)?;
-        self.refile(id, &job.rows(), &Rows::default())?;
-        self.dedupe.remove(&job.dedupe)?;
-        for name in &job.names {
-            if self.is_named(name, id)? {
-                self.dedupe.remove(name)?;
-            }
-        }
-        take(&mut self.result, Field::Body, &key, &mut self.done)?;
-        take(&mut self.target, Field::Call, &key, &mut self.done)?;
-        history::clear(&mut self.attempts, id, &mut self.done.ledger.usage)?;
-        self.job.remove(&key)?;
-        self.done.ledger.usage.remove_job();
-        self.count(Some(&job), None, used)
     }
 
     /// Updates the index rows of a job.

@@ -52,6 +52,7 @@ pub(super) enum Op {
     /// Replies with one result per job, in order; `None` if it was not queued.
     Start(Vec<JobId>, Stamp, ReplyTo<Vec<Option<Job>>>),
     ClaimDue(ClaimDue, ReplyTo<Due>),
+    Remove(JobId, Stamp, ReplyTo<Applied>),
     Sweep(Sweep, ReplyTo<usize>),
     Swap(Swap, ReplyTo<bool>),
     /// At most this many delivered results.
@@ -74,7 +75,9 @@ impl Op {
                 Self::Swap(swap, _) => swap.value.len(),
                 Self::Start(ids, ..) => OVERHEAD * ids.len(),
                 Self::ClaimDue(claim, _) => OVERHEAD * claim.room,
-                Self::Sweep(..) | Self::Reclaim(..) | Self::Evict(..) | Self::Close(_) => 0,
+                Self::Remove(..) | Self::Sweep(..) | Self::Reclaim(..) | Self::Evict(..) | Self::Close(_) => {
+                    0
+                }
             }
     }
 }

@@ -179,6 +179,10 @@ impl People for Embedded {
         self.shared.view()?.history(id)
     }
 
+    async fn remove(&self, id: JobId, stamp: Stamp) -> Result<Applied, Error> {
+        self.write(|reply| Op::Remove(id, stamp, reply)).await
+    }
+
     async fn client_use(&self, client: Key) -> Result<ClientUse, Error> {
         self.shared.view()?.client_use(client)
     }

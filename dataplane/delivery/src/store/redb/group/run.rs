@@ -15,6 +15,7 @@ impl Group<'_> {
             Op::Apply(apply, reply) => wait(waiters, reply, self.apply(*apply)),
             Op::Start(ids, stamp, reply) => wait(waiters, reply, self.start(&ids, stamp)),
             Op::ClaimDue(claim, reply) => wait(waiters, reply, self.claim_due(&claim)),
+            Op::Remove(id, stamp, reply) => wait(waiters, reply, self.remove_settled(id, stamp)),
             Op::Sweep(sweep, reply) => wait(waiters, reply, self.sweep(&sweep)),
             Op::Reclaim(limit, reply) => wait(waiters, reply, self.reclaim(limit)),
             Op::Evict(evict, reply) => wait(waiters, reply, self.evict(evict)),
