@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use asyncmcp_tests::attempt::Attempt;
 use asyncmcp_tests::receiver::Post;
 
-use crate::ledger::{Acknowledgement, Call};
+use crate::ledger::{Acknowledgement, Call, Ends};
 
 /// The error of a call that was cut.
 const OUTCOME_UNKNOWN: i64 = -31003;
+/// The error of a call whose arguments cannot be read.
+const INTERNAL: i64 = -32603;
 /// How much later than its sender's death a receiver may have read a POST.
 const LATE: Duration = Duration::from_millis(500);
 
@@ -31,6 +33,7 @@ pub(crate) struct Findings {
     pub(crate) acknowledged: usize,
     pub(crate) results: usize,
     pub(crate) unknown: usize,
+    pub(crate) damaged: usize,
     pub(crate) duplicates: usize,
 }
 
@@ -147,9 +150,10 @@ fn judge(call: &Call, delivery: &Delivery<'_>, ran: usize, findings: &mut Findin
     if response["id"] != call.id {
         return Err(format!("was answered under another id: {response}"));
     }
-    match response["error"]["code"].as_i64() {
-        None if response["result"].is_object() && ran > 0 => findings.results += 1,
-        Some(OUTCOME_UNKNOWN) => findings.unknown += 1,
+    match (response["error"]["code"].as_i64(), call.ends) {
+        (None, Ends::Usual) if response["result"].is_object() && ran > 0 => findings.results += 1,
+        (Some(OUTCOME_UNKNOWN), Ends::Usual | Ends::Unknown) => findings.unknown += 1,
+        (Some(INTERNAL), Ends::Damaged) if ran == 0 => findings.damaged += 1,
         _ => return Err(format!("ran {ran} times and ended as {response}")),
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Faults that no restart heals, one after the other under load: syncs that report failure after they were done, callers that
-//! hang up, receivers whose connections freeze.
+//! hang up, receivers whose connections freeze, proxies that answer 503 once a tool ran, arguments that are lost.
 //!
-//! Invariant: one process lives through all of them, and in the end every call made is delivered.
+//! Invariant: one process lives through all of them, in the end every call made has its answer, and no job ever waited for
+//! somebody to find it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,15 +16,19 @@ use http::StatusCode;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ends, Ledger};
 use crate::load::{Client, Load, say, settle};
 use crate::plan::Plan;
-use crate::stage::Stage;
+use crate::stage::{ALONE, LIAR, Stage};
 
 /// The number of the client that hangs up, after those of the load.
 const RUDE: u64 = 1000;
 /// How long a frozen connection says nothing: longer than an attempt may take.
 const FROZEN: Duration = Duration::from_secs(7);
+/// How long the call runs for which another one waits, in seconds.
+const BUSY: f64 = 1.0;
+/// More than a value in the store's own file has.
+const LARGE: usize = 300 << 10;
 /// The longest that a rude caller waits, in milliseconds.
 const LONGEST_WAIT: u64 = 20;
 
@@ -37,7 +42,7 @@ async fn nothing_is_lost_or_left_waiting_by_faults_that_the_process_survives() -
     let load = Load::begin(&stage, &ledger, plan.seed).await?;
     let rude = Client::connect(&stage, RUDE, &ledger).await?;
     let mut chance = StdRng::seed_from_u64(plan.seed);
-    let mut counts = [0; 3];
+    let mut counts = [0; 5];
     while counts.iter().sum::<usize>() < plan.faults() {
         let kind = chance.random_range(0..counts.len());
         counts[kind] += 1;
@@ -52,18 +57,45 @@ async fn nothing_is_lost_or_left_waiting_by_faults_that_the_process_survives() -
                 let wait = Duration::from_millis(chance.random_range(1..LONGEST_WAIT));
                 rude.call_after(wait, chance.random(), 0.0).await?;
             }
-            _ => drop(frozen.fetch_add(1, Ordering::Relaxed)),
+            2 => drop(frozen.fetch_add(1, Ordering::Relaxed)),
+            3 => rude.call_tool(LIAR, 0.0, 0, Ends::Unknown).await?,
+            _ => lose_arguments(&stage, &rude).await?,
         }
     }
     load.end().await?;
+    let unheld = stage
+        .gateway
+        .metric("asyncmcp_reconciled_jobs_total", &[])
+        .await?;
     let findings = settle(&mut stage, &ledger, &[]).await?;
     say(&format!(
-        "{} failed syncs, {} callers that hung up, {} frozen connections: {} calls acknowledged, {} results and {} unknown \
-         outcomes delivered",
-        counts[0], counts[1], counts[2], findings.acknowledged, findings.results, findings.unknown
+        "{} failed syncs, {} callers that hung up, {} frozen connections, {} lying proxies, {} lost arguments: {} calls \
+         acknowledged, {} results, {} unknown outcomes and {} damaged calls delivered, {unheld} jobs found without a holder",
+        counts[0],
+        counts[1],
+        counts[2],
+        counts[3],
+        counts[4],
+        findings.acknowledged,
+        findings.results,
+        findings.unknown,
+        findings.damaged
     ));
     assert_eq!(findings.complaints, Vec::<String>::new());
-    assert_eq!(findings.unknown, 0, "the process never died");
+    assert_eq!(findings.unknown, counts[3], "the process never died");
+    assert_eq!(stage.liar.ran("charge"), counts[3]);
+    assert_eq!(findings.damaged, counts[4]);
+    assert!(unheld < 1.0, "{unheld} jobs had no holder");
+    Ok(())
+}
+
+/// Has a call wait for another one, and removes the file with its arguments.
+async fn lose_arguments(stage: &Stage, client: &Client) -> Result<()> {
+    client.call_tool(ALONE, BUSY, 0, Ends::Usual).await?;
+    client.call_tool(ALONE, 0.0, LARGE, Ends::Damaged).await?;
+    for file in std::fs::read_dir(stage.gateway.dir.join("state/blobs"))? {
+        std::fs::remove_file(file?.path())?;
+    }
     Ok(())
 }
 

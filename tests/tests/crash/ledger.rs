@@ -25,8 +25,21 @@ pub(crate) struct Call {
     pub(crate) key: String,
     /// Whether the route lets it run again.
     pub(crate) again: bool,
+    /// How it has to end.
+    pub(crate) ends: Ends,
     /// How it was acknowledged.
     pub(crate) acknowledged: Option<Acknowledgement>,
+}
+
+/// How a call has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// With a result; as unknown if the process died, or its proxy lied.
+    Usual,
+    /// As unknown: it ran, and a proxy answered in place of its server.
+    Unknown,
+    /// As an error: its arguments were lost before it ran.
+    Damaged,
 }
 
 /// What a client reads.

@@ -14,12 +14,13 @@ use futures::future::try_join_all;
 use http::StatusCode;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Evidence, Findings, audit};
 use crate::kills::{Kills, kill_repeatedly};
-use crate::ledger::{Acknowledgement, Call, Ledger};
+use crate::ledger::{Acknowledgement, Call, Ends, Ledger};
 use crate::plan::Plan;
 use crate::stage::{AGAIN, DEFAULT, ONCE, PATIENCE, Stage, batch, call_surely};
 
@@ -145,6 +146,13 @@ async fn flaky(ledger: Arc<Ledger>) -> Result<Receiver> {
     Ok(receiver)
 }
 
+/// A call that is in the ledger and about to be sent.
+struct Entered {
+    number: usize,
+    id: u64,
+    key: String,
+}
+
 /// Someone who calls both tools.
 pub(crate) struct Client {
     session: Session,
@@ -185,6 +193,27 @@ impl Client {
 
     /// The same by a client that hangs up so long after it sent the call for the first time.
     pub(crate) async fn call_after(&self, hangs_up: Duration, again: bool, seconds: f64) -> Result<()> {
+        let tool = if again { AGAIN } else { ONCE };
+        let entered = self.enter(again, Ends::Usual);
+        let arguments = batch(seconds, &entered.key);
+        if !hangs_up.is_zero() {
+            let call = self.session.call(entered.id, tool, &arguments);
+            let _hung_up = tokio::time::timeout(hangs_up, call).await;
+        }
+        self.send(entered, tool, &arguments).await
+    }
+
+    /// Calls another tool, once, with `padding` bytes of arguments that mean nothing.
+    pub(crate) async fn call_tool(&self, tool: &str, seconds: f64, padding: usize, ends: Ends) -> Result<()> {
+        let entered = self.enter(false, ends);
+        let mut arguments = batch(seconds, &entered.key);
+        if padding > 0 {
+            arguments["padding"] = "x".repeat(padding).into();
+        }
+        self.send(entered, tool, &arguments).await
+    }
+
+    fn enter(&self, again: bool, ends: Ends) -> Entered {
         let id = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let key = format!("{}-{id}", self.name);
         let number = self.ledger.enter(Call {
@@ -192,15 +221,16 @@ impl Client {
             id,
             key: key.clone(),
             again,
+            ends,
             acknowledged: None,
         });
-        let tool = if again { AGAIN } else { ONCE };
-        if !hangs_up.is_zero() {
-            let arguments = batch(seconds, &key);
-            let _hung_up = tokio::time::timeout(hangs_up, self.session.call(id, tool, &arguments)).await;
-        }
-        let reply = call_surely(&self.session, id, tool, &batch(seconds, &key)).await?;
-        self.ledger.acknowledge(number, Acknowledgement::of(&reply)?);
+        Entered { number, id, key }
+    }
+
+    async fn send(&self, entered: Entered, tool: &str, arguments: &Value) -> Result<()> {
+        let reply = call_surely(&self.session, entered.id, tool, arguments).await?;
+        self.ledger
+            .acknowledge(entered.number, Acknowledgement::of(&reply)?);
         Ok(())
     }
 

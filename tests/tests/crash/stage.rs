@@ -1,4 +1,4 @@
-//! The parts of a crash test: example server, data plane, receiver, and clients that do not give up.
+//! The parts of a crash test: example server, a server behind a proxy that lies, data plane, receiver, and clients that do not give up.
 //!
 //! Invariant: the server and the receiver live on while the data plane comes and goes.
 
@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use asyncmcp_tests::dataplane::{DataPlane, Launch};
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
+use asyncmcp_tests::mcp::{McpServer, Reaction};
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::{Reply, Session};
 use serde_json::{Value, json};
@@ -19,6 +20,10 @@ use tokio::time::{Instant, sleep};
 pub(crate) const ONCE: &str = "process_batch";
 /// The same tool, where the route lets it run again.
 pub(crate) const AGAIN: &str = "again_process_batch";
+/// The same tool, of which one runs at a time.
+pub(crate) const ALONE: &str = "alone_process_batch";
+/// A tool behind a proxy that answers 503 once the tool ran.
+pub(crate) const LIAR: &str = "liar_charge";
 /// The path of the default receiver.
 pub(crate) const DEFAULT: &str = "/default";
 /// How long anything here may take.
@@ -32,6 +37,7 @@ const NOT_NOW: [i64; 2] = [-31001, -31004];
 pub(crate) struct Stage {
     pub(crate) gateway: DataPlane,
     pub(crate) example: Example,
+    pub(crate) liar: McpServer,
     pub(crate) receiver: Receiver,
     pub(crate) dir: TempDir,
 }
@@ -51,10 +57,13 @@ impl Stage {
     pub(crate) async fn open_as(receiver: Receiver, launch: Launch) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let example = Example::start(dir.path()).await?;
-        let route = route(&example.url, &receiver.url(DEFAULT));
+        let liar = McpServer::start(&["charge"]).await;
+        liar.on("charge", [Reaction::Status(503, "upstream connect error")]);
+        let route = route((&example.url, &liar.url()), &receiver.url(DEFAULT));
         Ok(Self {
             gateway: DataPlane::start_as(dir.path(), &route, launch).await?,
             example,
+            liar,
             receiver,
             dir,
         })
@@ -110,7 +119,7 @@ fn refusal(id: u64, reply: &Reply) -> Result<String> {
     bail!("call {id}: HTTP {} {}", reply.status, reply.json())
 }
 
-fn route(server: &str, receiver: &str) -> String {
+fn route((server, liar): (&str, &str), receiver: &str) -> String {
     format!(
         r#"
 apiVersion: asyncmcp.dev/v1alpha1
@@ -120,9 +129,13 @@ spec:
   servers:
   - {{name: example, url: "{server}"}}
   - {{name: again, url: "{server}", toolPrefix: again_}}
+  - {{name: alone, url: "{server}", toolPrefix: alone_, maxConcurrentJobs: 1}}
+  - {{name: liar, url: "{liar}", toolPrefix: liar_}}
   webhookTools:
   - {{name: {ONCE}}}
   - {{name: {AGAIN}, onInterruption: Retry}}
+  - {{name: {ALONE}}}
+  - {{name: {LIAR}}}
   webhook:
     timeout: 5s
     perClient: {{maxRunningPercent: 100}}
