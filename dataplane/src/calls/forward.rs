@@ -203,6 +203,7 @@ fn for_server(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing 
     let mut request = request.clone();
     adapt(&mut request, tool, trace);
     Outgoing {
+        id: Some(request.id.clone()),
         body: request.to_bytes().into(),
         method: request.method,
         tool: Some(tool.name.clone()),

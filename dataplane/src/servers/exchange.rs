@@ -36,6 +36,18 @@ pub struct RequestOptions {
     pub noted: Option<Noted>,
 }
 
+/// A message, and the params it was made of, whose memory is accounted for.
+struct Made {
+    bytes: Vec<u8>,
+    _params: Bytes,
+}
+
+impl AsRef<[u8]> for Made {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Reply {
     /// The result, or what a person needs to know of the error.
     pub fn result(self) -> Result<Box<RawValue>, Error> {
@@ -49,17 +61,44 @@ impl Reply {
 impl ServerSession {
     /// Sends `request`, whose id is one of [`super::Upstream::own_id`], and waits as long as it takes.
     pub async fn call(&self, request: &Request, options: RequestOptions) -> Result<Reply, Error> {
+        let id = request.id.clone();
+        let (method, body) = (request.method.clone(), request.to_bytes().into());
+        self.reply(id, (method, body), options).await
+    }
+
+    /// The same by value: the request's bytes, and `params`, which they were made of, are dropped once they are sent.
+    pub async fn call_once(
+        &self,
+        request: Request,
+        params: Bytes,
+        options: RequestOptions,
+    ) -> Result<Reply, Error> {
+        let message = Bytes::from_owner(Made {
+            bytes: request.to_bytes(),
+            _params: params,
+        });
+        let Request { id, method, .. } = request;
+        self.reply(id, (method, message), options).await
+    }
+
+    async fn reply(
+        &self,
+        id: Id,
+        (method, body): (String, Bytes),
+        options: RequestOptions,
+    ) -> Result<Reply, Error> {
         let message = Outgoing {
-            body: request.to_bytes().into(),
-            method: request.method.clone(),
+            id: Some(id.clone()),
+            body,
+            method,
             tool: options.tool,
             trace: options.trace,
             room: options.room,
         };
         match self.post(message).await? {
             Received::Nothing => Err(Error::Protocol("a request was answered with no response")),
-            Received::Json(body) => read(&body, &request.id),
-            Received::Stream(events) => await_reply(events.noting(options.noted), &request.id).await,
+            Received::Json(body) => read(&body, &id),
+            Received::Stream(events) => await_reply(events.noting(options.noted), &id).await,
         }
     }
 

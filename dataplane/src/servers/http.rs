@@ -13,6 +13,7 @@ use asyncmcp_delivery::engine::Room;
 use asyncmcp_delivery::schedule;
 use asyncmcp_protocol::media;
 use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
 use reqwest::Response;
 
 use super::advice::Advice;
@@ -69,6 +70,8 @@ impl Upstream {
 
     async fn send(&self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
         let url = self.0.endpoint.url.clone();
+        // Not as bytes, of which the client would keep a copy until the answer: they are dropped once they are sent.
+        let body = reqwest::Body::wrap(Full::new(body));
         let request = self.0.http.request(method, url).headers(headers).body(body);
         request.send().await.map_err(|error| {
             let error = error.without_url();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
-use asyncmcp_protocol::{Response as RpcResponse, Version};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -49,6 +49,8 @@ pub(super) struct Said {
 /// A message for a server, and what to measure it by.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
+    /// Its id, if it is a request.
+    pub id: Option<Id>,
     /// The JSON-RPC message; goes out as it is.
     pub body: Bytes,
     /// Its method; `response` for a response.
@@ -65,6 +67,7 @@ impl Outgoing {
     /// A message that has no tool and no trace.
     pub fn new(method: &str, body: impl Into<Bytes>) -> Self {
         Self {
+            id: None,
             body: body.into(),
             method: method.to_owned(),
             tool: None,
@@ -143,7 +146,10 @@ impl ServerSession {
         let mut operation = Operation::begin(&self.0.upstream.0.metrics, server, &message.method, tool);
         let mut headers = self.headers();
         message.trace.within(operation.span()).write_headers(&mut headers);
-        match self.exchange(headers, message.body, &message.room).await {
+        match self
+            .exchange(headers, (message.id, message.body), &message.room)
+            .await
+        {
             Ok(Content::Nothing) => Ok(Received::Nothing),
             Ok(Content::Json(body)) => {
                 if let Some(refusal) = refusal::of_body(&body) {
@@ -203,13 +209,18 @@ impl ServerSession {
         }
     }
 
-    async fn exchange(&self, headers: HeaderMap, body: Bytes, room: &Room) -> Result<Content, Error> {
-        let response = self.0.upstream.post(headers, body.clone()).await?;
+    async fn exchange(
+        &self,
+        headers: HeaderMap,
+        (id, body): (Option<Id>, Bytes),
+        room: &Room,
+    ) -> Result<Content, Error> {
+        let response = self.0.upstream.post(headers, body).await?;
         if response.status().is_success() {
             return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
-        if !refusal::answers(&said, &body) {
+        if !refusal::answers(&said, id.as_ref()) {
             return Err(error);
         }
         // Also where it is about the session: it is the answer, and the message is not sent again.

@@ -37,7 +37,10 @@ fn call(tool: &str) -> Outgoing {
     let mut params = RawObject::new();
     params.set_value("name", tool);
     let request = Request::new(Id::number(5), "tools/call", Some(params));
-    Outgoing::new("tools/call", request.to_bytes())
+    Outgoing {
+        id: Some(Id::number(5)),
+        ..Outgoing::new("tools/call", request.to_bytes())
+    }
 }
 
 async fn post(fake: &McpServer, reaction: Reaction) -> Result<Received, Error> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::engine::{Begin, Executed, Executor, Run};
-use asyncmcp_delivery::job::Call;
+use asyncmcp_delivery::job::{Call, OnInterruption};
 use asyncmcp_delivery::state::End;
 use bytes::Bytes;
 use tokio::time::sleep;
@@ -51,30 +51,39 @@ impl Runner {
     }
 
     /// Until it is known how the call ended, or that it was not dispatched.
-    async fn run(&self, run: &Run<'_>, params: &[u8]) -> Executed {
-        let (call, mut interruptions) = (run.call, 0);
+    async fn run(&self, run: &Run<'_>, params: Bytes) -> Executed {
+        match run.call.on_interruption {
+            OnInterruption::Fail => self.once(run, params).await,
+            OnInterruption::Retry => self.again_and_again(run, &params).await,
+        }
+    }
+
+    /// Dispatches it once; its arguments are held until they are sent.
+    async fn once(&self, run: &Run<'_>, params: Bytes) -> Executed {
+        match self.dispatch(run, params).await {
+            Ok(reply) => replied(run.call, reply),
+            Err(error) => after(run, &error, 0).unwrap_or_else(|_| ended(run.call, End::Unknown)),
+        }
+    }
+
+    /// Dispatches it until an interruption is one too many.
+    async fn again_and_again(&self, run: &Run<'_>, params: &Bytes) -> Executed {
+        let mut interruptions = 0;
         loop {
-            let error = match self.dispatch(run, params).await {
-                Ok(reply) => return replied(call, reply),
+            let error = match self.dispatch(run, params.clone()).await {
+                Ok(reply) => return replied(run.call, reply),
                 Err(error) => error,
             };
-            tracing::info!(server = call.server, reason = error.reason(), %error, "no reply from the server");
-            match twice::next(&error, call.on_interruption, interruptions) {
-                _ if run.cancel.is_cancelled() => return ended(call, End::Unknown),
-                Next::NotSent { retry_after } => {
-                    let is_away = error.is_away();
-                    return Executed::NotSent { retry_after, is_away };
-                }
-                Next::Later { retry_after } => return Executed::Again { retry_after },
-                Next::End(end) => return ended(call, end),
-                Next::Again { interrupted } => interruptions += u32::from(interrupted),
+            match after(run, &error, interruptions) {
+                Ok(executed) => return executed,
+                Err(interrupted) => interruptions += u32::from(interrupted),
             }
             run.cancel.run_until_cancelled(sleep(PAUSE)).await;
         }
     }
 
     /// Sends the call.
-    async fn dispatch(&self, run: &Run<'_>, params: &[u8]) -> Result<Reply, Error> {
+    async fn dispatch(&self, run: &Run<'_>, params: Bytes) -> Result<Reply, Error> {
         let line = self.lines.take(&run.call.server)?;
         let reply = send::send(&line, run, params).await;
         match &reply {
@@ -105,10 +114,10 @@ impl Runner {
 
 #[async_trait]
 impl Executor for Runner {
-    async fn execute(&self, run: Run<'_>) -> Executed {
-        match &run.begin {
+    async fn execute(&self, mut run: Run<'_>) -> Executed {
+        match run.take_begin() {
             Begin::Send(params) => self.run(&run, params).await,
-            Begin::Resume(token) => self.resume(&run, token).await,
+            Begin::Resume(token) => self.resume(&run, &token).await,
         }
     }
 
@@ -122,6 +131,22 @@ impl Executor for Runner {
 
     fn poisoned(&self, call: &Call) -> Bytes {
         response::poisoned(call)
+    }
+}
+
+/// What follows from an error; `Err` if it is dispatched again, with whether it was interrupted.
+fn after(run: &Run<'_>, error: &Error, interruptions: u32) -> Result<Executed, bool> {
+    let call = run.call;
+    tracing::info!(server = call.server, reason = error.reason(), %error, "no reply from the server");
+    match twice::next(error, call.on_interruption, interruptions) {
+        _ if run.cancel.is_cancelled() => Ok(ended(call, End::Unknown)),
+        Next::NotSent { retry_after } => {
+            let is_away = error.is_away();
+            Ok(Executed::NotSent { retry_after, is_away })
+        }
+        Next::Later { retry_after } => Ok(Executed::Again { retry_after }),
+        Next::End(end) => Ok(ended(call, end)),
+        Next::Again { interrupted } => Err(interrupted),
     }
 }
 

@@ -22,6 +22,8 @@ use crate::town::{PROMPT, Town, call};
 
 /// The default of `maxConcurrentJobs`.
 const JOBS: usize = 16;
+/// Almost as many bytes as a request may have.
+const LARGE: usize = 3_900_000;
 /// The default of `perReceiver.maxInFlight`.
 const IN_FLIGHT: usize = 8;
 /// URLs of one host: more than there are attempts in progress to all receivers together.
@@ -47,6 +49,31 @@ async fn half_sent_answers_of_one_server_hold_up_no_result_of_another() -> Resul
     for id in 100..103 {
         town.is_prompt(&neighbour, "sound_small", id).await?;
         town.is_prompt(&neighbour, "sound_large", 100 + id).await?;
+    }
+    Ok(())
+}
+
+/// Several clients together have more arguments than there is memory for; each call takes as long as the test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_arguments_take_no_memory_once_they_are_sent() -> Result<()> {
+    let slow = McpServer::start(&["import"]).await;
+    slow.on("import", [Reaction::Hangs]);
+    let sound = McpServer::start(&["quick"]).await;
+    let servers = [("slow", &*slow.url(), JOBS), ("sound", &*sound.url(), JOBS)];
+    let town = Town::open(&servers, Receiver::willing().await?, "").await?;
+    let large = json!({"text": "x".repeat(LARGE)});
+    for client in 0..3 {
+        let hoarder = town.client().await?;
+        for id in 0..4 {
+            call(&hoarder, "slow_import", 10 * client + id, &large).await?;
+        }
+    }
+    eventually(SOON, || async { slow.ran("import") == 12 }).await;
+    let neighbour = town.client().await?;
+    let medium = json!({"text": "x".repeat(100 << 10)});
+    for id in 100..103 {
+        town.is_prompt_with(&neighbour, "sound_quick", id, &medium)
+            .await?;
     }
     Ok(())
 }

@@ -61,7 +61,18 @@ impl Town {
 
     /// Calls a tool that answers at once; its result is there in good time.
     pub(crate) async fn is_prompt(&self, client: &Session, tool: &str, id: u64) -> Result<()> {
-        call(client, tool, id, &json!({})).await?;
+        self.is_prompt_with(client, tool, id, &json!({})).await
+    }
+
+    /// The same with these arguments.
+    pub(crate) async fn is_prompt_with(
+        &self,
+        client: &Session,
+        tool: &str,
+        id: u64,
+        arguments: &Value,
+    ) -> Result<()> {
+        call(client, tool, id, arguments).await?;
         let answer = self.answer(id, PROMPT).await;
         ensure!(answer.get("result").is_some(), "{answer}");
         Ok(())

@@ -32,7 +32,6 @@ struct Work {
     /// The job as it was claimed.
     job: Job,
     call: Arc<Call>,
-    begin: Begin,
     /// How long it may take.
     left: Duration,
     room: Room,
@@ -56,18 +55,17 @@ enum ExecutionEnd {
     Left(Bytes),
 }
 
-/// Runs a job that was claimed. Its arguments take `held` of the memory budget.
+/// Runs a job that was claimed. Its arguments take `held` of the memory budget until they are sent.
 pub(super) async fn run(core: Arc<Core>, entry: Execution, held: Held, claimed: Claimed) {
     let Claimed { job, call, params } = claimed;
+    let begin = Begin::Send(core.memory.hold(held, params));
     let work = Work {
         left: call.timeout,
-        begin: Begin::Send(params),
         room: core.memory.room(job.server),
         call: Arc::new(call),
         job,
     };
-    carry_out(&core, &entry, work).await;
-    drop(held);
+    carry_out(&core, &entry, work, begin).await;
 }
 
 /// Continues a job that an earlier process left running, once this one has claimed it.
@@ -75,19 +73,18 @@ pub(super) async fn resume(core: Arc<Core>, entry: Execution, job: Job, (call, t
     let spent = core.now().since(job.started.unwrap_or(job.accepted));
     let work = Work {
         left: call.timeout.saturating_sub(spent).max(LAST_LOOK),
-        begin: Begin::Resume(token),
         room: core.memory.room(job.server),
         call,
         job,
     };
-    carry_out(&core, &entry, work).await;
+    carry_out(&core, &entry, work, Begin::Resume(token)).await;
 }
 
-async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
+async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work, begin: Begin) {
     let (job, call, room) = (work.job.clone(), Arc::clone(&work.call), work.room.clone());
-    let resumed = matches!(work.begin, Begin::Resume(_));
+    let resumed = matches!(begin, Begin::Resume(_));
     let span = trace::execution(job.id, &call, resumed);
-    let ended = execute(core, entry, work).instrument(span).await;
+    let ended = execute(core, entry, work, begin).instrument(span).await;
     if matches!(ended, ExecutionEnd::Ended(..)) {
         core.backoff.reached(job.server);
     }
@@ -106,13 +103,13 @@ async fn carry_out(core: &Arc<Core>, entry: &Execution, work: Work) {
     drop(room); // its memory is that of the result, until that is committed
 }
 
-async fn execute(core: &Core, entry: &Execution, work: Work) -> ExecutionEnd {
+async fn execute(core: &Core, entry: &Execution, work: Work, begin: Begin) -> ExecutionEnd {
     let abort = CancellationToken::new();
-    let (tokens, kept) = resume_token::place(match &work.begin {
+    let (tokens, kept) = resume_token::place(match &begin {
         Begin::Resume(token) => Some(token.clone()),
         Begin::Send(_) => None,
     });
-    let execution = until_known(core, &work, &tokens, &abort);
+    let execution = until_known(core, &work, begin, (&tokens, &abort));
     tokio::pin!(execution);
     let outcome = tokio::select! {
         biased;
@@ -142,24 +139,23 @@ async fn keep(core: &Core, job: &Job, token: Bytes) {
 async fn until_known(
     core: &Core,
     work: &Work,
-    tokens: &ResumeTokens,
-    abort: &CancellationToken,
+    begin: Begin,
+    (tokens, abort): (&ResumeTokens, &CancellationToken),
 ) -> ExecutionEnd {
-    let resumed = matches!(work.begin, Begin::Resume(_));
-    for tries in 0.. {
-        let (retry_after, is_away, may_have_run) = match attempt(core, work, tokens, abort).await {
-            Executed::Ended { end, body } => return ended(core, &work.call, (end, body)),
-            Executed::Lost => return ExecutionEnd::Cut,
-            Executed::NotSent { retry_after, is_away } => (retry_after, is_away, false),
-            Executed::Again { retry_after } => (retry_after, false, true),
-        };
-        if !resumed {
-            return ExecutionEnd::NotSent(Unsent {
-                retry_after,
-                is_away,
-                may_have_run,
-            });
+    let token = match begin {
+        Begin::Resume(token) => token,
+        Begin::Send(_) => {
+            let executed = attempt(core, work, begin, (tokens, abort)).await;
+            return known(core, work, executed).unwrap_or_else(ExecutionEnd::NotSent);
         }
+    };
+    for tries in 0.. {
+        let begin = Begin::Resume(token.clone());
+        let executed = attempt(core, work, begin, (tokens, abort)).await;
+        let Unsent { retry_after, .. } = match known(core, work, executed) {
+            Ok(end) => return end,
+            Err(unsent) => unsent,
+        };
         tokio::select! {
             biased;
             () = core.stop.cancelled() => break,
@@ -171,11 +167,31 @@ async fn until_known(
     tokens.last().map_or(ExecutionEnd::Held, ExecutionEnd::Left)
 }
 
-async fn attempt(core: &Core, work: &Work, tokens: &ResumeTokens, abort: &CancellationToken) -> Executed {
+/// How it ended, if that is known.
+fn known(core: &Core, work: &Work, executed: Executed) -> Result<ExecutionEnd, Unsent> {
+    let (retry_after, is_away, may_have_run) = match executed {
+        Executed::Ended { end, body } => return Ok(ended(core, &work.call, (end, body))),
+        Executed::Lost => return Ok(ExecutionEnd::Cut),
+        Executed::NotSent { retry_after, is_away } => (retry_after, is_away, false),
+        Executed::Again { retry_after } => (retry_after, false, true),
+    };
+    Err(Unsent {
+        retry_after,
+        is_away,
+        may_have_run,
+    })
+}
+
+async fn attempt(
+    core: &Core,
+    work: &Work,
+    begin: Begin,
+    (tokens, abort): (&ResumeTokens, &CancellationToken),
+) -> Executed {
     let run = Run {
         job: work.job.id,
         call: &work.call,
-        begin: work.begin.clone(),
+        begin,
         tokens: tokens.clone(),
         room: work.room.clone(),
         cancel: abort.clone(),

@@ -31,6 +31,13 @@ pub struct Run<'a> {
     pub cancel: CancellationToken,
 }
 
+impl Run<'_> {
+    /// Takes how it begins: who keeps arguments no longer than they are needed leaves their memory to other calls.
+    pub fn take_begin(&mut self) -> Begin {
+        std::mem::replace(&mut self.begin, Begin::Send(Bytes::new()))
+    }
+}
+
 /// How an execution begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begin {

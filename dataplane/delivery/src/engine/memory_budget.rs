@@ -1,6 +1,6 @@
 //! The memory budget: how many bytes of bodies are in memory at once.
 //!
-//! Executions hold their arguments and the result they read, attempts the body they send, each from a part of its own, so
+//! Executions hold their arguments until these are sent and the result they read, attempts the body they send, each from a part of its own, so
 //! that none waits for another kind. In each part no client, server or origin uses more than its share. Small bodies are
 //! not counted: there are only so many at once. Invariant: what waits for memory stays in the store or with its server,
 //! and one reader always has the memory to finish, so there is no deadlock.
@@ -8,6 +8,9 @@
 mod room;
 
 use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
 
 pub use self::room::{Room, Stalled};
 use super::shares::{Portion, Shares};
@@ -25,6 +28,8 @@ const SMALL: usize = 64 << 10;
 /// The budget of an engine.
 pub(super) struct MemoryBudget {
     arguments: Arc<Shares>,
+    /// Wakes whoever waits for memory for arguments.
+    freed: Arc<Notify>,
     reading: Arc<Shares>,
     /// Who reads a result for which `reading` has no memory: one at a time, and servers take turns.
     last_resort: Arc<Shares>,
@@ -34,13 +39,33 @@ pub(super) struct MemoryBudget {
 /// Memory that is taken; dropping it releases it.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    _portion: Option<Portion>,
+    portion: Option<Portion>,
+}
+
+struct Arguments {
+    bytes: Bytes,
+    held: Held,
+    freed: Arc<Notify>,
+}
+
+impl AsRef<[u8]> for Arguments {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Arguments {
+    fn drop(&mut self) {
+        drop(std::mem::take(&mut self.held));
+        self.freed.notify_one();
+    }
 }
 
 impl Default for MemoryBudget {
     fn default() -> Self {
         Self {
             arguments: Shares::new(ARGUMENTS),
+            freed: Arc::default(),
             reading: Shares::new(READING),
             last_resort: Shares::new(1),
             delivering: Shares::new(DELIVERING),
@@ -52,6 +77,23 @@ impl MemoryBudget {
     /// Memory for the arguments of one call of a client, if there is enough.
     pub(super) fn arguments(&self, client: Key, size: u32) -> Option<Held> {
         taken(&self.arguments, client, size as usize)
+    }
+
+    /// Arguments that release their memory with the last copy of them, which may be long before their execution ends.
+    pub(super) fn hold(&self, held: Held, arguments: Bytes) -> Bytes {
+        if held.portion.is_none() {
+            return arguments;
+        }
+        Bytes::from_owner(Arguments {
+            bytes: arguments,
+            held,
+            freed: Arc::clone(&self.freed),
+        })
+    }
+
+    /// Returns when memory for arguments may be free again.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
     }
 
     /// Memory for a body to `receiver` that is in memory already, if there is enough.
@@ -66,7 +108,7 @@ impl MemoryBudget {
             return Held::default();
         }
         Held {
-            _portion: Some(self.delivering.take(receiver.origin, size).await),
+            portion: Some(self.delivering.take(receiver.origin, size).await),
         }
     }
 
@@ -87,7 +129,7 @@ fn taken(shares: &Arc<Shares>, by: Key, size: usize) -> Option<Held> {
         return Some(Held::default());
     }
     shares.try_take(by, size).map(|portion| Held {
-        _portion: Some(portion),
+        portion: Some(portion),
     })
 }
 
@@ -111,6 +153,15 @@ mod tests {
             budget.arguments(ANN, u32::MAX).is_some(),
             "alone, anything has room"
         );
+
+        let held = budget.arguments(ANN, 1 << 20).unwrap();
+        let sent = budget.hold(held, Bytes::from(vec![7; 1 << 20]));
+        let copy = sent.slice(5..9);
+        drop(sent);
+        assert_eq!((budget.taken(), &copy[..]), (1 << 20, &[7; 4][..]));
+        drop(copy);
+        assert_eq!(budget.taken(), 0);
+        budget.freed().await;
 
         let hanging: Vec<Held> = (0..6).filter_map(|_| budget.body(one, 16 << 20)).collect();
         assert_eq!(hanging.len(), 2, "a share of what is delivered");

@@ -43,6 +43,7 @@ pub(super) async fn run(core: &Arc<Core>) {
                 biased;
                 () = core.stop.cancelled() => {}
                 () = core.running.changed() => {}
+                () = core.memory.freed() => {}
                 () = policy.next() => {}
                 () = tokio::time::sleep(idle(core)) => {}
             },
@@ -69,7 +70,7 @@ async fn begin_batch(core: &Arc<Core>, turns: &mut Turns) -> Result<usize, store
     Ok(turned_away + ids.len())
 }
 
-/// Enters the jobs for whose arguments there is memory; the end of an execution frees some, and wakes the loop.
+/// Enters the jobs for whose arguments there is memory; what is sent frees some, and wakes the loop.
 async fn enter(core: &Arc<Core>, batch: &[Turn]) -> Result<Vec<(Execution, Held)>, store::Error> {
     let mut entered = Vec::with_capacity(batch.len());
     for turn in batch {

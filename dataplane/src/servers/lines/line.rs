@@ -89,6 +89,18 @@ impl Line {
         .await
     }
 
+    /// The same by value, for a large request: its bytes, and `params`, which they were made of, are dropped once they are
+    /// sent. So it is not sent a second time, not even where the server did not know the session.
+    pub async fn request_once(
+        &self,
+        request: Request,
+        params: Bytes,
+        options: RequestOptions,
+    ) -> Result<Reply, Error> {
+        let session = self.sessions.get().await?;
+        session.call_once(request, params, options).await
+    }
+
     /// Waits for the reply to a request that an earlier process sent, from the event `last` of its answer on.
     pub async fn resume(&self, request: &Id, last: &str, options: RequestOptions) -> Result<Reply, Error> {
         self.sessions.get().await?.resume(request, last, options).await

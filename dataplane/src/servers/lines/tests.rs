@@ -36,10 +36,11 @@ fn keeping(most: usize, fakes: &[(&str, &McpServer)], store: &Arc<Memory>) -> Li
 
 fn call(id: u64) -> Outgoing {
     let params = asyncmcp_protocol::RawObject::parse(br#"{"name":"t"}"#).unwrap();
-    Outgoing::new(
-        "tools/call",
-        Request::new(Id::number(id), "tools/call", Some(params)).to_bytes(),
-    )
+    let request = Request::new(Id::number(id), "tools/call", Some(params));
+    Outgoing {
+        id: Some(Id::number(id)),
+        ..Outgoing::new("tools/call", request.to_bytes())
+    }
 }
 
 async fn send(lines: &Lines, who: &Caller, id: u64) -> Result<Received, Error> {

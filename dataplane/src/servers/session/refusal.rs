@@ -3,15 +3,15 @@
 //!
 //! Called by [`super::ServerSession`]. Invariant: an error of a tool's is never taken for one about the session.
 
-use asyncmcp_protocol::{Message, Outcome, Response};
+use asyncmcp_protocol::{Id, Message, Outcome, Response};
 use bytes::Bytes;
 
 /// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
 /// dispatched the request.
-pub(super) fn answers(said: &Bytes, request: &[u8]) -> bool {
-    match (Message::parse(said), Message::parse(request)) {
-        (Ok(Message::Response(response)), Ok(Message::Request(request))) => {
-            response.error_object().is_some() && response.id == Some(request.id)
+pub(super) fn answers(said: &Bytes, request: Option<&Id>) -> bool {
+    match Message::parse(said) {
+        Ok(Message::Response(response)) => {
+            response.error_object().is_some() && request.is_some() && response.id.as_ref() == request
         }
         _ => false,
     }

@@ -7,9 +7,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asyncmcp_delivery::engine::Run;
+use asyncmcp_delivery::engine::{Room, Run};
 use asyncmcp_protocol::tasks::{Status, Task};
-use asyncmcp_protocol::{Id, Notification};
+use asyncmcp_protocol::{Id, Notification, Request};
+use bytes::Bytes;
 use tokio::time::timeout;
 use tracing::Span;
 
@@ -22,28 +23,43 @@ use crate::servers::{Error, Noted, Outgoing, Reply, RequestOptions};
 const KEPT: Duration = Duration::from_hours(1);
 
 /// Sends the call. When cancelled the server is notified, and the call counts as interrupted.
-pub(super) async fn send(line: &Line, run: &Run<'_>, params: &[u8]) -> Result<Reply, Error> {
+pub(super) async fn send(line: &Line, run: &Run<'_>, params: Bytes) -> Result<Reply, Error> {
     let call = run.call;
     let within = TraceHeaders::of_stored(&call.trace).within(&Span::current());
     let as_task = call.as_task && until_cancelled(run, line.about()).await?.tasks;
     let task = as_task.then(|| call.timeout.saturating_add(KEPT));
-    let request = request::request(call, params, (line.own_id(), task), &within);
+    let request = request::request(call, &params, (line.own_id(), task), &within);
     let request = request.map_err(|_| Error::Protocol("the accepted params cannot be read"))?;
     let options = RequestOptions {
         tool: Some(call.tool.clone()),
         trace: within,
         ..options(line, run, &request.id)
     };
+    let id = request.id.clone();
     let reply = tokio::select! {
-        reply = line.request(&request, options) => reply?,
+        reply = dispatch(line, request, params, options) => reply?,
         () = run.cancel.cancelled() => {
-            notify_cancelled(line, &request.id).await;
+            notify_cancelled(line, &id).await;
             return Err(Error::Interrupted);
         }
     };
     match begun(&reply).filter(|_| as_task) {
         Some(task) => follow(line, run, task).await,
         None => Ok(reply),
+    }
+}
+
+/// Large arguments are sent by value, so that their memory is free once they are sent, also where the reply takes long.
+async fn dispatch(
+    line: &Line,
+    request: Request,
+    params: Bytes,
+    options: RequestOptions,
+) -> Result<Reply, Error> {
+    if params.len() > Room::SMALL {
+        line.request_once(request, params, options).await
+    } else {
+        line.request(&request, options).await
     }
 }
 
