@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `api` | the client of the API server: deadlines, and what was heard of it |
 //! | `controller` | the watches, and the queue of routes they feed |
 //! | `route` | one reconcile: resolve, validate, ensure, build, apply, publish |
 //! | `leader` | which of several replicas acts |
@@ -11,6 +12,7 @@
 //! Invariant: the operator never speaks MCP and never reads the contents of a Secret.
 
 mod admin;
+mod api;
 pub mod args;
 mod caches;
 mod cause;

@@ -3,7 +3,9 @@
 //! Invariant: everything that can fail at the start fails before a watch is opened; when one part ends, the process
 //! ends, and the lease is released last, when nothing acts any more.
 
-use crate::admin::{self, Readiness};
+use crate::admin::{self, Health};
+use crate::api;
+use crate::api::hearing::Hearing;
 use crate::args::Run;
 use crate::caches::Caches;
 use crate::controller::{self, Scope, Watches};
@@ -33,7 +35,8 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// Runs until a signal, or until leadership is lost.
 pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let client = kube::Client::try_default()
+    let hearing = Hearing::default();
+    let client = api::connect(hearing.clone())
         .await
         .context("failed to load the kubeconfig or the service account")?;
     let listener = TcpListener::bind(args.admin_listen).await;
@@ -59,14 +62,13 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
     let caches: Vec<Caches> = scopes.iter().map(|(watches, _)| watches.caches.clone()).collect();
     let routes = caches.iter().map(|caches| caches.routes.clone()).collect();
     registry.register(Box::new(Scrape::new(leadership, routes)))?;
-    let readiness = Readiness::default();
-    let admin_port = axum::serve(listener, admin::router(registry, readiness.clone()));
+    registry.register(Box::new(hearing.clone()))?;
+    let admin_port = axum::serve(listener, admin::router(registry, Health { caches, hearing }));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
         lost = lead(leader.as_ref()) => Err(lost.into()),
         () = reconcile(scopes) => Err(anyhow::anyhow!("the watches ended")),
         served = admin_port.into_future() => served.context("the admin port failed"),
-        () = async { readiness.follow(&caches).await; pending().await } => Ok(()),
         () = stop => Ok(()),
     };
     if let Some(leader) = leader {
