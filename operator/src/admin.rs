@@ -1,10 +1,11 @@
 //! The operator's admin port: `/livez`, `/readyz`, `/metrics`. Started by `main`.
 //!
-//! Invariant: ready while every cache is warm and every watch is heard, whether this replica leads or not: a standby replica
-//! is healthy too. Live unless a restart would help.
+//! Invariant: ready while every cache is warm and every watch is heard, and no other operator rules where this replica
+//! should; a standby replica is ready too. Live unless a restart would help.
 
 use crate::api::hearing::Hearing;
 use crate::caches::Caches;
+use crate::ruling::Shown;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -18,6 +19,7 @@ pub(crate) struct Health {
     /// The caches of every scope.
     pub(crate) caches: Vec<Caches>,
     pub(crate) hearing: Hearing,
+    pub(crate) ruling: Shown,
 }
 
 impl Health {
@@ -25,7 +27,10 @@ impl Health {
     fn unready(&self) -> Vec<String> {
         let cold: Vec<String> = self.caches.iter().flat_map(Caches::cold).collect();
         let cold = (!cold.is_empty()).then(|| format!("not listed yet: {}", cold.join(", ")));
-        cold.into_iter().chain(self.hearing.late()).collect()
+        cold.into_iter()
+            .chain(self.hearing.late())
+            .chain(self.ruling.missing())
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `api` | the client of the API server: deadlines, and what was heard of it |
 //! | `controller` | the watches, and the queue of routes they feed |
 //! | `route` | one reconcile: resolve, validate, ensure, build, apply, publish |
-//! | `leader` | which of several replicas acts |
+//! | `ruling`, `leader` | which of several replicas acts, and which of several operators of one class |
 //! | `names`, `labels`, `kinds` | names and labels of the objects it makes |
 //! | `rbac` | the operator's permissions, as a table |
 //!
@@ -27,6 +27,7 @@ mod metrics;
 mod names;
 pub mod rbac;
 mod route;
+mod ruling;
 pub mod run;
 mod scrape;
 mod settings;

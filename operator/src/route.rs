@@ -88,6 +88,13 @@ pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> 
     if !context.leadership.holds() {
         return Ok(Action::await_change());
     }
+    if class(&object) != context.settings.class.as_deref() {
+        return Ok(Action::await_change()); // another operator's
+    }
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    if context.left.holder(namespace).is_some() {
+        return Ok(Action::requeue(LEFT)); // another operator's, as long as it holds its lock
+    }
     let _timer = context.metrics.reconcile_seconds.start_timer();
     let mut subject = Subject::read(object);
     if subject.deleted_at.is_some() && !subject.has_finalizer() {
@@ -99,6 +106,11 @@ pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> 
     let action = step(context, &subject, &mut memory).await?;
     memory.failures = 0;
     Ok(action)
+}
+
+/// The class that a route names.
+pub(crate) fn class(route: &RouteObject) -> Option<&str> {
+    route.data["spec"]["operatorClass"].as_str()
 }
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
@@ -171,6 +183,9 @@ async fn apply(
     }
     Ok(problems)
 }
+
+/// When a route of a namespace that is left to another operator is looked at again.
+const LEFT: Duration = Duration::from_secs(30);
 
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));

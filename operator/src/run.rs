@@ -7,22 +7,21 @@ use crate::admin::{self, Health};
 use crate::api;
 use crate::api::hearing::Hearing;
 use crate::args::Run;
-use crate::caches::Caches;
 use crate::controller::{self, Scope, Watches};
 use crate::events::Recorder;
-use crate::leader::election::Timing;
-use crate::leader::{Leader, Leadership, Named};
+use crate::leader::Leadership;
+use crate::leader::neighbours::Left;
 use crate::metrics::Metrics;
 use crate::route::Routes;
 use crate::route::claim::abandoned;
 use crate::route::context::Context;
 use crate::route::feedback::Poller;
 use crate::route::memory::Memories;
+use crate::ruling::Ruling;
 use crate::scrape::Scrape;
 use crate::settings::Settings;
 use anyhow::Context as _;
-use futures::future::{join_all, pending};
-use kube::api::Api;
+use futures::future::join_all;
 use prometheus::Registry;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,55 +44,50 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         .identity
         .clone()
         .unwrap_or_else(|| format!("asyncmcp-operator-{:016x}", rand::random::<u64>()));
-    let (leader, leadership) = election(&args, &client, &identity);
+    let scopes = Scope::of(&args.namespaces);
+    let ruling = Ruling::new(&args, &client, &identity, &scopes);
     let registry = Registry::new();
     let base = Base {
         recorder: Recorder::new(client.clone(), identity),
         poller: Poller::try_new().context("failed to set up the polling client")?,
         metrics: Metrics::register(&registry)?,
         settings: Settings::new(&args),
-        leadership: leadership.clone(),
+        left: ruling.left(),
         client,
     };
-    let scopes: Vec<(Watches, Arc<Routes>)> = Scope::of(&args.namespaces)
+    let scopes: Vec<(Watches, Arc<Routes>)> = scopes
         .iter()
-        .map(|scope| base.scope(scope))
+        .enumerate()
+        .map(|(index, scope)| base.scope(scope, ruling.of_scope(index)))
         .collect();
-    let caches: Vec<Caches> = scopes.iter().map(|(watches, _)| watches.caches.clone()).collect();
-    let routes = caches.iter().map(|caches| caches.routes.clone()).collect();
-    registry.register(Box::new(Scrape::new(leadership, routes)))?;
+    registry.register(Box::new(scrape(&scopes, &base.settings, &ruling)))?;
     registry.register(Box::new(hearing.clone()))?;
-    let admin_port = axum::serve(listener, admin::router(registry, Health { caches, hearing }));
+    let health = Health {
+        caches: scopes.iter().map(|(watches, _)| watches.caches.clone()).collect(),
+        hearing,
+        ruling: ruling.shown(),
+    };
+    let admin_port = axum::serve(listener, admin::router(registry, health));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
-        lost = lead(leader.as_ref()) => Err(lost.into()),
+        lost = ruling.run() => Err(lost.into()),
         () = reconcile(scopes) => Err(anyhow::anyhow!("the watches ended")),
         served = admin_port.into_future() => served.context("the admin port failed"),
         () = stop => Ok(()),
     };
-    if let Some(leader) = leader {
-        leader.release().await;
-    }
+    ruling.release().await;
     ended
 }
 
-fn election(args: &Run, client: &kube::Client, identity: &str) -> (Option<Leader<Named>>, Leadership) {
-    if !args.leader_elect {
-        return (None, Leadership::always());
-    }
-    let namespace = args
-        .lease_namespace
-        .as_deref()
-        .unwrap_or_else(|| client.default_namespace());
-    let lease = Named::new(Api::namespaced(client.clone(), namespace), &args.lease_name);
-    let (leader, leadership) = Leader::new(lease, identity.to_owned(), Timing::default());
-    (Some(leader), leadership)
-}
-
-async fn lead(leader: Option<&Leader<Named>>) -> crate::leader::Error {
-    match leader {
-        Some(leader) => leader.run().await,
-        None => pending().await,
+fn scrape(scopes: &[(Watches, Arc<Routes>)], settings: &Settings, ruling: &Ruling) -> Scrape {
+    let scopes = scopes.iter().map(|(watches, routes)| {
+        let leadership = routes.context.leadership.clone();
+        (leadership, watches.caches.routes.clone())
+    });
+    Scrape {
+        scopes: scopes.collect(),
+        class: settings.class.clone(),
+        ruling: ruling.shown(),
     }
 }
 
@@ -132,7 +126,7 @@ async fn sweep(routes: &Routes) {
 /// The part of the contexts that all scopes share.
 struct Base {
     client: kube::Client,
-    leadership: Leadership,
+    left: Left,
     settings: Settings,
     recorder: Recorder,
     poller: Poller,
@@ -140,13 +134,14 @@ struct Base {
 }
 
 impl Base {
-    fn scope(&self, scope: &Scope) -> (Watches, Arc<Routes>) {
+    fn scope(&self, scope: &Scope, leadership: Leadership) -> (Watches, Arc<Routes>) {
         let watches = Watches::new(&self.client, scope, &self.settings.watched);
         let context = Context {
             client: self.client.clone(),
             caches: watches.caches.clone(),
             interest: watches.interest.clone(),
-            leadership: self.leadership.clone(),
+            leadership,
+            left: self.left.clone(),
             settings: self.settings.clone(),
             recorder: self.recorder.clone(),
             poller: self.poller.clone(),

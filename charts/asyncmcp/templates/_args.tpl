@@ -12,6 +12,10 @@
 {{- range .Values.watchNamespaces | uniq }}
 - --namespace={{ . }}
 {{- end }}
+{{- with .Values.operatorClass }}
+- --operator-class={{ . }}
+{{- end }}
+- --lock-namespace={{ .Values.lock.namespace }}
 {{- if not .Values.secrets.watch }}
 - --watch-secrets=false
 {{- end }}

@@ -47,7 +47,7 @@ impl Scope {
             .collect()
     }
 
-    fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match self {
             Self::Cluster => None,
             Self::Namespace(namespace) => Some(namespace),

@@ -7,6 +7,7 @@ use crate::caches::Caches;
 use crate::events::Recorder;
 use crate::interest::Interest;
 use crate::leader::Leadership;
+use crate::leader::neighbours::Left;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     pub(crate) interest: Arc<Interest>,
     /// Whether this replica may act.
     pub(crate) leadership: Leadership,
+    /// The namespaces that are left to other operators.
+    pub(crate) left: Left,
     /// Settings of data planes from the command line.
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,

@@ -33,17 +33,21 @@ fn by_default_it_makes_these_objects_and_no_others() -> Result<()> {
     assert_eq!(
         names,
         [
+            "ClusterRole asyncmcp-neighbours",
             "ClusterRole asyncmcp-read",
             "ClusterRole asyncmcp-users-edit",
             "ClusterRole asyncmcp-users-view",
             "ClusterRole asyncmcp-write",
+            "ClusterRoleBinding asyncmcp-neighbours",
             "ClusterRoleBinding asyncmcp-read",
             "ClusterRoleBinding asyncmcp-write",
             "ConfigMap asyncmcp-dashboards",
             "CustomResourceDefinition mcpwebhookroutes.asyncmcp.dev",
             "Deployment asyncmcp",
             "Role asyncmcp-leader",
+            "Role kube-system/asyncmcp-lock",
             "RoleBinding asyncmcp-leader",
+            "RoleBinding kube-system/asyncmcp-lock",
             "Service asyncmcp-metrics",
             "ServiceAccount asyncmcp",
         ]
@@ -135,6 +139,8 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     let run = operator(&[
         "watchNamespaces={b,a,b}",
         "secrets.watch=false",
+        "operatorClass=team-a",
+        "lock.namespace=locks",
         "logLevel=asyncmcp_operator=debug",
         "logFormat=text",
         "dataplane.image.repository=images.example.com/dataplane",
@@ -143,6 +149,8 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     .run;
     assert_eq!(run.namespaces, ["b", "a"]);
     assert!(!run.watch_secrets);
+    assert_eq!(run.operator_class.as_deref(), Some("team-a"));
+    assert_eq!(run.lock_namespace, "locks");
     assert_eq!(run.log_level, "asyncmcp_operator=debug");
     assert_eq!(run.log_format, asyncmcp_operator::args::LogFormat::Text);
     assert_eq!(

@@ -9,7 +9,7 @@ use asyncmcp_tests::{chart, command};
 use serde_json::Value;
 
 /// Values that are wrong, and the word in helm's message that finds the mistake.
-const WRONG: [(&str, &str); 22] = [
+const WRONG: [(&str, &str); 24] = [
     ("replica=2", "replica"),
     ("replicas=two", "replicas"),
     ("replicas=9", "replicas"),
@@ -23,6 +23,8 @@ const WRONG: [(&str, &str); 22] = [
     ("watchNamespaces=tools", "watchNamespaces"),
     ("watchNamespaces={Tools}", "watchNamespaces"),
     ("secrets.watch=maybe", "watch"),
+    ("operatorClass=Team", "operatorClass"),
+    ("lock.name=x", "name"),
     ("crds.enabled=true", "enabled"),
     ("rbac.create=1", "create"),
     ("serviceAccount.name=A", "name"),

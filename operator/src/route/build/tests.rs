@@ -37,6 +37,15 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 #[test]
+fn a_pod_is_never_among_the_first_to_be_evicted_unless_the_route_says_so() {
+    let resources = |spec: &Value| pod(spec)["containers"][0]["resources"].clone();
+    let default = json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}});
+    assert_eq!(resources(&fixture::minimal()), default);
+    let none = with("dataPlane", json!({"resources": {}}));
+    assert_eq!(resources(&none), Value::Null);
+}
+
+#[test]
 fn an_embedded_store_has_a_claim_and_a_stateful_set() {
     let children = built(&fixture::minimal());
     let kinds: Vec<Kind> = children.objects.iter().map(|child| child.key.kind).collect();
