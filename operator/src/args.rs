@@ -37,6 +37,10 @@ pub struct Run {
     /// Namespaces to watch, repeatable or separated by commas. Without it, all namespaces are watched
     #[arg(long = "namespace", env = "ASYNCMCP_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// Routes whose pods are replaced at the same time when a new version of the operator or of its default image changes
+    /// them. The first one is tried alone
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_rolling_routes: u16,
     /// Watch the metadata of Secrets, so that a changed key takes effect within seconds; their contents are never read.
     /// With "false", Secrets are neither listed nor watched, and a changed key takes effect when the kubelet refreshes
     /// the pod's volume, in about a minute

@@ -17,6 +17,7 @@ use crate::route::claim::abandoned;
 use crate::route::context::Context;
 use crate::route::feedback::Poller;
 use crate::route::memory::Memories;
+use crate::route::rollout::Rollouts;
 use crate::ruling::Ruling;
 use crate::scrape::Scrape;
 use crate::settings::Settings;
@@ -53,6 +54,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         metrics: Metrics::register(&registry)?,
         settings: Settings::new(&args),
         left: ruling.left(),
+        rollouts: Rollouts::new(usize::from(args.max_rolling_routes)),
         client,
     };
     let scopes: Vec<(Watches, Arc<Routes>)> = scopes
@@ -119,6 +121,10 @@ async fn sweep(routes: &Routes) {
         let exists = |namespace: &str, name: &str| present.contains(&(namespace.to_owned(), name.to_owned()));
         routes.memories.retain(exists);
         routes.context.interest.retain(exists);
+        let scope = routes.context.caches.namespace.as_deref();
+        let is_ours = |namespace: &str| scope.is_none_or(|scope| scope == namespace);
+        let rollouts = &routes.context.rollouts;
+        rollouts.retain(|namespace, name| !is_ours(namespace) || exists(namespace, name));
         abandoned::let_go(&routes.context).await;
     }
 }
@@ -127,6 +133,7 @@ async fn sweep(routes: &Routes) {
 struct Base {
     client: kube::Client,
     left: Left,
+    rollouts: Rollouts,
     settings: Settings,
     recorder: Recorder,
     poller: Poller,
@@ -142,6 +149,7 @@ impl Base {
             interest: watches.interest.clone(),
             leadership,
             left: self.left.clone(),
+            rollouts: self.rollouts.clone(),
             settings: self.settings.clone(),
             recorder: self.recorder.clone(),
             poller: self.poller.clone(),

@@ -15,6 +15,7 @@
 {{- with .Values.operatorClass }}
 - --operator-class={{ . }}
 {{- end }}
+- --max-rolling-routes={{ int64 .Values.dataplane.maxRollingRoutes }}
 - --lock-namespace={{ .Values.lock.namespace }}
 {{- if not .Values.secrets.watch }}
 - --watch-secrets=false

@@ -111,7 +111,7 @@ pub(crate) async fn children(
     }
     prune::unwanted(context, subject, children).await?;
     let mut problems = Vec::new();
-    for child in &children.objects {
+    for child in children.due() {
         problems.extend(one(context, subject, child, applied).await?);
     }
     Ok(problems)

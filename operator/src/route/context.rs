@@ -3,6 +3,7 @@
 //! Invariant: it holds no secret and nothing about a single route, which is in `memory`.
 
 use super::feedback::Poller;
+use super::rollout::Rollouts;
 use crate::caches::Caches;
 use crate::events::Recorder;
 use crate::interest::Interest;
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) leadership: Leadership,
     /// The namespaces that are left to other operators.
     pub(crate) left: Left,
+    /// Which routes' pods are being replaced.
+    pub(crate) rollouts: Rollouts,
     /// Settings of data planes from the command line.
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,

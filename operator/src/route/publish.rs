@@ -11,6 +11,7 @@ mod pace;
 mod programmed;
 mod servers;
 mod store;
+mod waiting;
 
 use super::apply::Problem;
 use super::context::Context;
@@ -59,6 +60,8 @@ pub(crate) struct Published {
     servers: servers::Settling,
     delivery: delivery::Pacing,
     waiting: pace::Waiting,
+    /// What the route waits for although it serves.
+    pub(crate) waits: Option<String>,
 }
 
 /// The last status that was written, and the version of the route that it was computed from.
@@ -94,6 +97,7 @@ pub(crate) async fn status(
     let now = Instant::now();
     let draft = draft(subject, found, outcome, memory, Timestamp::now());
     let mut status = draft.status.clone();
+    waiting::append(status.conditions.as_mut(), memory.waits.as_deref());
     memory.delivery.hold_back(&mut status, &subject.base, now);
     if status != subject.base {
         write(context, subject, &status).await?;

@@ -139,6 +139,7 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     let run = operator(&[
         "watchNamespaces={b,a,b}",
         "secrets.watch=false",
+        "dataplane.maxRollingRoutes=2",
         "operatorClass=team-a",
         "lock.namespace=locks",
         "logLevel=asyncmcp_operator=debug",
@@ -150,7 +151,10 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     assert_eq!(run.namespaces, ["b", "a"]);
     assert!(!run.watch_secrets);
     assert_eq!(run.operator_class.as_deref(), Some("team-a"));
-    assert_eq!(run.lock_namespace, "locks");
+    assert_eq!(
+        (run.lock_namespace.as_str(), run.max_rolling_routes),
+        ("locks", 2)
+    );
     assert_eq!(run.log_level, "asyncmcp_operator=debug");
     assert_eq!(run.log_format, asyncmcp_operator::args::LogFormat::Text);
     assert_eq!(
