@@ -5,6 +5,7 @@
 
 use crate::api::hearing::Hearing;
 use crate::caches::Caches;
+use crate::definition::Definition;
 use crate::ruling::Shown;
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +21,7 @@ pub(crate) struct Health {
     pub(crate) caches: Vec<Caches>,
     pub(crate) hearing: Hearing,
     pub(crate) ruling: Shown,
+    pub(crate) definition: Definition,
 }
 
 impl Health {
@@ -52,7 +54,8 @@ async fn livez(State(hearing): State<Hearing>) -> (StatusCode, String) {
 async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
     let unready = health.unready();
     if unready.is_empty() {
-        (StatusCode::OK, "ok".to_owned())
+        let lack = health.definition.lack().map(|lack| format!("\n{lack}"));
+        (StatusCode::OK, format!("ok{}", lack.unwrap_or_default()))
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, unready.join("\n"))
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `api` | the client of the API server: deadlines, and what was heard of it |
 //! | `controller` | the watches, and the queue of routes they feed |
+//! | `definition` | whether the `CustomResourceDefinition` in the cluster knows all fields |
 //! | `route` | one reconcile: resolve, validate, ensure, build, apply, publish |
 //! | `ruling`, `leader` | which of several replicas acts, and which of several operators of one class |
 //! | `names`, `labels`, `kinds` | names and labels of the objects it makes |
@@ -17,6 +18,7 @@ pub mod args;
 mod caches;
 mod cause;
 mod controller;
+mod definition;
 mod digest;
 mod events;
 mod interest;

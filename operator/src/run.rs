@@ -8,6 +8,7 @@ use crate::api;
 use crate::api::hearing::Hearing;
 use crate::args::Run;
 use crate::controller::{self, Scope, Watches};
+use crate::definition::Definition;
 use crate::events::Recorder;
 use crate::leader::Leadership;
 use crate::leader::neighbours::Left;
@@ -54,6 +55,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         metrics: Metrics::register(&registry)?,
         settings: Settings::new(&args),
         left: ruling.left(),
+        definition: Definition::default(),
         rollouts: Rollouts::new(usize::from(args.max_rolling_routes)),
         client,
     };
@@ -64,16 +66,21 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         .collect();
     registry.register(Box::new(scrape(&scopes, &base.settings, &ruling)))?;
     registry.register(Box::new(hearing.clone()))?;
+    registry.register(Box::new(base.definition.clone()))?;
     let health = Health {
         caches: scopes.iter().map(|(watches, _)| watches.caches.clone()).collect(),
         hearing,
         ruling: ruling.shown(),
+        definition: base.definition.clone(),
     };
+    // Events about the definition are in the namespace `default`, which an operator of some namespaces may not write.
+    let recorder = args.namespaces.is_empty().then(|| base.recorder.clone());
     let admin_port = axum::serve(listener, admin::router(registry, health));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
         lost = ruling.run() => Err(lost.into()),
         () = reconcile(scopes) => Err(anyhow::anyhow!("the watches ended")),
+        () = base.definition.follow(base.client.clone(), recorder) => Err(anyhow::anyhow!("the check of the definition ended")),
         served = admin_port.into_future() => served.context("the admin port failed"),
         () = stop => Ok(()),
     };
@@ -133,6 +140,7 @@ async fn sweep(routes: &Routes) {
 struct Base {
     client: kube::Client,
     left: Left,
+    definition: Definition,
     rollouts: Rollouts,
     settings: Settings,
     recorder: Recorder,
@@ -149,6 +157,7 @@ impl Base {
             interest: watches.interest.clone(),
             leadership,
             left: self.left.clone(),
+            definition: self.definition.clone(),
             rollouts: self.rollouts.clone(),
             settings: self.settings.clone(),
             recorder: self.recorder.clone(),

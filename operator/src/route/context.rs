@@ -5,6 +5,7 @@
 use super::feedback::Poller;
 use super::rollout::Rollouts;
 use crate::caches::Caches;
+use crate::definition::Definition;
 use crate::events::Recorder;
 use crate::interest::Interest;
 use crate::leader::Leadership;
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) left: Left,
     /// Which routes' pods are being replaced.
     pub(crate) rollouts: Rollouts,
+    /// What the definition in the cluster knows.
+    pub(crate) definition: Definition,
     /// Settings of data planes from the command line.
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,
