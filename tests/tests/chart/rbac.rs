@@ -87,11 +87,11 @@ fn watched_namespaces_bound_what_the_operator_may_do() -> Result<()> {
             "asyncmcp-lock" => ROLES.lock,
             _ => ROLES.leader,
         };
-        let mut found = sorted(&role["rules"]);
-        for rule in found.as_array_mut().into_iter().flatten() {
+        let mut given = sorted(&role["rules"]);
+        for rule in given.as_array_mut().into_iter().flatten() {
             rule.as_object_mut().map(|rule| rule.remove("resourceNames"));
         }
-        assert_eq!(found, table(rules)?, "{name}");
+        assert_eq!(given, table(rules)?, "{name}");
         found.push(format!(
             "{}/{name}",
             role["metadata"]["namespace"].as_str().unwrap_or_default()
