@@ -22,12 +22,13 @@ pub fn document(object: &Value) -> Value {
 }
 
 /// Identifies the configuration that pods can apply without being replaced: the hexadecimal SHA-256 of the canonical
-/// document without `spec.dataPlane` and `spec.expose`.
+/// document without `spec.dataPlane`, `spec.expose` and `spec.operatorClass`.
 pub fn config_hash(document: &Value) -> String {
     let mut served = document.clone();
     if let Some(spec) = served["spec"].as_object_mut() {
         spec.remove("dataPlane");
         spec.remove("expose");
+        spec.remove("operatorClass");
     }
     Sha256::digest(canonical(&served))
         .iter()
@@ -66,12 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_covers_everything_except_what_replaces_pods() {
+    fn the_hash_covers_everything_except_what_pods_do_not_read() {
         let hash = |spec: Value| config_hash(&document(&object(&spec)));
         let plain = hash(json!({"servers": []}));
         assert_eq!(
             plain,
-            hash(json!({"servers": [], "dataPlane": {"image": "x"}, "expose": {}}))
+            hash(json!({"servers": [], "dataPlane": {"image": "x"}, "expose": {}, "operatorClass": "a"}))
         );
         assert_ne!(plain, hash(json!({"servers": [], "new": {}})));
         assert_eq!(plain.len(), 64);

@@ -130,6 +130,13 @@ pub struct McpWebhookRouteSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_plane: Option<DataPlane>,
 
+    /// The class of the operator that serves this route: the operator that runs with the same `--operator-class`. If absent,
+    /// the operator without a class serves it. No route has two operators; a route whose class no operator has is not
+    /// served. Another value hands the route over to another operator.
+    #[schemars(transform = &form::NAME)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator_class: Option<String>,
+
     /// Logs and traces of the pods. Metrics are always served, on port 9464 at `/metrics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<Telemetry>,

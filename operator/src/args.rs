@@ -37,6 +37,10 @@ pub struct Run {
     /// Namespaces to watch, repeatable or separated by commas. Without it, all namespaces are watched
     #[arg(long = "namespace", env = "ASYNCMCP_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// Routes whose pods are replaced at the same time when a new version of the operator or of its default image changes
+    /// them. The first one is tried alone
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_rolling_routes: u16,
     /// Watch the metadata of Secrets, so that a changed key takes effect within seconds; their contents are never read.
     /// With "false", Secrets are neither listed nor watched, and a changed key takes effect when the kubelet refreshes
     /// the pod's volume, in about a minute
@@ -51,6 +55,13 @@ pub struct Run {
     /// Name of the Lease
     #[arg(long, default_value = "asyncmcp-operator")]
     pub lease_name: String,
+    /// Serve the routes with this operatorClass. Without it, those without a class
+    #[arg(long, env = "ASYNCMCP_OPERATOR_CLASS", value_parser = class)]
+    pub operator_class: Option<String>,
+    /// Namespace of the lock that keeps two operators of one class apart, a Lease; the same for all of them. With
+    /// --namespace, the lock is in each watched namespace instead. Without --leader-elect there is no lock
+    #[arg(long, env = "ASYNCMCP_LOCK_NAMESPACE", default_value = "kube-system")]
+    pub lock_namespace: String,
     /// This replica's name in the Lease and in Events; must be unique among replicas. Default: a random name
     #[arg(long, env = "POD_NAME")]
     pub identity: Option<String>,
@@ -98,6 +109,17 @@ pub enum LogFormat {
 /// The data plane of this version.
 const DEFAULT_IMAGE: &str = concat!("asyncmcp-dataplane:", env!("CARGO_PKG_VERSION"));
 
+fn class(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_name =
+        text.len() <= 63 && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    if is_name && !text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err("must contain only lower-case letters, digits and '-', at most 63, for example team-a".to_owned())
+    }
+}
+
 fn id(text: &str) -> Result<Id, String> {
     if text.is_empty() {
         return Ok(Id(None));
@@ -127,6 +149,16 @@ mod tests {
         assert_eq!(parse("").unwrap(), Id(None));
         assert_eq!(parse("1000").unwrap(), Id(Some(1000)));
         assert!(parse("0").is_err() && parse("-1").is_err() && parse("x").is_err());
+    }
+
+    #[test]
+    fn a_class_is_a_name_as_in_a_route() {
+        let parse = |value: &str| {
+            let flag = format!("--operator-class={value}");
+            Cli::try_parse_from(["asyncmcp-operator", &flag]).map(|cli| cli.run.operator_class)
+        };
+        assert_eq!(parse("team-a").unwrap().as_deref(), Some("team-a"));
+        assert!(parse("").is_err() && parse("Team").is_err() && parse("a-").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Invariant: read-only here; only the watches write.
 
 use crate::kinds::{Key, Kind, Meta};
+use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -17,6 +18,8 @@ pub(crate) type RouteObject = DynamicObject;
 /// The caches of one scope (the whole cluster, or one namespace).
 #[derive(Clone)]
 pub(crate) struct Caches {
+    /// The namespace of the scope; `None` if it is the whole cluster.
+    pub(crate) namespace: Option<String>,
     pub(crate) routes: Store<RouteObject>,
     /// Pods of data planes.
     pub(crate) pods: Store<Pod>,
@@ -66,6 +69,23 @@ impl Caches {
         }
     }
 
+    /// The kinds whose objects were not listed yet, with the namespace if there is one.
+    pub(crate) fn cold(&self) -> Vec<String> {
+        let routes = is_cold(&self.routes).then_some(asyncmcp_crds::KIND);
+        let pods = is_cold(&self.pods).then_some("Pod");
+        let metas = self.metas.iter().filter(|(_, store)| is_cold(store));
+        let kinds = routes
+            .into_iter()
+            .chain(pods)
+            .chain(metas.map(|(kind, _)| kind.as_str()));
+        let named = |kind| {
+            self.namespace
+                .as_ref()
+                .map_or_else(|| String::from(kind), |name| format!("{kind} in {name}"))
+        };
+        kinds.map(named).collect()
+    }
+
     /// Whether objects of this kind are watched at all; Secrets need not be.
     pub(crate) fn watches(&self, kind: Kind) -> bool {
         self.metas.contains_key(&kind)
@@ -94,6 +114,14 @@ impl Caches {
                 })
         })
     }
+}
+
+fn is_cold<K>(store: &Store<K>) -> bool
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    store.wait_until_ready().now_or_never().is_none()
 }
 
 #[cfg(test)]

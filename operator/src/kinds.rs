@@ -75,6 +75,11 @@ impl Kind {
         }
     }
 
+    /// Whether objects of this kind own pods.
+    pub(crate) fn has_pods(self) -> bool {
+        matches!(self, Self::StatefulSet | Self::Deployment)
+    }
+
     /// `None` for a kind that routes may refer to: all its objects are watched. Else only those with our label.
     pub(crate) fn watch_selector(self) -> Option<String> {
         match self {

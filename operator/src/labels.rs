@@ -3,6 +3,8 @@
 //! Invariant: a selector's labels never change for a route, since selectors are immutable in the cluster.
 
 use crate::names::Names;
+use asyncmcp_crds::{ACCEPT_LOSS_ANNOTATION, CONFIG_ANNOTATION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// The route an object was made for: the well-known instance label.
@@ -29,12 +31,49 @@ pub(crate) const CONTAINER: &str = "dataplane";
 /// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
 pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
+/// The well-known component label.
+const COMPONENT: &str = "app.kubernetes.io/component";
+/// The well-known label of what an object is part of.
+const PART_OF: &str = "app.kubernetes.io/part-of";
+const ARGO_COMPARE: &str = "argocd.argoproj.io/compare-options";
+const ARGO_SYNC: &str = "argocd.argoproj.io/sync-options";
+
+/// The labels and annotations that the operator reads, of its own objects and of others.
+const READ: [&str; 13] = [
+    INSTANCE,
+    MANAGED_BY,
+    NAME,
+    COMPONENT,
+    PART_OF,
+    TEMPLATE,
+    ROUTE_UID,
+    HELD_BY,
+    KEYS_MADE,
+    ARGO_COMPARE,
+    ARGO_SYNC,
+    CONFIG_ANNOTATION,
+    ACCEPT_LOSS_ANNOTATION,
+];
+/// The longest value that is read: no value that the operator writes is longer.
+const LONGEST: usize = 256;
+
+/// Drops the labels and annotations that the operator does not read. The caches hold every Secret, ConfigMap, Service and
+/// claim of the cluster, and anyone who may write one of them can annotate it with 256 KiB.
+pub(crate) fn trim(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    for map in [&mut meta.labels, &mut meta.annotations] {
+        let read = map.take().into_iter().flatten();
+        let read = read.filter(|(key, value)| READ.contains(&key.as_str()) && value.len() <= LONGEST);
+        *map = Some(read.collect::<BTreeMap<_, _>>()).filter(|map| !map.is_empty());
+    }
+}
+
 /// The annotations of every object made for a route. Argo CD, where it tracks objects by [`INSTANCE`], takes an object
 /// without an owner for one of an application with the route's name, and would prune it.
 pub(crate) fn argo_cd() -> BTreeMap<String, String> {
     [
-        ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
-        ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+        (ARGO_COMPARE, "IgnoreExtraneous"),
+        (ARGO_SYNC, "Prune=false,Delete=false"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
@@ -57,8 +96,8 @@ pub(crate) fn owned(names: &Names) -> BTreeMap<String, String> {
 /// The labels of every object made for routes of this name.
 pub fn all(route: &str) -> BTreeMap<String, String> {
     let mut labels = selector(route);
-    labels.insert("app.kubernetes.io/component".to_owned(), "dataplane".to_owned());
-    labels.insert("app.kubernetes.io/part-of".to_owned(), "asyncmcp".to_owned());
+    labels.insert(COMPONENT.to_owned(), "dataplane".to_owned());
+    labels.insert(PART_OF.to_owned(), "asyncmcp".to_owned());
     labels.insert(MANAGED_BY.to_owned(), OPERATOR.to_owned());
     labels
 }
@@ -78,6 +117,26 @@ pub(crate) fn managed() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_is_not_kept_and_what_the_operator_wrote_is() {
+        let names = Names::new("ns", "analytics", "u");
+        let mut meta = ObjectMeta {
+            labels: Some(owned(&names)),
+            annotations: Some(argo_cd()),
+            ..ObjectMeta::default()
+        };
+        let own = meta.clone();
+        let labels = meta.labels.get_or_insert_default();
+        labels.insert("team".to_owned(), "agents".to_owned());
+        let annotations = meta.annotations.get_or_insert_default();
+        annotations.insert("large".to_owned(), "x".repeat(1 << 18));
+        annotations.insert(HELD_BY.to_owned(), "x".repeat(1 << 18));
+        trim(&mut meta);
+        assert_eq!(meta, own);
+        trim(&mut meta);
+        assert_eq!(meta, own, "trimming again changes nothing");
+    }
 
     #[test]
     fn every_object_carries_what_its_selector_asks_for() {

@@ -1,4 +1,4 @@
-//! Leader election over a `coordination.k8s.io/v1` Lease. Called by `main`; reconciles ask [`Leadership`].
+//! Leader election over a `coordination.k8s.io/v1` Lease. Called by `ruling`; reconciles ask [`Leadership`].
 //!
 //! No crate for this supports our kube version, and the rules are short (`election`).
 //!
@@ -7,6 +7,8 @@
 
 pub(crate) mod election;
 mod lease;
+pub(crate) mod lock;
+pub(crate) mod neighbours;
 
 use election::{Election, Record, Step, Timing};
 pub(crate) use lease::{Leases, Named};
@@ -24,27 +26,59 @@ pub(crate) enum Error {
     TakenOver,
 }
 
-/// Whether this replica leads, for code that must not act on standby.
+/// Where a candidate stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The lease could not be read or written yet.
+    #[default]
+    Unknown,
+    /// Another one holds the lease.
+    StandsBy(String),
+    Leads,
+}
+
+impl Standing {
+    fn leads(&self) -> bool {
+        *self == Self::Leads
+    }
+}
+
+/// Whether this replica leads in every election that counts, for code that must not act on standby.
 #[derive(Clone, Debug)]
-pub(crate) struct Leadership(watch::Receiver<bool>);
+pub(crate) struct Leadership(Vec<watch::Receiver<Standing>>);
 
 impl Leadership {
     /// Without an election: always leads.
     pub(crate) fn always() -> Self {
-        Self(watch::channel(true).1)
+        Self(Vec::new())
+    }
+
+    /// This one and another.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self([&self.0[..], &other.0[..]].concat())
     }
 
     /// Whether this replica leads now.
     pub(crate) fn holds(&self) -> bool {
-        *self.0.borrow()
+        self.0.iter().all(|standing| standing.borrow().leads())
     }
 
     /// Waits until this replica leads.
     pub(crate) async fn gained(&mut self) {
-        if self.0.wait_for(|leads| *leads).await.is_err() {
-            // The election has ended and the process is about to exit; nothing may act in between.
-            std::future::pending::<()>().await;
+        while !self.holds() {
+            for standing in &mut self.0 {
+                if standing.wait_for(Standing::leads).await.is_err() {
+                    // The election has ended and the process is about to exit; nothing may act in between.
+                    std::future::pending::<()>().await;
+                }
+            }
         }
+    }
+}
+
+impl Default for Leadership {
+    fn default() -> Self {
+        Self::always()
     }
 }
 
@@ -54,22 +88,27 @@ pub(crate) struct Leader<L> {
     leases: L,
     me: String,
     timing: Timing,
-    leads: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
 }
 
 impl<L: Leases> Leader<L> {
     /// A candidate named `me`; names must differ between replicas.
     pub(crate) fn new(leases: L, me: String, timing: Timing) -> (Self, Leadership) {
-        let (leads, receiver) = watch::channel(false);
+        let (standing, receiver) = watch::channel(Standing::Unknown);
         (
             Self {
                 leases,
                 me,
                 timing,
-                leads,
+                standing,
             },
-            Leadership(receiver),
+            Leadership(vec![receiver]),
         )
+    }
+
+    /// Where this candidate stands, as it changes.
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
     }
 
     /// Waits for the lease, leads, renews. Returns when leadership is lost.
@@ -77,10 +116,10 @@ impl<L: Leases> Leader<L> {
         let mut election = Election::new(self.me.clone(), self.timing);
         loop {
             if let Err(lost) = self.attempt(&mut election).await {
-                self.leads.send_replace(false);
+                self.standing.send_replace(Standing::Unknown);
                 return lost;
             }
-            self.announce(election.leads(Instant::now()));
+            self.announce(&election.standing(Instant::now()));
             let next = Instant::now() + self.timing.retry;
             sleep(
                 next.min(election.deadline().unwrap_or(next))
@@ -92,10 +131,10 @@ impl<L: Leases> Leader<L> {
 
     /// Releases the lease, so that the next leader need not wait until it expires.
     pub(crate) async fn release(&self) {
-        if !*self.leads.borrow() {
+        if !self.standing.borrow().leads() {
             return;
         }
-        self.leads.send_replace(false);
+        self.standing.send_replace(Standing::Unknown);
         let until = Instant::now() + self.timing.retry;
         match timeout_at(until, self.leases.release(&self.me)).await {
             Ok(Ok(())) => tracing::info!("released the lease"),
@@ -113,8 +152,10 @@ impl<L: Leases> Leader<L> {
         match timeout_at(until, self.read_and_write(election, sent_at)).await {
             Ok(Ok(())) => {}
             Ok(Err(AttemptError::TakenOver)) => return Err(Error::TakenOver),
-            Ok(Err(AttemptError::Api(error))) => tracing::warn!(%error, "failed to read or write the lease"),
-            Err(_) => tracing::warn!("timed out reading or writing the lease"),
+            Ok(Err(AttemptError::Api(error))) => {
+                tracing::warn!(lease = %self.leases, %error, "failed to read or write the lease");
+            }
+            Err(_) => tracing::warn!(lease = %self.leases, "timed out reading or writing the lease"),
         }
         if election.lost(Instant::now()) {
             Err(Error::NotRenewed)
@@ -149,12 +190,12 @@ impl<L: Leases> Leader<L> {
         Ok(())
     }
 
-    fn announce(&self, leads: bool) {
+    fn announce(&self, standing: &Standing) {
         let changed = self
-            .leads
-            .send_if_modified(|held| std::mem::replace(held, leads) != leads);
+            .standing
+            .send_if_modified(|before| std::mem::replace(before, standing.clone()) != *standing);
         if changed {
-            tracing::info!(leads, "leadership changed");
+            tracing::info!(lease = %self.leases, ?standing, "leadership changed");
         }
     }
 }

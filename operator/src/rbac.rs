@@ -28,6 +28,10 @@ pub struct Roles {
     pub write: &'static [Rule],
     /// What leader election needs, in the operator's own namespace.
     pub leader: &'static [Rule],
+    /// What the lock between operators needs, where it is. The chart adds the lock's name to what needs one.
+    pub lock: &'static [Rule],
+    /// What an operator of the whole cluster needs to see the locks of others.
+    pub neighbours: &'static [Rule],
     /// Added to the cluster role `view`: routes can be read.
     pub users_view: &'static [Rule],
     /// Added to the cluster roles `edit` and `admin`: routes can be written. A user who can write routes can send the
@@ -104,6 +108,12 @@ pub const ROLES: Roles = Roles {
         &["leases"],
         &["get", "create", "update"],
     )],
+    lock: &[
+        // A name cannot be said of an object that does not exist yet.
+        rule(&["coordination.k8s.io"], &["leases"], &["create"]),
+        rule(&["coordination.k8s.io"], &["leases"], &["get", "update"]),
+    ],
+    neighbours: &[rule(&["coordination.k8s.io"], &["leases"], &["list"])],
     users_view: &[rule(
         OURS,
         &["mcpwebhookroutes", "mcpwebhookroutes/status"],
@@ -124,6 +134,8 @@ pub fn yaml() -> String {
         ("read", ROLES.read),
         ("write", ROLES.write),
         ("leader", ROLES.leader),
+        ("lock", ROLES.lock),
+        ("neighbours", ROLES.neighbours),
         ("usersView", ROLES.users_view),
         ("usersEdit", ROLES.users_edit),
     ];

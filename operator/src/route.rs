@@ -17,6 +17,7 @@ pub(crate) mod namespace;
 pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod resolve;
+pub(crate) mod rollout;
 pub(crate) mod subject;
 pub(crate) mod validate;
 
@@ -32,6 +33,7 @@ use kube::runtime::controller::Action;
 use memory::{Memories, Memory};
 use publish::Outcome;
 use resolve::Found;
+use rollout::Turn;
 use std::sync::Arc;
 use std::time::Duration;
 use subject::Subject;
@@ -88,6 +90,13 @@ pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> 
     if !context.leadership.holds() {
         return Ok(Action::await_change());
     }
+    if class(&object) != context.settings.class.as_deref() {
+        return Ok(Action::await_change()); // another operator's
+    }
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    if context.left.holder(namespace).is_some() {
+        return Ok(Action::requeue(LEFT)); // another operator's, as long as it holds its lock
+    }
     let _timer = context.metrics.reconcile_seconds.start_timer();
     let mut subject = Subject::read(object);
     if subject.deleted_at.is_some() && !subject.has_finalizer() {
@@ -99,6 +108,11 @@ pub(crate) async fn reconcile(object: Arc<RouteObject>, routes: Arc<Routes>) -> 
     let action = step(context, &subject, &mut memory).await?;
     memory.failures = 0;
     Ok(action)
+}
+
+/// The class that a route names.
+pub(crate) fn class(route: &RouteObject) -> Option<&str> {
+    route.data["spec"]["operatorClass"].as_str()
 }
 
 async fn step(context: &Context, subject: &Subject, memory: &mut Memory) -> Result<Action, Error> {
@@ -132,16 +146,18 @@ async fn program(
         last: written.last.as_ref(),
         settings: &context.settings,
     };
-    let children = build::children(&plan);
+    let mut children = build::children(&plan);
+    let turn = turn(context, subject, &children, found, memory);
+    memory.published.waits = hold(&mut children, turn);
     let problems = apply(context, subject, &children, found, memory).await?;
-    let mut next = None;
+    let mut next = children.holds_pods.then(|| Instant::now() + TURN);
     if problems.is_empty() {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
         let reload = memory
             .reloads
             .plan(&valid.document.hash, found.secrets, &found.pods, Instant::now());
         reload::notify(context, subject.names.namespace(), &reload).await?;
-        next = reload.next;
+        next = next.into_iter().chain(reload.next).min();
     }
     Ok(Outcome::Programmed {
         valid: Box::new(valid),
@@ -149,6 +165,34 @@ async fn program(
         problems,
         next,
     })
+}
+
+/// Whether the pods may be replaced now, if the new template asks for it.
+fn turn(
+    context: &Context,
+    subject: &Subject,
+    children: &Children,
+    found: &Found,
+    memory: &mut Memory,
+) -> Turn {
+    if subject.deleted_at.is_some() {
+        context.rollouts.forget(&subject.names);
+        return Turn::Now;
+    }
+    let edited = *memory.generation.get_or_insert(subject.generation) != subject.generation;
+    context
+        .rollouts
+        .turn(&subject.names, &children.template, &found.pods, edited)
+}
+
+/// Lets the pods stay as they are until it is their turn; returns what the route waits for.
+fn hold(children: &mut Children, turn: Turn) -> Option<String> {
+    let Turn::Wait { template, reason } = turn else {
+        return None;
+    };
+    children.template = template;
+    children.holds_pods = true;
+    Some(reason)
 }
 
 /// Applies the children and creates their keys, unless the route's claim is in doubt: then nothing is touched.
@@ -171,6 +215,12 @@ async fn apply(
     }
     Ok(problems)
 }
+
+/// When a route of a namespace that is left to another operator is looked at again.
+const LEFT: Duration = Duration::from_secs(30);
+
+/// When a route that waits for its turn asks again.
+const TURN: Duration = Duration::from_secs(2);
 
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));

@@ -3,24 +3,27 @@
 //! Invariant: everything that can fail at the start fails before a watch is opened; when one part ends, the process
 //! ends, and the lease is released last, when nothing acts any more.
 
-use crate::admin::{self, Readiness};
+use crate::admin::{self, Health};
+use crate::api;
+use crate::api::hearing::Hearing;
 use crate::args::Run;
-use crate::caches::Caches;
 use crate::controller::{self, Scope, Watches};
+use crate::definition::Definition;
 use crate::events::Recorder;
-use crate::leader::election::Timing;
-use crate::leader::{Leader, Leadership, Named};
+use crate::leader::Leadership;
+use crate::leader::neighbours::Left;
 use crate::metrics::Metrics;
 use crate::route::Routes;
 use crate::route::claim::abandoned;
 use crate::route::context::Context;
 use crate::route::feedback::Poller;
 use crate::route::memory::Memories;
+use crate::route::rollout::Rollouts;
+use crate::ruling::Ruling;
 use crate::scrape::Scrape;
 use crate::settings::Settings;
 use anyhow::Context as _;
-use futures::future::{join_all, pending};
-use kube::api::Api;
+use futures::future::join_all;
 use prometheus::Registry;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,7 +36,8 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// Runs until a signal, or until leadership is lost.
 pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let client = kube::Client::try_default()
+    let hearing = Hearing::default();
+    let client = api::connect(hearing.clone())
         .await
         .context("failed to load the kubeconfig or the service account")?;
     let listener = TcpListener::bind(args.admin_listen).await;
@@ -42,56 +46,57 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         .identity
         .clone()
         .unwrap_or_else(|| format!("asyncmcp-operator-{:016x}", rand::random::<u64>()));
-    let (leader, leadership) = election(&args, &client, &identity);
+    let scopes = Scope::of(&args.namespaces);
+    let ruling = Ruling::new(&args, &client, &identity, &scopes);
     let registry = Registry::new();
     let base = Base {
         recorder: Recorder::new(client.clone(), identity),
         poller: Poller::try_new().context("failed to set up the polling client")?,
         metrics: Metrics::register(&registry)?,
         settings: Settings::new(&args),
-        leadership: leadership.clone(),
+        left: ruling.left(),
+        definition: Definition::default(),
+        rollouts: Rollouts::new(usize::from(args.max_rolling_routes)),
         client,
     };
-    let scopes: Vec<(Watches, Arc<Routes>)> = Scope::of(&args.namespaces)
+    let scopes: Vec<(Watches, Arc<Routes>)> = scopes
         .iter()
-        .map(|scope| base.scope(scope))
+        .enumerate()
+        .map(|(index, scope)| base.scope(scope, ruling.of_scope(index)))
         .collect();
-    let caches: Vec<Caches> = scopes.iter().map(|(watches, _)| watches.caches.clone()).collect();
-    let routes = caches.iter().map(|caches| caches.routes.clone()).collect();
-    registry.register(Box::new(Scrape::new(leadership, routes)))?;
-    let readiness = Readiness::default();
-    let admin_port = axum::serve(listener, admin::router(registry, readiness.clone()));
+    registry.register(Box::new(scrape(&scopes, &base.settings, &ruling)))?;
+    registry.register(Box::new(hearing.clone()))?;
+    registry.register(Box::new(base.definition.clone()))?;
+    let health = Health {
+        caches: scopes.iter().map(|(watches, _)| watches.caches.clone()).collect(),
+        hearing,
+        ruling: ruling.shown(),
+        definition: base.definition.clone(),
+    };
+    // Events about the definition are in the namespace `default`, which an operator of some namespaces may not write.
+    let recorder = args.namespaces.is_empty().then(|| base.recorder.clone());
+    let admin_port = axum::serve(listener, admin::router(registry, health));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
-        lost = lead(leader.as_ref()) => Err(lost.into()),
+        lost = ruling.run() => Err(lost.into()),
         () = reconcile(scopes) => Err(anyhow::anyhow!("the watches ended")),
+        () = base.definition.follow(base.client.clone(), recorder) => Err(anyhow::anyhow!("the check of the definition ended")),
         served = admin_port.into_future() => served.context("the admin port failed"),
-        () = async { readiness.follow(&caches).await; pending().await } => Ok(()),
         () = stop => Ok(()),
     };
-    if let Some(leader) = leader {
-        leader.release().await;
-    }
+    ruling.release().await;
     ended
 }
 
-fn election(args: &Run, client: &kube::Client, identity: &str) -> (Option<Leader<Named>>, Leadership) {
-    if !args.leader_elect {
-        return (None, Leadership::always());
-    }
-    let namespace = args
-        .lease_namespace
-        .as_deref()
-        .unwrap_or_else(|| client.default_namespace());
-    let lease = Named::new(Api::namespaced(client.clone(), namespace), &args.lease_name);
-    let (leader, leadership) = Leader::new(lease, identity.to_owned(), Timing::default());
-    (Some(leader), leadership)
-}
-
-async fn lead(leader: Option<&Leader<Named>>) -> crate::leader::Error {
-    match leader {
-        Some(leader) => leader.run().await,
-        None => pending().await,
+fn scrape(scopes: &[(Watches, Arc<Routes>)], settings: &Settings, ruling: &Ruling) -> Scrape {
+    let scopes = scopes.iter().map(|(watches, routes)| {
+        let leadership = routes.context.leadership.clone();
+        (leadership, watches.caches.routes.clone())
+    });
+    Scrape {
+        scopes: scopes.collect(),
+        class: settings.class.clone(),
+        ruling: ruling.shown(),
     }
 }
 
@@ -123,6 +128,10 @@ async fn sweep(routes: &Routes) {
         let exists = |namespace: &str, name: &str| present.contains(&(namespace.to_owned(), name.to_owned()));
         routes.memories.retain(exists);
         routes.context.interest.retain(exists);
+        let scope = routes.context.caches.namespace.as_deref();
+        let is_ours = |namespace: &str| scope.is_none_or(|scope| scope == namespace);
+        let rollouts = &routes.context.rollouts;
+        rollouts.retain(|namespace, name| !is_ours(namespace) || exists(namespace, name));
         abandoned::let_go(&routes.context).await;
     }
 }
@@ -130,7 +139,9 @@ async fn sweep(routes: &Routes) {
 /// The part of the contexts that all scopes share.
 struct Base {
     client: kube::Client,
-    leadership: Leadership,
+    left: Left,
+    definition: Definition,
+    rollouts: Rollouts,
     settings: Settings,
     recorder: Recorder,
     poller: Poller,
@@ -138,13 +149,16 @@ struct Base {
 }
 
 impl Base {
-    fn scope(&self, scope: &Scope) -> (Watches, Arc<Routes>) {
+    fn scope(&self, scope: &Scope, leadership: Leadership) -> (Watches, Arc<Routes>) {
         let watches = Watches::new(&self.client, scope, &self.settings.watched);
         let context = Context {
             client: self.client.clone(),
             caches: watches.caches.clone(),
             interest: watches.interest.clone(),
-            leadership: self.leadership.clone(),
+            leadership,
+            left: self.left.clone(),
+            definition: self.definition.clone(),
+            rollouts: self.rollouts.clone(),
             settings: self.settings.clone(),
             recorder: self.recorder.clone(),
             poller: self.poller.clone(),

@@ -1,15 +1,17 @@
-//! The settings of data planes from the operator's command line. Read by `route::build`.
+//! Settings from the operator's command line. Read by `route`.
 //!
 //! Invariant: fixed for the life of the process.
 
 use crate::args::{PodUser, Run};
 use crate::kinds::Kind;
 
-/// Settings of every data plane.
+/// Which routes are served, and settings of every data plane.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Image of the pods of routes without an image of their own.
     pub(crate) image: String,
+    /// The class whose routes are served; `None`: those without one.
+    pub(crate) class: Option<String>,
     /// The kinds that are watched.
     pub(crate) watched: Vec<Kind>,
     /// User and groups of their processes.
@@ -24,6 +26,7 @@ impl Settings {
             .filter(|kind| *kind != Kind::Secret || args.watch_secrets);
         Self {
             image: args.dataplane_image.clone(),
+            class: args.operator_class.clone(),
             watched: watched.collect(),
             user: args.user.clone(),
         }

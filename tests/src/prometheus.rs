@@ -101,7 +101,7 @@ impl Prometheus {
     }
 }
 
-/// `honor_labels`, as the chart's README asks for: the series name their route and its namespace.
+/// `honor_labels`, since the target is a process and not a pod: only the series name their route and its namespace.
 fn configuration(target: &str) -> String {
     let rules = command::root().join(chart::CHART).join("alerts/*.rules.yaml");
     format!(

@@ -12,6 +12,11 @@
 {{- range .Values.watchNamespaces | uniq }}
 - --namespace={{ . }}
 {{- end }}
+{{- with .Values.operatorClass }}
+- --operator-class={{ . }}
+{{- end }}
+- --max-rolling-routes={{ int64 .Values.dataplane.maxRollingRoutes }}
+- --lock-namespace={{ .Values.lock.namespace }}
 {{- if not .Values.secrets.watch }}
 - --watch-secrets=false
 {{- end }}

@@ -10,10 +10,19 @@ permission includes reading them. */}}
     {{- $resources = without .resources "secrets" }}
   {{- end }}
   {{- if $resources }}
-    {{- $rules = append $rules (mergeOverwrite (deepCopy .) (dict "resources" $resources)) }}
+    {{- $rule := mergeOverwrite (deepCopy .) (dict "resources" $resources) }}
+    {{- if and (eq $.role "lock") (not (has "create" .verbs)) }}
+      {{- $_ := set $rule "resourceNames" (list (include "asyncmcp.lock" $.root)) }}
+    {{- end }}
+    {{- $rules = append $rules $rule }}
   {{- end }}
 {{- end }}
 {{- toYaml $rules }}
+{{- end }}
+
+{{/* The name of the Lease that keeps two operators of one class apart, as the operator derives it. */}}
+{{- define "asyncmcp.lock" -}}
+asyncmcp-operator-lock{{ with .Values.operatorClass }}.{{ . }}{{ end }}
 {{- end }}
 
 {{/* A role and its binding to the operator's service account: (dict "root" $ "role" "read" "namespace" NAME-OR-NOTHING). */}}

@@ -10,9 +10,9 @@ use crate::v1alpha1::store::DEFAULT_SIZE;
 use crate::v1alpha1::{
     AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,
     LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy,
-    Receivers, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport, Webhook,
+    Receivers, Resources, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport, Webhook,
 };
-use crate::{Duration, Size};
+use crate::{Duration, Quantity, Size};
 
 /// Writes the defaults into a spec.
 pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
@@ -120,8 +120,24 @@ fn deletion(deletion: &mut Deletion) {
 }
 
 fn data_plane(data_plane: &mut DataPlane) {
-    data_plane.resources.get_or_insert_default();
+    data_plane.resources.get_or_insert_with(resources);
     duration(&mut data_plane.termination_grace_period, "60s");
+}
+
+/// As a whole: a default limit beside a request that the user wrote could be below it. There is no CPU limit, since
+/// throttling delays deliveries.
+fn resources() -> Resources {
+    let amounts = |amounts: &[(&str, &str)]| {
+        let amount = |(name, amount): &(&str, &str)| {
+            let amount = Quantity::try_from((*amount).to_owned()).expect("the defaults are quantities");
+            ((*name).to_owned(), amount)
+        };
+        Some(amounts.iter().map(amount).collect())
+    };
+    Resources {
+        requests: amounts(&[("cpu", "50m"), ("memory", "128Mi")]),
+        limits: amounts(&[("memory", "1Gi")]),
+    }
 }
 
 fn telemetry(telemetry: &mut Telemetry) {

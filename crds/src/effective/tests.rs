@@ -61,12 +61,27 @@ fn the_smallest_route_gets_every_default() {
     let (pods, telemetry) = (route.data_plane, route.telemetry);
     assert_eq!(
         (pods.image, pods.resources, pods.termination_grace_period),
-        (None, Resources::default(), seconds(60))
+        (None, resources_defaults(), seconds(60))
     );
     assert_eq!(
         (telemetry.otlp, telemetry.sampling_percent, telemetry.log_level),
         (None, 100, LogLevel::Info)
     );
+}
+
+fn resources_defaults() -> Resources {
+    let resources = json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}});
+    serde_json::from_value(resources).unwrap()
+}
+
+#[test]
+fn resources_that_a_route_sets_are_all_it_gets() {
+    for resources in [json!({}), json!({"requests": {"memory": "2Gi"}})] {
+        let spec =
+            json!({"servers": [{"name": "a", "url": "http://a/mcp"}], "dataPlane": {"resources": resources}});
+        let got = serde_json::to_value(meaning(&spec).data_plane.resources).unwrap();
+        assert_eq!(got, resources);
+    }
 }
 
 fn transport_defaults() -> Transport {

@@ -19,6 +19,9 @@ pub(super) struct Defaults {
     objects: BTreeSet<String>,
 }
 
+/// The object that is a default as a whole: it applies only if the user sets none of it.
+const WHOLE: &str = "spec.dataPlane.resources";
+
 impl Defaults {
     /// Fills the smallest spec in which every field with a default occurs.
     pub(super) fn collect() -> Self {
@@ -38,6 +41,9 @@ impl Defaults {
 
     fn compare(&mut self, sparse: &Value, filled: &Value, path: &str) {
         match filled {
+            value if path == WHOLE => {
+                self.values.insert(path.to_owned(), notation(value));
+            }
             Value::Object(fields) => {
                 if sparse.is_null() {
                     self.objects.insert(path.to_owned());
@@ -82,6 +88,10 @@ fn notation(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(notation).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let field = |(name, value)| format!("{name}: {}", notation(value));
+            format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

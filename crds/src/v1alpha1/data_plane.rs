@@ -17,7 +17,8 @@ pub struct DataPlane {
     #[schemars(transform = &form::IMAGE)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Resource requests and limits of the data plane's container.
+    /// Resource requests and limits of the data plane's container. The default applies as a whole: with `resources` in the
+    /// route, only what it says is set; `{}` sets nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
     /// The time a pod has to shut down, at least 40s. Running calls of webhook tools may continue for up to this value

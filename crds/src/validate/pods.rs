@@ -1,4 +1,4 @@
-//! Settings of the pods: the store, the deletion policy, and the data plane itself.
+//! Settings of the pods: the store, the deletion policy, the data plane itself, and who runs it.
 //!
 //! Invariant: quantities are already parsed; whether a cluster can provide them, only the cluster knows.
 
@@ -11,6 +11,9 @@ use crate::v1alpha1::{DataPlane, EmbeddedStore, McpWebhookRouteSpec, Store, data
 pub(super) fn check(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
     if let Some(store) = &spec.store {
         check_store(store, findings);
+    }
+    if let Some(class) = &spec.operator_class {
+        findings.form("spec.operatorClass", &form::NAME, class);
     }
     if let Some(deletion) = &spec.deletion {
         findings.not_zero("spec.deletion.timeout", deletion.timeout.as_ref());

@@ -11,6 +11,8 @@
 //! Invariant: a change enqueues every route that it may concern; a route too many costs reads but no write.
 
 use super::{Request, Requests, request};
+use crate::api::WATCH_SECONDS;
+use crate::api::backoff::Soon;
 use crate::caches::{Caches, Orphaned, RouteObject};
 use crate::interest::Interest;
 use crate::kinds::{Key, Kind, Meta, route_resource};
@@ -43,6 +45,13 @@ impl Scope {
             .into_iter()
             .map(|namespace| Self::Namespace(namespace.clone()))
             .collect()
+    }
+
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Cluster => None,
+            Self::Namespace(namespace) => Some(namespace),
+        }
     }
 
     fn api<K>(&self, client: &kube::Client, resource: &K::DynamicType) -> Api<K>
@@ -87,6 +96,7 @@ impl Watches {
         }
         Self {
             caches: Caches {
+                namespace: scope.namespace().map(str::to_owned),
                 routes,
                 pods,
                 metas,
@@ -98,6 +108,17 @@ impl Watches {
     }
 }
 
+/// Pages of the first list. Objects of others may carry 256 KiB of annotations each, which are dropped after the page is
+/// read.
+const PAGE: u32 = 50;
+
+fn config(selector: Option<String>) -> watcher::Config {
+    watcher::Config {
+        label_selector: selector,
+        ..watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
+    }
+}
+
 fn watch_routes(
     client: &kube::Client,
     scope: &Scope,
@@ -106,28 +127,24 @@ fn watch_routes(
     let resource = route_resource();
     let writer = reflector::store::Writer::new(resource.clone());
     let store = writer.as_reader();
-    let stream = watcher(
-        scope.api::<DynamicObject>(client, &resource),
-        watcher::Config::default(),
-    )
-    .default_backoff()
-    .modify(move |route| {
-        orphaned.note(route);
-        route.metadata.managed_fields = None;
-    })
-    .reflect(writer)
-    .touched_objects()
-    .map(|touched| touched.map(|route| request(ObjectRef::from_obj_with(&route, route_resource()))));
+    let stream = watcher(scope.api::<DynamicObject>(client, &resource), config(None))
+        .backoff(Soon::default())
+        .modify(move |route| {
+            orphaned.note(route);
+            labels::trim(&mut route.metadata);
+        })
+        .reflect(writer)
+        .touched_objects()
+        .map(|touched| touched.map(|route| request(ObjectRef::from_obj_with(&route, route_resource()))));
     (store, stream.boxed())
 }
 
 fn watch_pods(client: &kube::Client, scope: &Scope) -> (Store<Pod>, Requests) {
     let (store, writer) = reflector::store();
-    let config = watcher::Config::default().labels(&labels::managed());
-    let stream = watcher(scope.pods(client), config)
-        .default_backoff()
+    let stream = watcher(scope.pods(client), config(Some(labels::managed())))
+        .backoff(Soon::default())
         .modify(|pod| {
-            pod.metadata.managed_fields = None;
+            labels::trim(&mut pod.metadata);
             pod.spec = None;
         })
         .reflect(writer)
@@ -153,13 +170,10 @@ fn watch_meta(
 ) -> (Store<Meta>, Requests) {
     let writer = reflector::store::Writer::new(kind.resource());
     let store = writer.as_reader();
-    let mut config = watcher::Config::default();
-    if let Some(selector) = kind.watch_selector() {
-        config = config.labels(&selector);
-    }
+    let config = config(kind.watch_selector());
     let stream = watcher(scope.api::<Meta>(client, &kind.resource()), config)
-        .default_backoff()
-        .modify(|meta| meta.metadata.managed_fields = None)
+        .backoff(Soon::default())
+        .modify(|meta| labels::trim(&mut meta.metadata))
         .reflect(writer)
         .touched_objects()
         .flat_map(move |touched| match touched {
@@ -197,6 +211,9 @@ fn by_label(meta: &ObjectMeta) -> Option<ObjectRef<RouteObject>> {
 fn route_ref(namespace: &str, name: &str) -> ObjectRef<RouteObject> {
     ObjectRef::new_with(name, route_resource()).within(namespace)
 }
+
+#[cfg(test)]
+mod silence;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 //! Invariant: reads no clock; does no I/O. A leader that could not renew for `renew_deadline` stops leading before
 //! any other replica may take over (`renew_deadline` < `lease`).
 
+use super::Standing;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,6 +19,8 @@ pub(crate) struct Timing {
     pub(crate) renew_deadline: Duration,
     /// Time between two attempts to acquire or renew the lease.
     pub(crate) retry: Duration,
+    /// How long a candidate waits after it took the lease from another holder or from nobody.
+    pub(crate) settle: Duration,
 }
 
 impl Default for Timing {
@@ -26,6 +29,7 @@ impl Default for Timing {
             lease: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry: Duration::from_secs(2),
+            settle: Duration::ZERO,
         }
     }
 }
@@ -62,6 +66,8 @@ pub(crate) struct Election {
     timing: Timing,
     seen: Option<(Record, Instant)>,
     renewed: Option<Instant>,
+    /// When this replica may act on what it holds.
+    settled: Option<Instant>,
 }
 
 impl Election {
@@ -72,12 +78,24 @@ impl Election {
             timing,
             seen: None,
             renewed: None,
+            settled: None,
         }
     }
 
     /// This replica leads: it renewed recently enough.
     pub(crate) fn leads(&self, now: Instant) -> bool {
-        self.deadline().is_some_and(|deadline| now < deadline)
+        let settled = self.settled.is_some_and(|settled| now >= settled);
+        settled && self.deadline().is_some_and(|deadline| now < deadline)
+    }
+
+    /// Where this replica stands.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        let holder = self.seen.as_ref().map(|(record, _)| &record.holder);
+        match holder.filter(|holder| !holder.is_empty() && **holder != self.me) {
+            _ if self.leads(now) => Standing::Leads,
+            Some(holder) => Standing::StandsBy(holder.clone()),
+            None => Standing::Unknown,
+        }
     }
 
     /// This replica led and has run out of time to renew: it must stop acting at once.
@@ -112,6 +130,13 @@ impl Election {
 
     /// Our write was accepted; `sent_at` is when it was sent, since the lease may have started at that moment.
     pub(crate) fn held(&mut self, sent_at: Instant) {
+        let was_mine = self.seen.as_ref().is_some_and(|(seen, _)| seen.holder == self.me);
+        let wait = if was_mine {
+            Duration::ZERO
+        } else {
+            self.timing.settle
+        };
+        self.settled.get_or_insert(sent_at + wait);
         self.renewed = Some(sent_at);
     }
 
@@ -190,6 +215,20 @@ mod tests {
         assert!(election.lost(start + seconds(10)) && !election.leads(start + seconds(10)));
         let timing = election.timing;
         assert!(timing.renew_deadline < timing.lease && timing.retry < timing.renew_deadline);
+    }
+
+    #[test]
+    fn a_lease_that_was_somebody_elses_is_not_acted_on_at_once() {
+        let (mut election, start) = (election(), Instant::now());
+        election.timing.settle = seconds(5);
+        election.step(Some(record("", "t0")), start);
+        election.held(start);
+        assert!(!election.leads(start + seconds(4)) && election.leads(start + seconds(5)));
+        assert!(!election.lost(start + seconds(4)));
+        let mut successor = Election::new("me".to_owned(), election.timing);
+        successor.step(Some(record("me", "t1")), start);
+        successor.held(start);
+        assert!(successor.leads(start), "it was this installation's before");
     }
 
     #[test]

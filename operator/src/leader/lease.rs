@@ -8,11 +8,12 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 /// Storage of an election's lease. A trait, so that tests can drive both the lease and the clock.
-pub(crate) trait Leases: Send + Sync {
+pub(crate) trait Leases: Send + Sync + std::fmt::Display {
     /// The lease as read, including the version that a later write must carry.
     type Lease: Send + Sync;
     /// Why a request failed.
@@ -37,6 +38,14 @@ pub(crate) trait Leases: Send + Sync {
 pub(crate) struct Named {
     api: Api<Lease>,
     name: String,
+    /// Labels of a lease that this process creates.
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Named {
@@ -45,7 +54,14 @@ impl Named {
         Self {
             api,
             name: name.to_owned(),
+            labels: None,
         }
+    }
+
+    /// The lease with this label.
+    pub(crate) fn labelled(self, key: &str, value: &str) -> Self {
+        let labels = Some([(key.to_owned(), value.to_owned())].into());
+        Self { labels, ..self }
     }
 
     async fn replace(&self, lease: Lease) -> Result<bool, kube::Error> {
@@ -86,6 +102,7 @@ impl Leases for Named {
         let mut lease = found.unwrap_or_else(|| Lease {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
+                labels: self.labels.clone(),
                 ..ObjectMeta::default()
             },
             spec: None,

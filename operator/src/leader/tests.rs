@@ -1,7 +1,8 @@
 //! Elections between replicas over one lease in memory, on a clock the test drives.
 
 use super::election::{Record, Timing};
-use super::{Error, Leader, Leadership, Leases};
+use super::lock::TIMING;
+use super::{Error, Leader, Leadership, Leases, Standing};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
@@ -24,6 +25,12 @@ impl SharedLease {
         if disconnected {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+impl std::fmt::Display for SharedLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("shared")
     }
 }
 
@@ -73,11 +80,15 @@ struct Replica {
 }
 
 fn replica(lease: &SharedLease, name: &str) -> Replica {
+    with(lease, name, Timing::default())
+}
+
+fn with(lease: &SharedLease, name: &str, timing: Timing) -> Replica {
     let lease = SharedLease {
         stored: lease.stored.clone(),
         ..SharedLease::default()
     };
-    let (leader, leadership) = Leader::new(lease.clone(), name.to_owned(), Timing::default());
+    let (leader, leadership) = Leader::new(lease.clone(), name.to_owned(), timing);
     let leader = Arc::new(leader);
     let run = tokio::spawn({
         let leader = leader.clone();
@@ -107,6 +118,39 @@ async fn one_replica_leads_and_the_other_stands_by() {
     seconds(60).await;
     assert!(first.leadership.holds());
     assert!(!second.leadership.holds());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_installation_keeps_its_lock_while_its_replica_changes_and_another_one_knows_who_rules() {
+    let lease = SharedLease::default();
+    let first = with(&lease, "first/asyncmcp", TIMING);
+    seconds(1).await;
+    let second = with(&lease, "second/asyncmcp", TIMING);
+    seconds(30).await;
+    first.run.abort();
+    seconds(20).await;
+    let successor = with(&lease, "first/asyncmcp", TIMING);
+    seconds(300).await;
+    assert!(successor.leadership.holds() && !second.leadership.holds());
+    let standing = second.leader.standing().borrow().clone();
+    assert_eq!(standing, Standing::StandsBy("first/asyncmcp".to_owned()));
+    successor.run.abort();
+    seconds(75).await;
+    assert!(second.leadership.holds(), "after the first was uninstalled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_two_elections_leads_only_with_both() {
+    let (one, other) = (SharedLease::default(), SharedLease::default());
+    let rival = replica(&other, "rival");
+    seconds(1).await;
+    let (first, second) = (replica(&one, "me"), replica(&other, "me"));
+    seconds(1).await;
+    let mut both = first.leadership.and(&second.leadership);
+    assert!(first.leadership.holds() && !both.holds());
+    rival.run.abort();
+    both.gained().await;
+    assert!(both.holds());
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::build::{Child, Children};
 use super::context::Context;
 use super::subject::Subject;
 use crate::kinds::{Key, Meta};
-use crate::labels::OPERATOR;
+use crate::labels::{self, OPERATOR};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 pub(crate) use live::Owner;
@@ -111,7 +111,7 @@ pub(crate) async fn children(
     }
     prune::unwanted(context, subject, children).await?;
     let mut problems = Vec::new();
-    for child in &children.objects {
+    for child in children.due() {
         problems.extend(one(context, subject, child, applied).await?);
     }
     Ok(problems)
@@ -145,7 +145,9 @@ async fn one(
         .patch_metadata(&child.key.name, &params, &Patch::Apply(&child.value))
         .await
     {
-        Ok(written) => {
+        Ok(mut written) => {
+            // As in the cache, with which it is compared.
+            labels::trim(&mut written.metadata);
             let result = Fingerprint::of(&written.metadata);
             applied.insert(child.key.clone(), Applied { requested, result });
             Ok(None)

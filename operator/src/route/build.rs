@@ -79,9 +79,17 @@ pub(crate) struct Children {
     pub(crate) claim: Option<String>,
     /// Hash of the pod template: a pod with this label belongs to the current revision.
     pub(crate) template: String,
+    /// The owner of the pods stays as it is: the route waits for its turn to get pods of a new version.
+    pub(crate) holds_pods: bool,
 }
 
 impl Children {
+    /// What is applied now.
+    pub(crate) fn due(&self) -> impl Iterator<Item = &Child> {
+        let is_held = |child: &&Child| self.holds_pods && child.key.kind.has_pods();
+        self.objects.iter().filter(move |child| !is_held(child))
+    }
+
     /// The names that no other owner may take, including that of the keys.
     pub(crate) fn keys<'a>(&'a self, names: &Names) -> impl Iterator<Item = Key> + use<'a> {
         let keys = Key::new(Kind::Secret, names.keys());
@@ -153,6 +161,7 @@ pub(crate) fn children(plan: &Plan<'_>) -> Children {
         objects: CHILDREN.iter().filter_map(|row| row.child(plan, &pod)).collect(),
         claim: pvc::name(plan.names(), &plan.valid.route.store),
         template: hash,
+        holds_pods: false,
     }
 }
 

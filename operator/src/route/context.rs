@@ -3,10 +3,13 @@
 //! Invariant: it holds no secret and nothing about a single route, which is in `memory`.
 
 use super::feedback::Poller;
+use super::rollout::Rollouts;
 use crate::caches::Caches;
+use crate::definition::Definition;
 use crate::events::Recorder;
 use crate::interest::Interest;
 use crate::leader::Leadership;
+use crate::leader::neighbours::Left;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -22,6 +25,12 @@ pub(crate) struct Context {
     pub(crate) interest: Arc<Interest>,
     /// Whether this replica may act.
     pub(crate) leadership: Leadership,
+    /// The namespaces that are left to other operators.
+    pub(crate) left: Left,
+    /// Which routes' pods are being replaced.
+    pub(crate) rollouts: Rollouts,
+    /// What the definition in the cluster knows.
+    pub(crate) definition: Definition,
     /// Settings of data planes from the command line.
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,

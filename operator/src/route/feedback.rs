@@ -6,7 +6,7 @@
 mod pod;
 
 use asyncmcp_crds::StatusReport;
-use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 pub(crate) use pod::View;
 use std::collections::HashMap;
@@ -20,8 +20,13 @@ use crate::cause;
 
 /// Timeout of one poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// Polls in flight at a time, over all routes.
-const IN_FLIGHT: usize = 64;
+/// Polls in flight at a time, over all routes: enough for each reconcile that runs at the same time.
+const IN_FLIGHT: usize = 128;
+/// Polls in flight at a time for one route. Anyone may label pods like those of a route of their namespace, and let them
+/// never answer; they must not keep the operator from other routes.
+const OF_A_ROUTE: usize = 4;
+/// Pods of a route that are polled. It has one, or two while they are replaced.
+const POLLED: usize = 8;
 /// Failures in a row after which a pod's last report is no longer used.
 pub(crate) const MAX_FAILURES: u32 = 3;
 /// The largest report that is read.
@@ -118,17 +123,19 @@ impl Poller {
         })
     }
 
-    /// Polls every pod that has an address.
+    /// Polls the pods of a route that have an address, the newest ones if there are too many.
     pub(crate) async fn poll(&self, pods: &[Arc<Pod>]) -> Vec<(View, Option<Result<StatusReport, Error>>)> {
-        let polls = pods.iter().map(|pod| async move {
-            let view = View::of(pod);
-            let answer = match view.address {
+        let mut pods = pods.to_vec();
+        pods.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
+        let polls = pods.into_iter().enumerate().map(|(index, pod)| async move {
+            let view = View::of(&pod);
+            let answer = match view.address.filter(|_| index < POLLED) {
                 Some(ip) => Some(self.report(ip).await),
                 None => None,
             };
             (view, answer)
         });
-        join_all(polls).await
+        stream::iter(polls).buffered(OF_A_ROUTE).collect().await
     }
 
     async fn report(&self, ip: IpAddr) -> Result<StatusReport, Error> {

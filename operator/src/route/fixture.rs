@@ -47,6 +47,7 @@ pub(crate) fn settings() -> Settings {
     let id = Id(Some(65532));
     Settings {
         image: "dataplane:1".to_owned(),
+        class: None,
         watched: Kind::ALL.into(),
         user: PodUser {
             user: id,

@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) reloads: Reloads,
     /// What `publish` needs besides the status itself.
     pub(crate) published: Published,
+    /// The generation that this process knew first.
+    pub(crate) generation: Option<i64>,
     /// Failed reconciles in a row.
     pub(crate) failures: u32,
 }

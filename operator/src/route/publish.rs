@@ -11,6 +11,7 @@ mod pace;
 mod programmed;
 mod servers;
 mod store;
+mod waiting;
 
 use super::apply::Problem;
 use super::context::Context;
@@ -59,6 +60,8 @@ pub(crate) struct Published {
     servers: servers::Settling,
     delivery: delivery::Pacing,
     waiting: pace::Waiting,
+    /// What the route waits for although it serves.
+    pub(crate) waits: Option<String>,
 }
 
 /// The last status that was written, and the version of the route that it was computed from.
@@ -94,8 +97,11 @@ pub(crate) async fn status(
     let now = Instant::now();
     let draft = draft(subject, found, outcome, memory, Timestamp::now());
     let mut status = draft.status.clone();
+    for reason in [memory.waits.clone(), context.definition.lack()] {
+        waiting::append(status.conditions.as_mut(), reason.as_deref());
+    }
     memory.delivery.hold_back(&mut status, &subject.base, now);
-    if status != subject.base {
+    if differs(context, &status, &subject.base) {
         write(context, subject, &status).await?;
         let notes = notes::between(&subject.base, &status);
         context.recorder.record(&subject.reference(), &notes).await;
@@ -152,7 +158,7 @@ async fn write(context: &Context, subject: &Subject, status: &McpWebhookRouteSta
         "kind": asyncmcp_crds::KIND,
         // With the uid the write fails if this is a new route with the same name.
         "metadata": {"name": names.route(), "uid": names.uid()},
-        "status": status,
+        "status": context.definition.known(json!(status)),
     });
     let params = PatchParams::apply(MANAGER).force();
     match api
@@ -161,8 +167,17 @@ async fn write(context: &Context, subject: &Subject, status: &McpWebhookRouteSta
     {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(error) => Err(Error(error)),
+        Err(error) => {
+            context.definition.suspect();
+            Err(Error(error))
+        }
     }
+}
+
+/// Whether there is anything to write. What the definition lacks is never read back.
+fn differs(context: &Context, status: &McpWebhookRouteStatus, base: &McpWebhookRouteStatus) -> bool {
+    let known = |status: &McpWebhookRouteStatus| context.definition.known(json!(status));
+    status != base && known(status) != known(base)
 }
 
 #[cfg(test)]

@@ -33,19 +33,35 @@ fn by_default_it_makes_these_objects_and_no_others() -> Result<()> {
     assert_eq!(
         names,
         [
+            "ClusterRole asyncmcp-neighbours",
             "ClusterRole asyncmcp-read",
             "ClusterRole asyncmcp-users-edit",
             "ClusterRole asyncmcp-users-view",
             "ClusterRole asyncmcp-write",
+            "ClusterRoleBinding asyncmcp-neighbours",
             "ClusterRoleBinding asyncmcp-read",
             "ClusterRoleBinding asyncmcp-write",
             "ConfigMap asyncmcp-dashboards",
             "CustomResourceDefinition mcpwebhookroutes.asyncmcp.dev",
             "Deployment asyncmcp",
             "Role asyncmcp-leader",
+            "Role kube-system/asyncmcp-lock",
             "RoleBinding asyncmcp-leader",
+            "RoleBinding kube-system/asyncmcp-lock",
             "Service asyncmcp-metrics",
             "ServiceAccount asyncmcp",
+            "ValidatingAdmissionPolicy asyncmcp-children",
+            "ValidatingAdmissionPolicy asyncmcp-claims",
+            "ValidatingAdmissionPolicy asyncmcp-pods",
+            "ValidatingAdmissionPolicy asyncmcp-routes",
+            "ValidatingAdmissionPolicy asyncmcp-secrets",
+            "ValidatingAdmissionPolicy asyncmcp-workloads",
+            "ValidatingAdmissionPolicyBinding asyncmcp-children",
+            "ValidatingAdmissionPolicyBinding asyncmcp-claims",
+            "ValidatingAdmissionPolicyBinding asyncmcp-pods",
+            "ValidatingAdmissionPolicyBinding asyncmcp-routes",
+            "ValidatingAdmissionPolicyBinding asyncmcp-secrets",
+            "ValidatingAdmissionPolicyBinding asyncmcp-workloads",
         ]
     );
     Ok(())
@@ -58,8 +74,7 @@ fn kinds_of_the_prometheus_operator_come_only_when_asked_for() -> Result<()> {
         "alerts.prometheusRule.enabled=true",
         "alerts.prometheusRule.labels.release=kube-prometheus",
     ])?;
-    let monitor = rendered.get("PodMonitor", "asyncmcp")?;
-    assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["honorLabels"], true);
+    assert_eq!(rendered.of_kind("PodMonitor").len(), 2);
     let rule = rendered.get("PrometheusRule", "asyncmcp")?;
     assert_eq!(rule["metadata"]["labels"]["release"], "kube-prometheus");
     assert_eq!(rule["spec"], chart::yaml("alerts/asyncmcp.rules.yaml")?);
@@ -67,24 +82,59 @@ fn kinds_of_the_prometheus_operator_come_only_when_asked_for() -> Result<()> {
 }
 
 #[test]
-fn a_pod_monitor_finds_the_operator_and_data_planes() -> Result<()> {
+fn the_pod_monitors_find_the_operator_and_data_planes() -> Result<()> {
     let rendered = chart::render(&["metrics.podMonitor.enabled=true", "watchNamespaces={a,b}"])?;
-    let spec = &rendered.get("PodMonitor", "asyncmcp")?["spec"];
-    let labels = spec["selector"]["matchLabels"].as_object().context("no labels")?;
     let pod = &rendered.get("Deployment", "asyncmcp")?["spec"]["template"];
-    let data_plane = asyncmcp_operator::labels::all("analytics");
-    for (label, value) in labels {
-        assert_eq!(&pod["metadata"]["labels"][label], value);
-        assert_eq!(data_plane.get(label).map(String::as_str), value.as_str());
+    let own = pod["metadata"]["labels"].clone();
+    let data_plane = serde_json::to_value(asyncmcp_operator::labels::all("analytics"))?;
+    for (name, labels, namespaces) in [
+        ("asyncmcp", own, json!(["asyncmcp-system"])),
+        ("asyncmcp-dataplanes", data_plane, json!(["a", "b"])),
+    ] {
+        let spec = &rendered.get("PodMonitor", name)?["spec"];
+        let selector = spec["selector"]["matchLabels"].as_object().context("no labels")?;
+        for (label, value) in selector {
+            assert_eq!(&labels[label], value, "{name}");
+        }
+        assert_eq!(spec["namespaceSelector"]["matchNames"], namespaces);
+        assert_eq!(
+            spec["podMetricsEndpoints"][0]["port"],
+            pod["spec"]["containers"][0]["ports"][0]["name"]
+        );
     }
-    assert_eq!(
-        spec["podMetricsEndpoints"][0]["port"],
-        pod["spec"]["containers"][0]["ports"][0]["name"]
-    );
-    assert_eq!(
-        spec["namespaceSelector"]["matchNames"],
-        json!(["a", "b", "asyncmcp-system"])
-    );
+    Ok(())
+}
+
+#[test]
+fn only_the_operator_reports_on_other_namespaces() -> Result<()> {
+    let rendered = chart::render(&["metrics.podMonitor.enabled=true"])?;
+    let endpoint = |name| -> Result<Value> {
+        Ok(rendered.get("PodMonitor", name)?["spec"]["podMetricsEndpoints"][0].clone())
+    };
+    assert_eq!(endpoint("asyncmcp")?["honorLabels"], true);
+    let data_planes = endpoint("asyncmcp-dataplanes")?;
+    assert_eq!(data_planes["honorLabels"], false);
+    let instance = json!({
+        "sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"],
+        "targetLabel": "route",
+    });
+    assert_eq!(data_planes["relabelings"], json!([instance]));
+    Ok(())
+}
+
+#[test]
+fn the_admission_policies_bound_the_operators_account_alone() -> Result<()> {
+    let rendered = chart::render(&["serviceAccount.name=runner"])?;
+    let policies = rendered.of_kind("ValidatingAdmissionPolicy");
+    for policy in &policies {
+        let condition = &policy["spec"]["matchConditions"][0]["expression"];
+        let account = "request.userInfo.username == 'system:serviceaccount:asyncmcp-system:runner'";
+        assert_eq!(condition, account);
+    }
+    assert!(!policies.is_empty());
+    let without = chart::render(&["admissionPolicy.create=false"])?;
+    assert!(without.of_kind("ValidatingAdmissionPolicy").is_empty());
+    assert!(without.of_kind("ValidatingAdmissionPolicyBinding").is_empty());
     Ok(())
 }
 
@@ -135,6 +185,9 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     let run = operator(&[
         "watchNamespaces={b,a,b}",
         "secrets.watch=false",
+        "dataplane.maxRollingRoutes=2",
+        "operatorClass=team-a",
+        "lock.namespace=locks",
         "logLevel=asyncmcp_operator=debug",
         "logFormat=text",
         "dataplane.image.repository=images.example.com/dataplane",
@@ -143,6 +196,11 @@ fn every_value_that_is_a_flag_reaches_the_operator() -> Result<()> {
     .run;
     assert_eq!(run.namespaces, ["b", "a"]);
     assert!(!run.watch_secrets);
+    assert_eq!(run.operator_class.as_deref(), Some("team-a"));
+    assert_eq!(
+        (run.lock_namespace.as_str(), run.max_rolling_routes),
+        ("locks", 2)
+    );
     assert_eq!(run.log_level, "asyncmcp_operator=debug");
     assert_eq!(run.log_format, asyncmcp_operator::args::LogFormat::Text);
     assert_eq!(

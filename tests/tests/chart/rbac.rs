@@ -25,7 +25,12 @@ fn table(rules: &[Rule]) -> Result<Value> {
 #[test]
 fn the_operator_gets_exactly_its_table_in_the_whole_cluster() -> Result<()> {
     let rendered = chart::render(&[])?;
-    for (role, rules) in [("read", ROLES.read), ("write", ROLES.write)] {
+    let wide = [
+        ("read", ROLES.read),
+        ("write", ROLES.write),
+        ("neighbours", ROLES.neighbours),
+    ];
+    for (role, rules) in wide {
         let name = format!("asyncmcp-{role}");
         assert_eq!(
             sorted(&rendered.get("ClusterRole", &name)?["rules"]),
@@ -42,6 +47,34 @@ fn the_operator_gets_exactly_its_table_in_the_whole_cluster() -> Result<()> {
 }
 
 #[test]
+fn the_lock_between_operators_is_in_one_namespace_and_its_role_names_it() -> Result<()> {
+    for (values, namespaces, lock) in [
+        (&[][..], &["kube-system"][..], "asyncmcp-operator-lock"),
+        (
+            &["operatorClass=team-a", "lock.namespace=locks"],
+            &["locks"],
+            "asyncmcp-operator-lock.team-a",
+        ),
+        (&["watchNamespaces={a,b}"], &["a", "b"], "asyncmcp-operator-lock"),
+    ] {
+        let rendered = chart::render(values)?;
+        let roles = rendered.of_kind("Role").into_iter();
+        let roles: Vec<_> = roles
+            .filter(|role| role["metadata"]["name"] == "asyncmcp-lock")
+            .collect();
+        let places: Vec<_> = roles
+            .iter()
+            .map(|role| role["metadata"]["namespace"].as_str().unwrap_or_default())
+            .collect();
+        assert_eq!(places, namespaces);
+        let mut expected = table(ROLES.lock)?;
+        expected[1]["resourceNames"] = json!([lock]);
+        assert_eq!(sorted(&roles[0]["rules"]), expected);
+    }
+    Ok(())
+}
+
+#[test]
 fn watched_namespaces_bound_what_the_operator_may_do() -> Result<()> {
     let rendered = chart::render(&["watchNamespaces={tools,agents}", "rbac.aggregate=false"])?;
     assert!(rendered.of_kind("ClusterRole").is_empty() && rendered.of_kind("ClusterRoleBinding").is_empty());
@@ -51,9 +84,14 @@ fn watched_namespaces_bound_what_the_operator_may_do() -> Result<()> {
         let rules = match name {
             "asyncmcp-read" => ROLES.read,
             "asyncmcp-write" => ROLES.write,
+            "asyncmcp-lock" => ROLES.lock,
             _ => ROLES.leader,
         };
-        assert_eq!(sorted(&role["rules"]), table(rules)?, "{name}");
+        let mut given = sorted(&role["rules"]);
+        for rule in given.as_array_mut().into_iter().flatten() {
+            rule.as_object_mut().map(|rule| rule.remove("resourceNames"));
+        }
+        assert_eq!(given, table(rules)?, "{name}");
         found.push(format!(
             "{}/{name}",
             role["metadata"]["namespace"].as_str().unwrap_or_default()
@@ -63,9 +101,11 @@ fn watched_namespaces_bound_what_the_operator_may_do() -> Result<()> {
     assert_eq!(
         found,
         [
+            "agents/asyncmcp-lock",
             "agents/asyncmcp-read",
             "agents/asyncmcp-write",
             "asyncmcp-system/asyncmcp-leader",
+            "tools/asyncmcp-lock",
             "tools/asyncmcp-read",
             "tools/asyncmcp-write",
         ]

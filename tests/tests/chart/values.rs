@@ -9,7 +9,7 @@ use asyncmcp_tests::{chart, command};
 use serde_json::Value;
 
 /// Values that are wrong, and the word in helm's message that finds the mistake.
-const WRONG: [(&str, &str); 22] = [
+const WRONG: [(&str, &str); 26] = [
     ("replica=2", "replica"),
     ("replicas=two", "replicas"),
     ("replicas=9", "replicas"),
@@ -19,10 +19,14 @@ const WRONG: [(&str, &str); 22] = [
     ("image.repo=x", "repo"),
     ("dataplane.image.pullPolicy=Always", "pullPolicy"),
     ("dataplane.runAsUser=0", "runAsUser"),
+    ("dataplane.maxRollingRoutes=0", "maxRollingRoutes"),
     ("runAsUser=root", "runAsUser"),
     ("watchNamespaces=tools", "watchNamespaces"),
     ("watchNamespaces={Tools}", "watchNamespaces"),
     ("secrets.watch=maybe", "watch"),
+    ("operatorClass=Team", "operatorClass"),
+    ("lock.name=x", "name"),
+    ("admissionPolicy.enabled=false", "enabled"),
     ("crds.enabled=true", "enabled"),
     ("rbac.create=1", "create"),
     ("serviceAccount.name=A", "name"),

@@ -73,11 +73,12 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             "telemetry",
             json!({"otlp": {"endpoint": "http://otel.example:4318", "headers": headers("another")}}),
         ),
+        ("`operatorClass`", "operatorClass", json!("team-a")),
         ("`dataPlane.image`", "dataPlane", json!({"image": "other:1"})),
         (
             "`dataPlane.resources`",
             "dataPlane",
-            json!({"resources": {"limits": {"memory": "1Gi"}}}),
+            json!({"resources": {"limits": {"memory": "2Gi"}}}),
         ),
         (
             "`dataPlane.terminationGracePeriod`",

@@ -37,6 +37,31 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 #[test]
+fn a_pod_is_never_among_the_first_to_be_evicted_unless_the_route_says_so() {
+    let resources = |spec: &Value| pod(spec)["containers"][0]["resources"].clone();
+    let default = json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}});
+    assert_eq!(resources(&fixture::minimal()), default);
+    let none = with("dataPlane", json!({"resources": {}}));
+    assert_eq!(resources(&none), Value::Null);
+}
+
+#[test]
+fn a_route_that_waits_for_its_turn_keeps_its_pods_and_gets_all_else() {
+    let mut children = built(&fixture::minimal());
+    let all = children.objects.len();
+    assert_eq!(children.due().count(), all);
+    children.holds_pods = true;
+    let due: Vec<Kind> = children.due().map(|child| child.key.kind).collect();
+    assert!(
+        due.len() == all - 1 && !due.contains(&Kind::StatefulSet),
+        "{due:?}"
+    );
+    let names = fixture::valid(&fixture::minimal()).names;
+    let wanted = children.keys(&names).any(|key| key.kind == Kind::StatefulSet);
+    assert!(wanted, "it would be pruned");
+}
+
+#[test]
 fn an_embedded_store_has_a_claim_and_a_stateful_set() {
     let children = built(&fixture::minimal());
     let kinds: Vec<Kind> = children.objects.iter().map(|child| child.key.kind).collect();

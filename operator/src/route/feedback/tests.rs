@@ -1,6 +1,7 @@
 //! Pods as the API server returns them, and reports as a pod returns them.
 
 use super::*;
+use futures::FutureExt as _;
 use serde_json::json;
 
 fn view(name: &str) -> View {
@@ -150,4 +151,22 @@ async fn a_report_is_read_and_anything_else_is_an_error() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::TooLarge));
+}
+
+#[tokio::test]
+async fn pods_that_never_answer_hold_up_their_own_route_only() {
+    let status = json!({
+        "podIP": "127.0.0.1",
+        "containerStatuses": containers(&json!({"running": {}})),
+    });
+    let pod = |index: u32| {
+        let pod = json!({"metadata": {"name": format!("a-{index}")}, "status": status});
+        Arc::new(serde_json::from_value(pod).unwrap())
+    };
+    let pods: Vec<Arc<Pod>> = (0..200).map(pod).collect();
+    let poller = Poller::try_new().unwrap();
+    // The requests have begun, and nobody drives them on.
+    let mut polls = Box::pin(poller.poll(&pods));
+    assert!(polls.as_mut().now_or_never().is_none());
+    assert_eq!(poller.permits.available_permits(), IN_FLIGHT - OF_A_ROUTE);
 }
