@@ -84,7 +84,7 @@ pub enum StoreProblem {
 
 impl StoreProblem {
     /// The reason as written in a condition.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::StoreFull => "StoreFull",
             Self::StoreDown => "StoreDown",

@@ -17,6 +17,7 @@ pub(crate) mod namespace;
 pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod resolve;
+pub(crate) mod stuck;
 pub(crate) mod subject;
 pub(crate) mod validate;
 
@@ -25,6 +26,7 @@ pub(crate) mod fixture;
 
 use crate::caches::RouteObject;
 use crate::cause;
+use crate::kinds::Kind;
 use apply::Problem;
 use build::{Children, Plan};
 use context::Context;
@@ -134,8 +136,9 @@ async fn program(
     };
     let children = build::children(&plan);
     let problems = apply(context, subject, &children, found, memory).await?;
+    let published = is_published(&children, &problems, memory);
     let mut next = None;
-    if problems.is_empty() {
+    if published {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
         let reload = memory
             .reloads
@@ -143,12 +146,26 @@ async fn program(
         reload::notify(context, subject.names.namespace(), &reload).await?;
         next = reload.next;
     }
+    let template = &children.template;
+    let stuck = stuck::look(context, &subject.names, template, found, &mut memory.stuck).await;
     Ok(Outcome::Programmed {
         valid: Box::new(valid),
         template: children.template,
         problems,
+        published,
+        stuck,
         next,
     })
+}
+
+/// Whether the pods can read this version of the route. A child that was refused does not keep it from the others.
+fn is_published(children: &Children, problems: &[Problem], memory: &Memory) -> bool {
+    let was_applied = problems.iter().all(|problem| problem.reason == apply::REFUSED);
+    let mut documents = children
+        .objects
+        .iter()
+        .filter(|child| child.key.kind == Kind::ConfigMap);
+    was_applied && documents.all(|document| apply::is_applied(document, &memory.applied))
 }
 
 /// Applies the children and creates their keys, unless the route's claim is in doubt: then nothing is touched.
