@@ -33,7 +33,10 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 pub use load::{Loaded, Unknown, load};
 pub use quantity::{Quantity, Size};
 pub use references::secret_keys;
-pub use report::{RefusedDocument, ServerReport, StatusReport, StoreKeyReport};
+pub use report::{
+    RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport,
+    UnusableKeyReport,
+};
 pub use v1alpha1::{McpWebhookRoute, McpWebhookRouteSpec, McpWebhookRouteStatus};
 pub use validate::{Problem, Problems, validate};
 

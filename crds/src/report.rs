@@ -19,6 +19,12 @@ pub struct StatusReport {
     pub refused: Option<RefusedDocument>,
     /// Keys of Secrets that the route references and that cannot be read, as `secrets/<name>/<key>`.
     pub missing_keys: Vec<String>,
+    /// Keys of Secrets that were read, but cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unusable_keys: Vec<UnusableKeyReport>,
+    /// Why calls cannot be stored at present, if they cannot: each call of a webhook tool is refused then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_problem: Option<StoreProblemReport>,
     /// The servers as this pod sees them.
     pub servers: Vec<ServerReport>,
     /// The entries of `spec.webhookTools`, with the number of tools that each matches.
@@ -43,6 +49,47 @@ pub struct StatusReport {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// A key of a Secret that was read, but cannot be used. Neither the message nor anything else contains its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UnusableKeyReport {
+    /// The key, as `secrets/<name>/<key>`.
+    pub key: String,
+    /// What is wrong with its value, and what it has to be.
+    pub message: String,
+}
+
+/// Why calls cannot be stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StoreProblemReport {
+    /// What is wrong with the store.
+    pub reason: StoreProblem,
+    /// The same for people, with what to do about it.
+    pub message: String,
+}
+
+/// What is wrong with a store. An operator takes a reason that it does not know for `StoreDown`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoreProblem {
+    /// It has no space for new calls. Deliveries continue.
+    StoreFull,
+    /// Nothing can be stored.
+    #[default]
+    #[serde(other)]
+    StoreDown,
+}
+
+impl StoreProblem {
+    /// The reason as written in a condition.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StoreFull => "StoreFull",
+            Self::StoreDown => "StoreDown",
+        }
+    }
 }
 
 /// A key that values in the store are encrypted with.
@@ -98,6 +145,11 @@ mod tests {
             serde_json::from_value::<StatusReport>(json!({"future": 1})).unwrap(),
             StatusReport::default()
         );
+        let newer = json!({"storeProblem": {"reason": "StoreFrozen", "message": "no"}});
+        let problem = serde_json::from_value::<StatusReport>(newer)
+            .unwrap()
+            .store_problem;
+        assert_eq!(problem.unwrap().reason, StoreProblem::StoreDown);
     }
 
     #[test]
@@ -110,6 +162,14 @@ mod tests {
                 message: "spec.store: no".to_owned(),
             }),
             missing_keys: vec!["secrets/keys/new".to_owned()],
+            unusable_keys: vec![UnusableKeyReport {
+                key: "secrets/keys/old".to_owned(),
+                message: "is empty".to_owned(),
+            }],
+            store_problem: Some(StoreProblemReport {
+                reason: StoreProblem::StoreFull,
+                message: "the volume is full".to_owned(),
+            }),
             servers: vec![ServerReport {
                 name: "a".to_owned(),
                 state: ServerState::Ready,
@@ -137,6 +197,8 @@ mod tests {
             "configHash": "c0ffee",
             "refused": {"configHash": "bad", "message": "spec.store: no"},
             "missingKeys": ["secrets/keys/new"],
+            "unusableKeys": [{"key": "secrets/keys/old", "message": "is empty"}],
+            "storeProblem": {"reason": "StoreFull", "message": "the volume is full"},
             "servers": [{"name": "a", "state": "Ready", "tools": 2, "webhookTools": 0}],
             "webhookTools": [{"name": "run", "matched": 1}],
             "delivery": {"pending": 3, "deadLettered": 1, "oldestPendingTime": "2026-11-22T10:00:00Z"},

@@ -10,6 +10,7 @@ mod status;
 
 use std::sync::Arc;
 
+use asyncmcp_crds::StatusReport;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::Store;
@@ -85,11 +86,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn status(State(admin): State<Admin>) -> Response {
+async fn status(State(admin): State<Admin>) -> Json<StatusReport> {
     let config = Arc::clone(&admin.live.borrow());
     let parts = (&admin.catalogue, &*admin.engine);
-    match status::report(&config, parts, (&*admin.store, &admin.clock)).await {
-        Ok(report) => Json(report).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-    }
+    Json(status::report(&config, parts, (&*admin.store, &admin.clock)).await)
 }

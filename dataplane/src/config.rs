@@ -4,6 +4,7 @@
 //! one for each accepted change. Everything live reads the [`Live`] channel. Invariant: a
 //! document that is refused changes nothing but `refused`.
 
+pub mod keys;
 mod refs;
 mod source;
 pub mod watch;

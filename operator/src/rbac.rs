@@ -77,6 +77,8 @@ pub const ROLES: Roles = Roles {
         rule(CORE, &["configmaps"], WATCH_AND_GET),
         rule(CORE, &["serviceaccounts"], WATCH_AND_GET),
         rule(APPS, &["statefulsets", "deployments"], WATCH_AND_GET),
+        // Why a route has no pod, or a claim no volume: nothing else says it.
+        rule(&["events.k8s.io"], &["events"], &["list"]),
         // To see whether the namespace of a draining route is being deleted too.
         rule(CORE, &["namespaces"], &["get"]),
     ],

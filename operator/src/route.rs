@@ -18,6 +18,7 @@ pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod resolve;
 pub(crate) mod rollout;
+pub(crate) mod stuck;
 pub(crate) mod subject;
 pub(crate) mod validate;
 
@@ -26,6 +27,7 @@ pub(crate) mod fixture;
 
 use crate::caches::RouteObject;
 use crate::cause;
+use crate::kinds::Kind;
 use apply::Problem;
 use build::{Children, Plan};
 use context::Context;
@@ -151,7 +153,8 @@ async fn program(
     memory.published.waits = hold(&mut children, turn);
     let problems = apply(context, subject, &children, found, memory).await?;
     let mut next = children.holds_pods.then(|| Instant::now() + TURN);
-    if problems.is_empty() {
+    let published = is_published(&children, &problems, memory);
+    if published {
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
         let reload = memory
             .reloads
@@ -159,10 +162,14 @@ async fn program(
         reload::notify(context, subject.names.namespace(), &reload).await?;
         next = next.into_iter().chain(reload.next).min();
     }
+    let template = &children.template;
+    let stuck = stuck::look(context, &subject.names, template, found, &mut memory.stuck).await;
     Ok(Outcome::Programmed {
         valid: Box::new(valid),
         template: children.template,
         problems,
+        published,
+        stuck,
         next,
     })
 }
@@ -193,6 +200,16 @@ fn hold(children: &mut Children, turn: Turn) -> Option<String> {
     children.template = template;
     children.holds_pods = true;
     Some(reason)
+}
+
+/// Whether the pods can read this version of the route. A child that was refused does not keep it from the others.
+fn is_published(children: &Children, problems: &[Problem], memory: &Memory) -> bool {
+    let was_applied = problems.iter().all(|problem| problem.reason == apply::REFUSED);
+    let mut documents = children
+        .objects
+        .iter()
+        .filter(|child| child.key.kind == Kind::ConfigMap);
+    was_applied && documents.all(|document| apply::is_applied(document, &memory.applied))
 }
 
 /// Applies the children and creates their keys, unless the route's claim is in doubt: then nothing is touched.

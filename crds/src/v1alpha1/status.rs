@@ -15,9 +15,9 @@ pub struct McpWebhookRouteStatus {
     /// The generation of the route that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Accepted`: the route is valid. `ResolvedRefs`: the objects it references exist. `Programmed`: every pod serves
-    /// the current configuration. `Ready`: accepted, programmed, the volume and its keys are there, and at least one pod is
-    /// ready.
+    /// `Accepted`: the route is valid. `ResolvedRefs`: the objects it references exist, and the keys of Secrets can be used.
+    /// `Programmed`: every pod serves the current configuration. `Ready`: accepted, programmed, the volume and its keys are
+    /// there, at least one pod is ready, calls can be stored, and results can be signed and sent with their headers.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
@@ -48,6 +48,10 @@ pub struct McpWebhookRouteStatus {
     /// once a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
+    /// The number of receivers that get no deliveries for now because they answered `webhook-delivery: disable`; absent if
+    /// there are none. Updated with `delivery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_receivers: Option<i64>,
 }
 
 /// The address that clients connect to.

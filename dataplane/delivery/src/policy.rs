@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::egress::Rules;
+use crate::egress::{NamedBy, Rules};
 use crate::job::Key;
 use crate::signature::SigningKey;
 
@@ -92,8 +92,9 @@ pub struct Policy {
     pub signing: Signing,
     /// One attempt, body included (`webhook.timeout`).
     pub attempt_timeout: Duration,
-    /// Extra headers for the route author's own receiver, marked sensitive where they are.
-    pub default_headers: HeaderMap,
+    /// Extra headers for the route author's own receiver, marked sensitive where they are. `None`: one of them cannot be
+    /// read, and what is for that receiver waits.
+    pub default_headers: Option<HeaderMap>,
     /// A delivery older than this, counted from the result, ends as `expired` (`webhook.maxAge`).
     pub max_age: Duration,
     /// `Retry-After` is honoured up to this (`webhook.retry.retryAfterMax`).
@@ -127,6 +128,12 @@ impl Policy {
     /// Whether attempts may be made at all.
     pub fn can_send(&self) -> bool {
         self.signing != Signing::Waiting
+    }
+
+    /// Whether attempts may be made to a receiver that was named by this.
+    pub fn can_send_to(&self, named_by: NamedBy) -> bool {
+        let has_headers = named_by != NamedBy::Default || self.default_headers.is_some();
+        self.can_send() && has_headers
     }
 
     /// How many jobs may run on `server` at once; `None` when the route has no such server.

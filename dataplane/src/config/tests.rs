@@ -137,3 +137,48 @@ fn a_pod_beside_a_bad_document_serves_the_last_good_one() {
     assert_eq!(config.hash, "good");
     assert_eq!(config.refused.unwrap().config_hash, "bad");
 }
+
+#[test]
+fn a_key_that_cannot_serve_is_reported_with_what_it_has_to_be_and_without_its_value() {
+    let text = ROUTE.replace(
+        "{name: signing, key: secret}",
+        "{name: signing, key: secret}, {name: signing, key: old}",
+    );
+    let text = format!(
+        "{text}    receivers:\n      default:\n        url: https://r.example\n        headers:\n        \
+         - {{name: authorization, valueFrom: {{secretKeyRef: {{name: receiver, key: token}}}}}}\n"
+    );
+    let dir = written(&text);
+    let put = |path: &str, value: &[u8]| {
+        let file = dir.path().join("refs/secrets").join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, value).unwrap();
+    };
+    let source = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")]);
+    let told = |expect: &[(&str, &str)]| {
+        let found = source.read().unwrap().unusable_keys();
+        assert_eq!(found.len(), expect.len(), "{found:?}");
+        for (found, (key, text)) in found.iter().zip(expect) {
+            assert!(found.key == *key && found.message.contains(text), "{found:?}");
+            assert!(!found.message.contains("hunter2"), "{found:?}");
+        }
+    };
+    told(&[]);
+    put("signing/secret", b"hunter2");
+    put("signing/old", b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+    put("receiver/token", b"Bearer x\n");
+    told(&[("secrets/signing/secret", "must begin with \"whsec_\"")]);
+    put("signing/secret", b"");
+    put("receiver/token", b"hunter2\nhunter2");
+    told(&[
+        ("secrets/receiver/token", "one line"),
+        ("secrets/signing/secret", "is empty"),
+    ]);
+    put("signing/old", b"whsec_aHVudGVyMg==");
+    put("receiver/token", b"\xff");
+    told(&[
+        ("secrets/receiver/token", "not text"),
+        ("secrets/signing/old", "24 to 64 bytes"),
+        ("secrets/signing/secret", "is empty"),
+    ]);
+}

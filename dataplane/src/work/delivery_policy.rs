@@ -12,7 +12,7 @@ use asyncmcp_delivery::egress::{self, ClientPolicy, Rules};
 use asyncmcp_delivery::job::Key;
 use asyncmcp_delivery::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use asyncmcp_delivery::signature::SigningKey;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use tokio::sync::watch;
 
 use crate::config::{Config, Live, Refs};
@@ -113,23 +113,18 @@ fn scheme(given: Scheme) -> egress::Scheme {
     }
 }
 
-/// A key that cannot be read or parsed is skipped and logged; with none left deliveries wait.
+/// A key that cannot be used is skipped; with none left deliveries wait.
 fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
     if webhook.signing.is_empty() {
         return Signing::Off;
     }
-    let keys: Vec<SigningKey> = webhook
-        .signing
-        .iter()
-        .filter_map(|named| {
-            let text = refs.secret(named)?.text()?;
-            let key = text.parse::<SigningKey>();
-            key.inspect_err(|error| {
-                tracing::error!(secret = %named.name, key = %named.key, %error, "a signing key is skipped");
-            })
-            .ok()
+    let keys = webhook.signing.iter().map(|named| {
+        let key = refs.signing_key(named);
+        key.inspect_err(|error| {
+            tracing::error!(secret = %named.name, key = %named.key, %error, "a signing key is skipped");
         })
-        .collect();
+    });
+    let keys: Vec<SigningKey> = keys.filter_map(Result::ok).collect();
     if keys.is_empty() {
         Signing::Waiting
     } else {
@@ -137,16 +132,18 @@ fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
     }
 }
 
-fn default_headers(webhook: &Webhook, refs: &Refs) -> HeaderMap {
-    let given = webhook
+/// All of them or none: a receiver refuses what comes without its credentials, and each refusal costs a retry.
+fn default_headers(webhook: &Webhook, refs: &Refs) -> Option<HeaderMap> {
+    let headers = webhook
         .receivers
         .default
-        .as_ref()
-        .map(|receiver| refs.headers(&receiver.headers));
-    let parsed = given.unwrap_or_default().into_iter().filter_map(|(name, value)| {
-        let mut value = HeaderValue::from_str(&value).ok()?;
-        value.set_sensitive(true); // any of them may come from a Secret
-        Some((name.parse::<HeaderName>().ok()?, value))
+        .iter()
+        .flat_map(|receiver| &receiver.headers);
+    let parsed = headers.map(|header| {
+        let value = refs.header(header).inspect_err(|error| {
+            tracing::error!(header = %header.name, %error, "deliveries to the default receiver wait for a header");
+        });
+        Some((header.name.parse::<HeaderName>().ok()?, value.ok()?))
     });
     parsed.collect()
 }
@@ -189,6 +186,19 @@ mod tests {
         assert_eq!((shared.room, policy.tools.of("a_2")), (2, Some(shared)));
         assert_eq!(policy.tools.of("a_x"), None, "an exact entry beats the pattern");
         assert_eq!(policy.tools.of("b"), None);
+    }
+
+    #[test]
+    fn a_receiver_waits_for_every_header_that_it_was_given() {
+        let with = |header: &str| {
+            policy(&config(&format!(
+                "servers: [{{name: a, url: \"http://a\"}}]\nwebhook:\n  receivers:\n    default:\n      url: http://r\n      \
+                 headers: [{{name: x-one, value: \"1\"}}{header}]\n"
+            )))
+        };
+        assert_eq!(with("").default_headers.unwrap()["x-one"], "1");
+        let secret = ", {name: x-two, valueFrom: {secretKeyRef: {name: s, key: k}}}";
+        assert_eq!(with(secret).default_headers, None);
     }
 
     #[test]

@@ -156,6 +156,14 @@ async fn one(
     }
 }
 
+/// Whether this version of a child is what was applied last.
+pub(crate) fn is_applied(child: &Child, applied: &BTreeMap<Key, Applied>) -> bool {
+    let requested = hash(&child.value.to_string());
+    applied
+        .get(&child.key)
+        .is_some_and(|applied| applied.requested == requested)
+}
+
 /// A rejection by the API server is shown to the user; any other failure is retried.
 fn refused(key: &Key, source: kube::Error) -> Result<Problem, Error> {
     match source {

@@ -8,6 +8,7 @@ use super::feedback::Reports;
 use super::publish::Published;
 use super::reload::Reloads;
 use super::resolve::Written;
+use super::stuck::Waiting;
 use crate::kinds::Key;
 use crate::names::Names;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) reports: Reports,
     /// Which pods were notified of a new configuration, and when.
     pub(crate) reloads: Reloads,
+    /// Since when it has no pod, or a pod without a volume.
+    pub(crate) stuck: Waiting,
     /// What `publish` needs besides the status itself.
     pub(crate) published: Published,
     /// The generation that this process knew first.

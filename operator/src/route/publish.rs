@@ -9,6 +9,7 @@ mod draft;
 mod notes;
 mod pace;
 mod programmed;
+mod secrets;
 mod servers;
 mod store;
 mod waiting;
@@ -17,10 +18,11 @@ use super::apply::Problem;
 use super::context::Context;
 use super::feedback::Observed;
 use super::resolve::Found;
+use super::stuck::Stuck;
 use super::subject::Subject;
 use super::validate::Valid;
 use crate::kinds::route_resource;
-use asyncmcp_crds::McpWebhookRouteStatus;
+use asyncmcp_crds::{McpWebhookRouteStatus, StoreProblem};
 use draft::draft;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -48,6 +50,10 @@ pub(crate) enum Outcome {
         template: String,
         /// What the API server rejected, or other owners' objects with a child's name.
         problems: Vec<Problem>,
+        /// The pods can read this version of the route.
+        published: bool,
+        /// What the route waits for that only Events explain.
+        stuck: Stuck,
         /// When a pod is to be notified of its configuration again.
         next: Option<Instant>,
     },
@@ -59,6 +65,7 @@ pub(crate) struct Published {
     written: Option<Written>,
     servers: servers::Settling,
     delivery: delivery::Pacing,
+    store: store::Settling,
     waiting: pace::Waiting,
     /// What the route waits for although it serves.
     pub(crate) waits: Option<String>,
@@ -117,7 +124,8 @@ pub(crate) async fn status(
         settling: memory
             .servers
             .is_settling(status.servers.as_deref().unwrap_or_default())
-            || misses_key(&status),
+            || memory.store.is_settling()
+            || waits_for_pods(&status),
         next: next_reload(outcome),
     };
     Ok(Action::requeue(memory.waiting.interval(
@@ -128,18 +136,25 @@ pub(crate) async fn status(
 }
 
 fn pods(found: &Found, outcome: &Outcome, programmed: bool) -> pace::Pods {
-    let unhindered = matches!(outcome, Outcome::Programmed { problems, .. } if problems.is_empty());
     let running = |observed: &Observed| observed.pod.address.is_some() && !observed.pod.terminating;
-    match programmed {
-        true => pace::Pods::Programmed,
-        false if unhindered && found.pods.iter().any(running) => pace::Pods::Awaited,
-        false => pace::Pods::Blocked,
+    match outcome {
+        _ if programmed => pace::Pods::Programmed,
+        Outcome::Programmed { stuck, .. } if stuck.waits => pace::Pods::Stuck,
+        Outcome::Programmed { published: true, .. } if found.pods.iter().any(running) => pace::Pods::Awaited,
+        _ => pace::Pods::Blocked,
     }
 }
 
-fn misses_key(status: &McpWebhookRouteStatus) -> bool {
+/// Whether something is wrong that ends with what a pod reports, without a change in the cluster.
+fn waits_for_pods(status: &McpWebhookRouteStatus) -> bool {
+    let reasons = [
+        conditions::KEY_NOT_FOUND,
+        conditions::KEY_INVALID,
+        StoreProblem::StoreFull.as_str(),
+        StoreProblem::StoreDown.as_str(),
+    ];
     let mut conditions = status.conditions.iter().flatten();
-    conditions.any(|condition| condition.reason == conditions::KEY_NOT_FOUND)
+    conditions.any(|condition| reasons.contains(&condition.reason.as_str()))
 }
 
 fn next_reload(outcome: &Outcome) -> Option<Instant> {

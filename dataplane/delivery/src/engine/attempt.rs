@@ -37,8 +37,8 @@ enum Sent {
     Cut,
     /// An administrator stopped the delivery.
     Stopped,
-    /// Nothing was sent: it has to be signed, and no key can be read any more.
-    Unsigned,
+    /// Nothing was sent: a key to sign it with, or a header that belongs to it, cannot be read.
+    Held,
 }
 
 pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, loaded: Option<Loaded>) {
@@ -57,7 +57,7 @@ pub(super) async fn run(core: Arc<Core>, (slot, hold): (Slot, Hold), job: Job, l
         Sent::Answered(attempt) => settle(&core, &slot, &delivery, attempt).await,
         Sent::Cut => interrupted(&core, &delivery, took, delivery.held()).await,
         Sent::Stopped => stopped(&core, &delivery, took).await,
-        Sent::Unsigned => put_back(&core, &delivery.job, None, delivery.held()).await,
+        Sent::Held => put_back_held(&core, &delivery).await,
     }
     drop(slot);
 }
@@ -83,6 +83,19 @@ async fn put_back(core: &Core, job: &Job, entry: Option<Entry>, expect: Expect) 
     let changes = entry.map(Change::Attempted).into_iter().chain([again]).collect();
     if let Some(Applied::Applied(job)) = core.apply_surely(job.id, expect, changes).await {
         core.schedule(&job);
+    }
+}
+
+/// Puts back a job that cannot be sent under the present policy, and keeps others of its receiver from being claimed. A
+/// policy that came in between released the receiver before it was held, so it is read again.
+async fn put_back_held(core: &Core, delivery: &Delivery) {
+    if let Some(receiver) = delivery.job.receiver {
+        core.receivers.hold(receiver);
+    }
+    put_back(core, &delivery.job, None, delivery.held()).await;
+    let named_by = delivery.call.target.as_ref().map(|target| target.named_by);
+    if named_by.is_some_and(|named_by| core.policy().can_send_to(named_by)) {
+        core.receivers.release_held();
     }
 }
 
@@ -128,8 +141,8 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
     let Some(target) = &call.target else {
         return Sent::Cut; // only what has a receiver is ever due
     };
-    if !policy.can_send() {
-        return Sent::Unsigned;
+    if !policy.can_send_to(target.named_by) {
+        return Sent::Held;
     }
     let post = Post {
         job,

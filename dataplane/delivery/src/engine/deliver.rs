@@ -38,7 +38,7 @@ pub(super) async fn run(core: &Arc<Core>) {
             biased;
             () = core.stop.cancelled() => {}
             () = core.receivers.changed() => {}
-            () = policy.next() => {}
+            () = policy.next() => core.receivers.release_held(),
             () = tokio::time::sleep(until_next_turn(core)) => {}
         }
     }
@@ -123,7 +123,7 @@ async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Erro
 pub(super) fn reserve(core: &Core, call: &Call, size: usize) -> Option<(Held, Slot)> {
     let policy = core.policy();
     let target = call.target.as_ref()?;
-    if core.is_stopping() || !policy.can_send() {
+    if core.is_stopping() || !policy.can_send_to(target.named_by) {
         return None;
     }
     let receiver = target.receiver();

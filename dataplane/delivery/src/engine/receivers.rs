@@ -139,7 +139,24 @@ impl Receivers {
         entry.blocked_until = entry.blocked_until.max(Some(until));
     }
 
-    /// The same for a receiver that asked for no more attempts.
+    /// Makes no attempt to the receiver until [`Receivers::release_held`]: the policy does not allow one. Deliveries to the
+    /// same URL that a client named wait, too.
+    pub(super) fn hold(&self, receiver: Receiver) {
+        self.state().entry(receiver).is_held = true;
+    }
+
+    /// The policy changed: the receivers that were held are tried again.
+    pub(super) fn release_held(&self) {
+        let mut state = self.state();
+        let receivers = state
+            .origins
+            .values_mut()
+            .flat_map(|origin| origin.receivers.values_mut());
+        receivers.for_each(|receiver| receiver.is_held = false);
+        self.changed.notify_one();
+    }
+
+    /// Blocks a receiver that asked for no more attempts.
     pub(super) fn disable(&self, receiver: Receiver, until: Millis) {
         self.block(receiver, until);
         self.state().entry(receiver).disabled_until = Some(until);

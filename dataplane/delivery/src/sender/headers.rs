@@ -15,7 +15,7 @@ use crate::signature;
 /// Ours come last and replace the author's.
 pub(super) fn of(post: &Post<'_>) -> HeaderMap {
     let mut headers = match post.target.named_by {
-        NamedBy::Default => post.policy.default_headers.clone(),
+        NamedBy::Default => post.policy.default_headers.clone().unwrap_or_default(),
         NamedBy::Session | NamedBy::Call => HeaderMap::new(),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

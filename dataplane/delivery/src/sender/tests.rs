@@ -53,7 +53,7 @@ pub(crate) fn policy() -> Policy {
         },
         signing: Signing::Off,
         attempt_timeout: Duration::from_secs(30),
-        default_headers: http::HeaderMap::new(),
+        default_headers: Some(http::HeaderMap::new()),
         max_age: Duration::from_hours(24),
         retry_after_max: Duration::from_hours(1),
         result_retention: Duration::from_hours(24),
@@ -204,7 +204,7 @@ async fn only_the_authors_receiver_gets_the_authors_headers_and_none_wins_over_o
     let receiver = Receiver::willing().await.unwrap();
     let mut world = world();
     world.job.replays = 2;
-    let extra = &mut world.policy.default_headers;
+    let extra = world.policy.default_headers.as_mut().unwrap();
     extra.insert("authorization", "Bearer x".parse().unwrap());
     extra.insert("webhook-id", "forged".parse().unwrap());
     extra.insert("webhook-signature", "forged".parse().unwrap());

@@ -5,6 +5,7 @@
 use crate::labels;
 use asyncmcp_crds::CONFIG_ANNOTATION;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A pod as the API server has it.
@@ -24,6 +25,8 @@ pub(crate) struct View {
     pub(crate) terminating: bool,
     /// Why it does not run, according to the kubelet or the scheduler.
     pub(crate) trouble: Option<String>,
+    /// The scheduler finds no node for it.
+    pub(crate) unscheduled: bool,
 }
 
 impl View {
@@ -32,7 +35,7 @@ impl View {
         let empty = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&empty);
         let terminating = meta.deletion_timestamp.is_some();
-        let of = |map: &Option<std::collections::BTreeMap<String, String>>, key: &str| {
+        let of = |map: &Option<BTreeMap<String, String>>, key: &str| {
             map.as_ref().and_then(|map| map.get(key)).cloned()
         };
         Self {
@@ -44,6 +47,7 @@ impl View {
             ready: !terminating && condition(status, "Ready").is_some_and(|ready| ready.status == "True"),
             terminating,
             trouble: trouble(status),
+            unscheduled: unscheduled(status).is_some(),
         }
     }
 }
@@ -77,11 +81,14 @@ fn condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a PodCondition>
         .find(|condition| condition.type_ == type_)
 }
 
+fn unscheduled(status: &PodStatus) -> Option<&PodCondition> {
+    condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False")
+}
+
 /// Why a pod does not run, according to the kubelet or the scheduler. The same problem gives the same text at every
 /// stage of the kubelet's back-off.
 fn trouble(status: &PodStatus) -> Option<String> {
-    let unscheduled = condition(status, "PodScheduled").filter(|scheduled| scheduled.status == "False");
-    if let Some(unscheduled) = unscheduled {
+    if let Some(unscheduled) = unscheduled(status) {
         return Some(sentence(
             unscheduled.reason.as_deref()?,
             unscheduled.message.as_deref(),
@@ -94,10 +101,11 @@ fn trouble(status: &PodStatus) -> Option<String> {
         .as_ref()
         .and_then(|waiting| Some((waiting.reason.as_deref()?, waiting)))
     {
-        Some(("ErrImagePull" | "ImagePullBackOff", _)) => Some(format!(
-            "ImagePullBackOff: image {} cannot be pulled",
-            container.image
-        )),
+        Some(("ErrImagePull" | "ImagePullBackOff", waiting)) => {
+            let why = waiting.message.as_deref().and_then(pull_error);
+            let what = format!("ImagePullBackOff: image {} cannot be pulled", container.image);
+            Some(sentence(&what, why.as_deref()))
+        }
         Some(("ContainerCreating" | "PodInitializing" | "CrashLoopBackOff", _)) | None => crash(container),
         Some((reason, waiting)) => {
             crash(container).or_else(|| Some(sentence(reason, waiting.message.as_deref())))
@@ -114,14 +122,48 @@ fn crash(container: &ContainerStatus) -> Option<String> {
     if container.ready || ended.exit_code == 0 {
         return None;
     }
-    let message = ended
-        .message
-        .as_deref()
-        .map(str::trim)
-        .filter(|message| !message.is_empty());
-    let last_line = message.and_then(|message| message.lines().last());
+    if ended.reason.as_deref() == Some("OOMKilled") {
+        return Some(out_of_memory(container));
+    }
+    let last_line = ended.message.as_deref().and_then(last_line);
     let code = format!("the container exited with code {}", ended.exit_code);
-    Some(sentence(&code, last_line))
+    Some(sentence(&code, last_line.as_deref()))
+}
+
+/// What the container logged last says nothing about a kill by the kernel.
+fn out_of_memory(container: &ContainerStatus) -> String {
+    let limits = container
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.as_ref());
+    let limit = limits.and_then(|limits| limits.get("memory"));
+    let limit = limit.map(|limit| format!(" of {}", limit.0)).unwrap_or_default();
+    format!(
+        "OOMKilled: the container needed more than its memory limit{limit}; raise dataPlane.resources.limits.memory"
+    )
+}
+
+/// The cause of a failed pull. The kubelet's own words around it change with each try, and name the image again.
+fn pull_error(message: &str) -> Option<String> {
+    let cause = message
+        .strip_prefix("Back-off pulling image ")
+        .map_or(Some(message), |back_off| {
+            Some(back_off.split_once(": ")?.1.trim_start_matches("ErrImagePull: "))
+        })?;
+    let cause = cause.rsplit("desc = ").next().unwrap_or(cause);
+    Some(cause.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|cause| !cause.is_empty())
+}
+
+/// The last line of a log; of a line in JSON what it says, without its time, so that the same end has the same text.
+fn last_line(log: &str) -> Option<String> {
+    let line = log.trim().lines().last()?.trim();
+    let fields: BTreeMap<String, serde_json::Value> = match serde_json::from_str(line) {
+        Ok(fields) => fields,
+        Err(_) => return Some(line.to_owned()).filter(|line| !line.is_empty()),
+    };
+    let field = |name: &str| Some(fields.get(name)?.as_str()?.to_owned());
+    let said = ["message", "error", "cause"].into_iter().filter_map(field);
+    Some(said.collect::<Vec<_>>().join(": ")).filter(|said| !said.is_empty())
 }
 
 fn sentence(reason: &str, message: Option<&str>) -> String {

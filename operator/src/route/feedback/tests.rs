@@ -84,11 +84,6 @@ fn trouble(state: &serde_json::Value, last: &serde_json::Value) -> Option<String
 #[test]
 fn a_pods_trouble_has_the_same_text_at_every_step_of_the_back_off() {
     let none = json!({});
-    for reason in ["ErrImagePull", "ImagePullBackOff"] {
-        let waiting = json!({"waiting": {"reason": reason, "message": "again in 20s"}});
-        let expect = "ImagePullBackOff: image dataplane:1 cannot be pulled";
-        assert_eq!(trouble(&waiting, &none).as_deref(), Some(expect));
-    }
     let ended = json!({"terminated": {"exitCode": 78, "message": "log\ninvalid route: x\n"}});
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "again in 20s"}});
     for (state, last) in [
@@ -98,6 +93,65 @@ fn a_pods_trouble_has_the_same_text_at_every_step_of_the_back_off() {
     ] {
         let expect = "the container exited with code 78: invalid route: x";
         assert_eq!(trouble(state, last).as_deref(), Some(expect), "{state}");
+    }
+}
+
+#[test]
+fn a_failed_pull_says_why_in_the_same_words_at_every_step_of_the_back_off() {
+    let none = json!({});
+    let cause = "failed to pull and unpack image \"dataplane:1\": not found";
+    for (reason, message) in [
+        (
+            "ErrImagePull",
+            format!("rpc error: code = NotFound desc = {cause}"),
+        ),
+        (
+            "ImagePullBackOff",
+            format!(
+                "Back-off pulling image \"dataplane:1\": ErrImagePull: rpc error: code = NotFound desc = {cause}"
+            ),
+        ),
+        (
+            "ImagePullBackOff",
+            format!("Back-off pulling image \"dataplane:1\": ErrImagePull: {cause}"),
+        ),
+    ] {
+        let waiting = json!({"waiting": {"reason": reason, "message": message}});
+        let expect = format!("ImagePullBackOff: image dataplane:1 cannot be pulled: {cause}");
+        assert_eq!(trouble(&waiting, &none), Some(expect), "{message}");
+    }
+    let older = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"dataplane:1\""}});
+    let expect = "ImagePullBackOff: image dataplane:1 cannot be pulled";
+    assert_eq!(trouble(&older, &none).as_deref(), Some(expect));
+}
+
+#[test]
+fn a_container_that_was_killed_for_its_memory_is_named_with_its_limit() {
+    let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "{\"message\": \"ready\"}"}});
+    let container = json!([{
+        "name": "dataplane", "image": "dataplane:1", "imageID": "", "ready": false, "restartCount": 1,
+        "state": {"running": {}}, "lastState": killed, "resources": {"limits": {"memory": "24Mi"}},
+    }]);
+    let told = pod(&json!({"containerStatuses": container})).trouble.unwrap();
+    assert!(
+        told.starts_with("OOMKilled: ") && told.contains("memory limit of 24Mi;"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_line_in_json_is_told_without_its_time() {
+    for (line, expect) in [
+        (
+            r#"{"timestamp": "2026", "level": "ERROR", "message": "failed", "error": "no key"}"#,
+            ": failed: no key",
+        ),
+        (r#"{"timestamp": "2026"}"#, ""),
+        ("Error: no key", ": Error: no key"),
+    ] {
+        let ended = json!({"terminated": {"exitCode": 1, "message": line}});
+        let expect = format!("the container exited with code 1{expect}");
+        assert_eq!(trouble(&ended, &json!({})), Some(expect));
     }
 }
 

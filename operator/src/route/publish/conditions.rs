@@ -3,13 +3,20 @@
 //! Invariant: all four are always present, each with the observed generation, a reason and a message; a transition time
 //! changes only with the status it belongs to.
 
-use crate::kinds::Key;
 use crate::route::apply::Problem;
 use asyncmcp_crds::{Condition, Time};
 use k8s_openapi::jiff::{Timestamp, Unit};
 
 /// Reason of `ResolvedRefs` if a Secret lacks a key.
 pub(crate) const KEY_NOT_FOUND: &str = "KeyNotFound";
+/// Reason of `ResolvedRefs` if a key of a Secret has a value that cannot be used.
+pub(crate) const KEY_INVALID: &str = "KeyInvalid";
+/// Reason of `Ready` while no delivery can be signed.
+pub(crate) const NO_SIGNING_KEY: &str = "NoSigningKey";
+/// Reason of `Ready` while a header of the default receiver cannot be sent.
+pub(crate) const NO_HEADER: &str = "NoReceiverHeader";
+/// Reason of `Ready` while a pod does not run, and it is known why.
+pub(crate) const NOT_RUNNING: &str = "PodNotRunning";
 
 /// The types, in the order in which they are listed.
 pub(crate) const TYPES: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
@@ -63,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) pod_trouble: Option<String>,
     /// What is wrong with the route's volume or its keys.
     pub(crate) store: Option<Problem>,
+    /// Why calls cannot be stored, or results not delivered, although a pod serves.
+    pub(crate) hindrance: Option<Problem>,
     /// The route is being deleted.
     pub(crate) deleting: bool,
     /// A hint for the user of a ready route.
@@ -81,22 +90,8 @@ pub(crate) fn accepted(unknown: &[String]) -> Verdict {
     )
 }
 
-/// The verdict on a route's references.
-pub(crate) fn resolved(missing: &[Key], keys: &[String]) -> Verdict {
-    if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        return Verdict::no(
-            "RefNotFound",
-            format!("not found in this namespace: {}", names.join(", ")),
-        );
-    }
-    if !keys.is_empty() {
-        return Verdict::no(KEY_NOT_FOUND, format!("the pods cannot read {}", keys.join(", ")));
-    }
-    Verdict::yes("ResolvedRefs", "all references exist")
-}
-
-/// Accepted, with a sound store, programmed, and a pod is ready; else the first that is missing.
+/// Accepted, with a sound store, programmed, a pod is ready, and nothing keeps it from storing calls and delivering
+/// results; else the first that is missing.
 fn ready(facts: &Facts) -> Verdict {
     if facts.deleting {
         let message = "the route is being deleted: it refuses new calls and finishes its deliveries";
@@ -112,11 +107,13 @@ fn ready(facts: &Facts) -> Verdict {
         return Verdict::no(&blocking.reason, blocking.message.clone());
     }
     if facts.ready_pods == 0 {
-        let trouble = facts.pod_trouble.clone();
-        return Verdict::no(
-            "NoReadyPod",
-            trouble.unwrap_or_else(|| "no pod is ready".to_owned()),
-        );
+        return match facts.pod_trouble.clone() {
+            Some(trouble) => Verdict::no(NOT_RUNNING, trouble),
+            None => Verdict::no("NoReadyPod", "no pod is ready"),
+        };
+    }
+    if let Some(Problem { reason, message }) = &facts.hindrance {
+        return Verdict::no(reason, message.clone());
     }
     let hint = facts.hint.map(|hint| format!("; {hint}"));
     Verdict::yes(

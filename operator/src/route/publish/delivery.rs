@@ -3,8 +3,8 @@
 //! Invariant: a busy route causes one status write a minute, an idle one none.
 
 use crate::route::feedback::Observed;
-use asyncmcp_crds::McpWebhookRouteStatus;
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
+use asyncmcp_crds::{McpWebhookRouteStatus, StatusReport};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,10 +13,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 
 /// The sum over all pods; `None` if no pod has reported.
 pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
-    let reports = pods
-        .iter()
-        .filter(|observed| !observed.pod.terminating && observed.trusted);
-    let numbers = reports.filter_map(|observed| Some(observed.report.as_ref()?.delivery.clone()));
+    let numbers = reports(pods).map(|report| report.delivery.clone());
     let total = numbers.reduce(|one, other| DeliveryStatus {
         pending: one.pending.saturating_add(other.pending),
         dead_lettered: one.dead_lettered.saturating_add(other.dead_lettered),
@@ -33,6 +30,24 @@ pub(super) fn sum(pods: &[Observed]) -> Option<DeliveryStatus> {
             .oldest_pending_time
             .map(|time| super::conditions::seconds(time.0)),
     })
+}
+
+/// How many receivers get nothing because they asked for that; `before` if no pod has reported, absent for none.
+pub(super) fn disabled(pods: &[Observed], before: Option<i64>) -> Option<i64> {
+    let counts: Vec<i64> = reports(pods)
+        .map(|report| i64::from(report.disabled_receivers))
+        .collect();
+    if counts.is_empty() {
+        return before;
+    }
+    Some(two_digits(counts.iter().sum())).filter(|count| *count > 0)
+}
+
+fn reports(pods: &[Observed]) -> impl Iterator<Item = &StatusReport> {
+    let pods = pods
+        .iter()
+        .filter(|observed| !observed.pod.terminating && observed.trusted);
+    pods.filter_map(|observed| observed.report.as_deref())
 }
 
 /// Rounds to two significant digits: 1 234 is 1 200, 99 is 99.
@@ -56,16 +71,18 @@ impl Pacing {
         base: &McpWebhookRouteStatus,
         now: Instant,
     ) {
-        if status.delivery == base.delivery {
+        if (&status.delivery, status.disabled_receivers) == (&base.delivery, base.disabled_receivers) {
             return;
         }
         let numbers = std::mem::replace(&mut status.delivery, base.delivery.clone());
+        let disabled = std::mem::replace(&mut status.disabled_receivers, base.disabled_receivers);
         let alone = status == base;
         let early = self.0.is_some_and(|written| now < written + INTERVAL);
         if alone && early {
             return;
         }
         status.delivery = numbers;
+        status.disabled_receivers = disabled;
         self.0 = Some(now);
     }
 }
@@ -74,7 +91,7 @@ impl Pacing {
 mod tests {
     use super::*;
     use crate::route::feedback::View;
-    use asyncmcp_crds::{StatusReport, Time};
+    use asyncmcp_crds::Time;
     use k8s_openapi::jiff::Timestamp;
     use std::sync::Arc;
 
@@ -132,6 +149,26 @@ mod tests {
         ];
         assert_eq!(sum(&pods), Some(numbers(7, Some(10))));
         assert_eq!(sum(&[]), None);
+    }
+
+    #[test]
+    fn receivers_that_disabled_themselves_are_counted_and_the_count_waits_like_the_other_numbers() {
+        let with = |disabled_receivers| {
+            let mut pod = pod(numbers(0, None));
+            Arc::make_mut(pod.report.as_mut().unwrap()).disabled_receivers = disabled_receivers;
+            pod
+        };
+        assert_eq!(disabled(&[with(2), with(1)], None), Some(3));
+        assert_eq!(disabled(&[with(0)], Some(3)), None);
+        assert_eq!(disabled(&[], Some(3)), Some(3));
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        pacing.hold_back(&mut status(1), &status(0), now);
+        let mut next = McpWebhookRouteStatus {
+            disabled_receivers: Some(3),
+            ..status(1)
+        };
+        pacing.hold_back(&mut next, &status(1), now + Duration::from_secs(59));
+        assert_eq!(next.disabled_receivers, None);
     }
 
     #[test]

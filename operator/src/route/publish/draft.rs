@@ -5,8 +5,8 @@
 use super::Published;
 use super::conditions::{self, Facts, Verdict};
 use super::programmed::{self, Programmed};
-use super::{Outcome, delivery, servers, store};
-use crate::route::apply::Problem;
+use super::{Outcome, delivery, secrets, servers, store};
+use crate::route::apply::{Problem, REFUSED};
 use crate::route::build::{MCP_PORT, REPLICAS};
 use crate::route::feedback::Observed;
 use crate::route::resolve::Found;
@@ -15,13 +15,12 @@ use crate::route::validate::Valid;
 use asyncmcp_crds::McpWebhookRouteStatus;
 use asyncmcp_crds::v1alpha1::{Address, ReplicaStatus, Summary, WebhookToolStatus};
 use k8s_openapi::jiff::Timestamp;
-use std::collections::BTreeSet;
 
 /// The status a route should have.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) status: McpWebhookRouteStatus,
-    /// Every pod serves the current version.
+    /// Every pod serves the current version, or would if a child were not refused.
     pub(super) programmed: bool,
 }
 
@@ -36,22 +35,40 @@ pub(super) fn draft(
     let mut status = subject.base.clone();
     status.observed_generation = Some(subject.generation);
     status.delivery = delivery::sum(&found.pods).or(status.delivery);
+    status.disabled_receivers = delivery::disabled(&found.pods, status.disabled_receivers);
     status.store = store::recorded(subject, found);
+    let mut configured = false;
     let facts = match outcome {
         Outcome::Rejected(problem) => rejected(subject, problem, &found.pods, &mut status),
         Outcome::Programmed {
             valid,
             template,
             problems,
+            stuck,
             ..
         } => {
-            let pods = programmed::evaluate(&valid.document.hash, template, &found.pods);
+            let pods = programmed::evaluate(
+                &valid.document.hash,
+                template,
+                &found.pods,
+                stuck.problem.as_ref(),
+            );
+            configured = pods.configured && !problems.is_empty();
             describe(&mut status, valid, found, &pods, memory, now);
-            accepted(subject, valid, found, problems, pods)
+            let unusable = secrets::unusable(valid, template, found);
+            let hindrance = memory
+                .store
+                .settle(&found.pods)
+                .or_else(|| secrets::holding_back(valid, &unusable));
+            Facts {
+                resolved: secrets::resolved(&found.missing, &unusable),
+                hindrance,
+                ..accepted(subject, valid, found, problems, pods)
+            }
         }
     };
     let base = subject.base.conditions.as_deref().unwrap_or_default();
-    let programmed = facts.programmed.holds();
+    let programmed = facts.programmed.holds() || configured;
     status.conditions = Some(conditions::all(base, &facts, subject.generation, now));
     Draft { status, programmed }
 }
@@ -79,6 +96,7 @@ fn rejected(
         ready_pods: ready,
         pod_trouble: None,
         store: None,
+        hindrance: None,
         deleting: subject.deleted_at.is_some(),
         hint: None,
     }
@@ -91,20 +109,34 @@ fn accepted(
     problems: &[Problem],
     pods: Programmed,
 ) -> Facts {
-    let refused = problems
-        .first()
-        .map(|problem| Verdict::no(problem.reason, problem.message.clone()));
     let kept = || programmed::keep(&subject.base, &valid.document.hash);
     Facts {
         accepted: conditions::accepted(&valid.unknown),
-        resolved: conditions::resolved(&found.missing, &missing_keys(found, &valid.document.hash)),
-        programmed: refused.or(pods.verdict).unwrap_or_else(kept),
+        resolved: Verdict::yes("ResolvedRefs", "all references exist"),
+        programmed: refused(problems, pods.configured)
+            .or(pods.verdict)
+            .unwrap_or_else(kept),
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         store: store::problem(subject, found),
+        hindrance: None,
         deleting: subject.deleted_at.is_some(),
         hint: unsigned(valid),
     }
+}
+
+/// What the API server rejected. The other children were applied, so the pods may well serve the route.
+fn refused(problems: &[Problem], configured: bool) -> Option<Verdict> {
+    let first = problems.first()?;
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let messages = messages.join("; ");
+    let serves = configured && first.reason == REFUSED;
+    let message = if serves {
+        format!("the pods serve the current configuration of the route, but {messages}")
+    } else {
+        messages
+    };
+    Some(Verdict::no(first.reason, message))
 }
 
 /// Everything in status that is not a condition.
@@ -166,17 +198,6 @@ fn webhook_tools(valid: &Valid, found: &Found, before: Vec<WebhookToolStatus>) -
         .into_iter()
         .filter(|tool| entries.contains(&tool.name.as_str()))
         .collect()
-}
-
-fn missing_keys(found: &Found, hash: &str) -> Vec<String> {
-    let reports = found
-        .pods
-        .iter()
-        .filter(|observed| observed.trusted)
-        .filter_map(|pod| pod.report.as_ref());
-    let current = reports.filter(|report| report.config_hash == hash);
-    let keys: BTreeSet<&String> = current.flat_map(|report| &report.missing_keys).collect();
-    keys.into_iter().cloned().collect()
 }
 
 fn unsigned(valid: &Valid) -> Option<&'static str> {

@@ -2,24 +2,39 @@
 //!
 //! Invariant: pure; equal statuses give none, so an event is written once.
 
+use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, NOT_RUNNING};
 use crate::events::Note;
 use crate::route::claim;
-use asyncmcp_crds::v1alpha1::ServerState;
-use asyncmcp_crds::{Condition, McpWebhookRouteStatus};
+use crate::route::stuck::NOT_CREATED;
+use asyncmcp_crds::v1alpha1::{ServerState, ServerStatus};
+use asyncmcp_crds::{Condition, McpWebhookRouteStatus, StoreProblem};
 
-/// Reasons of `Programmed=False` that a person has to act on. The others resolve themselves or have pod events.
-const ACTIONABLE: [&str; 3] = ["DocumentRefused", "ForeignChild", "ChildRefused"];
+/// Reasons of `Programmed=False` or `Ready=False` that a person has to act on, beside those about a claim. The others
+/// resolve themselves.
+const ACTIONABLE: [&str; 9] = [
+    "DocumentRefused",
+    "ForeignChild",
+    "ChildRefused",
+    NOT_CREATED,
+    NOT_RUNNING,
+    NO_SIGNING_KEY,
+    NO_HEADER,
+    StoreProblem::StoreFull.as_str(),
+    StoreProblem::StoreDown.as_str(),
+];
 
 /// The events between two statuses.
 pub(super) fn between(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(became_false(before, after, "Accepted").map(|now| warning("Rejected", now)));
-    notes.extend(became_false(before, after, "ResolvedRefs").map(|now| warning("RefNotFound", now)));
+    notes.extend(became_false(before, after, "ResolvedRefs").map(unresolved));
     notes.extend(became_false(before, after, "Programmed").and_then(actionable));
-    notes.extend(became_false(before, after, "Ready").and_then(about_store));
+    notes.extend(became_false(before, after, "Ready").and_then(actionable));
     notes.extend(became_programmed(before, after));
     notes.extend(began_draining(before, after));
     notes.extend(unmatched(before, after));
+    notes.extend(complaints(before, after));
+    notes.dedup(); // Ready repeats what it depends on
     notes
 }
 
@@ -48,18 +63,35 @@ fn warning(reason: &'static str, condition: &Condition) -> Note {
     Note::warning(reason, condition.message.clone())
 }
 
+fn unresolved(condition: &Condition) -> Note {
+    let reasons = [KEY_NOT_FOUND, KEY_INVALID];
+    let reason = reasons.into_iter().find(|reason| condition.reason == *reason);
+    warning(reason.unwrap_or("RefNotFound"), condition)
+}
+
 fn actionable(condition: &Condition) -> Option<Note> {
     let reason = ACTIONABLE
         .into_iter()
+        .chain(claim::REASONS)
         .find(|reason| condition.reason == *reason)?;
     Some(warning(reason, condition))
 }
 
-fn about_store(condition: &Condition) -> Option<Note> {
-    let reason = claim::REASONS
-        .into_iter()
-        .find(|reason| condition.reason == *reason)?;
-    Some(warning(reason, condition))
+/// What is wrong with a server that is ready, such as tools that are left out: its state does not show it.
+fn complaints(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<Note> {
+    let was_known = |now: &ServerStatus| {
+        let mut servers = before.servers.iter().flatten();
+        servers.any(|server| {
+            (&server.name, server.state, &server.message) == (&now.name, now.state, &now.message)
+        })
+    };
+    let ready = after.servers.iter().flatten();
+    let ready = ready.filter(|server| server.state == ServerState::Ready && !was_known(server));
+    let note = |server: &ServerStatus| {
+        let text = format!("server {}: {}", server.name, server.message.as_ref()?);
+        Some(Note::warning("ServerTools", text))
+    };
+    ready.filter_map(note).collect()
 }
 
 fn became_programmed(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Option<Note> {

@@ -24,6 +24,8 @@ pub(super) enum Pods {
     Programmed,
     /// A pod is running and may report it at any moment.
     Awaited,
+    /// There is no pod, or no volume for it, and only an Event says why.
+    Stuck,
     /// Something must change in the cluster first, which enqueues the route.
     #[default]
     Blocked,
@@ -59,21 +61,19 @@ impl Waiting {
     fn default_interval(&mut self, progress: &Progress, now: Instant, jitter: f64) -> Duration {
         match progress.pods {
             Pods::Programmed => self.0 = None,
-            Pods::Blocked => {}
-            Pods::Awaited => {
-                let since = *self.0.get_or_insert(now);
-                return if now < since + LOADING_LIMIT {
-                    LOADING
-                } else {
-                    SETTLING
-                };
-            }
+            Pods::Awaited => return if self.is_early(now) { LOADING } else { SETTLING },
+            Pods::Stuck if self.is_early(now) => return SETTLING,
+            Pods::Blocked | Pods::Stuck => {}
         }
         match progress {
             Progress { draining: true, .. } => DRAINING,
             Progress { settling: true, .. } => SETTLING,
             _ => IDLE.mul_f64(jitter),
         }
+    }
+
+    fn is_early(&mut self, now: Instant) -> bool {
+        now < *self.0.get_or_insert(now) + LOADING_LIMIT
     }
 }
 
@@ -123,6 +123,14 @@ mod tests {
             IDLE
         );
         assert_eq!(waiting.interval(&awaited, start + LOADING_LIMIT, 1.0), LOADING);
+    }
+
+    #[test]
+    fn events_are_asked_for_soon_and_then_from_time_to_time() {
+        let (mut waiting, start) = (Waiting::default(), Instant::now());
+        let stuck = progress(Pods::Stuck);
+        assert_eq!(waiting.interval(&stuck, start, 1.0), SETTLING);
+        assert_eq!(waiting.interval(&stuck, start + LOADING_LIMIT, 1.0), IDLE);
     }
 
     #[test]

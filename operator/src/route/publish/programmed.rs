@@ -3,6 +3,7 @@
 //! Invariant: pure. A single failed poll of a pod changes nothing.
 
 use super::conditions::Verdict;
+use crate::route::apply::Problem;
 use crate::route::build::REPLICAS;
 use crate::route::feedback::Observed;
 use asyncmcp_crds::McpWebhookRouteStatus;
@@ -16,11 +17,14 @@ pub(super) struct Programmed {
     pub(super) ready: usize,
     /// Pods of the current revision that serve the current version.
     pub(super) serving: usize,
+    /// Every pod, of whatever revision, serves the current version.
+    pub(super) configured: bool,
     /// Why a pod does not run.
     pub(super) trouble: Option<String>,
 }
 
-pub(super) fn evaluate(hash: &str, template: &str, pods: &[Observed]) -> Programmed {
+/// `stuck` is why the cluster makes no pod, or no volume for it.
+pub(super) fn evaluate(hash: &str, template: &str, pods: &[Observed], stuck: Option<&Problem>) -> Programmed {
     let current: Vec<&Observed> = pods
         .iter()
         .filter(|observed| !observed.pod.terminating && observed.pod.template == template)
@@ -29,15 +33,26 @@ pub(super) fn evaluate(hash: &str, template: &str, pods: &[Observed]) -> Program
         let trouble = observed.pod.trouble.as_ref()?;
         Some(format!("pod {}: {trouble}", observed.pod.name))
     });
+    let trouble = stuck.map(|stuck| stuck.message.clone()).or(trouble);
+    let mut staying = pods
+        .iter()
+        .filter(|observed| !observed.pod.terminating)
+        .peekable();
     Programmed {
-        verdict: verdict(hash, &current, trouble.as_deref()),
+        verdict: verdict(
+            hash,
+            &current,
+            stuck.map_or("PodNotRunning", |stuck| stuck.reason),
+            trouble.as_deref(),
+        ),
+        configured: staying.peek().is_some() && staying.all(|observed| serves(observed, hash)),
         ready: pods.iter().filter(|observed| observed.pod.ready).count(),
         serving: current.iter().filter(|observed| serves(observed, hash)).count(),
         trouble,
     }
 }
 
-fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<Verdict> {
+fn verdict(hash: &str, current: &[&Observed], reason: &str, trouble: Option<&str>) -> Option<Verdict> {
     let desired = usize::try_from(REPLICAS).unwrap_or_default();
     if let Some(refusal) = current.iter().find_map(|observed| refusal(observed, hash)) {
         return Some(Verdict::no("DocumentRefused", refusal));
@@ -49,7 +64,7 @@ fn verdict(hash: &str, current: &[&Observed], trouble: Option<&str>) -> Option<V
         ));
     }
     if let Some(trouble) = trouble {
-        return Some(Verdict::no("PodNotRunning", trouble));
+        return Some(Verdict::no(reason, trouble));
     }
     if let Some(unreachable) = current.iter().find(|observed| !observed.trusted) {
         let message = format!("pod {} does not answer on its admin port", unreachable.pod.name);
@@ -150,7 +165,7 @@ mod tests {
 
     #[track_caller]
     fn check(pods: &[Observed], expect: Option<(&str, &str)>) {
-        let verdict = evaluate("new", "t", pods).verdict;
+        let verdict = evaluate("new", "t", pods, None).verdict;
         let got = verdict
             .as_ref()
             .map(|verdict| (verdict.status, verdict.reason.as_str()));
@@ -179,8 +194,23 @@ mod tests {
         let broken = with(pod(None), |it| {
             it.pod.trouble = Some("ImagePullBackOff".to_owned());
         });
-        let evaluated = evaluate("new", "t", &[broken]);
+        let evaluated = evaluate("new", "t", &[broken], None);
         assert_eq!(evaluated.verdict.unwrap().message, "pod a-0: ImagePullBackOff");
+    }
+
+    #[test]
+    fn why_the_cluster_makes_no_pod_is_the_reason_until_one_serves() {
+        let stuck = Problem {
+            reason: "PodNotCreated",
+            message: "no quota".to_owned(),
+        };
+        let verdict = evaluate("new", "t", &[], Some(&stuck)).verdict.unwrap();
+        assert_eq!(
+            (verdict.reason.as_str(), verdict.message.as_str()),
+            ("PodNotCreated", "no quota")
+        );
+        let served = evaluate("new", "t", &[pod(Some("new"))], Some(&stuck)).verdict;
+        assert!(served.unwrap().holds());
     }
 
     #[test]

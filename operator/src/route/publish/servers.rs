@@ -1,25 +1,35 @@
 //! The servers in status: what the pods report about each, shown after three equal reports.
 //!
-//! Invariant: a state changes only after [`EQUAL`] equal observations, except away from `Unknown`; a message changes
-//! only with its state, since its wording differs between attempts.
+//! Invariant: a state changes only after [`EQUAL`] equal observations, except away from `Unknown`. A message changes with
+//! its state, and otherwise only once it has been the same for [`STABLE`]: where its wording differs between attempts,
+//! nothing is written.
 
 use crate::route::feedback::Observed;
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, ServerStatus};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Equal observations before a state changes.
 const EQUAL: u32 = 3;
 
-/// Observed states that are not confirmed yet, with their number of equal observations, by server.
+/// How long a new message has to stay before it is shown.
+const STABLE: Duration = Duration::from_secs(20);
+
+/// What was observed and is not confirmed yet, by server.
 #[derive(Debug, Default)]
-pub(super) struct Settling(HashMap<String, (ServerState, u32)>);
+pub(super) struct Settling {
+    /// States, with their number of equal observations.
+    states: HashMap<String, (ServerState, u32)>,
+    /// Messages, and since when each is the same.
+    messages: HashMap<String, (Option<String>, Timestamp)>,
+}
 
 impl Settling {
     /// Some server's state is unknown or not confirmed yet.
     pub(super) fn is_settling(&self, servers: &[ServerStatus]) -> bool {
-        !self.0.is_empty() || servers.iter().any(|server| server.state == ServerState::Unknown)
+        !self.states.is_empty() || servers.iter().any(|server| server.state == ServerState::Unknown)
     }
 
     /// The servers as status should show them.
@@ -30,7 +40,8 @@ impl Settling {
         pods: &[Observed],
         now: Timestamp,
     ) -> Vec<ServerStatus> {
-        self.0.retain(|name, _| names.contains(&name.as_str()));
+        self.states.retain(|name, _| names.contains(&name.as_str()));
+        self.messages.retain(|name, _| names.contains(&name.as_str()));
         let servers = names.iter().map(|name| {
             let before = before.iter().find(|server| server.name == *name);
             let report = best(pods, name);
@@ -46,28 +57,51 @@ impl Settling {
 
     fn one(&mut self, before: &ServerStatus, report: &ServerReport, now: Timestamp) -> ServerStatus {
         if report.state == before.state {
-            self.0.remove(&report.name);
-            let same = shown(report, report.state, now);
-            let (message, since) = (before.message.clone(), before.last_transition_time.clone());
+            self.states.remove(&report.name);
             return ServerStatus {
-                message,
-                last_transition_time: since,
-                ..same
+                message: self.message(before, report, now),
+                last_transition_time: before.last_transition_time.clone(),
+                ..shown(report, report.state, now)
             };
         }
+        self.messages.remove(&report.name);
         if report.state == ServerState::Unknown {
             // A pod that just started has not tried yet, so it knows nothing about the server.
             return before.clone();
         }
         if before.state == ServerState::Unknown || self.seen(report) >= EQUAL {
-            self.0.remove(&report.name);
+            self.states.remove(&report.name);
             return shown(report, report.state, now);
         }
         before.clone()
     }
 
+    /// The message of a server whose state stays.
+    fn message(&mut self, before: &ServerStatus, report: &ServerReport, now: Timestamp) -> Option<String> {
+        if report.message == before.message {
+            self.messages.remove(&report.name);
+            return before.message.clone();
+        }
+        let fresh = (report.message.clone(), now);
+        let seen = self
+            .messages
+            .entry(report.name.clone())
+            .or_insert_with(|| fresh.clone());
+        if seen.0 != report.message {
+            *seen = fresh;
+        }
+        if now.duration_since(seen.1).unsigned_abs() < STABLE {
+            return before.message.clone();
+        }
+        self.messages.remove(&report.name);
+        report.message.clone()
+    }
+
     fn seen(&mut self, report: &ServerReport) -> u32 {
-        let (state, times) = self.0.entry(report.name.clone()).or_insert((report.state, 0));
+        let (state, times) = self
+            .states
+            .entry(report.name.clone())
+            .or_insert((report.state, 0));
         *times = if *state == report.state {
             times.saturating_add(1)
         } else {
@@ -194,14 +228,36 @@ mod tests {
         );
     }
 
+    /// The messages shown when these are reported, each at its second.
+    fn messages(reported: &[(i64, &str)]) -> Vec<String> {
+        let (mut settling, mut before) = (Settling::default(), Vec::new());
+        let step = |(second, message): &(i64, &str)| {
+            let now = Timestamp::from_second(*second).unwrap();
+            before = settling.settle(&["a"], &before, &[pod(report(Unreachable, message))], now);
+            assert_eq!(before[0].last_transition_time.as_ref().unwrap().0.as_second(), 0);
+            before[0].message.clone().unwrap()
+        };
+        reported.iter().map(step).collect()
+    }
+
     #[test]
-    fn a_message_changes_only_with_its_state() {
-        let mut settling = Settling::default();
-        let now = Timestamp::UNIX_EPOCH;
-        let first = settling.settle(&["a"], &[], &[pod(report(Unreachable, "one"))], now);
-        let later = Timestamp::from_second(60).unwrap();
-        let second = settling.settle(&["a"], &first, &[pod(report(Unreachable, "two"))], later);
-        assert_eq!(first, second);
+    fn a_message_follows_its_trouble_once_it_stays_the_same() {
+        let stays = [
+            (0, "refused"),
+            (30, "500"),
+            (32, "500"),
+            (49, "500"),
+            (50, "500"),
+            (80, "500"),
+        ];
+        assert_eq!(
+            messages(&stays),
+            ["refused", "refused", "refused", "refused", "500", "500"]
+        );
+        let alternates: Vec<_> = (0..20)
+            .flat_map(|poll| [(poll * 60, "refused"), (poll * 60 + 30, "timed out")])
+            .collect();
+        assert!(messages(&alternates).iter().all(|shown| shown == "refused"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use asyncmcp_crds::{Condition, ServerReport, StatusReport};
 use serde_json::Value;
 use std::sync::Arc;
 
+mod refused;
+mod secrets;
 mod store;
 
 const TEMPLATE: &str = "t";
@@ -53,6 +55,8 @@ fn programmed(subject: &Subject, problems: Vec<Problem>) -> Outcome {
         valid,
         template: TEMPLATE.to_owned(),
         problems,
+        published: true,
+        stuck: Stuck::default(),
         next: None,
     }
 }
@@ -63,6 +67,12 @@ fn hash(subject: &Subject) -> String {
 
 fn draft_of(subject: &Subject, found: &Found, outcome: &Outcome, second: i64) -> McpWebhookRouteStatus {
     draft(subject, found, outcome, &mut Published::default(), at(second)).status
+}
+
+/// The events of a change, by their reasons.
+fn events(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<&'static str> {
+    let notes = notes::between(before, after);
+    notes.into_iter().map(|note| note.reason).collect()
 }
 
 /// The status of a route that is served as it should be.
@@ -286,21 +296,6 @@ fn a_missing_reference_is_reported_and_does_not_keep_a_route_from_being_ready() 
 }
 
 #[test]
-fn a_key_that_pods_cannot_read_is_reported() {
-    let subject = fixture::subject(&fixture::minimal());
-    let mut observed = pod(&hash(&subject));
-    let mut report = StatusReport::clone(observed.report.as_ref().unwrap());
-    report.missing_keys = vec!["secrets/sign/a".to_owned()];
-    observed.report = Some(Arc::new(report));
-    let found = Found {
-        pods: vec![observed],
-        ..Found::default()
-    };
-    let status = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 1);
-    assert_eq!(reasons(&status)[1], ("False", conditions::KEY_NOT_FOUND));
-}
-
-#[test]
 fn a_deleted_route_is_not_ready_and_its_condition_states_why() {
     let (_, status) = healthy();
     let subject = later(&status, |object| {
@@ -312,11 +307,7 @@ fn a_deleted_route_is_not_ready_and_its_condition_states_why() {
     };
     let draining = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 200);
     assert_eq!(ready(&draining).reason, "Draining");
-    let events: Vec<&str> = notes::between(&status, &draining)
-        .iter()
-        .map(|note| note.reason)
-        .collect();
-    assert_eq!(events, ["Draining"]);
+    assert_eq!(events(&status, &draining), ["Draining"]);
 }
 
 #[test]
@@ -337,12 +328,6 @@ fn the_condition_of_a_ready_route_states_that_it_is_unsigned() {
 #[test]
 fn each_change_gives_one_event() {
     let (subject, status) = healthy();
-    let events = |before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus| {
-        notes::between(before, after)
-            .into_iter()
-            .map(|note| note.reason)
-            .collect::<Vec<_>>()
-    };
     assert_eq!(events(&McpWebhookRouteStatus::default(), &status), ["Programmed"]);
     assert_eq!(events(&status, &status), [""; 0]);
     let mut unmatched = status.clone();

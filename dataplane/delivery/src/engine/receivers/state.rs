@@ -43,6 +43,8 @@ pub(super) struct ReceiverState {
     pub(super) blocked_until: Option<Millis>,
     /// Until then it is not known whether it takes webhooks again: it asked for no more.
     pub(super) disabled_until: Option<Millis>,
+    /// What is due for it cannot be sent until the policy changes.
+    pub(super) is_held: bool,
     /// Faults of ours in a row.
     pub(super) faults: u32,
     breaker: Breaker,
@@ -82,6 +84,9 @@ impl OriginState {
 
     /// When an attempt may begin; `None` while there is nothing to send or no capacity.
     fn turn(&self, receiver: &ReceiverState, limits: &PerReceiver) -> Option<Millis> {
+        if receiver.is_held {
+            return None;
+        }
         let live = receiver.next.filter(|_| self.room(receiver, limits) > 0);
         let replayed = receiver
             .replayed
@@ -112,7 +117,8 @@ impl OriginState {
         let Some(receiver) = self.receivers.get(&url) else {
             return self.free(now, limits) > 0;
         };
-        self.free(now, limits) > 0 && self.room(receiver, limits) > 0 && receiver.free_at(limits) <= now
+        let is_free = self.free(now, limits) > 0 && self.room(receiver, limits) > 0;
+        is_free && !receiver.is_held && receiver.free_at(limits) <= now
     }
 
     /// How many attempts to the origin may begin now; with a rate, one at a time is known.

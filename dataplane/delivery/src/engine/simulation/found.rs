@@ -224,6 +224,22 @@ fn nothing_is_sent_unsigned_while_the_keys_are_gone() {
 }
 
 #[test]
+fn a_receiver_that_was_held_is_tried_again_when_its_header_is_back() {
+    let edit = |at, edit| Item::Edit { at, edit };
+    let items = vec![
+        call(),
+        commit(FINISH, OnDisk::Stalls(ONE_SECOND)),
+        edit(ONE_SECOND / 2, Edit::HeadersGone),
+        edit(ONE_SECOND * 90, Edit::HeadersBack),
+    ];
+    scenario(
+        "a header that goes between the claim and the attempt",
+        Stuck,
+        items,
+    );
+}
+
+#[test]
 fn what_was_stopped_is_not_counted_as_delivered() {
     let stop = ask(ONE_SECOND, What::Stop, Patience::Endless);
     let items = vec![call(), attempt(0, status(200, 5)), stop];

@@ -43,7 +43,7 @@ pub(super) enum Condition {
     Unanswered,
     /// Nobody waits longer than its share allows, and nobody gets more.
     Unfair,
-    /// Nothing is sent while no signing key can be read.
+    /// Nothing is sent while no signing key, or not every header that belongs to it, can be read.
     Unsigned,
     /// A process that is asked to end does so in time.
     Late,

@@ -175,7 +175,11 @@ impl Ledger {
             );
         }
         if !signed {
-            self.find(call, Condition::Unsigned, "it is sent while no key can be read");
+            self.find(
+                call,
+                Condition::Unsigned,
+                "it is sent while a key or a header cannot be read",
+            );
         }
     }
 

@@ -128,7 +128,11 @@ async fn within_polls<T>(polls: u32, future: impl Future<Output = T>) -> Option<
 fn new_job(call: &NewCall, id: JobId, same_arguments: bool, clock: &Clock) -> NewJob {
     let target = call.receiver.map(|receiver| Target {
         url: url(receiver),
-        named_by: NamedBy::Session,
+        named_by: if receiver == 0 {
+            NamedBy::Default
+        } else {
+            NamedBy::Session
+        },
         secret: None,
     });
     NewJob {

@@ -236,6 +236,8 @@ pub(super) enum Edit {
     Breaker(bool),
     KeysGone,
     KeysBack,
+    HeadersGone,
+    HeadersBack,
 }
 
 impl Plan {

@@ -115,7 +115,7 @@ impl<'a> Exchange<'a> {
             call,
             claim,
             body: post.body.clone(),
-            signed: post.policy.can_send(),
+            signed: post.policy.can_send_to(post.target.named_by),
         });
         Self {
             world,

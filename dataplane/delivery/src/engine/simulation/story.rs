@@ -42,7 +42,11 @@ fn line(event: &Event) -> Option<String> {
         Event::CancelTold { call } => format!("call {call}: its server is told to cancel"),
         Event::ExecutionOver { call, how } => format!("call {call}: {}", execution_end(*how)),
         Event::Posted { call, signed, .. } => {
-            let signature = if *signed { "" } else { ", while no key can be read" };
+            let signature = if *signed {
+                ""
+            } else {
+                ", while a key or a header cannot be read"
+            };
             format!("call {call}: POST to its receiver{signature}")
         }
         Event::AttemptOver { call, how, .. } => format!("call {call}: {}", attempt_end(*how)),

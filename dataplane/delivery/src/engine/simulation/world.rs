@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -303,6 +304,8 @@ fn apply(edit: Edit, policy: &mut Policy) {
         Edit::Breaker(on) => policy.per_receiver.breaker = on,
         Edit::KeysGone => policy.signing = Signing::Waiting,
         Edit::KeysBack => policy.signing = Signing::Off,
+        Edit::HeadersGone => policy.default_headers = None,
+        Edit::HeadersBack => policy.default_headers = Some(HeaderMap::new()),
     }
 }
 

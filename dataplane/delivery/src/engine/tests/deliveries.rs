@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
+use crate::egress::NamedBy;
 use crate::id::JobId;
 use crate::job::{NewJob, Retry};
 use crate::state::{Category, Fault};
@@ -207,6 +208,48 @@ async fn deliveries_wait_for_a_signing_key() {
     world.change_policy(|policy| policy.signing = Signing::Off);
     assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
     assert_eq!(attempts(&world, id), [180]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_to_the_default_receiver_wait_for_its_headers_and_use_no_attempt() {
+    let world = World::with(|policy| policy.default_headers = None);
+    let engine = world.start();
+    let jobs = [world.job("echo"), world.job("echo"), world.job("echo")];
+    let [first, second, third] = jobs.map(|mut job| {
+        job.call.target.as_mut().unwrap().named_by = NamedBy::Default;
+        job
+    });
+    let ids = [first.id, second.id, third.id];
+    engine.accept(first).await.unwrap();
+    engine.accept(second).await.unwrap();
+    let elsewhere = to("http://named-by-a-client/", world.job("echo"));
+    let other = elsewhere.id;
+    engine.accept(elsewhere).await.unwrap();
+    assert_eq!(fate(&world.settled(other).await), ("result", "delivered"));
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    let waiting = world.look(ids[0]).await;
+    assert_eq!((fate(&waiting), waiting.attempts), (("result", "due"), 0));
+    let version = waiting.version;
+
+    world.change_policy(|policy| policy.max_running = 7);
+    engine.accept(third).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    assert_eq!(
+        world.receivers.seen().len(),
+        1,
+        "another change is not the header"
+    );
+    let tried = world.look(ids[0]).await.version - version;
+    assert!(
+        tried <= 2,
+        "{tried}: one try for each policy, and nothing while it stays"
+    );
+
+    world.change_policy(|policy| policy.default_headers = Some(http::HeaderMap::new()));
+    for id in ids {
+        assert_eq!(fate(&world.settled(id).await), ("result", "delivered"));
+        assert_eq!(attempts(&world, id).len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,8 @@
 
 use super::*;
 use crate::route::claim::{Claim, Keys, Live};
+use asyncmcp_crds::StoreProblemReport;
 use serde_json::json;
-
-fn events(before: &McpWebhookRouteStatus, after: &McpWebhookRouteStatus) -> Vec<&'static str> {
-    let notes = notes::between(before, after);
-    notes.into_iter().map(|note| note.reason).collect()
-}
 
 fn stored() -> Claim {
     let live = Live {
@@ -42,6 +38,47 @@ fn the_claim_that_results_are_on_is_recorded_and_stays_recorded_when_it_is_lost(
     assert_eq!(lost.store, served.store);
     assert_eq!(ready(&lost).reason, "StoreLost");
     assert_eq!(events(&served, &lost), ["StoreLost"]);
+}
+
+#[test]
+fn a_route_whose_store_takes_no_calls_is_not_ready_once_that_is_certain() {
+    let (_, status) = healthy();
+    let subject = later(&status, |_| {});
+    let with = |reason: Option<StoreProblem>| {
+        let mut pod = pod(&hash(&subject));
+        pod.pod.address = Some("10.0.0.7".parse().unwrap());
+        Arc::make_mut(pod.report.as_mut().unwrap()).store_problem = reason.map(|reason| StoreProblemReport {
+            reason,
+            message: "what to do".to_owned(),
+        });
+        Found {
+            pods: vec![pod],
+            ..Found::default()
+        }
+    };
+    let (full, down) = (Some(StoreProblem::StoreFull), Some(StoreProblem::StoreDown));
+    let outcome = programmed(&subject, Vec::new());
+    let mut memory = Published::default();
+    let mut shown = Vec::new();
+    for reported in [
+        None, full, None, full, full, down, full, full, full, None, None, None,
+    ] {
+        let draft = draft(&subject, &with(reported), &outcome, &mut memory, at(200));
+        shown.push(ready(&draft.status).reason.clone());
+        if ready(&draft.status).reason == "StoreFull" {
+            assert_eq!(ready(&draft.status).message, "what to do");
+            assert_eq!(events(&status, &draft.status), ["StoreFull"]);
+        }
+    }
+    let mut expect = vec!["Ready"; 8];
+    expect.extend(["StoreFull", "StoreFull", "StoreFull", "Ready"]);
+    assert_eq!(shown, expect);
+    let restarted = draft_of(&subject, &with(down), &outcome, 300);
+    assert_eq!(
+        ready(&restarted).reason,
+        "StoreDown",
+        "a restarted operator believes the first report"
+    );
 }
 
 #[test]

@@ -19,14 +19,13 @@ impl Draft {
         }
         if self.has(Trouble::Keys) {
             let (at, back) = (self.dice.time(self.horizon), self.dice.time(self.horizon));
-            self.items.push(Item::Edit {
-                at,
-                edit: Edit::KeysGone,
-            });
-            self.items.push(Item::Edit {
-                at: at + back,
-                edit: Edit::KeysBack,
-            });
+            let (gone, restored) = self.dice.pick(&[
+                (Edit::KeysGone, Edit::KeysBack),
+                (Edit::HeadersGone, Edit::HeadersBack),
+            ]);
+            self.items.push(Item::Edit { at, edit: gone });
+            let at = at + back;
+            self.items.push(Item::Edit { at, edit: restored });
         }
         if self.has(Trouble::Jumps) {
             let hours = self.dice.pick(&[-1000, -1, 1, 100, 100_000]);

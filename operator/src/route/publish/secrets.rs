@@ -1,0 +1,133 @@
+//! Which keys of Secrets that the route refers to cannot be used, and what that prevents. Called by `draft`.
+//!
+//! Invariant: pure. What a key contains is known to the pods alone, which report what is wrong with it, never its value.
+
+use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, Verdict};
+use crate::kinds::{Key, Kind};
+use crate::route::apply::Problem;
+use crate::route::resolve::Found;
+use crate::route::validate::Valid;
+use asyncmcp_crds::StatusReport;
+use asyncmcp_crds::effective::HeaderValue;
+use asyncmcp_crds::v1alpha1::SecretKeyRef;
+use std::fmt;
+
+/// A key that the pods cannot use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unusable<'a> {
+    secret: &'a SecretKeyRef,
+    why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    NoSecret,
+    /// The pods do not find it.
+    Unread,
+    /// In the words of a pod, such as `is empty`.
+    Invalid(String),
+}
+
+impl fmt::Display for Unusable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SecretKeyRef { name, key } = self.secret;
+        match &self.why {
+            Why::NoSecret => write!(f, "Secret {name} does not exist"),
+            Why::Unread => write!(
+                f,
+                "the pods cannot read key {key} of Secret {name}; does it have that key?"
+            ),
+            Why::Invalid(message) => write!(f, "key {key} of Secret {name} {message}"),
+        }
+    }
+}
+
+/// The keys that cannot be used, according to the cluster and to the pods of the current revision. A pod of an earlier
+/// one may not have the Secret mounted.
+pub(super) fn unusable<'a>(valid: &'a Valid, template: &str, found: &Found) -> Vec<Unusable<'a>> {
+    let is_current =
+        |pod: &&super::Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
+    let pods = found.pods.iter().filter(is_current);
+    let reports: Vec<&StatusReport> = pods.filter_map(|pod| pod.report.as_deref()).collect();
+    let unusable = valid.secrets.iter().filter_map(|secret| {
+        let why = why(secret, &found.missing, &reports)?;
+        Some(Unusable { secret, why })
+    });
+    unusable.collect()
+}
+
+fn why(secret: &SecretKeyRef, missing: &[Key], reports: &[&StatusReport]) -> Option<Why> {
+    if missing.contains(&Key::new(Kind::Secret, &secret.name)) {
+        return Some(Why::NoSecret);
+    }
+    let path = format!("secrets/{}/{}", secret.name, secret.key);
+    if reports.iter().any(|report| report.missing_keys.contains(&path)) {
+        return Some(Why::Unread);
+    }
+    let mut invalid = reports.iter().flat_map(|report| &report.unusable_keys);
+    let invalid = invalid.find(|unusable| unusable.key == path)?;
+    Some(Why::Invalid(invalid.message.clone()))
+}
+
+/// The verdict on everything that the route refers to.
+pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
+    let keys = unusable.iter().filter(|unusable| unusable.why != Why::NoSecret);
+    let mut texts: Vec<String> = keys.clone().map(ToString::to_string).collect();
+    let is_read = keys.clone().all(|unusable| unusable.why != Why::Unread);
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        texts.insert(0, format!("not found in this namespace: {}", names.join(", ")));
+        return Verdict::no("RefNotFound", texts.join("; "));
+    }
+    match (texts.is_empty(), is_read) {
+        (true, _) => Verdict::yes("ResolvedRefs", "all references exist"),
+        (false, true) => Verdict::no(KEY_INVALID, texts.join("; ")),
+        (false, false) => Verdict::no(KEY_NOT_FOUND, texts.join("; ")),
+    }
+}
+
+/// Why deliveries wait, if they do.
+pub(super) fn holding_back(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    if valid.route.webhook_tools.is_empty() {
+        return None;
+    }
+    signing(valid, unusable).or_else(|| headers(valid, unusable))
+}
+
+/// One key that can be used is enough: the others may be about to come, or to go.
+fn signing(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let keys = &valid.route.webhook.signing;
+    let why: Vec<_> = keys.iter().filter_map(|key| about(key, unusable)).collect();
+    let waits = !keys.is_empty() && why.len() == keys.len();
+    waits.then(|| Problem {
+        reason: NO_SIGNING_KEY,
+        message: format!(
+            "no delivery can be signed, so all of them wait: {}",
+            why.join("; ")
+        ),
+    })
+}
+
+/// Every header counts: a receiver refuses what comes without its credentials.
+fn headers(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let receiver = valid.route.webhook.receivers.default.as_ref()?;
+    let secrets = receiver.headers.iter().filter_map(|header| match &header.value {
+        HeaderValue::Literal(_) => None,
+        HeaderValue::Secret(secret) => Some((&header.name, secret)),
+    });
+    let why: Vec<_> = secrets
+        .filter_map(|(name, secret)| Some(format!("{name} ({})", about(secret, unusable)?)))
+        .collect();
+    (!why.is_empty()).then(|| Problem {
+        reason: NO_HEADER,
+        message: format!(
+            "deliveries to the default receiver wait for a header: {}",
+            why.join("; ")
+        ),
+    })
+}
+
+fn about(secret: &SecretKeyRef, unusable: &[Unusable<'_>]) -> Option<String> {
+    let found = unusable.iter().find(|unusable| unusable.secret == secret)?;
+    Some(found.to_string())
+}

@@ -1,0 +1,153 @@
+//! What status and Events say about Secrets that cannot be used.
+
+use super::*;
+use asyncmcp_crds::UnusableKeyReport;
+
+/// What a pod reports.
+#[derive(Clone, Copy)]
+enum Key {
+    Good,
+    Unread,
+    Invalid,
+}
+
+fn spec(webhook: &Value) -> Value {
+    let mut spec = fixture::minimal();
+    spec["webhook"] = webhook.clone();
+    spec
+}
+
+fn signed_with(keys: &[&str]) -> Value {
+    let refs: Vec<Value> = keys
+        .iter()
+        .map(|key| json!({"name": "sign", "key": key}))
+        .collect();
+    spec(&json!({"signing": {"secretRefs": refs}}))
+}
+
+/// The status of a route whose pod reports this of these keys of Secret `sign`.
+fn status_of(spec: &Value, keys: &[(&str, Key)], missing: &[&str]) -> McpWebhookRouteStatus {
+    let subject = fixture::subject(spec);
+    let mut pod = pod(&hash(&subject));
+    let report = Arc::make_mut(pod.report.as_mut().unwrap());
+    for (key, state) in keys {
+        let key = format!("secrets/sign/{key}");
+        match state {
+            Key::Good => {}
+            Key::Unread => report.missing_keys.push(key),
+            Key::Invalid => report.unusable_keys.push(UnusableKeyReport {
+                key,
+                message: "is not usable: advice".to_owned(),
+            }),
+        }
+    }
+    let found = Found {
+        pods: vec![pod],
+        missing: missing
+            .iter()
+            .map(|name| crate::kinds::Key::new(Kind::Secret, *name))
+            .collect(),
+        ..Found::default()
+    };
+    draft_of(&subject, &found, &programmed(&subject, Vec::new()), 1)
+}
+
+#[track_caller]
+fn check(status: &McpWebhookRouteStatus, resolved: (&str, &str), ready_as: (&str, &str), text: &str) {
+    assert_eq!(reasons(status)[1], resolved);
+    assert_eq!(reasons(status)[3], ready_as);
+    let message = &ready(status).message;
+    assert!(message.contains(text), "{message}");
+}
+
+#[test]
+fn a_route_without_a_usable_signing_key_is_not_ready_and_names_each_key_and_what_is_wrong() {
+    let one = signed_with(&["a"]);
+    let (held, served) = (("False", "NoSigningKey"), ("True", "Ready"));
+    check(
+        &status_of(&one, &[("a", Key::Good)], &[]),
+        ("True", "ResolvedRefs"),
+        served,
+        "served",
+    );
+    let gone = status_of(&one, &[("a", Key::Good)], &["sign"]);
+    check(
+        &gone,
+        ("False", "RefNotFound"),
+        held,
+        "wait: Secret sign does not exist",
+    );
+    let unread = status_of(&one, &[("a", Key::Unread)], &[]);
+    check(
+        &unread,
+        ("False", "KeyNotFound"),
+        held,
+        "cannot read key a of Secret sign",
+    );
+    let invalid = status_of(&one, &[("a", Key::Invalid)], &[]);
+    check(
+        &invalid,
+        ("False", "KeyInvalid"),
+        held,
+        "key a of Secret sign is not usable: advice",
+    );
+
+    let two = signed_with(&["a", "b"]);
+    let both = status_of(&two, &[("a", Key::Invalid), ("b", Key::Unread)], &[]);
+    check(
+        &both,
+        ("False", "KeyNotFound"),
+        held,
+        "advice; the pods cannot read key b",
+    );
+    let rotation = status_of(&two, &[("a", Key::Good), ("b", Key::Invalid)], &[]);
+    check(&rotation, ("False", "KeyInvalid"), served, "served");
+}
+
+#[test]
+fn a_gateway_without_webhook_tools_signs_nothing() {
+    let mut spec = signed_with(&["a"]);
+    spec["webhookTools"] = json!([]);
+    let status = status_of(&spec, &[("a", Key::Invalid)], &[]);
+    check(&status, ("False", "KeyInvalid"), ("True", "Ready"), "served");
+}
+
+#[test]
+fn a_route_whose_default_receiver_misses_a_header_is_not_ready() {
+    let reference = json!({"secretKeyRef": {"name": "sign", "key": "token"}});
+    let headers = json!([{"name": "authorization", "valueFrom": reference}, {"name": "x", "value": "y"}]);
+    let spec = spec(&json!({"receivers": {"default": {"url": "https://r.example", "headers": headers}}}));
+    let held = ("False", "NoReceiverHeader");
+    let gone = status_of(&spec, &[("token", Key::Unread)], &["sign"]);
+    check(
+        &gone,
+        ("False", "RefNotFound"),
+        held,
+        "authorization (Secret sign does not exist)",
+    );
+    let invalid = status_of(&spec, &[("token", Key::Invalid)], &[]);
+    check(
+        &invalid,
+        ("False", "KeyInvalid"),
+        held,
+        "authorization (key token of Secret sign is not usable",
+    );
+    check(
+        &status_of(&spec, &[], &[]),
+        ("True", "ResolvedRefs"),
+        ("True", "Ready"),
+        "served",
+    );
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_an_event_once() {
+    let spec = signed_with(&["a"]);
+    let good = status_of(&spec, &[], &[]);
+    let invalid = status_of(&spec, &[("a", Key::Invalid)], &[]);
+    assert_eq!(events(&good, &invalid), ["KeyInvalid", "NoSigningKey"]);
+    assert_eq!(events(&invalid, &invalid), [""; 0]);
+    let gone = status_of(&spec, &[("a", Key::Unread)], &["sign"]);
+    assert_eq!(events(&good, &gone), ["RefNotFound", "NoSigningKey"]);
+    assert_eq!(events(&invalid, &good), [""; 0]);
+}
