@@ -3,3 +3,4 @@
 //! Invariant: an attack comes from one place, and what is asserted is what everybody else gets meanwhile.
 
 mod connections;
+mod signatures;
