@@ -134,6 +134,9 @@ pub enum Error {
     /// As many messages are on their way to servers as may, or as large ones.
     #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
     Backlog,
+    /// Whether the session was ended is not known: it was not used since the process started, and the store is down.
+    #[error("it cannot be read whether this session was ended, since the gateway's store is down; try again")]
+    Unchecked(#[source] asyncmcp_delivery::store::Error),
     /// The session's end could not be written down.
     #[error("the session could not be ended, since the gateway's store is down; try again")]
     Revocation(#[source] asyncmcp_delivery::store::Error),
@@ -150,7 +153,7 @@ impl Error {
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
-            Self::Revocation(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         }
     }
@@ -181,6 +184,7 @@ impl Error {
             | Self::Busy
             | Self::Backlog
             | Self::Store(_)
+            | Self::Unchecked(_)
             | Self::Revocation(_) => Code::Overloaded,
         }
     }

@@ -124,6 +124,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Busy, 200, -31004, "calls are in progress"),
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
+        (Error::Unchecked(down()), 503, -31004, "store is down"),
     ]
 }
 
@@ -215,9 +216,10 @@ fn each_error_has_a_row() {
         Error::Busy => 23,
         Error::Backlog => 24,
         Error::ClientStoreFull(_) => 25,
+        Error::Unchecked(_) => 26,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=25).collect());
+    assert_eq!(places, (0..=26).collect());
 }
 
 #[test]
