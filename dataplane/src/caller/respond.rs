@@ -59,6 +59,9 @@ pub enum Error {
     /// `initialize` in a batch.
     #[error("initialize must not be part of a batch")]
     InitializeInBatch,
+    /// A second `tools/list` in a batch: each asks every server.
+    #[error("a batch may contain one tools/list; send the others by themselves")]
+    ListedInBatch,
     /// The method is not offered.
     #[error("method {} is not offered", echo(.0))]
     Method(String),
@@ -161,9 +164,12 @@ impl Error {
     /// The code and the name in metrics.
     pub fn code(&self) -> Code {
         match self {
-            Self::Guard(_) | Self::Batch | Self::NoSession | Self::Session(_) | Self::InitializeInBatch => {
-                Code::InvalidRequest
-            }
+            Self::Guard(_)
+            | Self::Batch
+            | Self::NoSession
+            | Self::Session(_)
+            | Self::InitializeInBatch
+            | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Method(_) => Code::MethodNotFound,

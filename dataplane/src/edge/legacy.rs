@@ -153,7 +153,19 @@ async fn all(
         json_only: true,
         ..context
     };
-    let parts = futures::stream::iter(messages).map(|message| part(&context, message, trace));
+    let mut listed = false;
+    let messages = messages.into_iter().map(|message| match message {
+        Ok(Message::Request(request))
+            if request.method == "tools/list" && std::mem::replace(&mut listed, true) =>
+        {
+            Err(request.id)
+        }
+        message => Ok(message),
+    });
+    let parts = futures::stream::iter(messages).map(async |message| match message {
+        Ok(message) => part(&context, message, trace).await,
+        Err(id) => Ok(Some(Error::ListedInBatch.to_response(Some(id)).into())),
+    });
     let parts: Vec<_> = parts.buffered(BATCH_CONCURRENCY).collect().await;
     let mut refused = None;
     let mut responses = Vec::new();

@@ -3,7 +3,9 @@
 //! Invariant: an attack comes from one place, and what is asserted is what everybody else gets meanwhile.
 
 mod connections;
+mod fan_out;
 mod isolation;
+mod oversized;
 mod signatures;
 
 use std::time::Duration;
