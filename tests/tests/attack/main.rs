@@ -4,6 +4,7 @@
 
 mod connections;
 mod fan_out;
+mod forgery;
 mod isolation;
 mod oversized;
 mod signatures;
