@@ -2,12 +2,14 @@
 //!
 //! Invariant: an attack comes from one place, and what is asserted is what everybody else gets meanwhile.
 
+mod addresses;
 mod connections;
 mod fan_out;
 mod forgery;
 mod isolation;
 mod oversized;
 mod signatures;
+mod telemetry;
 
 use std::time::Duration;
 
