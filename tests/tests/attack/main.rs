@@ -6,6 +6,7 @@ mod addresses;
 mod connections;
 mod fan_out;
 mod forgery;
+mod hosts;
 mod isolation;
 mod oversized;
 mod signatures;
