@@ -9,6 +9,7 @@ mod forgery;
 mod hosts;
 mod isolation;
 mod oversized;
+mod repeats;
 mod signatures;
 mod telemetry;
 
