@@ -7,6 +7,7 @@
 pub(crate) mod call;
 pub(crate) mod demo;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod print;
 pub(crate) mod receive;
 

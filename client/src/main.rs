@@ -1,4 +1,4 @@
-//! The `asyncmcp` command: calls tools, receives webhooks, manages jobs, and runs a demonstration.
+//! The `asyncmcp` command: calls tools, receives webhooks, manages jobs, derives keys, and runs a demonstration.
 //!
 //! Run by users, by `make run` and by the pods of the end-to-end tests.
 //!
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, demo, jobs, print, receive};
+use command::{call, demo, jobs, keys, print, receive};
 
 /// Call MCP tools through asyncmcp, receive their webhooks and manage jobs.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Receive(receive::Args),
     /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
+    /// Derive the keys that receivers verify with.
+    Keys(keys::Args),
     /// Demonstrate a quick tool and a webhook tool on a running data plane.
     Demo(demo::Args),
 }
@@ -41,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Call(args) => call::run(args).await,
         Command::Receive(args) => receive::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
+        Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };
     ended.unwrap_or_else(|error| {

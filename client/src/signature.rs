@@ -8,9 +8,11 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use sha2::Sha256;
+use url::Url;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
 pub const TOLERANCE_SECONDS: i64 = 5 * 60;
 
 const PREFIX: &str = "whsec_";
+/// The salt of derived keys. The gateway has the same: the tests of both use `tests/fixtures/derived-keys.json`.
+const SALT: &[u8] = b"asyncmcp.dev/receiver-key/v1";
 /// Maximum number of signatures that are checked; a key rotation needs two.
 const MAX_SIGNATURES: usize = 16;
 
@@ -59,6 +63,24 @@ impl Key {
             24..=64 => Ok(Self(bytes)),
             other => Err(KeyError::Length(other)),
         }
+    }
+
+    /// The key with which a route whose key this is signs for `receiver`, if a client named it without a secret:
+    /// HKDF-SHA256 (RFC 5869) of the route's key, with the receiver's origin (`https://hooks.example.com`) as info. It
+    /// is the same for all URLs of the origin.
+    #[must_use]
+    pub fn for_receiver(&self, receiver: &Url) -> Self {
+        let origin = receiver.origin().ascii_serialization();
+        let mut derived = vec![0; 32];
+        Hkdf::<Sha256>::new(Some(SALT), &self.0)
+            .expand(origin.as_bytes(), &mut derived)
+            .expect("HKDF-SHA256 gives up to 8,160 bytes");
+        Self(derived)
+    }
+
+    /// The key as text: `whsec_` followed by base64.
+    pub fn whsec(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.0))
     }
 
     fn signed(&self, content: &[&[u8]], signature: &[u8]) -> bool {

@@ -151,9 +151,9 @@ forms! {
     /// The name of another object in the route's namespace.
     OBJECT_NAME = (253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object in the route's namespace: lower-case letters, digits, '-' and '.'");
-    /// A key in a Secret.
-    SECRET_KEY = (253, r"^[-._a-zA-Z0-9]+$",
-        "must be a key in the Secret: letters, digits, '-', '_' and '.'");
+    /// A key in a Secret. As a path it would be another one if it was `.` or `..`.
+    SECRET_KEY = (253, r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+        "must be a key in the Secret: letters, digits, '-', '_' and '.', at most one '.' at the start and not '.' alone");
     /// The prefix of a server's tool names.
     PREFIX = (32, r"^[A-Za-z0-9_.-]*$",
         "must contain only letters, digits, '_', '.' and '-', for example github_");

@@ -2,7 +2,7 @@
 //!
 //! The kubelet, Prometheus and the operator call it, and people through [`jobs`]. Here lives what the process reports of
 //! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
-//! no job.
+//! no job, and nothing is answered under a host name of somebody else's choice.
 
 pub mod health;
 pub mod jobs;
@@ -14,8 +14,9 @@ use asyncmcp_crds::StatusReport;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::Store;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -25,6 +26,7 @@ use self::health::Health;
 use self::jobs::Jobs;
 use self::jobs::token::Token;
 use crate::config::Live;
+use crate::ports::host;
 use crate::servers::catalogue::Catalogue;
 
 /// What the admin port shows.
@@ -60,8 +62,24 @@ pub fn router(admin: Admin) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .with_state(admin)
+        .with_state(admin.clone())
         .merge(jobs)
+        .layer(middleware::from_fn_with_state(admin.live, admit))
+}
+
+/// Answers only to addresses, which is how the kubelet, Prometheus and the operator call it, to localhost and to
+/// `transport.hostnames`. A page in a browser that has its own name lead here (DNS rebinding) reads nothing.
+async fn admit(State(live): State<Live>, request: Request, next: Next) -> Response {
+    let host = host::of(request.uri(), request.headers());
+    let is_ours = host::is_address(host) || host::is_loopback(host) || {
+        let config = live.borrow();
+        host::is_listed(&config.route.transport.hostnames, host)
+    };
+    if is_ours {
+        return next.run(request).await;
+    }
+    let why = "this host is not allowed: use an IP address or localhost, or add it to transport.hostnames\n";
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 async fn livez(State(admin): State<Admin>) -> Response {

@@ -1,4 +1,4 @@
-//! The TCP ports: connection limits and the idle timeout.
+//! The TCP ports: connection limits, the idle timeout, and the host that a request names.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
@@ -6,6 +6,7 @@
 
 mod activity;
 mod connection;
+pub mod host;
 mod limits;
 mod permits;
 mod refusal;

@@ -4,17 +4,10 @@
 //! exports to is behind a `Switch`, so that `telemetry.otlp` can come, go and change without
 //! a restart. Invariant: with no OTLP endpoint nothing is sampled and nothing is queued.
 
+mod exporter;
 mod switch;
 
-use std::collections::HashMap;
-use std::str::FromStr;
-
-use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
-use opentelemetry_otlp::{
-    Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
-};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -32,6 +25,12 @@ pub enum Error {
     /// A header is not valid for gRPC metadata.
     #[error("telemetry.otlp.headers: {0} is not valid gRPC metadata")]
     Header(String),
+    /// No HTTP client can be made.
+    #[error("telemetry.otlp: no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+    /// The endpoint is not one of a gRPC server.
+    #[error("telemetry.otlp.endpoint: not a gRPC endpoint")]
+    Endpoint(#[source] tonic::transport::Error),
     /// Something else in this process already owns the global subscriber.
     #[error("failed to install the log subscriber")]
     Subscriber(#[from] tracing_subscriber::util::TryInitError),
@@ -101,7 +100,7 @@ impl Telemetry {
     pub fn follow(&self, level: &str, otlp: Option<&Otlp>) -> Result<(), Error> {
         // The handle is gone only when the process is: there is nobody left to notify.
         let _ = self.level.reload(filter(level));
-        let exporter = otlp.map(exporter).transpose()?;
+        let exporter = otlp.map(exporter::of).transpose()?;
         self.switch
             .turn(exporter, otlp.map_or(0, |otlp| otlp.sampling_percent));
         Ok(())
@@ -125,62 +124,4 @@ fn filter(level: &str) -> EnvFilter {
         .filter(|word| !word.is_empty())
         .filter_map(|word| word.parse().ok())
         .fold(EnvFilter::new(ours), EnvFilter::add_directive)
-}
-
-fn exporter(otlp: &Otlp) -> Result<SpanExporter, Error> {
-    if otlp.grpc {
-        let tonic = SpanExporter::builder().with_tonic().with_endpoint(&otlp.endpoint);
-        return Ok(tonic.with_metadata(metadata(&otlp.headers)?).build()?);
-    }
-    let headers: HashMap<_, _> = otlp.headers.iter().cloned().collect();
-    let http = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary);
-    Ok(http
-        .with_endpoint(traces_url(&otlp.endpoint))
-        .with_headers(headers)
-        .build()?)
-}
-
-/// An OTLP/HTTP endpoint without a path means `/v1/traces` there (OTLP 1.x, "OTLP/HTTP Request").
-fn traces_url(endpoint: &str) -> String {
-    match url::Url::parse(endpoint) {
-        Ok(mut url) if url.path() == "/" => {
-            url.set_path("/v1/traces");
-            url.into()
-        }
-        _ => endpoint.to_owned(),
-    }
-}
-
-fn metadata(headers: &[(String, String)]) -> Result<MetadataMap, Error> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let (Ok(key), Ok(value)) = (HeaderName::from_str(name), value.parse()) else {
-            return Err(Error::Header(name.clone()));
-        };
-        map.insert(key, value);
-    }
-    Ok(MetadataMap::from_headers(map))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn completes_an_endpoint_without_a_path() {
-        assert_eq!(traces_url("http://otel:4318"), "http://otel:4318/v1/traces");
-        assert_eq!(traces_url("http://otel:4318/"), "http://otel:4318/v1/traces");
-        assert_eq!(traces_url("https://otel/custom"), "https://otel/custom");
-    }
-
-    #[test]
-    fn names_a_header_that_grpc_cannot_carry() {
-        let error = metadata(&[("bad name".into(), "x".into())]).expect_err("a space in a name");
-        assert_eq!(
-            error.to_string(),
-            "telemetry.otlp.headers: bad name is not valid gRPC metadata"
-        );
-    }
 }

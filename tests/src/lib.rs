@@ -13,6 +13,7 @@ pub mod dashboard;
 pub mod dataplane;
 pub mod dns;
 pub mod example;
+pub mod key;
 pub mod namespace;
 pub mod peers;
 pub mod pile;

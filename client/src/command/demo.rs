@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let keys = args.keys.keys()?;
     ensure!(
         !keys.is_empty(),
-        "missing --secret-file: the route's signing key is needed to verify signatures"
+        "missing --secret-file: the key that `asyncmcp keys derive` prints for the receiver is needed to verify signatures"
     );
     tokio::select! {
         shown = show(&args, keys) => shown,

@@ -105,3 +105,14 @@ fn a_key_is_hidden_from_debug_output_and_an_error_says_what_is_wrong() {
     assert_eq!(Key::parse("whsec_!!!!").unwrap_err(), KeyError::Base64);
     assert_eq!(Key::parse("whsec_AAAA").unwrap_err(), KeyError::Length(3));
 }
+
+/// The data plane derives the same keys: its tests read the same fixture.
+#[test]
+fn a_key_for_a_receiver_is_what_the_shared_fixture_says() {
+    let fixture = include_str!("../../../tests/fixtures/derived-keys.json");
+    let cases: Vec<[String; 3]> = serde_json::from_str(fixture).unwrap();
+    for [key, url, derived] in cases {
+        let found = Key::parse(&key).unwrap().for_receiver(&Url::parse(&url).unwrap());
+        assert_eq!(found.whsec(), derived, "{url}");
+    }
+}

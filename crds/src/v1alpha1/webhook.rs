@@ -96,8 +96,9 @@ pub struct Exponential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signing {
-    /// The signing keys, 1 to 4: `whsec_` followed by the base64 of 24 to 64 bytes. Each delivery is signed with every
-    /// key. To rotate a key, add the new one, update the receivers, then remove the old one. A key that cannot be read
+    /// The signing keys, 1 to 4: `whsec_` followed by the base64 of 24 to 64 bytes. Each delivery to `receivers.default`
+    /// is signed with every key, and each delivery to a receiver that a client named with a key derived from each of
+    /// them for its origin (`asyncmcp keys derive`), or with the secret that the client named alone. To rotate a key, add the new one, update the receivers, then remove the old one. A key that cannot be read
     /// is skipped and reported; while no key can be read, deliveries wait.
     #[schemars(length(min = 1, max = 4))]
     pub secret_refs: Vec<SecretKeyRef>,

@@ -1,4 +1,4 @@
-//! The addresses that no setting allows for webhooks: link-local ranges and cloud metadata services.
+//! The addresses that no setting allows for receivers, servers and traces: link-local ranges and cloud metadata services.
 //!
 //! Invariant: this list only gives route authors an early error; the data plane's egress guard has its own list and
 //! protects.
@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
+
+use super::Findings;
 
 /// Link-local (RFC 3927, RFC 4291), and the metadata addresses of Alibaba, Azure, Oracle, AWS and Google.
 const NEVER: [&str; 7] = [
@@ -29,8 +31,19 @@ pub(super) fn is_never_reached(range: IpNet) -> bool {
         .any(|never| never.contains(&range))
 }
 
+/// Requires a URL not to name such a host. `what` it is for completes the message.
+pub(super) fn check_url(path: &str, url: Option<&str>, what: &str, findings: &mut Findings) {
+    let never = url.is_some_and(names_a_host_never_reached);
+    findings.require(!never, path, &refusal(what));
+}
+
+/// The message about an address that is always refused.
+pub(super) fn refusal(what: &str) -> String {
+    format!("link-local and metadata addresses are always refused as {what}; use another address")
+}
+
 /// Whether the host of a URL is an address, in any notation, or a name that is always refused.
-pub(super) fn names_a_host_never_reached(url: &str) -> bool {
+fn names_a_host_never_reached(url: &str) -> bool {
     match Url::parse(url).ok().as_ref().and_then(Url::host) {
         Some(Host::Ipv4(address)) => is_never_reached(IpNet::from(IpAddr::V4(address))),
         Some(Host::Ipv6(address)) => is_never_reached(IpNet::from(IpAddr::V6(address).to_canonical())),

@@ -9,7 +9,7 @@ use super::{Findings, address, headers, references};
 use crate::form;
 use crate::v1alpha1::{DefaultReceiver, FromClients, Receivers, receivers};
 
-const NEVER: &str = "link-local and metadata addresses are always refused as receivers; use another address";
+const WHAT: &str = "receivers";
 
 pub(super) fn check(receivers: &Receivers, findings: &mut Findings) {
     if let Some(from_clients) = &receivers.from_clients {
@@ -46,7 +46,7 @@ fn check_from_clients(path: &str, given: &FromClients, findings: &mut Findings) 
 fn check_cidr(path: &str, cidr: &str, findings: &mut Findings) {
     match cidr.parse::<IpNet>() {
         Err(_) => findings.add(path, form::CIDR.message()),
-        Ok(range) => findings.require(!address::is_never_reached(range), path, NEVER),
+        Ok(range) => findings.require(!address::is_never_reached(range), path, &address::refusal(WHAT)),
     }
 }
 
@@ -57,11 +57,7 @@ fn check_default(path: &str, given: &DefaultReceiver, findings: &mut Findings) {
         &[given.url.is_some(), given.service.is_some()],
     );
     findings.url(&format!("{path}.url"), &form::RECEIVER_URL, given.url.as_deref());
-    let never = given
-        .url
-        .as_deref()
-        .is_some_and(address::names_a_host_never_reached);
-    findings.require(!never, format_args!("{path}.url"), NEVER);
+    address::check_url(&format!("{path}.url"), given.url.as_deref(), WHAT, findings);
     if let Some(service) = &given.service {
         references::check_service(&format!("{path}.service"), service, findings);
     }

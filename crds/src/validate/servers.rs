@@ -1,8 +1,9 @@
 //! The servers of a route.
 //!
-//! Invariant: loopback URLs are allowed, because a server may run in the same pod as the data plane.
+//! Invariant: loopback URLs are allowed, because a server may run in the same pod as the data plane; metadata addresses are
+//! not, because what answers there is no MCP server.
 
-use super::{Findings, references};
+use super::{Findings, address, references};
 use crate::form;
 use crate::v1alpha1::server::NOT_DISPATCHED;
 use crate::v1alpha1::{Server, ToolFilter, server};
@@ -24,6 +25,7 @@ fn check_server(path: &str, server: &Server, findings: &mut Findings) {
         &[server.url.is_some(), server.service.is_some()],
     );
     findings.url(&format!("{path}.url"), &form::SERVER_URL, server.url.as_deref());
+    address::check_url(&format!("{path}.url"), server.url.as_deref(), "servers", findings);
     if let Some(service) = &server.service {
         references::check_service(&format!("{path}.service"), service, findings);
     }

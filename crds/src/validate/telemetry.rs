@@ -1,8 +1,9 @@
 //! Logs and traces.
 //!
-//! Invariant: the collector may be at any address, as for servers: the route's author chooses it.
+//! Invariant: the collector may be at any address except link-local and metadata addresses, as for servers: the route's
+//! author chooses it.
 
-use super::{Findings, headers};
+use super::{Findings, address, headers};
 use crate::form;
 use crate::v1alpha1::Telemetry;
 
@@ -16,6 +17,8 @@ pub(super) fn check(telemetry: Option<&Telemetry>, findings: &mut Findings) {
             &form::OTLP_URL,
             Some(&otlp.endpoint),
         );
+        let endpoint = Some(otlp.endpoint.as_str());
+        address::check_url("spec.telemetry.otlp.endpoint", endpoint, "collectors", findings);
         headers::check("spec.telemetry.otlp.headers", otlp.headers.as_deref(), findings);
     }
 }

@@ -197,7 +197,9 @@ impl Sender for HttpSender {
 }
 
 async fn request(post: &Post<'_>, client: &Client, allowed: &Allowed) -> reqwest::Result<Response> {
-    let request = client.post(allowed.url().clone()).headers(headers::of(post));
+    let request = client
+        .post(allowed.url().clone())
+        .headers(headers::of(post, allowed));
     request.body(post.body.clone()).send().await
 }
 

@@ -1,10 +1,12 @@
 //! Standard Webhooks 1.0 signatures, the symmetric kind (`v1`, HMAC-SHA256).
 //!
-//! The sender signs each attempt again. Invariant: a key never appears in a log, an error
+//! The sender signs each attempt again. A route's key signs for the route's own receiver alone; for a receiver that a
+//! client names, a key derived from it signs, which is of no use anywhere else. Invariant: a key never appears in a log, an error
 //! or a `Debug` text, and its memory is wiped when it goes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -12,6 +14,8 @@ use zeroize::Zeroizing;
 const PREFIX: &str = "whsec_";
 const SHORTEST: usize = 24;
 const LONGEST: usize = 64;
+/// The salt of derived keys (HKDF-SHA256, RFC 5869), part of the format: the client library has the same.
+const SALT: &[u8] = b"asyncmcp.dev/receiver-key/v1";
 
 /// The text is not a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +61,22 @@ impl SigningKey {
     /// Its bytes, for the store only.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The key for the receivers of one origin (`https://hooks.example.com`), derived from this one: nobody who knows
+    /// it can sign for another origin.
+    #[must_use]
+    pub fn for_origin(&self, origin: &str) -> Self {
+        let mut derived = Zeroizing::new(vec![0; 32]);
+        Hkdf::<Sha256>::new(Some(SALT), &self.0)
+            .expand(origin.as_bytes(), &mut derived)
+            .expect("HKDF-SHA256 gives up to 8,160 bytes");
+        Self(derived)
+    }
+
+    /// The key as text, for a receiver that is to verify with it.
+    pub fn whsec(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{PREFIX}{}", STANDARD.encode(&*self.0)))
     }
 
     /// The key of these bytes.
@@ -146,6 +166,18 @@ mod tests {
         for (text, bytes) in cases {
             let parsed = text.parse::<SigningKey>().ok();
             assert_eq!(parsed.map(|key| key.bytes().len()), bytes, "{text:?}");
+        }
+    }
+
+    /// The fixture's keys were derived by an implementation that is not ours, and the client library reads it too.
+    #[test]
+    fn a_key_for_an_origin_is_what_the_shared_fixture_says() {
+        let fixture = include_str!("../../../tests/fixtures/derived-keys.json");
+        let cases: Vec<[String; 3]> = serde_json::from_str(fixture).unwrap();
+        for [key, url, derived] in cases {
+            let origin = url::Url::parse(&url).unwrap().origin().ascii_serialization();
+            let found = key.parse::<SigningKey>().unwrap().for_origin(&origin);
+            assert_eq!(*found.whsec(), derived, "{url}");
         }
     }
 

@@ -11,8 +11,8 @@ use crate::message::{Error, Flaw, Message};
 
 pub use crate::message::is_batch;
 
-/// Maximum number of messages in a batch.
-pub const MAX_MESSAGES: usize = 256;
+/// Maximum number of messages in a batch. Each may become a message to every server of the route.
+pub const MAX_MESSAGES: usize = 32;
 
 /// The content of a POST.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ mod tests {
                 Body::parse(json.as_bytes())
                     .unwrap_err()
                     .to_string()
-                    .contains("256")
+                    .contains("32")
             );
         }
         assert!(matches!(Body::parse(b"[1,"), Err(Error::Json(_))));

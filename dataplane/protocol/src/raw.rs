@@ -98,6 +98,11 @@ impl RawObject {
         self.0.iter().map(|(name, value)| (name.as_str(), &**value))
     }
 
+    /// The number of members.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

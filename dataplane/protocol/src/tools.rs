@@ -17,6 +17,8 @@ use crate::tasks::Support;
 pub const META_DELIVERY: &str = "dev.asyncmcp/delivery";
 /// Maximum length of a tool name.
 pub const MAX_NAME: usize = 128;
+/// Maximum number of a server's tools, far more than any model can choose from.
+pub const MAX_TOOLS: usize = 4096;
 
 /// A tool, of which only the first level is parsed.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Page {
     pub tools: Vec<Tool>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
+    /// The number of entries after the first [`MAX_TOOLS`], which are left out unread.
+    pub beyond: usize,
     /// The number of entries without a valid name, which are left out.
     pub unreadable: usize,
     /// The tools that were corrected.
@@ -80,7 +84,10 @@ impl Page {
             next_cursor: result.text("nextCursor"),
             ..Self::default()
         };
-        for tool in tools.unwrap_or_default() {
+        let mut tools = tools.unwrap_or_default();
+        page.beyond = tools.len().saturating_sub(MAX_TOOLS);
+        tools.truncate(MAX_TOOLS);
+        for tool in tools {
             match Tool::parse(tool) {
                 Some(tool) => page.add(tool),
                 None => page.unreadable += 1,

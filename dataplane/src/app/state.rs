@@ -41,7 +41,7 @@ pub(super) struct State {
 pub(super) fn open(args: &Args, live: &Live, registry: &Registry) -> Result<State> {
     let config = Arc::clone(&live.borrow());
     let metrics = Metrics::register(registry)?;
-    let ring = Arc::new(ring(args)?);
+    let ring = Arc::new(ring(args, &config.route.store)?);
     let (store, failed): (Arc<dyn Store>, _) = match (&config.route.store, &args.state_dir) {
         (effective::Store::Embedded(given), Some(dir)) => {
             let store = Arc::new(embedded(args, dir, &config, (metrics, given.size.bytes()))?);
@@ -95,8 +95,12 @@ fn sealer(args: &Args, dir: &Path) -> Result<Sealer> {
     keys.map(Sealer::of_file).context("the store's keys")
 }
 
-/// In a pod the operator's keys; on a laptop a file beside the store, or keys of this process only.
-fn ring(args: &Args) -> Result<Ring> {
+/// In a pod the operator's keys; on a laptop a file beside the store. With a store in memory they are keys of this process
+/// only: that a session was ended would be forgotten with the process, and its id must not be worth anything after that.
+fn ring(args: &Args, store: &effective::Store) -> Result<Ring> {
+    if matches!(store, effective::Store::Memory) {
+        return Ok(Ring::random());
+    }
     let keys = match (&args.config_dir, &args.state_dir) {
         (Some(mounted), _) => KeyFile::load(&mounted.join("keys/sessions.json")),
         (None, Some(dir)) => {

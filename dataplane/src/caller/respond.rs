@@ -59,6 +59,9 @@ pub enum Error {
     /// `initialize` in a batch.
     #[error("initialize must not be part of a batch")]
     InitializeInBatch,
+    /// A second `tools/list` in a batch: each asks every server.
+    #[error("a batch may contain one tools/list; send the others by themselves")]
+    ListedInBatch,
     /// The method is not offered.
     #[error("method {} is not offered", echo(.0))]
     Method(String),
@@ -134,6 +137,9 @@ pub enum Error {
     /// As many messages are on their way to servers as may, or as large ones.
     #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
     Backlog,
+    /// Whether the session was ended is not known: it was not used since the process started, and the store is down.
+    #[error("it cannot be read whether this session was ended, since the gateway's store is down; try again")]
+    Unchecked(#[source] asyncmcp_delivery::store::Error),
     /// The session's end could not be written down.
     #[error("the session could not be ended, since the gateway's store is down; try again")]
     Revocation(#[source] asyncmcp_delivery::store::Error),
@@ -150,7 +156,7 @@ impl Error {
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
-            Self::Revocation(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         }
     }
@@ -158,9 +164,12 @@ impl Error {
     /// The code and the name in metrics.
     pub fn code(&self) -> Code {
         match self {
-            Self::Guard(_) | Self::Batch | Self::NoSession | Self::Session(_) | Self::InitializeInBatch => {
-                Code::InvalidRequest
-            }
+            Self::Guard(_)
+            | Self::Batch
+            | Self::NoSession
+            | Self::Session(_)
+            | Self::InitializeInBatch
+            | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Method(_) => Code::MethodNotFound,
@@ -181,6 +190,7 @@ impl Error {
             | Self::Busy
             | Self::Backlog
             | Self::Store(_)
+            | Self::Unchecked(_)
             | Self::Revocation(_) => Code::Overloaded,
         }
     }

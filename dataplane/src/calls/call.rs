@@ -4,6 +4,7 @@
 //! server, and nothing that a client asks of its delivery is ignored.
 
 use asyncmcp_protocol::Request;
+use asyncmcp_protocol::tools::MAX_NAME;
 
 use super::accept::Webhook;
 use super::{Context, forward};
@@ -36,6 +37,9 @@ async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {
     }
     let name = request.tool_name();
     let name = name.ok_or(Error::Params("params.name must be a string: the tool to call"))?;
+    if name.len() > MAX_NAME {
+        return Err(Error::UnknownTool(name)); // no catalogue has one, and none should compare it
+    }
     match context.calls.catalogue.resolve(&name).await {
         Resolved::Tool(tool) => Ok(tool),
         Resolved::Unknown => Err(Error::UnknownTool(name)),

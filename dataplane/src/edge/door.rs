@@ -4,18 +4,18 @@
 //! about the headers and the size of a POST. Invariant: a page in a browser reaches
 //! nothing here unless its Origin is listed or is this very host (DNS rebinding).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use asyncmcp_crds::HostPattern;
 use asyncmcp_protocol::{header, media};
 use axum::body::{Body, Bytes};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::BodyExt as _;
 
 use super::accept::{Accept, Kinds};
 use crate::caller::respond::door::{BODY_TIME, Error};
+use crate::ports::host;
 
 /// What is still read of a body that is too large, so that the client gets to see the answer.
 const LINGER_BYTES: usize = 16 << 20;
@@ -41,7 +41,7 @@ impl Door<'_> {
         if without_slash(uri.path()) != without_slash(self.path) {
             return Err(Error::Path(self.path.to_owned()));
         }
-        let host = host_of(uri, headers);
+        let host = host::of(uri, headers);
         if !self.answers_to(host) {
             return Err(Error::Host(host.to_owned()));
         }
@@ -55,14 +55,14 @@ impl Door<'_> {
 
     fn answers_to(&self, host: &str) -> bool {
         match self.hostnames {
-            [] => !self.loopback || is_loopback(host),
-            listed => is_listed(listed, host),
+            [] => !self.loopback || host::is_loopback(host),
+            listed => host::is_listed(listed, host),
         }
     }
 
     fn trusts(&self, origin: &HeaderValue, host: &str) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
-        let own = is_loopback(host) || is_listed(self.hostnames, host);
+        let own = host::is_loopback(host) || host::is_listed(self.hostnames, host);
         self.origins
             .iter()
             .any(|listed| listed.eq_ignore_ascii_case(origin))
@@ -74,31 +74,6 @@ impl Door<'_> {
 /// clients lose their credentials on the way.
 fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
-}
-
-/// The host and port that the request is for; HTTP/2 has them in the URI.
-fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
-    let named = uri.authority().map(http::uri::Authority::as_str);
-    let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
-    named.or_else(header).unwrap_or_default()
-}
-
-/// A Host or an authority without its port and without an IPv6 address's brackets.
-fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = name_of(host);
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
-fn is_listed(listed: &[HostPattern], host: &str) -> bool {
-    let name = name_of(host);
-    listed.iter().any(|pattern| pattern.matches(name))
 }
 
 /// The Host header that goes with this origin: browsers omit a scheme's default port in both.

@@ -3,7 +3,7 @@
 //!
 //! [`super::post`] hands it every body of that era; GET and DELETE ask it whose session it is. Invariant: behind the
 //! session every outcome of a request is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
-//! expired or revoked.
+//! expired or revoked, or of which nobody can say whether it is revoked.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::{Edge, door, stream};
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
-use crate::caller::respond::Error;
+use crate::caller::respond::{self, Error};
 use crate::caller::session::{self, LegacySession};
 use crate::caller::trace::TraceHeaders;
 use crate::calls::Context;
@@ -42,7 +42,13 @@ pub(super) async fn answer(
         }
         body => body,
     };
-    let caller = caller(edge, &config, headers).await?;
+    let caller = match (caller(edge, &config, headers).await, &body) {
+        // A client that waits for this id would wait for ever after a 503.
+        (Err(error @ Error::Unchecked(_)), Body::One(Message::Request(request))) => {
+            return Ok(respond::json(error.to_response(Some(request.id.clone()))));
+        }
+        (caller, _) => caller?,
+    };
     let batches = caller.version.has_batches();
     let context = Context {
         calls: Arc::clone(&edge.calls),
@@ -65,8 +71,14 @@ pub(super) async fn caller(edge: &Edge, config: &Config, headers: &HeaderMap) ->
     let id = id.to_str().map_err(|_| session::Error::Unknown)?;
     let session = LegacySession::open(&edge.ring, &config.identity(), id, edge.calls.clock.now())?;
     let mut caller = Caller::in_session(session);
-    // While the store is down this is not known: ordinary calls continue, webhook calls fail by themselves.
-    if edge.calls.lines.is_revoked(&caller).await.unwrap_or(false) {
+    // Read once for each session: one that is in use goes on while the store is down.
+    if edge
+        .calls
+        .lines
+        .is_revoked(&caller)
+        .await
+        .map_err(Error::Unchecked)?
+    {
         return Err(session::Error::Revoked.into());
     }
     if config.route.transport.json_response {
@@ -141,7 +153,19 @@ async fn all(
         json_only: true,
         ..context
     };
-    let parts = futures::stream::iter(messages).map(|message| part(&context, message, trace));
+    let mut listed = false;
+    let messages = messages.into_iter().map(|message| match message {
+        Ok(Message::Request(request))
+            if request.method == "tools/list" && std::mem::replace(&mut listed, true) =>
+        {
+            Err(request.id)
+        }
+        message => Ok(message),
+    });
+    let parts = futures::stream::iter(messages).map(async |message| match message {
+        Ok(message) => part(&context, message, trace).await,
+        Err(id) => Ok(Some(Error::ListedInBatch.to_response(Some(id)).into())),
+    });
     let parts: Vec<_> = parts.buffered(BATCH_CONCURRENCY).collect().await;
     let mut refused = None;
     let mut responses = Vec::new();

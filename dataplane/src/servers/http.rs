@@ -2,13 +2,16 @@
 //! bounded, and an error says whether the request went out.
 //!
 //! Called by [`super::session`] and [`super::open`]. Invariant: no
-//! proxy from the environment, no redirect, no decompression, and no sending again.
+//! proxy from the environment, no redirect, no decompression, and no sending again; a link-local or metadata address is
+//! never dialled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use asyncmcp_delivery::clock::Millis;
+use asyncmcp_delivery::egress::resolver::Guarded;
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_delivery::schedule;
 use asyncmcp_protocol::media;
@@ -34,6 +37,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The HTTP client of one server.
 pub(super) fn build() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
+        .dns_resolver(Arc::new(Guarded::of_author()))
         .user_agent(concat!("asyncmcp/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         // A frozen HTTP/2 connection would take every call of its server with it.

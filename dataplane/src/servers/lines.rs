@@ -26,8 +26,9 @@ use std::time::Duration;
 use asyncmcp_delivery::store::{self, Store};
 use asyncmcp_protocol::Response;
 use bytes::Bytes;
-use futures::Stream;
 use futures::future::join_all;
+use futures::{Stream, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use self::audience::Audience;
 use self::entry::{Entry, lock};
@@ -44,6 +45,11 @@ use crate::servers::{Error, Outgoing, ServerSession, Upstream, Upstreams};
 /// How many callers are remembered, and how many sessions with servers for all of them. One takes about 12 KiB here, and
 /// whatever it takes at its server. Beyond it, what was not used longest is ended.
 const MOST: usize = 4096;
+/// Broadcasts that go out at the same time, and those of one caller, and the servers that each is sent to at the same
+/// time. The others wait: one small message of a client is a message to every server.
+const BROADCASTS: usize = 32;
+const BROADCASTS_OF_ONE: usize = 4;
+const SERVERS_AT_ONCE: usize = 8;
 /// How long ending a server's session may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -61,6 +67,7 @@ struct Inner {
     sessions: Arc<AtomicUsize>,
     most: usize,
     unused: Unused,
+    broadcasts: Semaphore,
 }
 
 impl Lines {
@@ -80,6 +87,7 @@ impl Lines {
             sessions: Arc::default(),
             most,
             unused: Unused::start(),
+            broadcasts: Semaphore::new(BROADCASTS),
         });
         tokio::spawn(unused::end_idle(Arc::downgrade(&inner)));
         Self(inner)
@@ -129,13 +137,18 @@ impl Lines {
 
     /// Sends a caller's notification to every server that it has a session on.
     pub async fn broadcast(&self, caller: &Caller, notification: Outgoing) {
-        let lines = self.established(caller).await;
-        let sending = lines.iter().map(|line| async {
-            if let Err(error) = line.notify(notification.clone()).await {
-                tracing::debug!(server = line.server(), %error, "failed to pass a notification on");
-            }
-        });
-        join_all(sending).await;
+        let entry = self.entry(caller);
+        let never_closed = "these semaphores are never closed";
+        let _turn = entry.broadcasts().acquire().await.expect(never_closed);
+        let _permit = self.0.broadcasts.acquire().await.expect(never_closed);
+        let lines = futures::stream::iter(self.established(caller).await);
+        lines
+            .for_each_concurrent(SERVERS_AT_ONCE, async |line| {
+                if let Err(error) = line.notify(notification.clone()).await {
+                    tracing::debug!(server = line.server(), %error, "failed to pass a notification on");
+                }
+            })
+            .await;
     }
 
     /// The caller ended its session. Returns when that is stored; the servers are notified afterwards.

@@ -84,10 +84,10 @@ impl Runner {
 
     /// Sends the call.
     async fn dispatch(&self, run: &Run<'_>, params: Bytes) -> Result<Reply, Error> {
-        let line = self.lines.take(&run.call.server)?;
+        let line = self.lines.take(&run.call.server, &run.call.client)?;
         let reply = send::send(&line, run, params).await;
         match &reply {
-            Ok(_) => self.lines.give_back(&line),
+            Ok(_) => self.lines.give_back(&line, &run.call.client),
             Err(_) => lines::discard(line),
         }
         reply

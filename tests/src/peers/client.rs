@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
 use super::Peers;
+use crate::key;
 use crate::process::free_port;
 
 /// How long an order may take.
@@ -62,10 +63,14 @@ impl Kind {
                 peers.python("mcp", "mcp2.py"),
                 json!({"capable": capable, "mode": self.mode()}),
             ),
-            Self::Asyncmcp => (
-                peers.python("asyncmcp", "mcp1.py"),
-                json!({"webhook": {"port": free_port()?, "secret": secret}}),
-            ),
+            Self::Asyncmcp => {
+                let port = free_port()?;
+                let secret = key::derived(secret, &format!("http://127.0.0.1:{port}"))?;
+                (
+                    peers.python("asyncmcp", "mcp1.py"),
+                    json!({"webhook": {"port": port, "secret": secret}}),
+                )
+            }
         };
         let mut options = options;
         options["url"] = url.into();
@@ -98,7 +103,7 @@ pub struct Options<'a> {
     pub url: &'a str,
     /// Whether it declares sampling, elicitation and roots.
     pub capable: bool,
-    /// What its own receiver verifies with, if it has one.
+    /// The route's signing key. Its own receiver, if it has one, verifies with what is derived from it.
     pub secret: &'a str,
 }
 

@@ -1,6 +1,6 @@
 //! The resolver inside the connector: only addresses that it returns are dialled.
 //!
-//! [`Guarded`] belongs to the sender's HTTP clients. Filtering at this point leaves no moment in which a name could
+//! [`Guarded`] belongs to every HTTP client of the data plane: the sender's, and those for servers and traces. Filtering at this point leaves no moment in which a name could
 //! change its address (DNS rebinding). Invariant: one refused address refuses the whole name.
 
 use std::collections::HashMap;
@@ -67,6 +67,20 @@ impl Dns {
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6; // all addresses, for all are judged
         options.use_hosts_file = ResolveHosts::Always;
         Ok(Self(builder.build()?))
+    }
+}
+
+/// [`Lookup`] by the C library, as programs resolve names where nothing else is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+#[async_trait]
+impl Lookup for System {
+    async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        match tokio::net::lookup_host((name, 0)).await {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => Err(LookupError::Unavailable(error.to_string())),
+        }
     }
 }
 
@@ -167,6 +181,20 @@ impl Guarded {
             named_by,
             lookups,
         }
+    }
+
+    /// A guard for what the route's author names beside receivers, by the system's resolver.
+    pub fn of_author() -> Self {
+        let (rules, lookups) = (Rules::of_author(), Lookups::default());
+        Self::new(Arc::new(System), Arc::new(rules), NamedBy::Default, lookups)
+    }
+
+    /// The addresses that may be dialled for `name`, each with this port.
+    pub async fn addresses(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+        let addresses = guarded(&*self.lookup, &self.egress, self.named_by, name).await?;
+        Ok(addresses
+            .map(|address| SocketAddr::new(address.ip(), port))
+            .collect())
     }
 }
 

@@ -31,6 +31,7 @@ const RULES: &[&str] = &[
     "host",
     "metadata_name",
     "name_single_label",
+    table::GLOBAL_V6.rule,
 ];
 
 /// What clients may do about receivers (`webhook.receivers.fromClients.policy`).
@@ -137,7 +138,7 @@ impl fmt::Display for Refusal {
             _ => {
                 return write!(
                     f,
-                    "the receiver's host is not allowed by the egress policy (rule {})",
+                    "the host is not allowed by the egress policy (rule {})",
                     self.rule
                 );
             }
@@ -165,6 +166,17 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The rules for what only the route's author names: servers, and where traces go.
+    pub fn of_author() -> Self {
+        let from_clients = FromClients {
+            policy: ClientPolicy::Deny,
+            hosts: Vec::new(),
+            cidrs: Vec::new(),
+            schemes: Vec::new(),
+        };
+        Self { from_clients }
+    }
+
     /// Every rule's name, for metrics that start at zero.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let names = LOCAL_NAMES.iter().map(|(_, rule)| *rule);
@@ -200,6 +212,7 @@ impl Rules {
         check_range(table::NEVER, address)?;
         if named_by.is_client() && !self.from_clients.opens(address) {
             check_range(table::BLOCKED, address)?;
+            check_global(address)?;
         }
         let IpAddr::V6(outer) = address else { return Ok(()) };
         table::embedded(outer)
@@ -239,6 +252,15 @@ fn refuse(rule: &'static str) -> Refusal {
 
 fn check_range(ranges: &'static [table::Range], address: IpAddr) -> Result<(), Refusal> {
     table::rule(ranges, address).map_or(Ok(()), |rule| Err(refuse(rule)))
+}
+
+fn check_global(address: IpAddr) -> Result<(), Refusal> {
+    let global = table::GLOBAL_V6;
+    if address.is_ipv4() || global.net.contains(&address) {
+        Ok(())
+    } else {
+        Err(refuse(global.rule))
+    }
 }
 
 fn check_metadata_name(host: &Host<String>) -> Result<(), Refusal> {

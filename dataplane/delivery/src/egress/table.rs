@@ -71,6 +71,7 @@ pub const BLOCKED: &[Range] = &[
     v6("ietf_protocol_v6", 0x2001_0000_0000_0000_0000_0000_0000_0000, 23),
     v6("documentation_v6", 0x2001_0db8_0000_0000_0000_0000_0000_0000, 32),
     v6("tunnel_6to4", 0x2002_0000_0000_0000_0000_0000_0000_0000, 16),
+    v6("as112_v6", 0x2620_004f_8000_0000_0000_0000_0000_0000, 48),
     v6(
         "documentation_v6_2",
         0x3fff_0000_0000_0000_0000_0000_0000_0000,
@@ -82,6 +83,10 @@ pub const BLOCKED: &[Range] = &[
     v6("multicast_v6", 0xff00_0000_0000_0000_0000_0000_0000_0000, 8),
 ];
 
+/// The only IPv6 addresses that are assigned to the public internet (RFC 4291, IANA "IPv6 Global Unicast"): what is
+/// neither in here nor in a row above is reserved, and nobody knows what a network does with it.
+pub const GLOBAL_V6: Range = v6("not_global_v6", 0x2000_0000_0000_0000_0000_0000_0000_0000, 3);
+
 /// The first rule of `ranges` that matches `address`.
 pub fn rule(ranges: &'static [Range], address: IpAddr) -> Option<&'static str> {
     let row = ranges.iter().find(|row| row.net.contains(&address))?;
@@ -90,11 +95,13 @@ pub fn rule(ranges: &'static [Range], address: IpAddr) -> Option<&'static str> {
 
 /// The IPv4 addresses that a packet to `address` may reach: NAT64 (RFC 6052, RFC 8215: both
 /// places where a translator may look), 6to4 (RFC 3056), Teredo (RFC 4380: the server, and the
-/// client with its bits turned) and IPv4-compatible addresses.
+/// client with its bits turned), IPv4-translated (SIIT, RFC 2765) and IPv4-compatible addresses.
 pub fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let mut inner = match address.segments() {
         _ if address.is_loopback() => Vec::new(),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0, 0, 0, 0, 0 | 0xffff, 0, high, low]
+        | [0x2002, high, low, ..] => {
             vec![joined(high, low)]
         }
         [0x64, 0xff9b, 1, .., high, low] => vec![joined(high, low), rfc6052_48(address)],

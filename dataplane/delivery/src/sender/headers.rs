@@ -1,19 +1,21 @@
 //! The headers of one attempt: Standard Webhooks 1.0, CloudEvents 1.0 (HTTP binding, binary mode),
 //! W3C Trace Context, and the route author's own.
 //!
-//! Invariant: no header names the job (its id is a capability) or the MCP session.
+//! Invariant: no header names the job (its id is a capability) or the MCP session, and what the route's own key signed
+//! never goes to a receiver that a client named.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use super::Post;
-use crate::egress::NamedBy;
+use crate::egress::{Allowed, NamedBy};
 use crate::policy::Signing;
-use crate::signature;
+use crate::signature::{self, SigningKey};
 
 /// Ours come last and replace the author's.
-pub(super) fn of(post: &Post<'_>) -> HeaderMap {
+pub(super) fn of(post: &Post<'_>, receiver: &Allowed) -> HeaderMap {
     let mut headers = match post.target.named_by {
         NamedBy::Default => post.policy.default_headers.clone().unwrap_or_default(),
         NamedBy::Session | NamedBy::Call => HeaderMap::new(),
@@ -23,7 +25,7 @@ pub(super) fn of(post: &Post<'_>) -> HeaderMap {
         USER_AGENT,
         HeaderValue::from_static(concat!("asyncmcp/", env!("CARGO_PKG_VERSION"))),
     );
-    standard_webhooks(&mut headers, post);
+    standard_webhooks(&mut headers, post, receiver);
     cloud_event(&mut headers, post);
     set(&mut headers, "traceparent", &post.trace.parent);
     set(&mut headers, "tracestate", &post.trace.state);
@@ -33,19 +35,29 @@ pub(super) fn of(post: &Post<'_>) -> HeaderMap {
     headers
 }
 
-fn standard_webhooks(headers: &mut HeaderMap, post: &Post<'_>) {
+fn standard_webhooks(headers: &mut HeaderMap, post: &Post<'_>, receiver: &Allowed) {
     let (id, timestamp) = (post.job.id.webhook_id(), post.at.as_secs());
     set(headers, "webhook-id", &id);
     set(headers, "webhook-timestamp", &timestamp.to_string());
     headers.remove("webhook-signature");
-    let keys = match (&post.target.secret, &post.policy.signing) {
-        (Some(secret), _) => std::slice::from_ref(secret),
-        (None, Signing::Keys(keys)) => keys.as_slice(),
-        (None, Signing::Off | Signing::Waiting) => &[],
-    };
+    let keys = keys(post, receiver);
     if !keys.is_empty() {
-        let signature = signature::sign(keys, &id, timestamp, post.body);
+        let signature = signature::sign(&keys, &id, timestamp, post.body);
         set(headers, "webhook-signature", &signature);
+    }
+}
+
+/// A signature covers the body and not the receiver. If the route's keys signed for receivers of clients, one client
+/// could have a body of its choice signed and send it to another receiver.
+fn keys<'a>(post: &Post<'a>, receiver: &Allowed) -> Cow<'a, [SigningKey]> {
+    match (&post.target.secret, &post.policy.signing) {
+        (Some(secret), _) => Cow::Borrowed(std::slice::from_ref(secret)),
+        (None, Signing::Keys(keys)) if post.target.named_by.is_client() => {
+            let origin = receiver.url().origin().ascii_serialization();
+            Cow::Owned(keys.iter().map(|key| key.for_origin(&origin)).collect())
+        }
+        (None, Signing::Keys(keys)) => Cow::Borrowed(keys),
+        (None, Signing::Off | Signing::Waiting) => Cow::Borrowed(&[]),
     }
 }
 

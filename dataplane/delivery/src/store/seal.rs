@@ -32,6 +32,14 @@ pub(super) enum Field {
 }
 
 impl Field {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Call,
+        Self::Params,
+        Self::Body,
+        Self::Session,
+        Self::ResumeToken,
+    ];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
@@ -84,6 +92,11 @@ impl Sealer {
             keys: file.keys,
             seals: Some(file.seal_with),
         }
+    }
+
+    /// Whether every value is encrypted.
+    pub(super) fn seals(&self) -> bool {
+        self.seals.is_some()
     }
 
     /// Whether values encrypted with `key` can be read; 0 is plain.

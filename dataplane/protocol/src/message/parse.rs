@@ -13,6 +13,9 @@ use crate::depth::{self, MAX_DEPTH};
 use crate::id::{self, Id};
 use crate::raw::{self, RawObject};
 
+/// Maximum number of members of a message that JSON-RPC does not define. They are passed on, but MCP has none.
+const MAX_EXTRA: usize = 64;
+
 /// Why a body is not a message. The text includes all causes, because it is sent to the client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +41,9 @@ pub enum Flaw {
     /// The message is not an object, or has a duplicate key.
     #[error("the message {0}")]
     Envelope(raw::Error),
+    /// The message has too many members that JSON-RPC does not define.
+    #[error("it has more than {MAX_EXTRA} members that JSON-RPC does not define")]
+    Members,
     /// A batch where batches are not allowed.
     #[error("batches are allowed only in sessions of protocol version 2025-03-26; send one message per POST")]
     Batch,
@@ -146,6 +152,8 @@ impl<'a> Envelope<'a> {
             "params" => &mut self.params,
             "result" => &mut self.result,
             "error" => &mut self.error,
+            // Members are compared with all before; one more than is allowed is kept, for the error.
+            _ if self.extra.len() > MAX_EXTRA => return,
             _ => return self.extra.set(name, value.to_owned()),
         };
         *place = Some(value);
@@ -154,6 +162,9 @@ impl<'a> Envelope<'a> {
     fn into_message(self, id: Result<Option<Id>, id::Error>) -> Result<Message, Flaw> {
         if self.jsonrpc.and_then(text).as_deref() != Some("2.0") {
             return Err(Flaw::JsonRpc);
+        }
+        if self.extra.len() > MAX_EXTRA {
+            return Err(Flaw::Members);
         }
         match (self.method, self.result, self.error) {
             (Some(method), None, None) => self.into_call(method, id.map_err(Flaw::Id)?),

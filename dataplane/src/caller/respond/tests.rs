@@ -93,6 +93,7 @@ fn before_the_session() -> Vec<Row> {
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
+        (Error::ListedInBatch, 200, -32600, "one tools/list"),
         (
             Error::Method("resources/list".into()),
             200,
@@ -124,6 +125,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Busy, 200, -31004, "calls are in progress"),
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
+        (Error::Unchecked(down()), 503, -31004, "store is down"),
     ]
 }
 
@@ -215,9 +217,11 @@ fn each_error_has_a_row() {
         Error::Busy => 23,
         Error::Backlog => 24,
         Error::ClientStoreFull(_) => 25,
+        Error::ListedInBatch => 26,
+        Error::Unchecked(_) => 27,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=25).collect());
+    assert_eq!(places, (0..=27).collect());
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn host_is_loopback_on_a_loopback_listener_unless_names_are_listed() {
         (local, "evil.example", false),
         (local, "127.0.0.1.evil.example:80", false),
         (local, "", false),
+        (local, "localhost:80@evil.example", false),
         (open, "anything.example", true),
         (listed, "A.example:8443", true),
         (listed, "[::1]:80", true),

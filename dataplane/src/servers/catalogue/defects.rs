@@ -4,7 +4,7 @@
 //! names of the server's are quoted and cut.
 
 use asyncmcp_crds::effective::Server;
-use asyncmcp_protocol::tools::{Defect, MAX_NAME, Page, is_valid_name};
+use asyncmcp_protocol::tools::{Defect, MAX_NAME, MAX_TOOLS, Page, is_valid_name};
 
 use super::index::{claim, more};
 
@@ -21,6 +21,7 @@ pub(super) struct Defects {
     unreadable: usize,
     repeated: Option<String>,
     ends_early: bool,
+    too_many: bool,
 }
 
 impl Defects {
@@ -41,6 +42,11 @@ impl Defects {
         self.ends_early = true;
     }
 
+    /// The list has more tools than are read.
+    pub(super) fn has_too_many(&mut self) {
+        self.too_many = true;
+    }
+
     /// What is wrong with the list of `server`, in sentences. What its filters leave out is of no interest.
     pub(super) fn complaint(&self, server: &Server) -> Option<String> {
         let left_out = of(&self.left_out, server, "left out");
@@ -54,7 +60,10 @@ impl Defects {
         let early = self
             .ends_early
             .then(|| format!("tools/list has more than {MAX_PAGES} pages; the rest is left out"));
-        let all = [left_out, unreadable, corrected, repeated, early];
+        let many = self
+            .too_many
+            .then(|| format!("tools/list has more than {MAX_TOOLS} tools; the rest is left out"));
+        let all = [left_out, unreadable, corrected, repeated, early, many];
         let all: Vec<_> = all.into_iter().flatten().collect();
         Some(all.join("; ")).filter(|text| !text.is_empty())
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::tools::{Page, Tool};
+use asyncmcp_protocol::tools::{MAX_TOOLS, Page, Tool};
 
 use super::defects::{Defects, MAX_PAGES};
 use crate::servers::lines::Line;
@@ -40,7 +40,13 @@ pub(super) async fn tools(line: &Line) -> Result<List, Error> {
             return Err(Error::TooLarge { limit });
         }
         list.defects.add(&page);
-        list.tools.extend(page.tools);
+        let room = MAX_TOOLS.saturating_sub(list.tools.len());
+        let over = page.beyond + page.tools.len().saturating_sub(room);
+        list.tools.extend(page.tools.into_iter().take(room));
+        if over > 0 {
+            list.defects.has_too_many();
+            return Ok(list);
+        }
         let Some(next) = page.next_cursor else {
             return Ok(list);
         };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::store::{self, SessionRow, Store};
-use tokio::sync::Mutex as Gate;
+use tokio::sync::{Mutex as Gate, Semaphore};
 use tokio::time::Instant;
 
 use super::fan_in::Listener;
@@ -36,6 +36,7 @@ pub(super) struct Entry {
     row: Gate<Option<(u64, Row)>>,
     listener: Mutex<Option<Listener>>,
     tokens: Tokens,
+    broadcasts: Semaphore,
     used: Mutex<Instant>,
 }
 
@@ -51,6 +52,7 @@ impl Entry {
             row: Gate::default(),
             listener: Mutex::default(),
             tokens: Tokens::default(),
+            broadcasts: Semaphore::new(super::BROADCASTS_OF_ONE),
             used: Mutex::new(Instant::now()),
         }
     }
@@ -86,6 +88,11 @@ impl Entry {
     /// The progress tokens of its calls in progress.
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// Permits for its broadcasts.
+    pub(super) fn broadcasts(&self) -> &Semaphore {
+        &self.broadcasts
     }
 
     /// Ends the client's stream.

@@ -1,13 +1,15 @@
 //! The gateway's own lines: for jobs, and for the catalogue's visits.
 //!
 //! A job takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
-//! one job at a time and belongs to no client; one that a job ended badly on is not returned.
+//! one job at a time, and only jobs of one client, since a server may keep what one call left for the next one in the same
+//! session; one that a job ended badly on is not returned.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use asyncmcp_delivery::job::Key;
 use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 use tokio::sync::Mutex as Gate;
@@ -24,11 +26,23 @@ use crate::servers::{Error, ServerSession, Upstream, Upstreams};
 const IDLE: Duration = Duration::from_mins(1);
 /// How often that is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// Sessions without a job. Beyond it, the one that was not used longest is ended.
+const MOST_IDLE: usize = 1024;
 
 /// The gateway's own lines, and the sessions that no job is using.
 pub struct OwnLines {
     upstreams: Upstreams,
-    idle: Mutex<BTreeMap<String, Vec<Idle>>>,
+    idle: Mutex<Pool>,
+}
+
+/// Whose sessions they are: of which server, and for which client.
+type Owner = (Key, Key);
+
+/// The sessions that no job is using, of each owner those that were used last at the end.
+#[derive(Default)]
+struct Pool {
+    idle: HashMap<Owner, Vec<Idle>>,
+    len: usize,
 }
 
 struct Idle {
@@ -47,11 +61,12 @@ impl OwnLines {
         own
     }
 
-    /// A line for one job: on a session that is idle, else on one that is opened with the first message.
-    pub fn take(&self, server: &str) -> Result<Line, Error> {
+    /// A line for one job of `client`: on a session that is idle and was its own, else on one that is opened with the
+    /// first message.
+    pub fn take(&self, server: &str, client: &str) -> Result<Line, Error> {
         let upstream = self.upstreams.get(server);
         let upstream = upstream.ok_or_else(|| Error::NoServer(server.to_owned()))?;
-        let session = lock(&self.idle).get_mut(server).and_then(Vec::pop);
+        let session = lock(&self.idle).take(owner(server, client));
         let (kept, moved): (Option<_>, Option<_>) = match session {
             Some(idle) if idle.session.upstream().is(&upstream) => (Some(idle.session), None),
             idle => (None, idle),
@@ -76,19 +91,19 @@ impl OwnLines {
         Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
     }
 
-    /// Keeps the session of a line whose job went well, unless its server has forgotten it.
-    pub fn give_back(&self, line: &Line) {
+    /// Keeps the session of a line on which a job of `client` went well, unless its server has forgotten it.
+    pub fn give_back(&self, line: &Line, client: &str) {
         let Some(session) = line.sessions().current().filter(|session| !session.is_lost()) else {
             return;
         };
+        let owner = owner(session.server(), client);
         let kept = Idle {
             since: Instant::now(),
             session,
         };
-        lock(&self.idle)
-            .entry(kept.session.server().to_owned())
-            .or_default()
-            .push(kept);
+        if let Some(over) = lock(&self.idle).put(owner, kept, MOST_IDLE) {
+            tokio::spawn(end(vec![over.session]));
+        }
     }
 
     /// Ends the sessions that are idle.
@@ -97,12 +112,42 @@ impl OwnLines {
     }
 
     fn remove(&self, over: impl Fn(&Idle) -> bool) -> Vec<ServerSession> {
-        let mut idle = lock(&self.idle);
-        let over = idle
+        lock(&self.idle).remove(over)
+    }
+}
+
+fn owner(server: &str, client: &str) -> Owner {
+    (Key::of(server), Key::of(client))
+}
+
+impl Pool {
+    fn take(&mut self, owner: Owner) -> Option<Idle> {
+        let idle = self.idle.get_mut(&owner)?.pop()?;
+        self.len -= 1;
+        Some(idle)
+    }
+
+    /// What was not used longest is returned where there are more than `most`.
+    fn put(&mut self, owner: Owner, idle: Idle, most: usize) -> Option<Idle> {
+        self.idle.entry(owner).or_default().push(idle);
+        self.len += 1;
+        if self.len <= most {
+            return None;
+        }
+        let oldest = self.idle.values_mut().filter(|kept| !kept.is_empty());
+        let oldest = oldest.min_by_key(|kept| kept[0].since)?.remove(0);
+        self.len -= 1;
+        Some(oldest)
+    }
+
+    fn remove(&mut self, over: impl Fn(&Idle) -> bool) -> Vec<ServerSession> {
+        let over = self
+            .idle
             .values_mut()
             .flat_map(|kept| kept.extract_if(.., |idle| over(idle)));
-        let over = over.map(|idle| idle.session).collect();
-        idle.retain(|_, kept| !kept.is_empty());
+        let over: Vec<_> = over.map(|idle| idle.session).collect();
+        self.idle.retain(|_, kept| !kept.is_empty());
+        self.len -= over.len();
         over
     }
 }

@@ -98,6 +98,7 @@ mod blocked {
         ietf_protocol_v6 "2001::" "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"
         documentation_v6 "2001:db8::" "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
         tunnel_6to4 "2002::" "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+        as112_v6 "2620:4f:8000::" "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"
         documentation_v6_2 "3fff::" "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"
         segment_routing "5f00::" "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
         unique_local "fc00::" "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
@@ -144,6 +145,7 @@ fn finds_the_address_behind_every_kind_of_tunnel() {
         "2001:0:a9fe:a9fe::1",
         "2001:0:101:101::5601:5601",
         "::a9fe:a9fe",
+        "::ffff:0:a9fe:a9fe",
     ] {
         let inner = embedded(tunnel.parse().unwrap());
         assert!(inner.contains(&metadata), "{tunnel}: {inner:?}");

@@ -13,13 +13,14 @@ use super::fault::Fault;
 use super::format;
 use super::group::may_lack_its_body;
 use super::keys;
-use super::read::View;
+use super::read::{View, table};
 use super::tables;
 use super::usage::Usage;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Job, Key};
 use crate::state::Exec;
+use crate::store::codec::wrap::Wrapped;
 use crate::store::queue_counts::QueueCounts;
 use crate::store::seal::Field;
 use crate::store::{ClientUse, Counts, Error, codec};
@@ -70,7 +71,28 @@ pub(super) fn findings(view: &View) -> Vec<String> {
     note(sessions(view, &mut expected));
     note(lengths(view, &expected));
     note(ledger(view, &expected));
+    note(plain(view));
     found
+}
+
+/// A plain value beside encrypted ones was written by somebody without the key. With the key at hand, each is found where
+/// it is read.
+fn plain(view: &View) -> Result<(), Error> {
+    let seals = !format::ledger(&view.0)?.usage.keys.is_empty();
+    let mut values = 0;
+    for field in Field::ALL {
+        let rows = match view.0.open_table(table(field)) {
+            Err(TableError::TableDoesNotExist(_)) => continue, // of an earlier version
+            rows => rows.map_err(Fault::from)?,
+        };
+        for row in rows.range::<&[u8; 16]>(..).map_err(Fault::from)? {
+            let (_, value) = row.map_err(Fault::from)?;
+            values += u64::from(matches!(Wrapped::read(value.value())?, Wrapped::Plain(_)));
+        }
+    }
+    agree(!seals || values == 0, || {
+        format!("{values} values are not encrypted, and others are: somebody without the key wrote them")
+    })
 }
 
 fn jobs(view: &View, expected: &mut Expected, note: &mut impl FnMut(Result<(), Error>)) -> Result<(), Error> {

@@ -2,7 +2,8 @@
 //! they are large.
 //!
 //! Callers' tasks prepare values here, off the writer thread; reads come through [`super::read`].
-//! Invariant: a row has nothing of an encrypted field in plain text.
+//! Invariant: with a key, a row has nothing of an encrypted field in plain text, and nothing in plain text is believed: it
+//! is not from here.
 
 use std::io;
 use std::sync::Arc;
@@ -95,6 +96,10 @@ impl Vault {
 
     fn unseal(&self, field: Field, id: [u8; 16], stored: &[u8]) -> Result<Vec<u8>, Error> {
         match Wrapped::read(stored)? {
+            Wrapped::Plain(_) if self.sealer.seals() => Err(Error::Corrupt(format!(
+                "a {} is not encrypted, although the store has a key: somebody else wrote it",
+                field.as_str()
+            ))),
             Wrapped::Plain(value) => Ok(value.to_vec()),
             Wrapped::Sealed(key, sealed) => self.sealer.open(key, &self.place(field, id), sealed),
             Wrapped::Filed(_) => Err(Error::Corrupt(

@@ -98,12 +98,25 @@ mod v6 {
         tunnel_6to4 blocked "tunnel_6to4": "2002::" "2002:7f00:1::" "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         documentation_2 blocked "documentation_v6_2": "3fff::" "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff";
         segment_routing blocked "segment_routing": "5f00::" "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+        as112 blocked "as112_v6": "2620:4f:8000::" "2620:4f:8000::1" "2620:4f:8000:ffff:ffff:ffff:ffff:ffff";
+        siit blocked "not_global_v6": "::ffff:0:127.0.0.1" "::ffff:0:8.8.8.8";
+        dummy_prefix blocked "not_global_v6": "100:0:0:1::" "100:0:0:1::1";
+        unassigned blocked "not_global_v6": "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" "4000::" "4000::1" "e000::1";
         unique_local blocked "unique_local": "fc00::" "fd00::1" "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         aws_metadata never "metadata_aws": "fd00:ec2::254";
         google_metadata never "metadata_google": "fd20:ce::254";
         link_local never "link_local_v6": "fe80::" "fe80::a9fe:a9fe" "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         site_local blocked "site_local": "fec0::" "fec0::1" "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         multicast blocked "multicast_v6": "ff00::" "ff02::1" "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+    }
+
+    #[test]
+    fn metadata_behind_a_translated_address_is_opened_to_nobody() {
+        let everything = egress(&[], &["::/0"], &[Scheme::Https]);
+        let address = "::ffff:0:169.254.169.254".parse().unwrap();
+        for named_by in [NamedBy::Call, NamedBy::Default] {
+            assert_eq!(rule(everything.check_address(named_by, address)), "link_local");
+        }
     }
 
     #[test]

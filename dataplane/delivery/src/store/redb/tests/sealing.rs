@@ -102,9 +102,9 @@ async fn nothing_that_is_sealed_can_be_read_in_the_files() {
 }
 
 #[tokio::test]
-async fn values_from_before_a_rotation_and_before_there_were_keys_stay_readable() {
+async fn values_from_before_a_rotation_stay_readable() {
     let dir = TempDir::new().unwrap();
-    for (number, keys) in [(1, &[][..]), (2, &[1]), (3, &[1, 2])] {
+    for (number, keys) in [(1, &[1][..]), (2, &[1]), (3, &[1, 2])] {
         let store = open(dir.path(), keys);
         store.accept(secret_job(number)).await.unwrap();
         store.close().await.unwrap();
@@ -120,8 +120,33 @@ async fn values_from_before_a_rotation_and_before_there_were_keys_stay_readable(
         .into_iter()
         .map(|key| (key.id, key.values, key.known))
         .collect();
-    assert_eq!(keys, [(1, 2, true), (2, 2, true)]);
+    assert_eq!(keys, [(1, 4, true), (2, 2, true)]);
     store.check().unwrap();
+}
+
+#[tokio::test]
+async fn where_there_is_a_key_a_plain_value_is_refused_and_found() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), &[]);
+    fill(&store).await;
+    store.check().unwrap();
+    store.close().await.unwrap();
+
+    let store = open(dir.path(), &[1]);
+    let refused = |error: Error| matches!(error, Error::Corrupt(why) if why.contains("not encrypted"));
+    let id = new_job(3).id;
+    assert!(refused(store.call(id).await.unwrap_err()));
+    assert!(refused(store.params(id).await.unwrap_err()));
+    assert!(refused(store.body(new_job(1).id).await.unwrap_err()));
+    assert!(refused(store.body(new_job(2).id).await.unwrap_err()), "a file");
+    assert!(refused(store.session([8; 16]).await.unwrap_err()));
+    assert!(refused(store.check().unwrap_err()));
+    store.accept(secret_job(4)).await.unwrap();
+    store.close().await.unwrap();
+
+    // Without the key, beside what is encrypted.
+    let store = open(dir.path(), &[]);
+    assert!(refused(store.check().unwrap_err()));
 }
 
 #[tokio::test]

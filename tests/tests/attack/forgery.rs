@@ -1,0 +1,93 @@
+//! Somebody who can write the volume or a backup, but has no key, puts a result of its own into a job.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::Result;
+use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::eventually;
+use asyncmcp_tests::example::Example;
+use asyncmcp_tests::process::binary;
+use asyncmcp_tests::receiver::{Answer, Receiver, following};
+use asyncmcp_tests::session::Session;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::{SOON, route};
+
+const FORGED: &[u8] = br#"{"jsonrpc":"2.0","id":1,"result":{"forged":true}}"#;
+
+fn store(action: &str, dir: &Path, input: Option<&Path>) -> Result<Output> {
+    let mut command = Command::new(binary("asyncmcp-dataplane")?);
+    command.args(["store", action, "--state-dir"]).arg(dir);
+    command.stdin(match input {
+        Some(path) => Stdio::from(File::open(path)?),
+        None => Stdio::null(),
+    });
+    Ok(command.output()?)
+}
+
+/// The export's lines with a plain body in place of the encrypted one: layout 1, key 0, the bytes.
+fn forged(lines: &[u8]) -> Result<String> {
+    let mut lines: Vec<Value> = serde_json::Deserializer::from_slice(lines)
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    let value = STANDARD.encode([&[1, 0, 0, 0, 0], FORGED].concat());
+    for line in lines.iter_mut().filter(|line| line["body"].is_object()) {
+        line["body"] = json!({"key": 0, "value": value});
+    }
+    let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+    Ok(lines.join("\n"))
+}
+
+#[tokio::test]
+async fn a_plain_result_in_an_encrypted_store_is_found_and_not_delivered() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let example = Example::start(dir.path()).await?;
+    let receiver = Receiver::start(following([Answer::status(503), Answer::status(200)])).await?;
+    let rest = format!(
+        "  webhookTools: [{{name: echo}}]\n  webhook: {{retry: {{schedule: [10s]}}, receivers: {{default: {{url: '{}'}}}}}}",
+        receiver.url("/hook")
+    );
+    let mut gateway = DataPlane::start(dir.path(), &route(&[("a", &example.url)], &rest), &[]).await?;
+    let session = Session::open(&gateway.url(), None).await?;
+    session.call(1, "echo", &json!({"text": "real"})).await?;
+    receiver.answered(1, SOON).await;
+    eventually(SOON, || async {
+        let failed = gateway.metric("asyncmcp_jobs", &[r#"state="due""#]).await;
+        match failed {
+            Ok(due) if due > 0.5 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    gateway.process.kill()?;
+
+    let (state, lines) = (dir.path().join("state"), dir.path().join("lines"));
+    fs::write(&lines, forged(&store("export", &state, None)?.stdout)?)?;
+    fs::rename(&state, dir.path().join("old"))?;
+    assert!(store("import", &state, Some(&lines))?.status.success());
+    for keys in ["store.json", "sessions.json"] {
+        fs::copy(dir.path().join("old").join(keys), state.join(keys))?;
+    }
+    let checked = store("check", &state, None)?;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        !checked.status.success() && said.contains("not encrypted"),
+        "{said}"
+    );
+
+    gateway.restart(&[]).await?;
+    eventually(SOON * 3, || async {
+        let status = gateway.status().await.map_err(|error| error.to_string())?;
+        match status["delivery"]["deadLettered"].as_u64() {
+            Some(1) => Ok(()),
+            dead => Err(format!("dead: {dead:?}")),
+        }
+    })
+    .await;
+    assert_eq!(receiver.count(), 1, "the forged result was sent");
+    Ok(())
+}
