@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::KEY;
 
-/// A watch lasts 40 s; the watcher gives it up 5 s later, and the next request has 10 s.
+/// A watch lasts 40 s; the watcher gives it up 5 s later, and the next request has 15 s.
 const NOTICED: Duration = Duration::from_secs(70);
 
 /// In the network namespace of a process.
