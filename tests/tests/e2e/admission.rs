@@ -49,7 +49,8 @@ fn labels(route: &str) -> Value {
 
 fn object(name: &str, labels: &Value, rest: Value) -> Value {
     let mut object = rest;
-    object["metadata"] = json!({"name": name, "labels": labels});
+    object["metadata"]["name"] = json!(name);
+    object["metadata"]["labels"] = labels.clone();
     object
 }
 
@@ -91,7 +92,8 @@ async fn a_stolen_token_of_the_operator_does_what_the_operator_does_and_no_more(
 
 async fn foreign_objects(space: &Space) -> Result<()> {
     let (ours, none) = (labels("x"), json!({}));
-    let token = json!({"type": "kubernetes.io/service-account-token"});
+    let account = json!({"annotations": {"kubernetes.io/service-account.name": "default"}});
+    let token = json!({"type": "kubernetes.io/service-account-token", "metadata": account});
     let outside = json!({"spec": {"type": "NodePort", "ports": [{"port": 80}], "selector": ours}});
     let storage = json!({"requests": {"storage": "1Gi"}});
     let claim = json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": storage}});
