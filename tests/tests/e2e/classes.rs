@@ -1,7 +1,8 @@
 //! Two operators in one cluster: of one class, and each with its own.
 
 use anyhow::{Context as _, Result};
-use asyncmcp_tests::cluster::release::VALUES;
+use asyncmcp_tests::cluster::audit::Writes;
+use asyncmcp_tests::cluster::release::{VALUES, operator_log};
 use asyncmcp_tests::cluster::{Cluster, PATIENCE, Release, Space, path, space};
 use asyncmcp_tests::command::run;
 use asyncmcp_tests::eventually;
@@ -25,9 +26,9 @@ impl Second {
         run("helm", &[&chart[..], &values, flags].concat()).map(drop)
     }
 
-    fn install() -> Result<Self> {
+    fn install(flags: &[&str]) -> Result<Self> {
         let second = Self;
-        Self::helm("install", &["--create-namespace"])?;
+        Self::helm("install", &[&["--create-namespace"], flags].concat())?;
         Ok(second)
     }
 }
@@ -71,7 +72,7 @@ async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serv
     space.route(|_| {}).await?;
     let before = space.children().await?;
 
-    let second = Second::install()?;
+    let second = Second::install(&[])?;
     let refusal = "the operator asyncmcp/asyncmcp serves the routes of this class";
     eventually(PATIENCE, || async {
         let log = log().map_err(|error| error.to_string())?;
@@ -126,4 +127,35 @@ async fn writer(space: &Space, route: &str) -> Result<String> {
         .await?;
     let document: Value = serde_json::from_str(map["data"]["route.json"].as_str().context("no document")?)?;
     Ok(document["spec"].to_string())
+}
+
+#[tokio::test]
+async fn an_operator_of_some_namespaces_gets_them_from_one_of_the_whole_cluster() -> Result<()> {
+    let first = Release::alone(&[]).await?;
+    let space = Space::new("narrow").await?;
+    space.example(KEY)?;
+    space.route(|_| {}).await?;
+    let before = space.get("statefulsets", "analytics-dataplane").await?;
+
+    let watch = format!("--set=watchNamespaces={{{}}}", space.name);
+    let _second = Second::install(&[&watch, "--wait", "--timeout=90s"])?;
+    let log = operator_log();
+    assert!(
+        log.contains("another operator of this class serves this namespace"),
+        "{log}"
+    );
+    let lease = space.get("leases", "asyncmcp-operator-lock").await?;
+    assert_eq!(lease["spec"]["holderIdentity"], "asyncmcp-second/second-asyncmcp");
+    let writes = Writes::from_now();
+    space
+        .route(|route| route["spec"]["webhook"]["retry"]["max"] = json!(9))
+        .await?;
+    first.renewals(&space.cluster, 3).await?;
+    if let Some(writes) = writes {
+        // Those of the first.
+        assert_eq!(writes.beside_leases()?, Vec::<String>::new());
+    }
+    let after = space.get("statefulsets", "analytics-dataplane").await?;
+    assert_eq!(before["spec"], after["spec"], "the pods stay");
+    space.done()
 }
