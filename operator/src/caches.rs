@@ -129,6 +129,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_not_listed_yet_is_named() {
+        use crate::kinds::route_resource;
+        use kube::runtime::reflector::store::{Writer, store};
+        use kube::runtime::watcher::Event;
+        let mut routes = Writer::new(route_resource());
+        let (pods, _pods) = store();
+        let secrets = Writer::new(Kind::Secret.resource());
+        let caches = Caches {
+            namespace: Some("tools".to_owned()),
+            routes: routes.as_reader(),
+            pods,
+            metas: [(Kind::Secret, secrets.as_reader())].into(),
+            orphaned: Arc::default(),
+        };
+        assert_eq!(
+            caches.cold(),
+            ["McpWebhookRoute in tools", "Pod in tools", "Secret in tools"]
+        );
+        routes.apply_watcher_event(&Event::Init);
+        routes.apply_watcher_event(&Event::InitDone);
+        assert_eq!(caches.cold(), ["Pod in tools", "Secret in tools"]);
+    }
+
+    #[test]
     fn a_route_stays_orphaned_when_the_finalizer_that_says_so_is_gone() {
         let mut object = crate::route::fixture::object(&crate::route::fixture::minimal());
         let orphaned = Orphaned::default();

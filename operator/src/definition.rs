@@ -40,10 +40,26 @@ struct Outdated {
 }
 
 /// The definition in the cluster, as it was last read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Definition {
     outdated: Arc<Mutex<Option<Outdated>>>,
     suspected: Arc<Notify>,
+    /// Set at each scrape.
+    missing: IntGauge,
+}
+
+impl Default for Definition {
+    fn default() -> Self {
+        let missing = Opts::new(
+            "asyncmcp_operator_definition_missing_fields",
+            "Fields that the operator knows and the CustomResourceDefinition in the cluster does not.",
+        );
+        Self {
+            outdated: Arc::default(),
+            suspected: Arc::default(),
+            missing: IntGauge::with_opts(missing).expect("the name is valid"),
+        }
+    }
 }
 
 impl Definition {
@@ -157,19 +173,13 @@ fn reference() -> ObjectReference {
 
 impl Collector for Definition {
     fn desc(&self) -> Vec<&Desc> {
-        // Only used at registration, to find two collectors with one name; no other has this name.
-        Vec::new()
+        self.missing.desc()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let missing = Opts::new(
-            "asyncmcp_operator_definition_missing_fields",
-            "Fields that the operator knows and the CustomResourceDefinition in the cluster does not.",
-        );
-        let gauge = IntGauge::with_opts(missing).expect("the name is valid");
         let count = self.lock().as_ref().map_or(0, |outdated| outdated.missing.len());
-        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        gauge.collect()
+        self.missing.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.missing.collect()
     }
 }
 

@@ -64,9 +64,8 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         .enumerate()
         .map(|(index, scope)| base.scope(scope, ruling.of_scope(index)))
         .collect();
-    registry.register(Box::new(scrape(&scopes, &base.settings, &ruling)))?;
-    registry.register(Box::new(hearing.clone()))?;
-    registry.register(Box::new(base.definition.clone()))?;
+    let scrape = scrape(&scopes, &base.settings, &ruling);
+    collect(&registry, scrape, &hearing, &base.definition)?;
     let health = Health {
         caches: scopes.iter().map(|(watches, _)| watches.caches.clone()).collect(),
         hearing,
@@ -86,6 +85,18 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
     };
     ruling.release().await;
     ended
+}
+
+/// Registers what is computed at each scrape.
+fn collect(
+    registry: &Registry,
+    scrape: Scrape,
+    hearing: &Hearing,
+    definition: &Definition,
+) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(scrape))?;
+    registry.register(Box::new(hearing.clone()))?;
+    registry.register(Box::new(definition.clone()))
 }
 
 fn scrape(scopes: &[(Watches, Arc<Routes>)], settings: &Settings, ruling: &Ruling) -> Scrape {
@@ -166,5 +177,23 @@ impl Base {
         };
         let memories = Memories::default();
         (watches, Arc::new(Routes { context, memories }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruling::Shown;
+
+    #[test]
+    fn the_collectors_share_one_registry() {
+        let registry = Registry::new();
+        let scrape = Scrape {
+            scopes: Vec::new(),
+            class: None,
+            ruling: Shown::default(),
+        };
+        Metrics::register(&registry).unwrap();
+        collect(&registry, scrape, &Hearing::default(), &Definition::default()).unwrap();
     }
 }

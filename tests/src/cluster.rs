@@ -71,6 +71,39 @@ impl Cluster {
     }
 }
 
+/// A write that is only tried: the API server answers as if it did it.
+pub struct Attempt<'a> {
+    /// The user in whose name it is tried.
+    pub user: &'a str,
+    /// The HTTP method; a PATCH is a merge patch.
+    pub method: &'a str,
+    /// The path of the object, or of the collection for a POST.
+    pub path: String,
+    /// The object, or the change.
+    pub body: Value,
+}
+
+impl Cluster {
+    /// What the API server says against it, if anything.
+    pub async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Result<(), String>> {
+        let kind = match attempt.method {
+            "PATCH" => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let request = http::Request::builder()
+            .method(attempt.method)
+            .uri(format!("{}?dryRun=All", attempt.path))
+            .header("content-type", kind)
+            .header("impersonate-user", attempt.user);
+        let body = serde_json::to_vec(&attempt.body)?;
+        match self.client.request::<Value>(request.body(body)?).await {
+            Ok(_) => Ok(Ok(())),
+            Err(kube::Error::Api(status)) if status.code < 500 => Ok(Err(status.message.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 fn get(path: &str) -> Result<http::Request<Vec<u8>>> {
     Ok(http::Request::get(path).body(Vec::new())?)
 }

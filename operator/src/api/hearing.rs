@@ -64,8 +64,25 @@ struct State {
 }
 
 /// What was heard of the API server, and when.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hearing(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Hearing {
+    state: Arc<Mutex<State>>,
+    /// Set at each scrape.
+    silent: GaugeVec,
+}
+
+impl Default for Hearing {
+    fn default() -> Self {
+        let silent = Opts::new(
+            "asyncmcp_operator_watch_silent_seconds",
+            "Time since a watch of a resource last received anything but an error, in seconds. It is normally below 60.",
+        );
+        Self {
+            state: Arc::default(),
+            silent: GaugeVec::new(silent, &["resource"]).expect("the name is valid"),
+        }
+    }
+}
 
 impl Hearing {
     pub(super) fn asked(&self, watch: &Watch) {
@@ -128,26 +145,22 @@ impl Hearing {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Collector for Hearing {
     fn desc(&self) -> Vec<&Desc> {
-        // Only used at registration, to find two collectors with one name; no other has this name.
-        Vec::new()
+        self.silent.desc()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let silent = Opts::new(
-            "asyncmcp_operator_watch_silent_seconds",
-            "Time since a watch of a resource last received anything but an error, in seconds. It is normally below 60.",
-        );
-        let silent = GaugeVec::new(silent, &["resource"]).expect("the name is valid");
         for (resource, time) in self.silence() {
-            silent.with_label_values(&[&resource]).set(time.as_secs_f64());
+            self.silent
+                .with_label_values(&[&resource])
+                .set(time.as_secs_f64());
         }
-        silent.collect()
+        self.silent.collect()
     }
 }
 

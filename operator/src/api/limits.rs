@@ -21,7 +21,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// How long an answer may take to begin. An admission webhook may take 30 s.
 const ANSWER: Duration = Duration::from_secs(35);
 /// How long the first bytes of a watch or of a list may take: no webhook is asked.
-const READ: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_secs(15);
 /// The longest pause within an answer.
 const PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause within a watch.

@@ -9,7 +9,7 @@
 //! Invariant: an operator acts on a scope only while it holds its lock.
 
 use super::election::Timing;
-use super::{Error, Leader, Leadership, Named, Standing, neighbours};
+use super::{Error, Leader, Leadership, Named, Standing};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use std::time::Duration;
@@ -22,6 +22,10 @@ pub(crate) const TIMING: Timing = Timing {
     retry: Duration::from_secs(10),
     settle: Duration::ZERO,
 };
+
+/// How long an operator that watches some namespaces waits after it got a lock: one that watches the whole cluster lists the
+/// locks more often.
+pub(super) const SETTLE: Duration = Duration::from_secs(30);
 
 /// Label of every lock: the class, empty if there is none.
 pub(crate) const LABEL: &str = "asyncmcp.dev/operator-lock";
@@ -66,7 +70,7 @@ impl Lock {
     ) -> (Self, Leadership) {
         let (namespace, settle) = match at {
             Place::Cluster(namespace) => (namespace, Duration::ZERO),
-            Place::Namespace(namespace) => (namespace, neighbours::SETTLE),
+            Place::Namespace(namespace) => (namespace, SETTLE),
         };
         let timing = Timing { settle, ..TIMING };
         let name = name(class);

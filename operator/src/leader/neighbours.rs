@@ -1,7 +1,7 @@
 //! The namespaces that a cluster-wide operator leaves to others: those in which an operator of the same class, which watches
 //! only some namespaces, holds its lock. Run by `ruling`, asked by reconciles.
 //!
-//! The narrower operator wins, since nobody watches single namespaces by accident. It acts only [`SETTLE`] after it got its
+//! The narrower operator wins, since nobody watches single namespaces by accident. It acts only [`lock::SETTLE`] after it got its
 //! lock, so that the wider one has seen it by then.
 //!
 //! Invariant: nothing is served before the locks were listed once. A lock counts until it was seen unchanged for its
@@ -21,8 +21,6 @@ use tokio::time::{Instant, sleep};
 
 /// Time between two lists.
 const PERIOD: Duration = Duration::from_secs(10);
-/// How long an operator that watches some namespaces waits after it got a lock.
-pub(super) const SETTLE: Duration = Duration::from_secs(30);
 
 /// The namespaces that are left to others, and to whom.
 #[derive(Clone, Debug, Default)]
@@ -166,6 +164,6 @@ mod tests {
 
     #[test]
     fn the_narrower_operator_waits_until_the_wider_one_must_have_seen_it() {
-        assert!(SETTLE >= 2 * PERIOD);
+        assert!(lock::SETTLE >= 2 * PERIOD);
     }
 }

@@ -21,6 +21,13 @@ pub fn sigkill(pod: &Value, program: &str) -> Result<()> {
     Ok(())
 }
 
+/// The process of the program named `program` in `pod`.
+pub fn process(pod: &Value, program: &str) -> Result<String> {
+    let uid = pod["metadata"]["uid"].as_str().context("a pod without a uid")?;
+    let process = processes(uid, program)?.into_iter().next();
+    process.with_context(|| format!("no process of pod {uid} is seen from here"))
+}
+
 fn processes(uid: &str, program: &str) -> Result<Vec<String>> {
     let entries = std::fs::read_dir("/proc")?.filter_map(Result::ok);
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());

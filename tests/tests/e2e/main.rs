@@ -3,9 +3,12 @@
 //! `make e2e` runs it on the cluster that KUBECONFIG names, else on the local one. Invariant: each test has a namespace
 //! of its own, and the operator is shared by those that leave it alone.
 
+mod admission;
 mod calls;
 mod cascade;
 mod claims;
+mod classes;
+mod definition;
 mod drain;
 mod durability;
 mod held;
@@ -15,6 +18,8 @@ mod operator;
 mod readme;
 mod refusals;
 mod secrets;
+mod silence;
+mod upgrade;
 mod volumes;
 
 /// A signing key (Standard Webhooks), and the one that takes its place.
