@@ -15,6 +15,7 @@ mod operator;
 mod readme;
 mod refusals;
 mod secrets;
+mod trouble;
 mod volumes;
 
 /// A signing key (Standard Webhooks), and the one that takes its place.
