@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ::http::header::{HOST, LOCATION, WWW_AUTHENTICATE};
+use ::http::header::{HOST, LOCATION};
 use ::http::{HeaderMap, StatusCode};
 use url::Url;
 
@@ -29,10 +29,9 @@ impl Advice {
                     ": it redirects, which is not followed; set the server's url to the new place".to_owned()
                 }
             },
-            401 if text(WWW_AUTHENTICATE).is_some() => {
-                ": it asks for credentials, which the gateway does not have".to_owned()
-            }
-            401 | 403 => ": it does not let the gateway in".to_owned(),
+            401 => ": it asks for credentials, and the gateway has none for it; let the server accept this client without"
+                .to_owned(),
+            403 => ": it does not let the gateway in".to_owned(),
             421 => format!(
                 ": it refuses the {HOST} header {:?}; add that to the hosts that the server allows (MCP SDKs allow only \
                  loopback by default, against DNS rebinding)",
@@ -92,6 +91,7 @@ mod tests {
     fn a_refused_host_and_refused_credentials_are_told_apart() {
         assert!(advice(421, None).contains("\"tool.tools.svc:8080\""));
         assert!(advice(401, Some(("www-authenticate", "Bearer"))).contains("credentials"));
+        assert!(advice(401, None).contains("credentials"));
         assert!(advice(403, None).contains("does not let the gateway in"));
         assert_eq!(advice(500, None), "");
     }

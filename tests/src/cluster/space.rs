@@ -110,6 +110,20 @@ impl Space {
         .await;
     }
 
+    /// The message of a route that is not Ready for this reason, if it contains `text`.
+    pub async fn not_ready(&self, route: &str, reason: &str, text: &str) -> Result<String, String> {
+        let route = self
+            .get("mcpwebhookroutes", route)
+            .await
+            .map_err(|error| error.to_string())?;
+        let ready = condition(&route, "Ready").unwrap_or(&Value::Null);
+        let message = ready["message"].as_str().unwrap_or_default();
+        let is_so = ready["status"] == "False" && ready["reason"] == reason && message.contains(text);
+        is_so
+            .then(|| message.to_owned())
+            .ok_or_else(|| route["status"].to_string())
+    }
+
     /// An object that is there.
     pub async fn get(&self, plural: &str, name: &str) -> Result<Value> {
         let found = self.find(plural, name).await?;

@@ -19,6 +19,7 @@ mod readme;
 mod refusals;
 mod secrets;
 mod silence;
+mod trouble;
 mod upgrade;
 mod volumes;
 

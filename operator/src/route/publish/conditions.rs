@@ -4,7 +4,7 @@
 //! changes only with the status it belongs to.
 
 use crate::route::apply::Problem;
-use asyncmcp_crds::{Condition, Time};
+use asyncmcp_crds::{Condition, StoreProblem, Time};
 use k8s_openapi::jiff::{Timestamp, Unit};
 
 /// Reason of `ResolvedRefs` if a Secret lacks a key.
@@ -15,6 +15,13 @@ pub(crate) const KEY_INVALID: &str = "KeyInvalid";
 pub(crate) const NO_SIGNING_KEY: &str = "NoSigningKey";
 /// Reason of `Ready` while a header of the default receiver cannot be sent.
 pub(crate) const NO_HEADER: &str = "NoReceiverHeader";
+/// Reasons of `Ready` while a pod serves, and calls are not stored or results not delivered.
+pub(crate) const HINDRANCES: [&str; 4] = [
+    NO_SIGNING_KEY,
+    NO_HEADER,
+    StoreProblem::StoreFull.as_str(),
+    StoreProblem::StoreDown.as_str(),
+];
 /// Reason of `Ready` while a pod does not run, and it is known why.
 pub(crate) const NOT_RUNNING: &str = "PodNotRunning";
 

@@ -55,16 +55,9 @@ pub(super) fn draft(
             );
             configured = pods.configured && !problems.is_empty();
             describe(&mut status, valid, found, &pods, memory, now);
-            let unusable = secrets::unusable(valid, template, found);
-            let hindrance = memory
-                .store
-                .settle(&found.pods)
-                .or_else(|| secrets::holding_back(valid, &unusable));
-            Facts {
-                resolved: secrets::resolved(&found.missing, &unusable),
-                hindrance,
-                ..accepted(subject, valid, found, problems, pods)
-            }
+            let facts = accepted(subject, (valid, template), found, problems, pods);
+            let hindrance = memory.store.settle(&found.pods).or(facts.hindrance);
+            Facts { hindrance, ..facts }
         }
     };
     let base = subject.base.conditions.as_deref().unwrap_or_default();
@@ -104,25 +97,43 @@ fn rejected(
 
 fn accepted(
     subject: &Subject,
-    valid: &Valid,
+    (valid, template): (&Valid, &str),
     found: &Found,
     problems: &[Problem],
     pods: Programmed,
 ) -> Facts {
+    let unusable = secrets::unusable(valid, template, found);
     let kept = || programmed::keep(&subject.base, &valid.document.hash);
+    let pods_verdict = pods
+        .verdict
+        .map(|verdict| programmed::with_cause(&subject.base, verdict));
     Facts {
         accepted: conditions::accepted(&valid.unknown),
-        resolved: Verdict::yes("ResolvedRefs", "all references exist"),
+        resolved: secrets::resolved(&found.missing, &unusable),
         programmed: refused(problems, pods.configured)
-            .or(pods.verdict)
+            .or(pods_verdict)
             .unwrap_or_else(kept),
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         store: store::problem(subject, found),
-        hindrance: None,
+        hindrance: secrets::holding_back(valid, &unusable).or_else(|| unreported(subject, found)),
         deleting: subject.deleted_at.is_some(),
         hint: unsigned(valid),
     }
+}
+
+/// What hindered the route before, while no pod has reported: a restarted operator does not know better.
+fn unreported(subject: &Subject, found: &Found) -> Option<Problem> {
+    if found.pods.iter().any(|pod| pod.report.is_some()) {
+        return None;
+    }
+    let mut conditions = subject.base.conditions.iter().flatten();
+    let ready = conditions.find(|condition| condition.type_ == "Ready")?;
+    let reason = conditions::HINDRANCES
+        .into_iter()
+        .find(|reason| *reason == ready.reason)?;
+    let message = ready.message.clone();
+    Some(Problem { reason, message })
 }
 
 /// What the API server rejected. The other children were applied, so the pods may well serve the route.

@@ -2,25 +2,21 @@
 //!
 //! Invariant: pure; equal statuses give none, so an event is written once.
 
-use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, NOT_RUNNING};
+use super::conditions::{HINDRANCES, KEY_INVALID, KEY_NOT_FOUND, NOT_RUNNING};
 use crate::events::Note;
 use crate::route::claim;
 use crate::route::stuck::NOT_CREATED;
 use asyncmcp_crds::v1alpha1::{ServerState, ServerStatus};
-use asyncmcp_crds::{Condition, McpWebhookRouteStatus, StoreProblem};
+use asyncmcp_crds::{Condition, McpWebhookRouteStatus};
 
-/// Reasons of `Programmed=False` or `Ready=False` that a person has to act on, beside those about a claim. The others
-/// resolve themselves.
-const ACTIONABLE: [&str; 9] = [
+/// Reasons of `Programmed=False` or `Ready=False` that a person has to act on, beside those about a claim and
+/// [`HINDRANCES`]. The others resolve themselves.
+const ACTIONABLE: [&str; 5] = [
     "DocumentRefused",
     "ForeignChild",
     "ChildRefused",
     NOT_CREATED,
     NOT_RUNNING,
-    NO_SIGNING_KEY,
-    NO_HEADER,
-    StoreProblem::StoreFull.as_str(),
-    StoreProblem::StoreDown.as_str(),
 ];
 
 /// The events between two statuses.
@@ -73,6 +69,7 @@ fn actionable(condition: &Condition) -> Option<Note> {
     let reason = ACTIONABLE
         .into_iter()
         .chain(claim::REASONS)
+        .chain(HINDRANCES)
         .find(|reason| condition.reason == *reason)?;
     Some(warning(reason, condition))
 }

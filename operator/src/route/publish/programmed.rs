@@ -81,6 +81,22 @@ fn verdict(hash: &str, current: &[&Observed], reason: &str, trouble: Option<&str
     Some(Verdict::no("Pending", message))
 }
 
+/// The previous message, where the new one only lacks its end: a kubelet names the cause of a failed pull only in the
+/// moment of a try, and not while it waits for the next.
+pub(super) fn with_cause(base: &McpWebhookRouteStatus, verdict: Verdict) -> Verdict {
+    let mut conditions = base.conditions.iter().flatten();
+    let before =
+        conditions.find(|condition| condition.type_ == "Programmed" && condition.reason == verdict.reason);
+    let cause = before.and_then(|before| before.message.strip_prefix(&verdict.message));
+    match (before, cause) {
+        (Some(before), Some(cause)) if cause.starts_with(": ") => Verdict {
+            message: before.message.clone(),
+            ..verdict
+        },
+        _ => verdict,
+    }
+}
+
 /// The previous condition, if it was about this version of the route.
 pub(super) fn keep(base: &McpWebhookRouteStatus, hash: &str) -> Verdict {
     let mut conditions = base.conditions.iter().flatten();
@@ -220,6 +236,38 @@ mod tests {
             &[with(pod(Some("new")), |it| it.trusted = false)],
             Some(("False", "PodUnreachable")),
         );
+    }
+
+    #[test]
+    fn a_cause_is_kept_while_the_kubelet_waits_to_try_again() {
+        let condition = |message: &str| Condition {
+            type_: "Programmed".to_owned(),
+            status: "False".to_owned(),
+            reason: "PodNotRunning".to_owned(),
+            message: message.to_owned(),
+            observed_generation: Some(1),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        };
+        let base = McpWebhookRouteStatus {
+            conditions: Some(vec![condition("image a cannot be pulled: not found")]),
+            ..McpWebhookRouteStatus::default()
+        };
+        for (reason, message, expect) in [
+            (
+                "PodNotRunning",
+                "image a cannot be pulled",
+                "image a cannot be pulled: not found",
+            ),
+            (
+                "PodNotRunning",
+                "image a cannot be pulled: no access",
+                "image a cannot be pulled: no access",
+            ),
+            ("PodNotRunning", "image", "image"),
+            ("Pending", "image a cannot be pulled", "image a cannot be pulled"),
+        ] {
+            assert_eq!(with_cause(&base, Verdict::no(reason, message)).message, expect);
+        }
     }
 
     #[test]

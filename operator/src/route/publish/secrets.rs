@@ -5,6 +5,7 @@
 use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, Verdict};
 use crate::kinds::{Key, Kind};
 use crate::route::apply::Problem;
+use crate::route::feedback::Observed;
 use crate::route::resolve::Found;
 use crate::route::validate::Valid;
 use asyncmcp_crds::StatusReport;
@@ -45,8 +46,7 @@ impl fmt::Display for Unusable<'_> {
 /// The keys that cannot be used, according to the cluster and to the pods of the current revision. A pod of an earlier
 /// one may not have the Secret mounted.
 pub(super) fn unusable<'a>(valid: &'a Valid, template: &str, found: &Found) -> Vec<Unusable<'a>> {
-    let is_current =
-        |pod: &&super::Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
+    let is_current = |pod: &&Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
     let pods = found.pods.iter().filter(is_current);
     let reports: Vec<&StatusReport> = pods.filter_map(|pod| pod.report.as_deref()).collect();
     let unusable = valid.secrets.iter().filter_map(|secret| {

@@ -141,6 +141,23 @@ fn a_route_whose_default_receiver_misses_a_header_is_not_ready() {
 }
 
 #[test]
+fn a_restarted_operator_without_reports_keeps_what_it_knew() {
+    let spec = signed_with(&["a"]);
+    let invalid = status_of(&spec, &[("a", Key::Invalid)], &[]);
+    let mut object = fixture::object(&spec);
+    object["status"] = serde_json::to_value(&invalid).unwrap();
+    let subject = fixture::of(object);
+    let mut silent = pod("");
+    silent.report = None;
+    let found = Found {
+        pods: vec![silent],
+        ..Found::default()
+    };
+    let draft = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 9);
+    assert_eq!(ready(&draft), ready(&invalid));
+}
+
+#[test]
 fn a_key_that_cannot_be_used_is_an_event_once() {
     let spec = signed_with(&["a"]);
     let good = status_of(&spec, &[], &[]);
