@@ -81,7 +81,9 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     let registry = registry(&first.route)?;
     let connections = ports::Metrics::register(&registry)?;
     let watch = Watch::new(source, first, &registry)?;
-    tokio::spawn(follow(Arc::clone(&telemetry), watch.live()));
+    let mut live = watch.live();
+    configure(&telemetry, &live.borrow_and_update()); // before the first request, which is traced as well
+    tokio::spawn(follow(Arc::clone(&telemetry), live));
     let mcp = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
@@ -125,22 +127,23 @@ async fn ending(app: &App) -> Result<()> {
     }
 }
 
-/// Configures logs and traces as the route says.
+/// Configures logs and traces as each new route says.
 async fn follow(telemetry: Arc<Telemetry>, mut live: Live) {
-    loop {
+    while live.changed().await.is_ok() {
         let config = Arc::clone(&live.borrow_and_update());
-        let wanted = &config.route.telemetry;
-        let otlp = wanted.otlp.as_ref().map(|otlp| Otlp {
-            endpoint: otlp.endpoint.clone(),
-            grpc: otlp.protocol == OtlpProtocol::Grpc,
-            headers: config.refs.headers(&otlp.headers),
-            sampling_percent: wanted.sampling_percent,
-        });
-        if let Err(error) = telemetry.follow(wanted.log_level.as_str(), otlp.as_ref()) {
-            tracing::error!(%error, "traces are not exported");
-        }
-        if live.changed().await.is_err() {
-            return;
-        }
+        configure(&telemetry, &config);
+    }
+}
+
+fn configure(telemetry: &Telemetry, config: &Config) {
+    let wanted = &config.route.telemetry;
+    let otlp = wanted.otlp.as_ref().map(|otlp| Otlp {
+        endpoint: otlp.endpoint.clone(),
+        grpc: otlp.protocol == OtlpProtocol::Grpc,
+        headers: config.refs.headers(&otlp.headers),
+        sampling_percent: wanted.sampling_percent,
+    });
+    if let Err(error) = telemetry.follow(wanted.log_level.as_str(), otlp.as_ref()) {
+        tracing::error!(%error, "traces are not exported");
     }
 }

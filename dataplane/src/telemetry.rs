@@ -54,7 +54,7 @@ pub struct Otlp {
     pub grpc: bool,
     /// Extra request headers, such as a token.
     pub headers: Vec<(String, String)>,
-    /// How many traces without a sampled parent are kept, in percent.
+    /// How many traces are kept, in percent.
     pub sampling_percent: u8,
 }
 

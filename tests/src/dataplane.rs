@@ -80,6 +80,13 @@ impl DataPlane {
         format!("http://127.0.0.1:{}{path}", self.admin_port)
     }
 
+    /// Changes the route while it is served: renamed into its place, as editors do, so that nobody reads half of it.
+    pub fn edit(&self, route: &str) -> Result<()> {
+        let draft = self.dir.join("draft.yaml");
+        std::fs::write(&draft, route)?;
+        Ok(std::fs::rename(draft, self.dir.join("route.yaml"))?)
+    }
+
     /// SIGKILL, then the same again; `flags` stand in place of those before.
     pub async fn restart(&mut self, flags: &[&str]) -> Result<()> {
         self.process.kill()?;

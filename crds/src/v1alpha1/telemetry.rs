@@ -15,7 +15,7 @@ pub struct Telemetry {
     /// Where traces are sent (OpenTelemetry). Absent: traces are not exported; trace context is still propagated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
-    /// The percentage of new traces that are recorded, 0 to 100. The sampling decision of a caller takes precedence.
+    /// The percentage of traces that are recorded, 0 to 100. A caller can have its trace left out, but not recorded.
     #[schemars(range(max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling_percent: Option<u8>,

@@ -24,7 +24,8 @@ pub struct Transport {
     /// `webhookTools`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// Maximum age of a client's session. After it, the client gets a 404 and must initialize a new session.
+    /// Maximum age of a client's session. After it, the client gets a 404 and must initialize a new session. A shorter
+    /// value applies to open sessions as well, a longer one to new sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Duration>,
     /// Allowed values of the `Origin` header, at most 128, for example `https://app.example.com`. Other origins get a

@@ -121,7 +121,9 @@ fn of_resolution(error: &resolver::Error) -> Verdict {
     match error {
         resolver::Error::Refused(refusal) => Verdict::Refused(*refusal),
         resolver::Error::Lookup(resolver::LookupError::NoAddress) => Verdict::Retry(Category::DnsError),
-        resolver::Error::Lookup(resolver::LookupError::Unavailable(_)) => Verdict::Requeue(Fault::Resolver),
+        resolver::Error::Lookup(resolver::LookupError::Unavailable(_) | resolver::LookupError::Failed(_)) => {
+            Verdict::Requeue(Fault::Resolver)
+        }
     }
 }
 

@@ -6,6 +6,8 @@
 
 pub mod seal;
 
+use std::time::Duration;
+
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 use asyncmcp_protocol::version::Version;
@@ -17,7 +19,7 @@ const PREFIX: &str = "v1.";
 /// What the ids are sealed for, so that no other sealed text passes for one.
 const PURPOSE: &str = "session";
 /// The first byte of the sealed form below.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// No id is longer: proxies begin to cut headers at 4 KiB.
 pub const MAX_ID_CHARS: usize = 2048;
 
@@ -40,7 +42,9 @@ pub enum Error {
 pub struct LegacySession {
     /// Its name in the store and in deduplication; random, and known to nobody outside.
     pub sid: [u8; 16],
-    /// When it expires.
+    /// When it was opened: a shorter `transport.lifetime` holds for it, too.
+    pub opened: Millis,
+    /// When it expires at the latest, and what is stored of it with it.
     pub expires: Millis,
     /// The version agreed on.
     pub version: Version,
@@ -54,10 +58,11 @@ pub struct LegacySession {
 
 impl LegacySession {
     /// The session that an `initialize` with these parameters opens.
-    pub fn of(params: InitializeParams, sid: [u8; 16], expires: Millis) -> Self {
+    pub fn of(params: InitializeParams, sid: [u8; 16], opened: Millis, lifetime: Duration) -> Self {
         Self {
             sid,
-            expires,
+            opened,
+            expires: opened.plus(lifetime),
             version: Version::negotiate(&params.protocol_version),
             capabilities: params.capabilities,
             client_info: params.client_info,
@@ -71,14 +76,19 @@ impl LegacySession {
         format!("{PREFIX}{sealed}")
     }
 
-    /// The session that `id` names on `route`.
-    pub fn open(ring: &Ring, route: &str, id: &str, now: Millis) -> Result<Self, Error> {
+    /// The session that `id` names on `route`, where sessions may be as old as `lifetime` now.
+    pub fn open(
+        ring: &Ring,
+        route: &str,
+        id: &str,
+        (now, lifetime): (Millis, Duration),
+    ) -> Result<Self, Error> {
         let sealed = id.strip_prefix(PREFIX).filter(|_| id.len() <= MAX_ID_CHARS);
         let plain = sealed.and_then(|sealed| ring.open(PURPOSE, route, sealed));
         let session = plain
             .and_then(|plain| Self::decode(&plain))
             .ok_or(Error::Unknown)?;
-        if session.expires <= now {
+        if session.expires.min(session.opened.plus(lifetime)) <= now {
             return Err(Error::Expired);
         }
         Ok(session)
@@ -87,6 +97,7 @@ impl LegacySession {
     fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORM];
         out.extend(self.sid);
+        out.extend(self.opened.0.to_be_bytes());
         out.extend(self.expires.0.to_be_bytes());
         out.extend(self.capabilities.bits().to_be_bytes());
         let Implementation { name, version } = &self.client_info;
@@ -104,10 +115,12 @@ impl LegacySession {
             return None;
         };
         let (sid, rest) = rest.split_first_chunk()?;
+        let (opened, rest) = rest.split_first_chunk()?;
         let (expires, rest) = rest.split_first_chunk()?;
         let (capabilities, mut rest) = rest.split_first_chunk()?;
         let session = Self {
             sid: *sid,
+            opened: Millis(u64::from_be_bytes(*opened)),
             expires: Millis(u64::from_be_bytes(*expires)),
             capabilities: ClientCapabilities::from_bits(u16::from_be_bytes(*capabilities)),
             version: Version::parse(&take(&mut rest)?)?,
@@ -147,6 +160,7 @@ mod tests {
 
     const ROUTE: &str = "default/analytics";
     const NONCE: [u8; NONCE_LEN] = [9; NONCE_LEN];
+    const LIFETIME: Duration = Duration::from_millis(900);
 
     fn session(client: &str, receiver: Option<&str>) -> LegacySession {
         let params = InitializeParams {
@@ -155,7 +169,7 @@ mod tests {
             client_info: Implementation::new(client, client),
             webhook_url: receiver.map(str::to_owned),
         };
-        LegacySession::of(params, [5; 16], Millis(1_000))
+        LegacySession::of(params, [5; 16], Millis(100), LIFETIME)
     }
 
     #[test]
@@ -165,7 +179,10 @@ mod tests {
             let session = session("asyncmcp", receiver);
             let id = session.seal(&ring, ROUTE, NONCE);
             assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{id}");
-            assert_eq!(LegacySession::open(&ring, ROUTE, &id, Millis(999)), Ok(session));
+            assert_eq!(
+                LegacySession::open(&ring, ROUTE, &id, (Millis(999), LIFETIME)),
+                Ok(session)
+            );
         }
     }
 
@@ -175,14 +192,18 @@ mod tests {
         let ring = Ring::random();
         let id = full.seal(&ring, ROUTE, NONCE);
         assert!(id.len() <= MAX_ID_CHARS, "{}", id.len());
-        assert_eq!(LegacySession::open(&ring, ROUTE, &id, Millis(0)), Ok(full));
+        assert_eq!(
+            LegacySession::open(&ring, ROUTE, &id, (Millis(0), LIFETIME)),
+            Ok(full)
+        );
     }
 
     #[test]
     fn an_id_of_another_route_or_ring_or_time_is_none() {
         let ring = Ring::random();
         let id = session("c", None).seal(&ring, ROUTE, NONCE);
-        let open = |ring: &Ring, route, id: &str, now| LegacySession::open(ring, route, id, Millis(now));
+        let open =
+            |ring: &Ring, route, id: &str, now| LegacySession::open(ring, route, id, (Millis(now), LIFETIME));
         assert_eq!(open(&ring, ROUTE, &id, 1_000), Err(Error::Expired));
         assert_eq!(open(&ring, "default/other", &id, 0), Err(Error::Unknown));
         assert_eq!(open(&Ring::random(), ROUTE, &id, 0), Err(Error::Unknown));
@@ -199,12 +220,24 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_lifetime_holds_for_sessions_that_were_opened_before_and_a_longer_one_does_not() {
+        let ring = Ring::random();
+        let id = session("c", None).seal(&ring, ROUTE, NONCE);
+        let open = |now, lifetime| {
+            let lifetime = Duration::from_millis(lifetime);
+            LegacySession::open(&ring, ROUTE, &id, (Millis(now), lifetime)).map(drop)
+        };
+        assert_eq!((open(149, 50), open(150, 50)), (Ok(()), Err(Error::Expired)));
+        assert_eq!((open(999, 5000), open(1000, 5000)), (Ok(()), Err(Error::Expired)));
+    }
+
+    #[test]
     fn a_sealed_form_of_another_version_or_length_is_none() {
         let ring = Ring::random();
         let plain = session("c", Some("http://r")).encode();
         let open = |plain: &[u8]| {
             let id = format!("{PREFIX}{}", ring.seal(PURPOSE, ROUTE, plain, NONCE));
-            LegacySession::open(&ring, ROUTE, &id, Millis(0))
+            LegacySession::open(&ring, ROUTE, &id, (Millis(0), LIFETIME))
         };
         assert!(open(&plain).is_ok());
         assert_eq!(open(&[&[FORM + 1], &plain[1..]].concat()), Err(Error::Unknown));

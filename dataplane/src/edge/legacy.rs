@@ -69,7 +69,8 @@ pub(super) async fn caller(edge: &Edge, config: &Config, headers: &HeaderMap) ->
     check_version(headers)?;
     let id = headers.get(header::SESSION_ID).ok_or(Error::NoSession)?;
     let id = id.to_str().map_err(|_| session::Error::Unknown)?;
-    let session = LegacySession::open(&edge.ring, &config.identity(), id, edge.calls.clock.now())?;
+    let age = (edge.calls.clock.now(), config.route.transport.lifetime);
+    let session = LegacySession::open(&edge.ring, &config.identity(), id, age)?;
     let mut caller = Caller::in_session(session);
     // Read once for each session: one that is in use goes on while the store is down.
     if edge
@@ -132,8 +133,8 @@ fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(LegacySessio
     if let Some(url) = &params.webhook_url {
         edge.calls.engine.check_receiver(NamedBy::Session, url)?;
     }
-    let expires = edge.calls.clock.now().plus(config.route.transport.lifetime);
-    let session = LegacySession::of(params, rand::random(), expires);
+    let (now, lifetime) = (edge.calls.clock.now(), config.route.transport.lifetime);
+    let session = LegacySession::of(params, rand::random(), now, lifetime);
     let result = InitializeResult::of_gateway(
         session.version,
         env!("CARGO_PKG_VERSION"),

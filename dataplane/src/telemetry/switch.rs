@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use opentelemetry::trace::{Link, SpanKind, TraceId};
+use opentelemetry::trace::{Link, SpanKind, SpanRef, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
@@ -86,11 +86,27 @@ impl ShouldSample for Switch {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        self.read(|behind| {
+        let caller = parent.map(TraceContextExt::span);
+        let caller = caller.as_ref().map(SpanRef::span_context);
+        let Some(caller) = caller.filter(|caller| caller.is_remote() && caller.is_sampled()) else {
+            return self.read(|behind| {
+                behind
+                    .sampler
+                    .should_sample(parent, trace, name, kind, attributes, links)
+            });
+        };
+        // A caller may have its trace left out, but not recorded: else each could have all of its traces recorded. The
+        // trace's id is the caller's choice, too, so it does not decide.
+        let trace = TraceId::from_bytes(rand::random());
+        let decided = self.read(|behind| {
             behind
                 .sampler
-                .should_sample(parent, trace, name, kind, attributes, links)
-        })
+                .should_sample(None, trace, name, kind, attributes, links)
+        });
+        SamplingResult {
+            trace_state: caller.trace_state().clone(),
+            ..decided
+        }
     }
 }
 
@@ -120,5 +136,38 @@ impl SpanProcessor for Switch {
     fn set_resource(&mut self, resource: &Resource) {
         let mut behind = self.behind.write().unwrap_or_else(PoisonError::into_inner);
         behind.resource = resource.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
+    use opentelemetry_sdk::trace::SamplingDecision;
+
+    use super::*;
+
+    fn decided(percent: u8, remote: bool, flags: TraceFlags) -> SamplingResult {
+        let switch = Switch::default();
+        switch.behind.write().unwrap().sampler = by_percent(percent);
+        let state = TraceState::from_key_value([("vendor", "kept")]).unwrap();
+        let (trace, span) = (TraceId::from_bytes([1; 16]), SpanId::from_bytes([2; 8]));
+        let parent = SpanContext::new(trace, span, flags, remote, state);
+        let parent = Context::new().with_remote_span_context(parent);
+        switch.should_sample(Some(&parent), trace, "call", &SpanKind::Server, &[], &[])
+    }
+
+    #[test]
+    fn a_caller_can_have_its_trace_left_out_and_not_recorded() {
+        let (asked, left_out) = (TraceFlags::SAMPLED, TraceFlags::NOT_SAMPLED);
+        for (percent, remote, flags, expected) in [
+            (0, true, asked, SamplingDecision::Drop),
+            (100, true, asked, SamplingDecision::RecordAndSample),
+            (100, true, left_out, SamplingDecision::Drop),
+            (0, false, asked, SamplingDecision::RecordAndSample), // a span of ours that was recorded
+        ] {
+            let result = decided(percent, remote, flags);
+            assert_eq!(result.decision, expected, "{percent} {remote}");
+            assert_eq!(result.trace_state.header(), "vendor=kept");
+        }
     }
 }

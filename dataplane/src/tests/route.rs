@@ -49,6 +49,7 @@ pub(crate) fn upstreams(spec: &str) -> (Upstreams, watch::Sender<Arc<Config>>) {
 pub(crate) fn client(number: u8) -> Caller {
     Caller::in_session(LegacySession {
         sid: [number; 16],
+        opened: asyncmcp_delivery::clock::Millis(0),
         expires: Millis(u64::MAX),
         version: Version::V2025_06_18,
         client_info: Implementation::new("agent", "7"),

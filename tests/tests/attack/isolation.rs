@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::eventually;
 use asyncmcp_tests::mcp::McpServer;
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::{Session, answer};
@@ -61,5 +62,29 @@ async fn an_ended_session_does_not_come_back_with_a_process_that_forgot_its_end(
     assert_eq!(session.post(ping.clone()).await?.status, 404);
     gateway.restart(&[]).await?;
     assert_eq!(session.post(ping).await?.status, 404);
+    Ok(())
+}
+
+/// An operator who shortens it wants stolen ids to be worth less, also those that were stolen before.
+#[tokio::test]
+async fn a_shorter_lifetime_ends_sessions_that_were_opened_before() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let server = McpServer::start(&[]).await;
+    let text = |lifetime: &str| {
+        let rest = format!("  transport: {{lifetime: {lifetime}}}\n{MEMORY}");
+        route(&[("a", &server.url())], &rest)
+    };
+    let gateway = DataPlane::start(dir.path(), &text("168h"), &[]).await?;
+    let session = Session::open(&gateway.url(), None).await?;
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    assert_eq!(session.post(ping.clone()).await?.status, 200);
+    gateway.edit(&text("1s"))?;
+    eventually(SOON, || async {
+        match session.post(ping.clone()).await.map(|reply| reply.status) {
+            Ok(404) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     Ok(())
 }

@@ -26,6 +26,9 @@ pub enum LookupError {
     /// Unknown: the resolver timed out, failed (SERVFAIL), or could not be reached. Our fault.
     #[error("the resolver is not available: {0}")]
     Unavailable(String),
+    /// The C library found no address, and may or may not know that there is none.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Why no connection was attempted.
@@ -79,7 +82,7 @@ impl Lookup for System {
     async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
         match tokio::net::lookup_host((name, 0)).await {
             Ok(found) => Ok(found.map(|address| address.ip()).collect()),
-            Err(error) => Err(LookupError::Unavailable(error.to_string())),
+            Err(error) => Err(LookupError::Failed(error.to_string())),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is refused before it gets anywhere: bad input, one row each.
 
+use std::time::Duration;
+
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 use axum::body::Body;
@@ -19,7 +21,8 @@ fn sealed(gateway: &Gateway, route: &str, expires: u64) -> String {
         client_info: Implementation::new("c", "1"),
         webhook_url: None,
     };
-    LegacySession::of(params, [1; 16], Millis(expires)).seal(&gateway.edge.ring, route, [0; 12])
+    let (opened, lifetime) = (Millis(expires.saturating_sub(120_000)), Duration::from_mins(2));
+    LegacySession::of(params, [1; 16], opened, lifetime).seal(&gateway.edge.ring, route, [0; 12])
 }
 
 #[tokio::test]
@@ -87,7 +90,7 @@ async fn sessions_that_are_over_or_another_routes_are_unknown() {
     let later = gateway.edge.calls.clock.now().0 + 60_000;
     for (route, expires, status) in [
         (ours.as_str(), later, 200),
-        (&ours, 1, 404),
+        (&ours, later - 60_000, 404),
         ("default/other", later, 404),
     ] {
         let id = sealed(&gateway, route, expires);

@@ -188,3 +188,23 @@ async fn a_batch_is_answered_by_what_in_it_wants_an_answer() {
         (StatusCode::ACCEPTED, "")
     );
 }
+
+#[tokio::test]
+async fn a_session_is_refused_while_nobody_can_say_whether_it_was_ended() {
+    use asyncmcp_delivery::store::Store as _;
+    let gateway = Gateway::start("").await;
+    let (known, new) = (gateway.client(json!({})).await, gateway.client(json!({})).await);
+    let ping = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
+    known.post(ping).await;
+    gateway.store.close().await.unwrap();
+    assert!(
+        known.post(ping).await.json()["result"].is_object(),
+        "it is in use"
+    );
+    let reply = new.post(ping).await;
+    assert_eq!(reply.refusal(), (200, -31004));
+    assert_eq!(reply.json()["id"], 7);
+    let message = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    assert_eq!(new.post(message).await.status, 503);
+    assert_eq!(new.with_method("GET").await.status(), 503);
+}
