@@ -26,6 +26,8 @@ pub(crate) const ROUTE_UID: &str = "asyncmcp.dev/route-uid";
 pub(crate) const HELD_BY: &str = "asyncmcp.dev/held-by";
 /// Annotation of a claim: the Secret with its volume's keys was created. Keys are never created a second time.
 pub(crate) const KEYS_MADE: &str = "asyncmcp.dev/store-keys";
+/// Annotation that Kubernetes sets on a claim as soon as it has a volume.
+pub(crate) const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// The container of a data-plane pod.
 pub(crate) const CONTAINER: &str = "dataplane";
 /// The annotation that names the default container for `kubectl logs` and `kubectl exec`.
@@ -39,7 +41,7 @@ const ARGO_COMPARE: &str = "argocd.argoproj.io/compare-options";
 const ARGO_SYNC: &str = "argocd.argoproj.io/sync-options";
 
 /// The labels and annotations that the operator reads, of its own objects and of others.
-const READ: [&str; 13] = [
+const READ: [&str; 14] = [
     INSTANCE,
     MANAGED_BY,
     NAME,
@@ -49,6 +51,7 @@ const READ: [&str; 13] = [
     ROUTE_UID,
     HELD_BY,
     KEYS_MADE,
+    BOUND,
     ARGO_COMPARE,
     ARGO_SYNC,
     CONFIG_ANNOTATION,

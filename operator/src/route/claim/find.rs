@@ -14,9 +14,6 @@ use asyncmcp_crds::v1alpha1::StoreStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
-/// Set on a claim by Kubernetes as soon as it has a volume.
-const BOUND: &str = "pv.kubernetes.io/bind-completed";
-
 /// The claim that the route's store is on; `None` for a store without a volume.
 pub(crate) fn find(caches: &Caches, subject: &Subject) -> Option<Claim> {
     let name = name(subject)?;
@@ -56,7 +53,7 @@ fn live(meta: &ObjectMeta) -> Live {
     Live {
         uid: meta.uid.clone().unwrap_or_default(),
         created: meta.creation_timestamp.as_ref().map(|time| time.0),
-        bound: annotation(meta, BOUND).is_some(),
+        bound: annotation(meta, labels::BOUND).is_some(),
         deleting: meta.deletion_timestamp.is_some(),
         keys_made: annotation(meta, labels::KEYS_MADE).is_some(),
     }
@@ -163,6 +160,20 @@ pub(crate) fn record(claim: &Claim) -> Option<StoreStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_of_a_claim_is_in_the_cache() {
+        let marks =
+            [labels::BOUND, labels::KEYS_MADE, labels::HELD_BY].map(|key| (key.to_owned(), "u".to_owned()));
+        let mut cached = ObjectMeta {
+            annotations: Some(marks.into()),
+            ..ObjectMeta::default()
+        };
+        labels::trim(&mut cached);
+        let live = live(&cached);
+        assert!(live.bound && live.keys_made);
+        assert_eq!(annotation(&cached, labels::HELD_BY), Some("u"));
+    }
     use crate::route::fixture;
     use serde_json::json;
 
