@@ -66,6 +66,19 @@ async fn an_image_that_cannot_be_pulled_says_why() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_container_that_needs_more_memory_than_its_limit_is_named_with_it() -> Result<()> {
+    let _release = Release::shared().await?;
+    let space = Space::new("memory").await?;
+    space.apply(&plain(|route| {
+        route["spec"]["dataPlane"] = json!({"resources": {"limits": {"memory": "5Mi"}}});
+    })?)?;
+    let text = "OOMKilled: the container needed more than its memory limit of 5Mi";
+    not_ready(&space, "PodNotRunning", text).await;
+    is_event(&space, "PodNotRunning", text)?;
+    space.done()
+}
+
+#[tokio::test]
 async fn a_live_edit_reaches_the_pod_while_a_child_is_refused() -> Result<()> {
     let _release = Release::shared().await?;
     let space = Space::new("refused").await?;
