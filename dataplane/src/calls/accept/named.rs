@@ -20,7 +20,7 @@ const NO_OBJECT: &str =
     "params._meta[\"dev.asyncmcp/webhook\"] must be an object: {\"url\": ..., \"secret\": ...}";
 const NO_URL: &str = "params._meta[\"dev.asyncmcp/webhook\"].url must be a string of at most 2048 bytes: where the result is POSTed to";
 const NO_SECRET: &str = "params._meta[\"dev.asyncmcp/webhook\"].secret must be \"whsec_\" and the base64 of 24 to 64 bytes \
-    (Standard Webhooks); leave it out to have the route's keys sign";
+    (Standard Webhooks); leave it out to have a key sign that is derived from the route's for this receiver";
 /// As long as a receiver's URL in the route may be.
 const MAX_URL: usize = 2048;
 
