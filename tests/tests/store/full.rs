@@ -110,6 +110,8 @@ async fn a_full_volume_refuses_new_calls_and_delivers_all_it_acknowledged() -> R
     };
     assert_eq!(refused["code"], -31004, "{refused}");
     assert!(refused["data"]["retryAfterMs"].as_u64() > Some(0), "{refused}");
+    let problem = gateway.status().await?["storeProblem"].clone();
+    assert_eq!(problem["reason"], "StoreFull", "{problem}");
 
     willing.store(true, Ordering::Relaxed);
     delivered(&receiver, accepted).await;
@@ -127,6 +129,8 @@ async fn a_full_volume_refuses_new_calls_and_delivers_all_it_acknowledged() -> R
         }
     })
     .await;
+    let status = gateway.status().await?;
+    assert!(status["storeProblem"].is_null(), "{status}");
     delivered(&receiver, accepted + 1).await;
     eventually(PATIENCE, || async {
         let there = volume.join("ballast").exists();
