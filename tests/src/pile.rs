@@ -4,6 +4,7 @@
 //! every one is as the engine would have left it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
@@ -11,8 +12,10 @@ use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, Change, Dedupe, NewJob, OnInterruption, Retry, Step, Target, Trace};
+use asyncmcp_delivery::key_file::KeyFile;
 use asyncmcp_delivery::state::{Category, End};
 use asyncmcp_delivery::store::redb::{Embedded, Options};
+use asyncmcp_delivery::store::seal::Sealer;
 use asyncmcp_delivery::store::{Acceptance, Jobs as _, Ownership as _, Store as _};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -38,7 +41,13 @@ pub struct Pile {
 /// Puts `piles` into the store in `dir`, and closes it.
 pub async fn put(dir: &Path, piles: &[Pile]) -> Result<()> {
     std::fs::create_dir_all(dir)?;
-    let store = Embedded::open(dir, Options::default())?;
+    // Encrypted as a data plane would have done it: plain values count as damaged.
+    let keys = KeyFile::open_or_create(&dir.join("store.json"))?;
+    let options = Options {
+        sealer: Arc::new(Sealer::of_file(keys)),
+        ..Options::default()
+    };
+    let store = Embedded::open(dir, options)?;
     for (number, pile) in (0u64..).zip(piles) {
         let store = &store;
         let puts = (0..pile.jobs).map(|index| put_one(store, pile, number << 32 | index));
