@@ -1,6 +1,6 @@
 //! What is asked for, from a query string or a body, checked field by field.
 //!
-//! [`super::list`] and [`super::bulk`] read it. Invariant: a parameter that is not known, is there twice or
+//! [`super::list`] and [`super::bulk`] read it. Invariant: a parameter that is unknown, is given twice or
 //! cannot be read is an error that names it; nothing is ignored.
 
 use std::str::FromStr;
