@@ -3,8 +3,9 @@
 //! Invariant: ports, state and route stay the same over [`DataPlane::restart`], as in a pod.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -191,4 +192,15 @@ fn start(dir: &Path, port: u16, admin_port: u16, launch: &Launch) -> Result<Proc
         .arg(dir.join("state"))
         .args(&launch.flags);
     Process::start(&mut command, &dir.join("dataplane.log"))
+}
+
+/// Runs `asyncmcp-dataplane store ACTION` on a state directory, with `input` as its standard input.
+pub fn store(action: &str, dir: &Path, input: Option<&Path>) -> Result<Output> {
+    let mut command = Command::new(binary("asyncmcp-dataplane")?);
+    command.args(["store", action, "--state-dir"]).arg(dir);
+    command.stdin(match input {
+        Some(path) => Stdio::from(File::open(path)?),
+        None => Stdio::null(),
+    });
+    Ok(command.output()?)
 }

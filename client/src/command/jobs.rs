@@ -228,7 +228,7 @@ async fn act(
     Ok(failures.code())
 }
 
-/// The same for deletion, after which there is no job to show.
+/// Deletes each job, with the same rule for errors; the response has no body.
 async fn delete(admin: &Admin, ids: &[String], output: Output) -> anyhow::Result<ExitCode> {
     let (mut deleted, mut failures) = (Vec::new(), Failures::default());
     for id in ids {

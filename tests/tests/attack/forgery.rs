@@ -1,14 +1,11 @@
 //! Somebody who can write the volume or a backup, but has no key, puts a result of its own into a job.
 
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::fs;
 
 use anyhow::Result;
-use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::dataplane::{DataPlane, store};
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
-use asyncmcp_tests::process::binary;
 use asyncmcp_tests::receiver::{Answer, Receiver, following};
 use asyncmcp_tests::session::Session;
 use base64::Engine as _;
@@ -18,16 +15,6 @@ use serde_json::{Value, json};
 use crate::{SOON, route};
 
 const FORGED: &[u8] = br#"{"jsonrpc":"2.0","id":1,"result":{"forged":true}}"#;
-
-fn store(action: &str, dir: &Path, input: Option<&Path>) -> Result<Output> {
-    let mut command = Command::new(binary("asyncmcp-dataplane")?);
-    command.args(["store", action, "--state-dir"]).arg(dir);
-    command.stdin(match input {
-        Some(path) => Stdio::from(File::open(path)?),
-        None => Stdio::null(),
-    });
-    Ok(command.output()?)
-}
 
 /// The export's lines with a plain body in place of the encrypted one: layout 1, key 0, the bytes.
 fn forged(lines: &[u8]) -> Result<String> {

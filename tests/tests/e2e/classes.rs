@@ -109,7 +109,7 @@ async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serv
     assert!(served.contains("team-a"), "{served}");
     drop(second);
 
-    // Nobody serves it any more; given back to the first, it is drained and goes.
+    // No operator serves this class any more. In the first operator's class the route is drained and deleted.
     space.kubectl(&[
         "patch",
         "mwr/other",

@@ -1,30 +1,18 @@
 //! `asyncmcp-dataplane store`: on the store of a process that was killed, and where there is none.
 
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::fs;
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::Result;
-use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::dataplane::{DataPlane, store};
 use asyncmcp_tests::example::Example;
-use asyncmcp_tests::process::binary;
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::Session;
 use http::StatusCode;
 use serde_json::json;
 
 use super::{call, route};
-
-fn store(action: &str, dir: &Path, input: Option<&Path>) -> Result<Output> {
-    let mut command = Command::new(binary("asyncmcp-dataplane")?);
-    command.args(["store", action, "--state-dir"]).arg(dir);
-    command.stdin(match input {
-        Some(path) => Stdio::from(File::open(path)?),
-        None => Stdio::null(),
-    });
-    Ok(command.output()?)
-}
 
 fn words(output: &Output) -> String {
     let both = [&output.stdout[..], &output.stderr[..]].concat();

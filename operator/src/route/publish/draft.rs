@@ -122,7 +122,7 @@ fn accepted(
     }
 }
 
-/// What hindered the route before, while no pod has reported: a restarted operator does not know better.
+/// The problem that status names already, as long as no pod has reported: a restarted operator knows nothing newer.
 fn unreported(subject: &Subject, found: &Found) -> Option<Problem> {
     if found.pods.iter().any(|pod| pod.report.is_some()) {
         return None;
