@@ -32,7 +32,7 @@ pub use host::HostPattern;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 pub use load::{Loaded, Unknown, load};
 pub use quantity::{Quantity, Size};
-pub use references::secret_keys;
+pub use references::{CERTIFICATE, ObjectKey, ObjectKind, PRIVATE_KEY, referenced_keys};
 pub use report::{
     RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport,
     UnusableKeyReport,
