@@ -135,7 +135,9 @@ impl Config {
             .filter_map(|header| self.refs.unusable(header));
         let servers = self.route.servers.iter();
         let servers = servers.flat_map(|server| self.refs.unusable_of(server));
-        let unusable = signing.chain(headers).chain(servers);
+        let endpoint = self.route.transport.certificate.iter();
+        let endpoint = endpoint.filter_map(|secret| self.refs.certificate(secret).err());
+        let unusable = signing.chain(headers).chain(servers).chain(endpoint);
         let unusable = unusable.filter(|unusable| unusable.error != Error::Missing);
         let by_name: BTreeMap<_, _> = unusable
             .map(|unusable| (unusable.key.to_string(), unusable.error.to_string()))

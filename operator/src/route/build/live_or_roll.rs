@@ -47,6 +47,11 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
         ),
         (
+            "`transport.tls`: another Secret",
+            "transport",
+            json!({"tls": {"certificateRef": {"name": "another"}}}),
+        ),
+        (
             "`webhook.timeout`, `.retry`, `.maxAge`",
             "webhook",
             json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),
