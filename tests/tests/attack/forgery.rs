@@ -90,10 +90,7 @@ async fn is_found_and_not_delivered(change: fn(&mut Value) -> Result<()>, findin
     }
     let checked = store("check", &state, None)?;
     let said = String::from_utf8_lossy(&checked.stdout);
-    assert!(
-        !checked.status.success() && said.contains(finding),
-        "{said}"
-    );
+    assert!(!checked.status.success() && said.contains(finding), "{said}");
 
     gateway.restart(&[]).await?;
     eventually(SOON * 3, || async {
