@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use asyncmcp_delivery::job::Key;
 use asyncmcp_tests::dataplane::{DataPlane, store};
 use asyncmcp_tests::eventually;
@@ -31,6 +31,7 @@ fn forged(lines: &[u8], change: fn(&mut Value) -> Result<()>) -> Result<String> 
 
 /// A plain body in place of the encrypted one: layout 1, key 0, the bytes.
 fn plain_body(line: &mut Value) -> Result<()> {
+    ensure!(line["body"]["key"] != 0, "it was not encrypted");
     let value = STANDARD.encode([&[1, 0, 0, 0, 0], FORGED].concat());
     line["body"] = json!({"key": 0, "value": value});
     Ok(())
