@@ -33,7 +33,7 @@ pub struct Release {
     /// Dropped first: an own release is removed while the shared one, which has the definition, is there.
     own: Option<Removed>,
     installed: Option<Arc<Installed>>,
-    _turn: Turn,
+    turn: Arc<Turn>,
 }
 
 #[expect(dead_code, reason = "a turn is held, not looked at")]
@@ -63,16 +63,26 @@ impl Release {
     /// A release of the test's own, with more `flags`, beside other tests. Its class is its name, and [`Self::space`]
     /// gives the test a namespace for it.
     pub async fn own(test: &str, flags: &[&str]) -> Result<Self> {
-        let name = format!("{NAME}-{test}");
-        Self::beside(test, &name, &[flags, &["--wait", "--timeout=90s"]].concat()).await
+        let class = format!("{NAME}-{test}");
+        let shared = Self::shared().await?;
+        shared.beside(test, &class, &[flags, &["--wait", "--timeout=90s"]].concat())
     }
 
-    /// As [`Self::own`], for the routes of `class`. It may not get ready.
-    pub async fn beside(test: &str, class: &str, flags: &[&str]) -> Result<Self> {
-        let mut release = Self::shared().await?;
-        release.name = format!("{NAME}-{test}");
-        release.class = Some(class.to_owned());
-        release.own = Some(Removed(release.name.clone()));
+    /// Another release for the routes of this one's class. It may not get ready.
+    pub fn rival(&self, test: &str, flags: &[&str]) -> Result<Self> {
+        self.beside(test, self.class(), flags)
+    }
+
+    /// It shares this one's turn: a test that waited for a second one could wait for itself.
+    fn beside(&self, test: &str, class: &str, flags: &[&str]) -> Result<Self> {
+        let name = format!("{NAME}-{test}");
+        let release = Self {
+            class: Some(class.to_owned()),
+            own: Some(Removed(name.clone())),
+            name,
+            installed: self.installed.clone(),
+            turn: Arc::clone(&self.turn),
+        };
         release.helm("install", &[flags, &["--create-namespace"]].concat())?;
         Ok(release)
     }
@@ -96,7 +106,7 @@ impl Release {
             class: None,
             own: None,
             installed: Some(installed),
-            _turn: turn,
+            turn: Arc::new(turn),
         }
     }
 

@@ -23,7 +23,7 @@ async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serv
     space.route(|_| {}).await?;
     let before = space.children().await?;
 
-    let second = Release::beside("second", first.class(), &[]).await?;
+    let second = first.rival("second", &[])?;
     let refusal = format!(
         "the operator {0}/{0} serves the routes of this class",
         first.name()
@@ -96,7 +96,7 @@ async fn an_operator_of_some_namespaces_gets_them_from_one_of_the_whole_cluster(
     let before = space.get("statefulsets", "analytics-dataplane").await?;
 
     let watch = format!("--set=watchNamespaces={{{}}}", space.name);
-    let second = Release::beside("narrow", first.class(), &[&watch, "--wait", "--timeout=90s"]).await?;
+    let second = first.rival("narrow", &[&watch, "--wait", "--timeout=90s"])?;
     let log = first.log();
     assert!(
         log.contains("another operator of this class serves this namespace"),
