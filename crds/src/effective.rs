@@ -115,6 +115,23 @@ pub struct Transport {
 pub struct Auth {
     /// The keys of Secrets that are tokens, each of one client.
     pub bearer: Vec<SecretKeyRef>,
+    /// The authorization servers.
+    pub jwt: Vec<Jwt>,
+}
+
+/// An authorization server, and what its tokens must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// The claim `iss`.
+    pub issuer: String,
+    /// The URL of its keys; `None`: its metadata says it.
+    pub jwks_uri: Option<String>,
+    /// What the claim `aud` may be; never empty for a route that passed `validate`.
+    pub audiences: Vec<String>,
+    /// The scopes that a token must have.
+    pub scopes: Vec<String>,
+    /// The URL of the endpoint as clients know it; `None`: that of each request.
+    pub resource: Option<String>,
 }
 
 /// How results are delivered.

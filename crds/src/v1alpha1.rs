@@ -20,7 +20,7 @@ mod transport;
 pub(crate) mod webhook;
 mod webhook_tool;
 
-pub use auth::Auth;
+pub use auth::{Auth, Jwt};
 pub use data_plane::{DataPlane, Resources};
 pub use deletion::{Deletion, DeletionPolicy};
 pub use header::{Header, HeaderSource};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp,
+    Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
     PerClient, PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook,
     WebhookTool,
 };
@@ -91,6 +91,18 @@ pub(super) fn transport(given: api::Transport) -> Transport {
 pub(super) fn auth(given: api::Auth) -> Auth {
     Auth {
         bearer: given.bearer_secret_refs.unwrap_or_default(),
+        jwt: given.jwt.into_iter().flatten().map(jwt).collect(),
+    }
+}
+
+fn jwt(given: api::Jwt) -> Jwt {
+    let audiences = given.audiences;
+    Jwt {
+        issuer: given.issuer,
+        jwks_uri: given.jwks_uri,
+        audiences: audiences.unwrap_or_else(|| given.resource.iter().cloned().collect()),
+        scopes: given.scopes.unwrap_or_default(),
+        resource: given.resource,
     }
 }
 

@@ -39,8 +39,13 @@ pub(super) fn unusable(config: &Config) -> Vec<String> {
             )
         })
         .collect();
-    if lines.len() == count {
-        lines.push("no client's token can be used: every request is refused".to_owned());
+    if count > 0 && lines.len() == count {
+        let others = if auth.jwt.is_empty() {
+            "every request is refused"
+        } else {
+            "only tokens of issuers let a client in"
+        };
+        lines.push(format!("no client's token can be used: {others}"));
     }
     lines
 }
@@ -63,6 +68,7 @@ mod tests {
     fn refs(values: &[(&str, &str)]) -> (Auth, Refs) {
         let auth = Auth {
             bearer: values.iter().map(|(key, _)| named(key)).collect(),
+            jwt: Vec::new(),
         };
         (
             auth,

@@ -166,6 +166,10 @@ impl Error {
         }
     }
 
+    fn status_is_for_now(&self) -> bool {
+        matches!(self, Self::Access(refusal) if refusal.error == access::Error::NoKeys)
+    }
+
     /// The code and the name in metrics.
     pub fn code(&self) -> Code {
         match self {
@@ -222,7 +226,7 @@ impl Error {
     pub fn answer(&self, id: Option<Id>) -> Response {
         let mut response = json(self.to_response(id));
         *response.status_mut() = self.status();
-        if matches!(self, Self::Backlog) {
+        if matches!(self, Self::Backlog) || self.status_is_for_now() {
             let seconds = HeaderValue::from(PAUSE.as_secs());
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }

@@ -2,5 +2,8 @@
 //!
 //! Invariant: what is refused is asserted beside the same request with the right credentials, which is answered.
 
+mod issuers;
+mod metadata;
 mod scene;
+mod table;
 mod tokens;

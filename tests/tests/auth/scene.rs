@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use asyncmcp_fakes::issuer::Issuer;
 use asyncmcp_tests::dataplane::DataPlane;
 use asyncmcp_tests::mcp::McpServer;
 use asyncmcp_tests::receiver::Receiver;
@@ -16,6 +17,19 @@ use tempfile::TempDir;
 /// How long what should happen may take.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const PING: &str = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
+
+/// What tokens are for.
+pub(crate) const AUDIENCE: &str = "https://mcp.example.com/mcp";
+
+/// An entry of `auth.jwt`, with more settings.
+pub(crate) fn jwt(issuer: &str, more: &str) -> String {
+    format!("{{issuer: '{issuer}', audiences: ['{AUDIENCE}']{more}}}")
+}
+
+/// An `auth` that takes tokens of this issuer with the scope `mcp`.
+pub(crate) fn of_issuer(issuer: &Issuer) -> String {
+    format!("  auth: {{jwt: [{}]}}", jwt(issuer.url(), ", scopes: [mcp]"))
+}
 
 /// What is running. Dropped in this order.
 pub(crate) struct Scene {

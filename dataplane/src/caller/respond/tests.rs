@@ -30,7 +30,7 @@ fn refusal() -> Refusal {
 }
 
 fn refused(error: access::Error) -> Error {
-    access::Refusal::new(error).into()
+    access::Refusal::new(error, Some("https://a.example/.well-known"), &[]).into()
 }
 
 fn unreadable(json: &str) -> Error {
@@ -73,6 +73,19 @@ fn before_the_session() -> Vec<Row> {
         ),
         (refused(access::Error::Missing), 401, -32600, "Authorization"),
         (refused(access::Error::Unknown), 401, -32600, "not valid"),
+        (
+            refused(access::Error::Token(access::Flaw::Expired)),
+            401,
+            -32600,
+            "has expired",
+        ),
+        (
+            refused(access::Error::Scope(vec!["a".into(), "b".into()])),
+            403,
+            -32600,
+            "needed: a b",
+        ),
+        (refused(access::Error::NoKeys), 503, -32600, "try again"),
         (door::Error::Method.into(), 405, -32600, "POST"),
         (door::Error::Accept("both").into(), 406, -32600, "both"),
         (door::Error::ContentType.into(), 415, -32600, "application/json"),
@@ -237,7 +250,13 @@ fn a_request_without_credentials_made_no_error_and_one_with_others_did() {
         let response = refused(error).answer(None);
         response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned()
     };
-    assert_eq!(challenge(access::Error::Missing), "Bearer realm=\"mcp\"");
+    let metadata = "Bearer realm=\"mcp\", resource_metadata=\"https://a.example/.well-known\"";
+    assert_eq!(challenge(access::Error::Missing), metadata);
+    let scope = challenge(access::Error::Scope(vec!["a".into(), "b".into()]));
+    assert!(
+        scope.contains("scope=\"a b\", error=\"insufficient_scope\""),
+        "{scope}"
+    );
     assert!(challenge(access::Error::Unknown).contains("error=\"invalid_token\""));
 }
 

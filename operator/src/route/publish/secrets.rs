@@ -88,9 +88,10 @@ pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
 
 /// Why every client is refused, if it is.
 pub(super) fn keeping_out(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
-    let tokens = &valid.route.auth.as_ref()?.bearer;
+    let auth = valid.route.auth.as_ref()?;
+    let tokens = &auth.bearer;
     let why: Vec<_> = tokens.iter().filter_map(|key| about(key, unusable)).collect();
-    let refuses = !tokens.is_empty() && why.len() == tokens.len();
+    let refuses = auth.jwt.is_empty() && why.len() == tokens.len();
     refuses.then(|| Problem {
         reason: NO_CREDENTIALS,
         message: format!(
