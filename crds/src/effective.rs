@@ -66,6 +66,8 @@ pub struct Server {
     pub include: Vec<Glob>,
     /// The tools to leave out, by the server's own names; takes precedence over `include`.
     pub exclude: Vec<Glob>,
+    /// The scopes that its tools need.
+    pub scopes: Vec<String>,
     /// How long the server may be silent during an ordinary call.
     pub timeout: Duration,
     /// Maximum size of a response, in bytes.
@@ -89,6 +91,8 @@ pub struct WebhookTool {
     pub max_concurrent: Option<u32>,
     /// What happens when an execution is interrupted.
     pub on_interruption: OnInterruption,
+    /// The scopes that its tools need, beside their server's.
+    pub scopes: Vec<String>,
 }
 
 /// The MCP endpoint that clients connect to.

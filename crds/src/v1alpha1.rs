@@ -87,7 +87,7 @@ use crate::form;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = store::is_fixed()))]
+#[schemars(extend("x-kubernetes-validations" = spec_rules()))]
 pub struct McpWebhookRouteSpec {
     /// The MCP servers behind this route, 1 to 64. Clients see one server that offers the tools of all of them.
     #[schemars(
@@ -146,6 +146,10 @@ pub struct McpWebhookRouteSpec {
     /// Logs and traces of the pods. Metrics are always served, on port 9464 at `/metrics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<Telemetry>,
+}
+
+fn spec_rules() -> Vec<serde_json::Value> {
+    [store::is_fixed(), auth::scopes_need_tokens()].concat()
 }
 
 /// Rules on the whole object. The derive macro has no attribute for them, so the generator adds them to the schema.

@@ -59,20 +59,22 @@ impl Auth {
         let Some(auth) = &config.route.auth else {
             return Ok(Access::anonymous());
         };
-        let verified = self.verify(config, auth, headers, now).await;
-        verified.map_err(|error| {
-            self.metrics.refused(&error);
-            tracing::debug!(
-                reason = error.reason(),
-                "a request is refused for its credentials"
-            );
-            let url = metadata::url(&config.route, uri, headers);
-            Refusal::new(
-                error,
-                url.as_deref().filter(|_| !auth.jwt.is_empty()),
-                wanted(auth),
-            )
-        })
+        let url = metadata::url(&config.route, uri, headers);
+        let url = url.as_deref().filter(|_| !auth.jwt.is_empty());
+        match self.verify(config, auth, headers, now).await {
+            Ok(access) => Ok(Access {
+                grants: access.grants.described_at(url),
+                ..access
+            }),
+            Err(error) => {
+                self.metrics.refused(&error);
+                tracing::debug!(
+                    reason = error.reason(),
+                    "a request is refused for its credentials"
+                );
+                Err(Refusal::new(error, url, wanted(auth)))
+            }
+        }
     }
 
     async fn verify(

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod grants;
 pub mod operation;
 pub mod principal;
 pub mod respond;
@@ -18,6 +19,7 @@ use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 
 use self::access::Access;
+use self::grants::Grants;
 use self::principal::Principal;
 use self::session::LegacySession;
 
@@ -45,6 +47,8 @@ pub enum Acknowledges {
 pub struct Caller {
     /// Who it is by its credentials; `None` on a route without `auth`.
     pub principal: Option<Principal>,
+    /// What its credentials let it call, beyond what needs no scope.
+    pub grants: Grants,
     /// `None` where nothing ties one request of the caller to the next.
     pub scope: Option<Scope>,
     /// Whom limits and shares are counted for.
@@ -69,6 +73,7 @@ impl Caller {
         let scope = Scope(session.sid);
         Self {
             principal: access.principal,
+            grants: access.grants.clone(),
             // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
             // Without credentials nothing but the session tells clients apart.

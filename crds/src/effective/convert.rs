@@ -24,6 +24,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     let filter = given.tools.unwrap_or(api::ToolFilter {
         include: None,
         exclude: None,
+        scopes: None,
     });
     Server {
         name: given.name,
@@ -32,6 +33,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         tool_prefix: given.tool_prefix.unwrap_or_default(),
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
+        scopes: filter.scopes.unwrap_or_default(),
         timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
         max_response_size: set(given.max_response_size).bytes(),
         max_concurrent_jobs: set(given.max_concurrent_jobs),
@@ -73,6 +75,7 @@ pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
         timeout: span(given.timeout),
         max_concurrent: given.max_concurrent,
         on_interruption: set(given.on_interruption),
+        scopes: given.scopes.unwrap_or_default(),
     }
 }
 

@@ -72,6 +72,20 @@ pub(crate) const AUDIENCE_MESSAGE: &str =
     "set audiences or resource; without either, a token for any other service would be accepted";
 pub(crate) const RESOURCE_MESSAGE: &str = "resource must be the same for all issuers";
 
+pub(crate) const SCOPES_MESSAGE: &str =
+    "scopes need auth.jwt: without access tokens no client has any, and nobody could call these tools";
+
+/// The rules on the whole spec.
+pub(super) fn scopes_need_tokens() -> Vec<serde_json::Value> {
+    let has_tokens = "has(self.auth) && has(self.auth.jwt)";
+    let servers = "self.servers.all(s, !has(s.tools) || !has(s.tools.scopes))";
+    let tools = "!has(self.webhookTools) || self.webhookTools.all(t, !has(t.scopes))";
+    vec![
+        form::rule(&format!("({has_tokens}) || {servers}"), SCOPES_MESSAGE),
+        form::rule(&format!("({has_tokens}) || {tools}"), SCOPES_MESSAGE),
+    ]
+}
+
 fn names_credentials() -> Vec<serde_json::Value> {
     let cel = "has(self.bearerSecretRefs) || has(self.jwt)";
     vec![form::rule(cel, CREDENTIALS_MESSAGE)]

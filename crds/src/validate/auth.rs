@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use super::{Findings, address, references};
 use crate::form;
-use crate::v1alpha1::{Auth, Jwt, SecretKeyRef, auth};
+use crate::v1alpha1::{Jwt, McpWebhookRouteSpec, SecretKeyRef, auth};
 
-pub(super) fn check(auth: Option<&Auth>, findings: &mut Findings) {
-    let Some(auth) = auth else { return };
+pub(super) fn check(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
+    check_scopes(spec, findings);
+    let Some(auth) = &spec.auth else { return };
     findings.require(
         auth.bearer_secret_refs.is_some() || auth.jwt.is_some(),
         "spec.auth",
@@ -20,6 +21,22 @@ pub(super) fn check(auth: Option<&Auth>, findings: &mut Findings) {
     }
     if let Some(issuers) = &auth.jwt {
         check_issuers("spec.auth.jwt", issuers, findings);
+    }
+}
+
+/// Without access tokens nobody has a scope, so nobody could call what needs one.
+fn check_scopes(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
+    if spec.auth.as_ref().is_some_and(|auth| auth.jwt.is_some()) {
+        return;
+    }
+    for (index, server) in spec.servers.iter().enumerate() {
+        let scopes = server.tools.as_ref().and_then(|tools| tools.scopes.as_ref());
+        let path = format_args!("spec.servers[{index}].tools.scopes");
+        findings.require(scopes.is_none(), path, auth::SCOPES_MESSAGE);
+    }
+    for (index, tool) in spec.webhook_tools.iter().flatten().enumerate() {
+        let path = format_args!("spec.webhookTools[{index}].scopes");
+        findings.require(tool.scopes.is_none(), path, auth::SCOPES_MESSAGE);
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::crypto::ALGORITHMS;
 use super::issuers::Issuers;
 use crate::caller::access::Access;
+use crate::caller::grants::Grants;
 use crate::caller::principal::Principal;
 use crate::caller::respond::access::{Error, Flaw};
 
@@ -66,7 +67,9 @@ pub(super) async fn verify(
     if !jwt.scopes.iter().all(|scope| scopes.contains(scope)) {
         return Err(Error::Scope(jwt.scopes.clone()));
     }
-    claims.access(&jwt.issuer).ok_or(Error::Token(Flaw::Claims))
+    claims
+        .access(&jwt.issuer, scopes)
+        .ok_or(Error::Token(Flaw::Claims))
 }
 
 /// The header, and the issuer that it may be of.
@@ -141,13 +144,14 @@ impl Claims {
     }
 
     /// Whom it names. A client that acts for itself may have no subject (RFC 9068, section 2.2: then it is the client).
-    fn access(&self, issuer: &str) -> Option<Access> {
+    fn access(&self, issuer: &str, scopes: BTreeSet<String>) -> Option<Access> {
         let client = self.client_id.as_deref().or(self.azp.as_deref());
         let subject = self.sub.as_deref().or(client)?;
         let principal = Principal::of("jwt", &[issuer, subject, client.unwrap_or_default()]);
         Some(Access {
             principal: Some(principal),
             account: Some(Principal::of("account", &[issuer, subject]).to_string()),
+            grants: Grants::of(scopes),
         })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn document(route: &Route, uri: &Uri, headers: &HeaderMap) -> Option<
         resource: resource(route, uri, headers)?,
         authorization_servers: jwt.iter().map(|jwt| jwt.issuer.clone()).collect(),
         bearer_methods_supported: ["header"],
-        scopes_supported: scopes(jwt),
+        scopes_supported: distinct(scopes(route)),
     };
     Some(serde_json::to_vec(&document).expect("texts are JSON"))
 }
@@ -75,15 +75,22 @@ fn resource(route: &Route, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     is_plain.then(|| url.into())
 }
 
-/// Every scope that is of any use here, once.
-fn scopes(jwt: &[Jwt]) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in jwt.iter().flat_map(|jwt| &jwt.scopes) {
-        if !scopes.contains(scope) {
-            scopes.push(scope.clone());
+/// Every scope that is of any use here.
+pub(crate) fn scopes(route: &Route) -> impl Iterator<Item = &String> {
+    let of_tokens = issuers(route).iter().flat_map(|jwt| &jwt.scopes);
+    let of_servers = route.servers.iter().flat_map(|server| &server.scopes);
+    let of_tools = route.webhook_tools.iter().flat_map(|tool| &tool.scopes);
+    of_tokens.chain(of_servers).chain(of_tools)
+}
+
+fn distinct<'a>(scopes: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for scope in scopes {
+        if !distinct.contains(scope) {
+            distinct.push(scope.clone());
         }
     }
-    scopes
+    distinct
 }
 
 fn issuers(route: &Route) -> &[Jwt] {

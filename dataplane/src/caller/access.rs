@@ -3,6 +3,7 @@
 //! [`crate::auth`] makes one for each request before anything of it is read; the edge of an era makes a
 //! [`super::Caller`] with it. Invariant: only what was verified is in it, and never the credentials themselves.
 
+use super::grants::Grants;
 use super::principal::Principal;
 
 /// Who may come in.
@@ -12,6 +13,8 @@ pub struct Access {
     pub principal: Option<Principal>,
     /// Whom limits are counted for; `None` without credentials.
     pub account: Option<String>,
+    /// What it may call.
+    pub grants: Grants,
 }
 
 impl Access {
@@ -20,6 +23,7 @@ impl Access {
         Self {
             principal: None,
             account: None,
+            grants: Grants::default(),
         }
     }
 
@@ -28,6 +32,7 @@ impl Access {
         Self {
             principal: Some(principal),
             account: Some(principal.to_string()),
+            grants: Grants::default(),
         }
     }
 }

@@ -5,5 +5,6 @@
 mod issuers;
 mod metadata;
 mod scene;
+mod scopes;
 mod table;
 mod tokens;
