@@ -25,6 +25,16 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
         ),
         (
+            "`auth.jwt`",
+            "auth",
+            json!({"jwt": [{"issuer": "https://auth.example.com", "audiences": ["a"]}]}),
+        ),
+        (
+            "`auth.bearerSecretRefs`: another Secret",
+            "auth",
+            json!({"bearerSecretRefs": [{"name": "another", "key": "token"}]}),
+        ),
+        (
             "`webhook.timeout`, `.retry`, `.maxAge`",
             "webhook",
             json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),
