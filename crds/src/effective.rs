@@ -37,6 +37,8 @@ pub struct Route {
     pub webhook_tools: Vec<WebhookTool>,
     /// `spec.transport`.
     pub transport: Transport,
+    /// `spec.auth`; `None`: everybody may use the route.
+    pub auth: Option<Auth>,
     /// `spec.webhook`.
     pub webhook: Webhook,
     /// `spec.store`.
@@ -64,6 +66,8 @@ pub struct Server {
     pub include: Vec<Glob>,
     /// The tools to leave out, by the server's own names; takes precedence over `include`.
     pub exclude: Vec<Glob>,
+    /// The scopes that its tools need.
+    pub scopes: Vec<String>,
     /// Headers added to each request.
     pub headers: Vec<Header>,
     /// The token sent with each request.
@@ -106,6 +110,8 @@ pub struct WebhookTool {
     pub max_concurrent: Option<u32>,
     /// What happens when an execution is interrupted.
     pub on_interruption: OnInterruption,
+    /// The scopes that its tools need, beside their server's.
+    pub scopes: Vec<String>,
 }
 
 /// The MCP endpoint that clients connect to.
@@ -127,6 +133,30 @@ pub struct Transport {
     pub certificate: Option<String>,
     /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
+}
+
+/// The credentials that clients need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The keys of Secrets that are tokens, each of one client.
+    pub bearer: Vec<SecretKeyRef>,
+    /// The authorization servers.
+    pub jwt: Vec<Jwt>,
+}
+
+/// An authorization server, and what its tokens must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// The claim `iss`.
+    pub issuer: String,
+    /// The URL of its keys; `None`: its metadata says it.
+    pub jwks_uri: Option<String>,
+    /// What the claim `aud` may be; never empty for a route that passed `validate`.
+    pub audiences: Vec<String>,
+    /// The scopes that a token must have.
+    pub scopes: Vec<String>,
+    /// The URL of the endpoint as clients know it; `None`: that of each request.
+    pub resource: Option<String>,
 }
 
 /// How results are delivered.
@@ -339,6 +369,7 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
             .flatten()
             .map(convert::webhook_tool)
             .collect(),
+        auth: spec.auth.map(convert::auth),
         webhook: convert::webhook(convert::set(spec.webhook), &namespace),
         store: convert::store(convert::set(spec.store)),
         deletion: convert::deletion(convert::set(spec.deletion)),

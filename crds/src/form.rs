@@ -168,6 +168,17 @@ forms! {
         "must start with http:// or https://, include a host, and contain no user info and no fragment, for example https://hooks.example.com/results");
     OTLP_URL = (2048, URL,
         "must start with http:// or https://, include a host, and contain no user info and no fragment, for example http://collector:4318");
+    /// An authorization server's issuer (RFC 8414, section 2).
+    ISSUER = (1024, r"^https?://[^/@?#\s]+(/[^\s?#]*)?$",
+        "must be the issuer as its tokens name it: http:// or https://, a host and perhaps a path, without user info, query and fragment, for example https://auth.example.com");
+    JWKS_URL = (2048, URL,
+        "must start with http:// or https://, include a host, and contain no user info and no fragment, for example https://auth.example.com/keys");
+    /// The URL of a protected resource (RFC 9728, section 1.2).
+    RESOURCE = (1024, r"^https?://[^/@?#\s]+(/[^\s?#]*)?$",
+        "must be the URL of this endpoint as clients know it, without query and fragment, for example https://mcp.example.com/mcp");
+    AUDIENCE = (1024, r"^[!-~]+$", "must be an audience as tokens name it, without spaces, for example https://mcp.example.com/mcp");
+    /// A scope token (RFC 6749, section 3.3).
+    SCOPE = (128, r"^[!#-\[\]-~]+$", "must be one OAuth scope: visible ASCII without space, quote and backslash, for example mcp:tools");
     /// The path of a URL.
     PATH = (1024, r"^/[^\s?#]*$", "must start with '/' and contain no space, '?' or '#', for example /mcp");
     /// The path of the MCP endpoint.

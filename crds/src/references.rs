@@ -121,9 +121,14 @@ fn secret_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<SecretKeyRef> {
         .telemetry
         .as_ref()
         .and_then(|telemetry| telemetry.otlp.as_ref()?.headers.as_ref());
+    let tokens = spec
+        .auth
+        .as_ref()
+        .and_then(|auth| auth.bearer_secret_refs.as_ref());
     let headers = receiver.into_iter().chain(collector).flatten();
     signing
         .into_iter()
+        .chain(tokens)
         .flatten()
         .chain(headers.filter_map(secret))
         .chain(spec.servers.iter().flat_map(of_server))
@@ -173,6 +178,8 @@ mod tests {
             [
                 "configmaps/authorities/ca.crt",
                 "secrets/authority/ca.crt",
+                "secrets/clients/one",
+                "secrets/clients/two",
                 "secrets/endpoint/tls.crt",
                 "secrets/endpoint/tls.key",
                 "secrets/gateway/tls.crt",

@@ -23,6 +23,7 @@ use self::state::State;
 use crate::admin::Admin;
 use crate::admin::health::Health;
 use crate::args::Args;
+use crate::auth::{self, Auth};
 use crate::caller::operation;
 use crate::calls::{Calls, InProgress};
 use crate::config::Live;
@@ -99,14 +100,14 @@ impl App {
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
             live: live.clone(),
+            auth: Auth::start(live.clone(), auth::Metrics::register(&registry)?)?,
             calls: Arc::new(calls),
             ring,
             loopback: args.listen.ip().is_loopback(),
             closing: ending.clone(),
         });
         let health = Health::new(ending.clone(), failed, engine.failed());
-        tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
-        tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(&engine)));
+        follow(&live, &catalogue, &engine, &health);
         let admin = Admin {
             live: live.clone(),
             registry,
@@ -160,6 +161,12 @@ impl App {
         }
         self.runner.close().await;
     }
+}
+
+/// What goes on beside the requests.
+fn follow(live: &Live, catalogue: &Catalogue, engine: &Arc<Engine>, health: &Health) {
+    tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
+    tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(engine)));
 }
 
 async fn note_when_tried(catalogue: Catalogue, health: Health) {

@@ -79,10 +79,11 @@ impl Context {
         let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
         let span = operation.span().clone();
         let answer = self.method(request, operation).instrument(span).await;
-        if self.json_only {
-            answer.whole().await.map_or(Answer::Accepted, Answer::Json)
-        } else {
-            answer
+        match answer {
+            Answer::Stream(_) if self.json_only => {
+                answer.whole().await.map_or(Answer::Accepted, Answer::Json)
+            }
+            answer => answer,
         }
     }
 

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, PerClient,
-    PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
+    Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
+    PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
     WebhookTool,
 };
 use crate::ObjectKey;
@@ -25,6 +25,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     let filter = given.tools.unwrap_or(api::ToolFilter {
         include: None,
         exclude: None,
+        scopes: None,
     });
     Server {
         name: given.name,
@@ -33,6 +34,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         tool_prefix: given.tool_prefix.unwrap_or_default(),
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
+        scopes: filter.scopes.unwrap_or_default(),
         headers: server_headers(given.headers),
         bearer_token: given.bearer_token_secret_ref,
         tls: given.tls.map(server_tls).unwrap_or_default(),
@@ -94,6 +96,7 @@ pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
         timeout: span(given.timeout),
         max_concurrent: given.max_concurrent,
         on_interruption: set(given.on_interruption),
+        scopes: given.scopes.unwrap_or_default(),
     }
 }
 
@@ -107,6 +110,24 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         hostnames: given.hostnames.unwrap_or_default(),
         certificate: given.tls.map(|tls| tls.certificate_ref.name),
         max_request_size: set(given.max_request_size).bytes(),
+    }
+}
+
+pub(super) fn auth(given: api::Auth) -> Auth {
+    Auth {
+        bearer: given.bearer_secret_refs.unwrap_or_default(),
+        jwt: given.jwt.into_iter().flatten().map(jwt).collect(),
+    }
+}
+
+fn jwt(given: api::Jwt) -> Jwt {
+    let audiences = given.audiences;
+    Jwt {
+        issuer: given.issuer,
+        jwks_uri: given.jwks_uri,
+        audiences: audiences.unwrap_or_else(|| given.resource.iter().cloned().collect()),
+        scopes: given.scopes.unwrap_or_default(),
+        resource: given.resource,
     }
 }
 

@@ -102,6 +102,12 @@ pub struct ToolFilter {
     #[schemars(length(max = 64), transform = form::TOOL_GLOB.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Vec<Glob>>,
+    /// The scopes that a client's access token must have to see and to call these tools, all of them, at most 16. A call
+    /// without them gets a 403 that names them. Requires `auth.jwt`: tokens of `auth.bearerSecretRefs` have no scopes.
+    /// Absent: none.
+    #[schemars(length(max = 16), transform = form::SCOPE.each())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
 }
 
 pub(crate) const MEMBERS: [&str; 2] = ["url", "service"];

@@ -113,6 +113,8 @@ fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {
         64,
         filter.exclude.as_deref(),
     );
+    let scopes = filter.scopes.as_deref();
+    findings.forms(&format!("{path}.scopes"), &form::SCOPE, 16, scopes);
 }
 
 /// Reports the first conflicting pair of prefixes only: one change often resolves several conflicts.

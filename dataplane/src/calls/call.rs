@@ -8,10 +8,12 @@ use asyncmcp_protocol::tools::MAX_NAME;
 
 use super::accept::Webhook;
 use super::{Context, forward};
+use crate::auth::metadata;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
-use crate::servers::catalogue::{Resolved, Tool};
+use crate::caller::respond::access::Refusal;
+use crate::servers::catalogue::{Resolved, Tool, scopes};
 
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
 pub(super) async fn answer(context: &Context, request: Request, mut operation: Operation) -> Answer {
@@ -21,6 +23,10 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
         Err(error) => return Answer::refusal(&error, id, &mut operation),
     };
     operation.calls(&tool.shown_as);
+    if let Err(refusal) = permit(context, &tool) {
+        operation.failed(refusal.error.reason());
+        return Answer::Forbidden(refusal.into(), id);
+    }
     match Webhook::of(context, &tool, &request) {
         Err(error) => Answer::refusal(&error, id, &mut operation),
         Ok(None) => forward::call(context, tool, request, operation).await,
@@ -29,6 +35,19 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
             accepted.unwrap_or_else(|error| Answer::refusal(&error, id, &mut operation))
         }
     }
+}
+
+/// Whether the caller's credentials cover the tool. Where they do not, the client is told so by the HTTP status also in a
+/// session, where any other refusal has status 200: stock clients get a token with more scopes for a 403 and ask again
+/// (MCP 2025-11-25, "Scope Challenge Handling").
+fn permit(context: &Context, tool: &Tool) -> Result<(), Refusal> {
+    let route = &context.config.route;
+    let needed = scopes::needed(route, &tool.server, &tool.shown_as);
+    let grants = &context.caller.grants;
+    if grants.cover(needed.iter()) {
+        return Ok(());
+    }
+    Err(grants.refusal(&needed, metadata::scopes(route)))
 }
 
 async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {

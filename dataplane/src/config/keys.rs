@@ -1,9 +1,9 @@
 //! What the route uses keys of Secrets and ConfigMaps for, and whether their values can serve for that.
 //!
-//! `work::delivery_policy` and `servers::access` read keys through it, `/status` reports the ones that cannot be used.
-//! Invariant: no value, nor a part of one, is in an error.
+//! `work::delivery_policy`, `auth` and `servers::access` read keys through it, `/status` reports the ones that cannot be
+//! used. Invariant: no value, nor a part of one, is in an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use asyncmcp_crds::effective::{Header, HeaderValue as Given, Server};
@@ -14,6 +14,9 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{Config, Refs};
+
+/// The fewest characters of a token.
+const MIN_TOKEN: usize = 16;
 
 /// Why a key of a Secret or ConfigMap cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,14 +33,22 @@ pub enum Error {
     /// It does not sign.
     #[error("is not usable: {0}. This prints a new one: echo \"whsec_$(head -c 32 /dev/urandom | base64)\"")]
     Signing(#[source] signature::Error),
+    /// It is not a token that a client can send, or one that can be guessed.
+    #[error(
+        "is not usable: a token has at least {MIN_TOKEN} characters, letters, digits and - . _ ~ + /. This prints a new one: openssl rand -hex 32"
+    )]
+    Token,
+    /// Another key has the same value.
+    #[error("has the same value as another key: its client cannot be told from that one")]
+    SameToken,
     /// A header cannot have this value.
     #[error("is not usable: a header has one line of visible characters")]
     Header,
-    /// It is no bearer token.
+    /// It is not a token that a server can be sent.
     #[error(
         "is not usable: a bearer token is one word of visible characters; leave out the scheme (\"Bearer\")"
     )]
-    Token,
+    Bearer,
     /// It holds no certificate.
     #[error("is not usable: it contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
@@ -90,6 +101,31 @@ impl Refs {
         self.value(named)?.parse().map_err(Error::Signing)
     }
 
+    /// The tokens of these keys, in their order.
+    pub fn bearer_tokens<'a>(
+        &'a self,
+        named: &'a [SecretKeyRef],
+    ) -> Vec<(&'a SecretKeyRef, Result<&'a str, Error>)> {
+        let mut seen = BTreeSet::new();
+        let token = |named| {
+            let token = self.bearer_token(named).and_then(|token| {
+                let is_new = seen.insert(token);
+                is_new.then_some(token).ok_or(Error::SameToken)
+            });
+            (named, token)
+        };
+        named.iter().map(token).collect()
+    }
+
+    fn bearer_token(&self, named: &SecretKeyRef) -> Result<&str, Error> {
+        let token = self.value(named)?;
+        if is_token(token) {
+            Ok(token)
+        } else {
+            Err(Error::Token)
+        }
+    }
+
     /// The value of a header, marked as sensitive, since it may come from a Secret.
     pub fn header(&self, header: &Header) -> Result<HeaderValue, Error> {
         let text = match &header.value {
@@ -105,10 +141,10 @@ impl Refs {
     pub fn bearer(&self, token: &SecretKeyRef) -> Result<HeaderValue, Error> {
         let token = self.value(token)?;
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::Token);
+            return Err(Error::Bearer);
         }
         let value = Zeroizing::new(format!("Bearer {token}"));
-        let mut value = HeaderValue::from_str(&value).map_err(|_| Error::Token)?;
+        let mut value = HeaderValue::from_str(&value).map_err(|_| Error::Bearer)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -128,6 +164,12 @@ impl Config {
         let webhook = &self.route.webhook;
         let signing = webhook.signing.iter();
         let signing = signing.filter_map(|named| Some(self.refs.signing_key(named).err()?.of(named.clone())));
+        let tokens = self
+            .route
+            .auth
+            .iter()
+            .flat_map(|auth| self.refs.bearer_tokens(&auth.bearer));
+        let tokens = tokens.filter_map(|(named, token)| Some(token.err()?.of(named.clone())));
         let receiver = webhook.receivers.default.iter().flat_map(|it| &it.headers);
         let collector = self.route.telemetry.otlp.iter().flat_map(|it| &it.headers);
         let headers = receiver
@@ -137,7 +179,11 @@ impl Config {
         let servers = servers.flat_map(|server| self.refs.unusable_of(server));
         let endpoint = self.route.transport.certificate.iter();
         let endpoint = endpoint.filter_map(|secret| self.refs.certificate(secret).err());
-        let unusable = signing.chain(headers).chain(servers).chain(endpoint);
+        let unusable = signing
+            .chain(tokens)
+            .chain(headers)
+            .chain(servers)
+            .chain(endpoint);
         let unusable = unusable.filter(|unusable| unusable.error != Error::Missing);
         let by_name: BTreeMap<_, _> = unusable
             .map(|unusable| (unusable.key.to_string(), unusable.error.to_string()))
@@ -168,4 +214,11 @@ impl Refs {
         let all = headers.chain(token).chain(authorities).chain(certificate);
         all.collect()
     }
+}
+
+/// RFC 6750, section 2.1, and long enough.
+fn is_token(text: &str) -> bool {
+    let before_padding = text.trim_end_matches('=');
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    before_padding.len() >= MIN_TOKEN && before_padding.bytes().all(is_legal)
 }

@@ -111,7 +111,10 @@ fn read(path: &Path, refs: &Path, unknown: Unknown) -> Result<Config, Error> {
         path: path.clone(),
         source,
     })?;
-    validate(&loaded.route).map_err(|problems| Error::Invalid { path, problems })?;
+    validate(&loaded.route).map_err(|problems| Error::Invalid {
+        path,
+        problems: problems.at(&loaded.lines),
+    })?;
     let route = effective(&loaded.route);
     Ok(Config {
         hash: config_hash(&document(&loaded.value)),

@@ -29,6 +29,7 @@ pub(super) fn http(answer: Answer, kinds: Kinds, metrics: &Metrics) -> Response 
     match answer {
         Answer::Accepted => StatusCode::ACCEPTED.into_response(),
         Answer::Refused(error) => error.answer(None),
+        Answer::Forbidden(error, id) => error.answer(Some(id)),
         Answer::Json(body) if kinds.json => respond::json(body),
         Answer::Json(body) => stream(futures::stream::once(ready(body)), metrics.stream()),
         Answer::Stream(messages) => stream(received(messages), metrics.stream()),

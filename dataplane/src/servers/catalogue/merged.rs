@@ -2,7 +2,7 @@
 //! the names and rules of the route.
 //!
 //! Called through [`super::Catalogue::list`]. Invariant: no name stands in it that a call would
-//! take to another server.
+//! take to another server, or that the client's credentials do not cover.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 
 use super::index::{Claim, Index, claim, webhook};
-use super::{Catalogue, fetch};
+use super::{Catalogue, fetch, scopes};
 use crate::caller::Caller;
+use crate::caller::grants::Grants;
 use crate::servers::Error;
 use crate::servers::lines::Lines;
 
@@ -30,12 +31,12 @@ impl Catalogue {
             .route
             .servers
             .iter()
-            .filter(|server| self.may_answer(&server.name))
+            .filter(|server| self.may_answer(&server.name) && caller.grants.cover(server.scopes.iter()))
             .collect();
         servers.sort_by(|one, other| one.name.cmp(&other.name));
         let lines = self.lines();
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
-        let mut merging = Merging::new(&config.route, &index);
+        let mut merging = Merging::new(&config.route, &index, &caller.grants);
         for (server, tools) in servers.iter().zip(lists) {
             for tool in tools {
                 merging.offer(server, tool);
@@ -68,6 +69,7 @@ async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Vec<Tool> {
 struct Merging<'a> {
     route: &'a Route,
     index: &'a Index,
+    grants: &'a Grants,
     tools: Vec<Option<Tool>>,
     /// Where a name stands in `tools`, and by whose claim.
     places: HashMap<String, (usize, Claim)>,
@@ -76,10 +78,11 @@ struct Merging<'a> {
 }
 
 impl<'a> Merging<'a> {
-    fn new(route: &'a Route, index: &'a Index) -> Self {
+    fn new(route: &'a Route, index: &'a Index, grants: &'a Grants) -> Self {
         Self {
             route,
             index,
+            grants,
             tools: Vec::new(),
             places: HashMap::new(),
             unrouted: Vec::new(),
@@ -94,6 +97,10 @@ impl<'a> Merging<'a> {
             Some((owner, _)) if owner.server != server.name => return,
             Some(_) => {}
             None => self.unrouted.push(server.name.clone()),
+        }
+        let needed = scopes::needed(self.route, &server.name, &shown_as);
+        if !self.grants.cover(needed.iter()) {
+            return;
         }
         let place = self.tools.len();
         match self.places.get(&shown_as) {

@@ -52,6 +52,16 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"tls": {"certificateRef": {"name": "another"}}}),
         ),
         (
+            "`auth.jwt`",
+            "auth",
+            json!({"jwt": [{"issuer": "https://auth.example.com", "audiences": ["a"]}]}),
+        ),
+        (
+            "`auth.bearerSecretRefs`: another Secret",
+            "auth",
+            json!({"bearerSecretRefs": [{"name": "another", "key": "token"}]}),
+        ),
+        (
             "`webhook.timeout`, `.retry`, `.maxAge`",
             "webhook",
             json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),

@@ -117,6 +117,7 @@ fn accepted(
         pod_trouble: pods.trouble,
         store: store::problem(subject, found),
         hindrance: secrets::no_certificate(valid, &unusable)
+            .or_else(|| secrets::keeping_out(valid, &unusable))
             .or_else(|| secrets::holding_back(valid, &unusable))
             .or_else(|| unreported(subject, found)),
         deleting: subject.deleted_at.is_some(),

@@ -2,7 +2,9 @@
 //!
 //! Invariant: pure. What a key contains is known to the pods alone, which report what is wrong with it, never its value.
 
-use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_CERTIFICATE, NO_HEADER, NO_SIGNING_KEY, Verdict};
+use super::conditions::{
+    KEY_INVALID, KEY_NOT_FOUND, NO_CERTIFICATE, NO_CREDENTIALS, NO_HEADER, NO_SIGNING_KEY, Verdict,
+};
 use crate::kinds::Key;
 use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
@@ -96,6 +98,21 @@ pub(super) fn no_certificate(valid: &Valid, unusable: &[Unusable<'_>]) -> Option
         reason: NO_CERTIFICATE,
         message: format!(
             "clients can connect only to pods that still have an earlier certificate (transport.tls): {why}"
+        ),
+    })
+}
+
+/// Why every client is refused, if it is.
+pub(super) fn keeping_out(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let auth = valid.route.auth.as_ref()?;
+    let tokens = &auth.bearer;
+    let why: Vec<_> = tokens.iter().filter_map(|key| about(key, unusable)).collect();
+    let refuses = auth.jwt.is_empty() && why.len() == tokens.len();
+    refuses.then(|| Problem {
+        reason: NO_CREDENTIALS,
+        message: format!(
+            "no client's token can be used, so every request is refused: {}",
+            why.join("; ")
         ),
     })
 }
