@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{
     Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
     PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
@@ -108,6 +110,7 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         lifetime: span(given.lifetime),
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
+        trusted_proxies: given.trusted_proxies.as_deref().map(ranges),
         certificate: given.tls.map(|tls| tls.certificate_ref.name),
         max_request_size: set(given.max_request_size).bytes(),
     }
@@ -129,6 +132,10 @@ fn jwt(given: api::Jwt) -> Jwt {
         scopes: given.scopes.unwrap_or_default(),
         resource: given.resource,
     }
+}
+
+fn ranges(given: &[String]) -> Vec<IpNet> {
+    given.iter().filter_map(|range| range.parse().ok()).collect()
 }
 
 pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
@@ -189,12 +196,7 @@ fn from_clients(given: api::FromClients) -> FromClients {
     FromClients {
         policy: set(given.policy),
         allowed_hosts: given.allowed_hosts.unwrap_or_default(),
-        allowed_cidrs: given
-            .allowed_cidrs
-            .into_iter()
-            .flatten()
-            .filter_map(|cidr| cidr.parse().ok())
-            .collect(),
+        allowed_cidrs: ranges(&given.allowed_cidrs.unwrap_or_default()),
         schemes: set(given.schemes),
     }
 }
