@@ -129,8 +129,6 @@ pub struct Transport {
     pub allowed_origins: Vec<String>,
     /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.
     pub hostnames: Vec<HostPattern>,
-    /// The proxies whose `X-Forwarded-For` is believed; `None`: clients are not counted by address.
-    pub trusted_proxies: Option<Vec<IpNet>>,
     /// The Secret with the endpoint's certificate; `None`: no TLS.
     pub certificate: Option<String>,
     /// Maximum size of a request body, in bytes.

@@ -30,14 +30,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::door::Door;
 use crate::auth::{Auth, metadata};
-use crate::caller::access::Access;
-use crate::caller::principal::Principal;
 use crate::caller::respond::{self, Error};
 use crate::caller::session::seal::Ring;
 use crate::calls::Calls;
 use crate::config::{Config, Live};
 use crate::ports::host;
-use crate::ports::peer::{self, Peer};
 
 /// What a browser's script may read of an answer.
 const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After";
@@ -111,10 +108,7 @@ async fn identify(edge: &Edge, config: &Config, mut request: Request, next: Next
     if request.method() != Method::OPTIONS {
         let head = (request.uri(), request.headers());
         match edge.auth.admit(config, head, edge.calls.clock.wall()).await {
-            Ok(access) => {
-                let access = count(access, config, &request);
-                request.extensions_mut().insert(access);
-            }
+            Ok(access) => drop(request.extensions_mut().insert(access)),
             Err(refusal) => {
                 door::linger(request.into_body());
                 return Error::from(refusal).answer(None);
@@ -122,20 +116,6 @@ async fn identify(edge: &Edge, config: &Config, mut request: Request, next: Next
         }
     }
     next.run(request).await
-}
-
-/// Counts a client without credentials by its address, where the route says which proxies are in between.
-fn count(access: Access, config: &Config, request: &Request) -> Access {
-    let trusted = config.route.transport.trusted_proxies.as_deref();
-    let peer = request.extensions().get::<Peer>();
-    let account = trusted.zip(peer).map(|(trusted, peer)| {
-        let host = peer::host(peer.client(request.headers(), trusted));
-        Principal::of("address", &[&host.to_string()]).to_string()
-    });
-    Access {
-        account: access.account.or(account),
-        ..access
-    }
 }
 
 /// Where to get a token, for everybody.

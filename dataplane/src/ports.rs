@@ -9,7 +9,6 @@ pub mod bearer;
 mod connection;
 pub mod host;
 mod limits;
-pub mod peer;
 mod permits;
 mod refusal;
 pub mod tls;
@@ -24,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
-use self::peer::Peer;
 use self::permits::Permits;
 use self::refusal::Refusals;
 use self::tls::{Mode, Tls};
@@ -114,8 +112,7 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let answering = (port.router.clone(), Peer(peer.ip()));
-            let serving = accept(stream, port.tls.mode(), answering, port.closing.clone());
+            let serving = accept(stream, port.tls.mode(), port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(permit);
@@ -134,15 +131,15 @@ pub async fn serve(port: Port, metrics: Metrics) {
 }
 
 /// Serves a connection in this mode.
-async fn accept(stream: TcpStream, mode: Mode, answering: (Router, Peer), closing: CancellationToken) {
+async fn accept(stream: TcpStream, mode: Mode, router: Router, closing: CancellationToken) {
     // An event of a stream is not to wait for the acknowledgement of the one before.
     let _unsupported = stream.set_nodelay(true);
     match mode {
-        Mode::Clear => connection::serve(stream, answering, closing).await,
+        Mode::Clear => connection::serve(stream, router, closing).await,
         Mode::Tls(config) => {
             let shaken = closing.run_until_cancelled(tls::handshake(stream, config)).await;
             if let Some(stream) = shaken.flatten() {
-                connection::serve(stream, answering, closing).await;
+                connection::serve(stream, router, closing).await;
             }
         }
         Mode::Closed => {}

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::{
     Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
     PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
@@ -110,7 +108,6 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         lifetime: span(given.lifetime),
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
-        trusted_proxies: given.trusted_proxies.as_deref().map(ranges),
         certificate: given.tls.map(|tls| tls.certificate_ref.name),
         max_request_size: set(given.max_request_size).bytes(),
     }
@@ -132,10 +129,6 @@ fn jwt(given: api::Jwt) -> Jwt {
         scopes: given.scopes.unwrap_or_default(),
         resource: given.resource,
     }
-}
-
-fn ranges(given: &[String]) -> Vec<IpNet> {
-    given.iter().filter_map(|range| range.parse().ok()).collect()
 }
 
 pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
@@ -196,7 +189,12 @@ fn from_clients(given: api::FromClients) -> FromClients {
     FromClients {
         policy: set(given.policy),
         allowed_hosts: given.allowed_hosts.unwrap_or_default(),
-        allowed_cidrs: ranges(&given.allowed_cidrs.unwrap_or_default()),
+        allowed_cidrs: given
+            .allowed_cidrs
+            .into_iter()
+            .flatten()
+            .filter_map(|cidr| cidr.parse().ok())
+            .collect(),
         schemes: set(given.schemes),
     }
 }

@@ -92,7 +92,6 @@ fn transport_defaults() -> Transport {
         lifetime: seconds(168 * 3600),
         allowed_origins: vec![],
         hostnames: vec![],
-        trusted_proxies: None,
         certificate: None,
         max_request_size: 4 << 20,
     }

@@ -45,13 +45,6 @@ pub struct Transport {
     /// without. Absent: no TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TransportTls>,
-    /// Address ranges of the proxies in front of the endpoint, at most 64, for example `10.0.0.0/8`. Clients without
-    /// credentials of their own are then counted by address: the last one in `X-Forwarded-For` that is not of these proxies,
-    /// or the address of the connection where it is none of them, or where the header cannot be read. Set it to an empty
-    /// list if clients connect directly. Absent: they are counted by session.
-    #[schemars(length(max = 64), transform = form::CIDR.each())]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trusted_proxies: Option<Vec<String>>,
     /// Maximum size of a request body, in bytes. Larger requests get a 413.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_request_size: Option<Size>,

@@ -2,8 +2,6 @@
 //!
 //! Invariant: an origin or host that passes can be compared as text, without parsing it for each request.
 
-use ipnet::IpNet;
-
 use super::{Findings, references};
 use crate::form;
 use crate::v1alpha1::Transport;
@@ -24,12 +22,6 @@ pub(super) fn check(transport: Option<&Transport>, findings: &mut Findings) {
     if let Some(tls) = &transport.tls {
         let path = "spec.transport.tls.certificateRef";
         references::check_certificate(path, &tls.certificate_ref, findings);
-    }
-    let proxies = transport.trusted_proxies.as_deref().unwrap_or_default();
-    findings.count("spec.transport.trustedProxies", 0..=64, proxies.len());
-    for (index, range) in proxies.iter().enumerate() {
-        let path = format_args!("spec.transport.trustedProxies[{index}]");
-        findings.require(range.parse::<IpNet>().is_ok(), path, form::CIDR.message());
     }
     findings.forms(
         "spec.transport.hostnames",

@@ -1,15 +1,15 @@
 //! The permits of a port: each open connection holds one.
 //!
-//! Invariant: no host holds more than its share, so that permits are left for others, however often it connects.
+//! Invariant: no address holds more than its share, so that permits are left for others, however often it connects. An
+//! IPv6 host has as many addresses as it likes; it counts as its network of 64 bits.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::IntGauge;
 
 use super::limits::Limits;
-use super::peer::host;
 
 #[derive(Clone)]
 pub(super) struct Permits {
@@ -52,6 +52,17 @@ impl Permits {
     }
 }
 
+/// What counts as one host.
+fn host(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.permits.open.dec();
@@ -91,5 +102,12 @@ mod tests {
         assert_eq!(permits.open.get(), 4);
         drop((held, other));
         assert_eq!((permits.open.get(), permits.taken().len()), (0, 0));
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_are_one_host() {
+        assert_eq!(host(peer("2001:db8::1:2:3:4")), host(peer("2001:db8::9")));
+        assert_ne!(host(peer("2001:db8:0:1::1")), host(peer("2001:db8::1")));
+        assert_eq!(host(peer("::ffff:192.0.2.1")), peer("192.0.2.1"));
     }
 }

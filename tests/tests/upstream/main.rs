@@ -3,7 +3,6 @@
 //! Invariant: the servers are real ones on sockets, and what they got is what is asserted.
 
 mod credentials;
-mod proxies;
 mod rotation;
 mod serving;
 mod words;
