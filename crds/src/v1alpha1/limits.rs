@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Duration, form};
 
-/// Quotas per client. A client is the principal of its credentials; without `auth` it is the session, or its address
-/// where `transport.trustedProxies` is set.
+/// Quotas per client. A client is the principal of its credentials; without `auth` it is the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PerClient {
