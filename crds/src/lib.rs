@@ -36,7 +36,7 @@ pub use lines::Lines;
 pub use load::{Loaded, Unknown, load};
 pub use problem::{Problem, Problems};
 pub use quantity::{Quantity, Size};
-pub use references::secret_keys;
+pub use references::{CERTIFICATE, ObjectKey, ObjectKind, PRIVATE_KEY, referenced_keys};
 pub use report::{
     RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport,
     UnusableKeyReport,

@@ -118,6 +118,7 @@ impl App {
             catalogue,
             token,
             health,
+            loopback: args.admin_listen.ip().is_loopback(),
         };
         Ok(Self {
             live,

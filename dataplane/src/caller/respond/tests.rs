@@ -123,6 +123,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
         (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
         (server(Failure::NotDispatched), 200, -31001, "did not run"),
+        (server(Failure::NoCredentials), 200, -31001, "was not called"),
         (server(Failure::Silent), 200, -31002, "in time"),
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
