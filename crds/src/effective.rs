@@ -37,6 +37,8 @@ pub struct Route {
     pub webhook_tools: Vec<WebhookTool>,
     /// `spec.transport`.
     pub transport: Transport,
+    /// `spec.auth`; `None`: everybody may use the route.
+    pub auth: Option<Auth>,
     /// `spec.webhook`.
     pub webhook: Webhook,
     /// `spec.store`.
@@ -106,6 +108,13 @@ pub struct Transport {
     pub hostnames: Vec<HostPattern>,
     /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
+}
+
+/// The credentials that clients need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The keys of Secrets that are tokens, each of one client.
+    pub bearer: Vec<SecretKeyRef>,
 }
 
 /// How results are delivered.
@@ -318,6 +327,7 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
             .flatten()
             .map(convert::webhook_tool)
             .collect(),
+        auth: spec.auth.map(convert::auth),
         webhook: convert::webhook(convert::set(spec.webhook), &namespace),
         store: convert::store(convert::set(spec.store)),
         deletion: convert::deletion(convert::set(spec.deletion)),

@@ -17,9 +17,14 @@ pub fn secret_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<SecretKeyRef> {
         .telemetry
         .as_ref()
         .and_then(|telemetry| telemetry.otlp.as_ref()?.headers.as_ref());
+    let tokens = spec
+        .auth
+        .as_ref()
+        .and_then(|auth| auth.bearer_secret_refs.as_ref());
     let headers = receiver.into_iter().chain(collector).flatten();
     signing
         .into_iter()
+        .chain(tokens)
         .flatten()
         .chain(headers.filter_map(secret))
         .cloned()
@@ -59,6 +64,8 @@ mod tests {
         assert_eq!(
             found,
             [
+                "clients/one",
+                "clients/two",
                 "keys/new",
                 "keys.v1/old_key",
                 "otlp/api-key",

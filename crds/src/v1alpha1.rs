@@ -5,6 +5,7 @@
 //! Invariant: within this version the schema only grows, and every field does something. No field has a stored default:
 //! an absent field stays absent, and `effective` supplies its value.
 
+pub(crate) mod auth;
 pub(crate) mod data_plane;
 mod deletion;
 pub(crate) mod header;
@@ -19,6 +20,7 @@ mod transport;
 pub(crate) mod webhook;
 mod webhook_tool;
 
+pub use auth::Auth;
 pub use data_plane::{DataPlane, Resources};
 pub use deletion::{Deletion, DeletionPolicy};
 pub use header::{Header, HeaderSource};
@@ -111,6 +113,10 @@ pub struct McpWebhookRouteSpec {
     /// The MCP endpoint that clients connect to (Streamable HTTP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
+
+    /// Who may use the route: the credentials that clients need. Absent: everybody who reaches the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
 
     /// How results are delivered: limits, retries, signatures and allowed receivers.
     #[serde(skip_serializing_if = "Option::is_none")]

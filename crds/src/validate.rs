@@ -5,6 +5,7 @@
 //! Invariant: pure, and reports all problems, not only the first.
 
 mod address;
+mod auth;
 mod findings;
 mod headers;
 mod metadata;
@@ -67,6 +68,7 @@ pub fn validate(route: &McpWebhookRoute) -> Result<(), Problems> {
     servers::check(&route.spec.servers, &mut findings);
     webhook_tools::check(route.spec.webhook_tools.as_deref(), &mut findings);
     transport::check(route.spec.transport.as_ref(), &mut findings);
+    auth::check(route.spec.auth.as_ref(), &mut findings);
     webhook::check(route.spec.webhook.as_ref(), &mut findings);
     pods::check(&route.spec, &mut findings);
     telemetry::check(route.spec.telemetry.as_ref(), &mut findings);

@@ -23,6 +23,7 @@ use self::state::State;
 use crate::admin::Admin;
 use crate::admin::health::Health;
 use crate::args::Args;
+use crate::auth::Auth;
 use crate::caller::operation;
 use crate::calls::{Calls, InProgress};
 use crate::config::Live;
@@ -99,6 +100,7 @@ impl App {
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
             live: live.clone(),
+            auth: Auth::start(live.clone()),
             calls: Arc::new(calls),
             ring,
             loopback: args.listen.ip().is_loopback(),

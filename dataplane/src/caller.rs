@@ -4,8 +4,10 @@
 //! stand on: answers, errors, measurements, trace context. Nothing here sends a message. Invariant: of what only the legacy
 //! era has, [`Caller::session`], [`crate::servers::lines`] reads when it expires, and nobody else anything.
 
+pub mod access;
 pub mod answer;
 pub mod operation;
+pub mod principal;
 pub mod respond;
 pub mod session;
 pub mod trace;
@@ -15,9 +17,11 @@ use std::fmt;
 use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 
+use self::access::Access;
+use self::principal::Principal;
 use self::session::LegacySession;
 
-/// Whose calls belong together: deduplication, cancellations and sessions with servers hang on it.
+/// Whose requests belong together: their ids, cancellations and sessions with servers hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(pub [u8; 16]);
 
@@ -39,6 +43,8 @@ pub enum Acknowledges {
 /// The origin of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// Who it is by its credentials; `None` on a route without `auth`.
+    pub principal: Option<Principal>,
     /// `None` where nothing ties one request of the caller to the next.
     pub scope: Option<Scope>,
     /// Whom limits and shares are counted for.
@@ -59,12 +65,14 @@ pub struct Caller {
 
 impl Caller {
     /// The caller of a request in this session.
-    pub fn in_session(session: LegacySession) -> Self {
+    pub fn in_session(session: LegacySession, access: &Access) -> Self {
         let scope = Scope(session.sid);
         Self {
+            principal: access.principal,
+            // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
             // Without credentials nothing but the session tells clients apart.
-            account: scope.to_string(),
+            account: access.account.clone().unwrap_or_else(|| scope.to_string()),
             version: session.version,
             info: session.client_info.clone(),
             capabilities: session.capabilities,
@@ -75,6 +83,12 @@ impl Caller {
             },
             session: Some(session),
         }
+    }
+
+    /// Whom idempotency keys and jobs belong to: the principal, in whatever session; without credentials the scope.
+    pub fn owner(&self) -> Option<Scope> {
+        let principal = self.principal.map(|principal| Scope(principal.0));
+        principal.or(self.scope)
     }
 
     /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version

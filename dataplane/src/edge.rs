@@ -2,7 +2,7 @@
 //!
 //! [`crate::app`] builds an [`Edge`] and serves its [`router`]. Here lives what HTTP and an era of the protocol ask for,
 //! one file per era; what a message means is not decided here. Invariant: no request gets to a handler but through
-//! [`Door::admit`], and no error gets out but through [`crate::caller::respond`].
+//! [`Door::admit`] and [`Auth::admit`], and no error gets out but through [`crate::caller::respond`].
 
 mod accept;
 mod delete;
@@ -25,14 +25,15 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use self::door::Door;
+use crate::auth::Auth;
 use crate::caller::respond::{self, Error};
 use crate::caller::session::seal::Ring;
 use crate::calls::Calls;
-use crate::config::Live;
+use crate::config::{Config, Live};
 
 /// What a browser's script may read of an answer.
 const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After";
@@ -44,6 +45,8 @@ const ALLOWED: &str = "Accept, Authorization, Content-Type, Last-Event-ID, Mcp-S
 pub struct Edge {
     /// The route as it stands.
     pub live: Live,
+    /// What verifies credentials.
+    pub auth: Auth,
     /// What answers messages.
     pub calls: Arc<Calls>,
     /// What session ids are sealed with.
@@ -83,11 +86,25 @@ async fn admit(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> R
         return Error::from(error).answer(None);
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = next.run(request).await;
+    let mut response = identify(&edge, &config, request, next).await;
     if let Some(origin) = origin {
         share(response.headers_mut(), origin);
     }
     response
+}
+
+/// Lets in whom its credentials let in. A browser's preflight has none.
+async fn identify(edge: &Edge, config: &Config, mut request: Request, next: Next) -> Response {
+    if request.method() != Method::OPTIONS {
+        match edge.auth.admit(config, request.headers()) {
+            Ok(access) => drop(request.extensions_mut().insert(access)),
+            Err(refusal) => {
+                door::linger(request.into_body());
+                return Error::from(refusal).answer(None);
+            }
+        }
+    }
+    next.run(request).await
 }
 
 fn share(headers: &mut HeaderMap, origin: HeaderValue) {

@@ -1,10 +1,11 @@
-//! The TCP ports: connection limits, the idle timeout, and the host that a request names.
+//! The TCP ports: connection limits, the idle timeout, and the host and the token that a request names.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
 //! and receivers.
 
 mod activity;
+pub mod bearer;
 mod connection;
 pub mod host;
 mod limits;

@@ -21,6 +21,7 @@ pub struct Session {
     http: Client,
     url: String,
     id: String,
+    token: Option<String>,
 }
 
 /// An answer, whole.
@@ -58,12 +59,16 @@ impl Reply {
 impl Session {
     /// Opens a session with the endpoint at `url`; one that names a receiver is asyncmcp's kind.
     pub async fn open(url: &str, webhook_url: Option<&str>) -> Result<Self> {
-        let session = Self::nowhere(url)?;
-        let reply = session.post(initialize(webhook_url)).await?;
+        Self::nowhere(url)?.begin(webhook_url).await
+    }
+
+    /// Opens a session as this client.
+    pub async fn begin(self, webhook_url: Option<&str>) -> Result<Self> {
+        let reply = self.post(initialize(webhook_url)).await?;
         let id = reply.headers.get("mcp-session-id");
-        let id = id.with_context(|| format!("no session: {}", reply.json()))?;
+        let id = id.with_context(|| format!("no session: HTTP {} {}", reply.status, reply.json()))?;
         let id = id.to_str()?.to_owned();
-        Ok(Self { id, ..session })
+        Ok(Self { id, ..self })
     }
 
     /// A client that has no session yet.
@@ -72,6 +77,7 @@ impl Session {
             http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
             url: url.to_owned(),
             id: String::new(),
+            token: None,
         })
     }
 
@@ -80,6 +86,15 @@ impl Session {
     pub fn with_id(&self, id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client with a bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
             ..self.clone()
         }
     }
@@ -137,6 +152,10 @@ impl Session {
     }
 
     fn identified(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         if self.id.is_empty() {
             return request;
         }

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::{
-    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, PerClient,
-    PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook, WebhookTool,
+    Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp,
+    PerClient, PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook,
+    WebhookTool,
 };
 use crate::v1alpha1::{self as api, Scheme, ServiceRef};
 
@@ -84,6 +85,12 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
         max_request_size: set(given.max_request_size).bytes(),
+    }
+}
+
+pub(super) fn auth(given: api::Auth) -> Auth {
+    Auth {
+        bearer: given.bearer_secret_refs.unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! clients do not survive any other; a message without a response has nothing but its status),
 //! and nothing of a server's HTTP side is in it.
 
+pub mod access;
 pub mod door;
 pub mod server;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, messag
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use self::server::Failure;
@@ -38,6 +39,9 @@ pub enum Error {
     /// Refused before anything of it was read.
     #[error(transparent)]
     Guard(#[from] door::Error),
+    /// The credentials do not let it in.
+    #[error(transparent)]
+    Access(#[from] access::Refusal),
     /// The body is not a message.
     #[error(transparent)]
     Message(#[from] message::Error),
@@ -153,6 +157,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Guard(error) => door(error),
+            Self::Access(refusal) => refusal.error.status(),
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
@@ -165,6 +170,7 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Guard(_)
+            | Self::Access(_)
             | Self::Batch
             | Self::NoSession
             | Self::Session(_)
@@ -219,6 +225,10 @@ impl Error {
         if matches!(self, Self::Backlog) {
             let seconds = HeaderValue::from(PAUSE.as_secs());
             response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        if let Self::Access(refusal) = self {
+            let challenge = refusal.challenge.clone();
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         if matches!(self, Self::Guard(door::Error::Method)) {
             response

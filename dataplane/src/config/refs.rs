@@ -50,6 +50,18 @@ impl Refs {
         }
     }
 
+    /// These values, without a file.
+    #[cfg(test)]
+    pub(crate) fn of<'a>(values: impl IntoIterator<Item = (SecretKeyRef, &'a str)>) -> Self {
+        let secret = |text: &str| Some(Secret(Zeroizing::new(text.as_bytes().to_vec())));
+        let found = values.into_iter();
+        Self {
+            found: found
+                .map(|(named, text)| ((named.name, named.key), secret(text)))
+                .collect(),
+        }
+    }
+
     /// The files they are, or would be, in.
     pub(super) fn files(&self, dir: &Path) -> Vec<PathBuf> {
         self.found

@@ -5,23 +5,29 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 
 use super::{Edge, legacy};
+use crate::caller::access::Access;
 use crate::caller::respond::Error;
 
-pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    match end(&edge, &headers).await {
+pub(super) async fn answer(
+    State(edge): State<Arc<Edge>>,
+    Extension(access): Extension<Access>,
+    headers: HeaderMap,
+) -> Response {
+    match end(&edge, &headers, &access).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(error) => error.answer(None),
     }
 }
 
-async fn end(edge: &Edge, headers: &HeaderMap) -> Result<(), Error> {
+async fn end(edge: &Edge, headers: &HeaderMap, access: &Access) -> Result<(), Error> {
     let config = edge.live.borrow().clone();
-    let caller = legacy::caller(edge, &config, headers).await?;
+    let caller = legacy::caller(edge, &config, (headers, access)).await?;
     let revoking = edge.calls.lines.revoke(&caller);
     revoking.await.map_err(Error::Revocation)
 }

@@ -142,7 +142,7 @@ async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Error> {
 
 /// Keeps reading for a while, discarding everything: a connection closed under a client that
 /// still sends is reset, and the answer is lost with it.
-fn linger(mut body: Body) {
+pub(super) fn linger(mut body: Body) {
     let mut left = LINGER_BYTES;
     let drain = async move {
         while let Some(Ok(frame)) = body.frame().await {

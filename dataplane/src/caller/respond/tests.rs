@@ -29,6 +29,10 @@ fn refusal() -> Refusal {
         .unwrap_err()
 }
 
+fn refused(error: access::Error) -> Error {
+    access::Refusal::new(error).into()
+}
+
 fn unreadable(json: &str) -> Error {
     Parsed::parse(json.as_bytes()).unwrap_err().into()
 }
@@ -67,6 +71,8 @@ fn before_the_session() -> Vec<Row> {
             -32600,
             "transport.allowedOrigins",
         ),
+        (refused(access::Error::Missing), 401, -32600, "Authorization"),
+        (refused(access::Error::Unknown), 401, -32600, "not valid"),
         (door::Error::Method.into(), 405, -32600, "POST"),
         (door::Error::Accept("both").into(), 406, -32600, "both"),
         (door::Error::ContentType.into(), 415, -32600, "application/json"),
@@ -219,9 +225,20 @@ fn each_error_has_a_row() {
         Error::ClientStoreFull(_) => 25,
         Error::ListedInBatch => 26,
         Error::Unchecked(_) => 27,
+        Error::Access(_) => 28,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=27).collect());
+    assert_eq!(places, (0..=28).collect());
+}
+
+#[test]
+fn a_request_without_credentials_made_no_error_and_one_with_others_did() {
+    let challenge = |error| {
+        let response = refused(error).answer(None);
+        response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned()
+    };
+    assert_eq!(challenge(access::Error::Missing), "Bearer realm=\"mcp\"");
+    assert!(challenge(access::Error::Unknown).contains("error=\"invalid_token\""));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When two calls are the same call.
 //!
 //! [`super`] asks before acceptance, [`super::super::cancel`] to find the job of a JSON-RPC id. Invariant: a
-//! key of one scope never meets another's.
+//! key of one principal, or of one session without credentials, never meets another's.
 
 use asyncmcp_delivery::job::Dedupe;
 use asyncmcp_protocol::{Id, Request};
@@ -27,7 +27,7 @@ impl Identifier {
     /// The client's idempotency key, else the JSON-RPC id, which a session uses once
     /// (2025-11-25, Basic: "MUST NOT have been previously used").
     pub(crate) fn of(caller: &Caller, request: &Request) -> Result<Self, Error> {
-        let Some(scope) = caller.scope else {
+        let (Some(scope), Some(owner)) = (caller.scope, caller.owner()) else {
             return Ok(Self::of_nobody());
         };
         let meta = request.meta().unwrap_or_default();
@@ -43,7 +43,7 @@ impl Identifier {
             "params._meta[\"dev.asyncmcp/idempotencyKey\"] must be a non-empty string",
         ))?;
         Ok(Self {
-            key: hash(&["key", &scope.to_string(), &key]),
+            key: hash(&["key", &owner.to_string(), &key]),
             name: Some(of_request(scope, &request.id)),
             label: "idempotency key",
         })

@@ -22,7 +22,7 @@ fn sealed(gateway: &Gateway, route: &str, expires: u64) -> String {
         webhook_url: None,
     };
     let (opened, lifetime) = (Millis(expires.saturating_sub(120_000)), Duration::from_mins(2));
-    LegacySession::of(params, [1; 16], opened, lifetime).seal(&gateway.edge.ring, route, [0; 12])
+    LegacySession::of(params, None, [1; 16], (opened, lifetime)).seal(&gateway.edge.ring, route, [0; 12])
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::example;
+use crate::auth::Auth;
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
 use crate::calls::{Calls, InProgress};
@@ -159,6 +160,7 @@ impl Gateway {
             clock,
         };
         let edge = Arc::new(Edge {
+            auth: Auth::start(live.clone()),
             live,
             calls: Arc::new(calls),
             ring,

@@ -25,6 +25,11 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
         ),
         (
+            "`auth.bearerSecretRefs`: another Secret",
+            "auth",
+            json!({"bearerSecretRefs": [{"name": "another", "key": "token"}]}),
+        ),
+        (
             "`webhook.timeout`, `.retry`, `.maxAge`",
             "webhook",
             json!({"timeout": "1s", "retry": {"max": 3}, "maxAge": "1h"}),

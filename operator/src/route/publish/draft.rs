@@ -116,7 +116,9 @@ fn accepted(
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         store: store::problem(subject, found),
-        hindrance: secrets::holding_back(valid, &unusable).or_else(|| unreported(subject, found)),
+        hindrance: secrets::keeping_out(valid, &unusable)
+            .or_else(|| secrets::holding_back(valid, &unusable))
+            .or_else(|| unreported(subject, found)),
         deleting: subject.deleted_at.is_some(),
         hint: unsigned(valid),
     }

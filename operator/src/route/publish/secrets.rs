@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure. What a key contains is known to the pods alone, which report what is wrong with it, never its value.
 
-use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, Verdict};
+use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_CREDENTIALS, NO_HEADER, NO_SIGNING_KEY, Verdict};
 use crate::kinds::{Key, Kind};
 use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
@@ -84,6 +84,20 @@ pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
         (false, true) => Verdict::no(KEY_INVALID, texts.join("; ")),
         (false, false) => Verdict::no(KEY_NOT_FOUND, texts.join("; ")),
     }
+}
+
+/// Why every client is refused, if it is.
+pub(super) fn keeping_out(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let tokens = &valid.route.auth.as_ref()?.bearer;
+    let why: Vec<_> = tokens.iter().filter_map(|key| about(key, unusable)).collect();
+    let refuses = !tokens.is_empty() && why.len() == tokens.len();
+    refuses.then(|| Problem {
+        reason: NO_CREDENTIALS,
+        message: format!(
+            "no client's token can be used, so every request is refused: {}",
+            why.join("; ")
+        ),
+    })
 }
 
 /// Why deliveries wait, if they do.

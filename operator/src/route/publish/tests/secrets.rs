@@ -105,6 +105,22 @@ fn a_route_without_a_usable_signing_key_is_not_ready_and_names_each_key_and_what
 }
 
 #[test]
+fn a_route_that_can_let_nobody_in_is_not_ready_and_names_each_key() {
+    let mut spec = fixture::minimal();
+    spec["webhookTools"] = json!([]);
+    spec["auth"] = json!({"bearerSecretRefs": [{"name": "sign", "key": "a"}, {"name": "sign", "key": "b"}]});
+    let one_good = status_of(&spec, &[("a", Key::Good), ("b", Key::Invalid)], &[]);
+    check(&one_good, ("False", "KeyInvalid"), ("True", "Ready"), "served");
+    let none = status_of(&spec, &[("a", Key::Unread), ("b", Key::Invalid)], &[]);
+    check(
+        &none,
+        ("False", "KeyNotFound"),
+        ("False", "NoCredentials"),
+        "every request is refused: the pods cannot read key a of Secret sign",
+    );
+}
+
+#[test]
 fn a_gateway_without_webhook_tools_signs_nothing() {
     let mut spec = signed_with(&["a"]);
     spec["webhookTools"] = json!([]);

@@ -1,0 +1,6 @@
+//! Who may come in: credentials, right and wrong, on the running process.
+//!
+//! Invariant: what is refused is asserted beside the same request with the right credentials, which is answered.
+
+mod scene;
+mod tokens;
