@@ -78,8 +78,8 @@ impl App {
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams.clone(), lines.clone());
-        let runner = Arc::new(Runner::new(upstreams));
+        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),
             executor: Arc::clone(&runner) as _,
