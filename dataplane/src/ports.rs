@@ -1,4 +1,4 @@
-//! The TCP ports: connection limits, the idle timeout, and the host and the token that a request names.
+//! The TCP ports: connection limits, TLS, the idle timeout, and the host and the token that a request names.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
@@ -11,19 +11,21 @@ pub mod host;
 mod limits;
 mod permits;
 mod refusal;
+pub mod tls;
 
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
 use self::permits::Permits;
 use self::refusal::Refusals;
+use self::tls::{Mode, Tls};
 
 /// How long to wait after the kernel could not accept a connection for a reason that is not the connection's.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -63,18 +65,20 @@ pub struct Port {
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    tls: Tls,
     /// Once it fires, requests in progress are answered, and nothing else is.
     closing: CancellationToken,
 }
 
 impl Port {
     /// The port of clients. It closes when `closing` fires.
-    pub fn mcp(listener: TcpListener, router: Router, closing: CancellationToken) -> Self {
+    pub fn mcp(listener: TcpListener, router: Router, tls: Tls, closing: CancellationToken) -> Self {
         Self {
             name: "mcp",
             listener,
             router,
             limits: Limits::mcp(limits::descriptors()),
+            tls,
             closing,
         }
     }
@@ -86,6 +90,7 @@ impl Port {
             listener,
             router,
             limits: Limits::admin(),
+            tls: Tls::never(),
             closing: CancellationToken::new(),
         }
     }
@@ -107,7 +112,7 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let serving = connection::serve(stream, port.router.clone(), port.closing.clone());
+            let serving = accept(stream, port.tls.mode(), port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(permit);
@@ -115,11 +120,30 @@ pub async fn serve(port: Port, metrics: Metrics) {
         } else {
             refused.inc();
             tracing::debug!(port = port.name, %peer, "a connection is refused: there are too many");
-            refusals.answer(stream);
+            // Who expects TLS could not read the answer.
+            if matches!(port.tls.mode(), Mode::Clear) {
+                refusals.answer(stream);
+            }
         }
     }
     connections.close();
     connections.wait().await;
+}
+
+/// Serves a connection in this mode.
+async fn accept(stream: TcpStream, mode: Mode, router: Router, closing: CancellationToken) {
+    // An event of a stream is not to wait for the acknowledgement of the one before.
+    let _unsupported = stream.set_nodelay(true);
+    match mode {
+        Mode::Clear => connection::serve(stream, router, closing).await,
+        Mode::Tls(config) => {
+            let shaken = closing.run_until_cancelled(tls::handshake(stream, config)).await;
+            if let Some(stream) = shaken.flatten() {
+                connection::serve(stream, router, closing).await;
+            }
+        }
+        Mode::Closed => {}
+    }
 }
 
 /// A connection that broke before it was accepted concerns nobody; any other error would repeat at once.

@@ -9,11 +9,14 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{Body, Client, RequestBuilder};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder};
 use serde_json::{Value, json};
 
 /// The longest that any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a stream may stay open.
+const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -71,10 +74,19 @@ impl Session {
         Ok(Self { id, ..self })
     }
 
+    /// The same with what `client` says of connections.
+    pub async fn open_with(client: ClientBuilder, url: &str) -> Result<Self> {
+        Self::with(client, url)?.begin(None).await
+    }
+
     /// A client that has no session yet.
     pub fn nowhere(url: &str) -> Result<Self> {
+        Self::with(Client::builder(), url)
+    }
+
+    fn with(client: ClientBuilder, url: &str) -> Result<Self> {
         Ok(Self {
-            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            http: client.no_proxy().timeout(PATIENCE).build()?,
             url: url.to_owned(),
             id: String::new(),
             token: None,
@@ -136,8 +148,8 @@ impl Session {
 
     /// The standalone stream: its messages, without its comments, until it ends.
     pub async fn stream(&self) -> Result<impl Stream<Item = Value> + Send + use<>> {
-        let http = Client::builder().no_proxy().build()?; // it stays open longer than any patience
-        let request = http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = request.timeout(FOR_EVER);
         let response = self.identified(request).send().await?.error_for_status()?;
         let mut text = String::new();
         let messages = response.bytes_stream().map(move |chunk| {

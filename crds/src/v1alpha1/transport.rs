@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TransportTls;
 use crate::{Duration, HostPattern, Size, form};
 
 /// The MCP endpoint that clients connect to.
@@ -40,6 +41,10 @@ pub struct Transport {
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostnames: Option<Vec<HostPattern>>,
+    /// TLS of the MCP endpoint (HTTP/1.1 and HTTP/2). The URL of the endpoint begins with `https` then. The admin port stays
+    /// without. Absent: no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TransportTls>,
     /// Maximum size of a request body, in bytes. Larger requests get a 413.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_request_size: Option<Size>,
