@@ -33,8 +33,9 @@ use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
-/// For how long modern clients may keep a list of tools.
-const CACHE_TIME_MS: u64 = 60_000;
+/// For how long modern clients may keep a list of tools. No longer than a change of the route may take to be noticed: a
+/// tool that has just become a webhook tool is acknowledged with what its former output schema does not allow.
+const CACHE_TIME_MS: u64 = 5_000;
 
 /// The parts that calls go through. One for the process.
 pub struct Calls {
