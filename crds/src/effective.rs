@@ -110,6 +110,8 @@ pub struct Transport {
     pub allowed_origins: Vec<String>,
     /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.
     pub hostnames: Vec<HostPattern>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
 }
@@ -172,6 +174,8 @@ pub struct PerClient {
     pub max_pending: u32,
     /// The share of a limit on running jobs that one client may use, in percent.
     pub max_running_percent: u8,
+    /// Maximum number of requests per second; `None`: unlimited.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Limits per receiver.

@@ -1,4 +1,4 @@
-//! The TCP ports: connection limits, the idle timeout, and the host and the token that a request names.
+//! The TCP ports: connection limits, the idle timeout, and whom and where a request is from and for.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
@@ -9,6 +9,7 @@ pub mod bearer;
 mod connection;
 pub mod host;
 mod limits;
+pub mod peer;
 mod permits;
 mod refusal;
 
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
+use self::peer::Peer;
 use self::permits::Permits;
 use self::refusal::Refusals;
 
@@ -107,7 +109,8 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let serving = connection::serve(stream, port.router.clone(), port.closing.clone());
+            let serving =
+                connection::serve(stream, Peer(peer.ip()), port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(permit);

@@ -3,13 +3,15 @@
 //! Tests of crashes, faults and bad input use it where a proper client would be too polite. Invariant:
 //! nothing is sent twice and nothing is checked here.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{Body, Client, RequestBuilder};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder};
 use serde_json::{Value, json};
 
 /// The longest that any answer may take.
@@ -74,7 +76,7 @@ impl Session {
     /// A client that has no session yet.
     pub fn nowhere(url: &str) -> Result<Self> {
         Ok(Self {
-            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            http: client_at(url).timeout(PATIENCE).build()?,
             url: url.to_owned(),
             id: String::new(),
             token: None,
@@ -136,7 +138,7 @@ impl Session {
 
     /// The standalone stream: its messages, without its comments, until it ends.
     pub async fn stream(&self) -> Result<impl Stream<Item = Value> + Send + use<>> {
-        let http = Client::builder().no_proxy().build()?; // it stays open longer than any patience
+        let http = client_at(&self.url).build()?; // it stays open longer than any patience
         let request = http.get(&self.url).header(ACCEPT, "text/event-stream");
         let response = self.identified(request).send().await?.error_for_status()?;
         let mut text = String::new();
@@ -161,6 +163,17 @@ impl Session {
         }
         request.header("mcp-session-id", &self.id)
     }
+}
+
+/// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.
+fn client_at(url: &str) -> ClientBuilder {
+    static CLIENTS: AtomicU32 = AtomicU32::new(1);
+    let client = Client::builder().no_proxy();
+    if !url.starts_with("http://127.0.0.1:") {
+        return client;
+    }
+    let [_, high, middle, low] = CLIENTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    client.local_address(IpAddr::from([127, high.wrapping_add(1), middle, low]))
 }
 
 /// Sends a request and reads its answer to the end.
