@@ -26,7 +26,7 @@ use crate::admin::health::Health;
 use crate::args::Args;
 use crate::auth::{self, Auth};
 use crate::caller::operation;
-use crate::calls::{Calls, InProgress};
+use crate::calls::{Calls, InProgress, Rates};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::Catalogue;
@@ -71,7 +71,7 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = clock(store.as_ref(), args);
+        let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
@@ -91,6 +91,7 @@ impl App {
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
             in_progress: InProgress::default(),
+            rates: Rates::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
         };

@@ -80,7 +80,7 @@ impl Caller {
             grants: access.grants.clone(),
             // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
-            // Without credentials nothing but the session tells clients apart.
+            // A request that came by no connection; only tests make one.
             account: access.account.clone().unwrap_or_else(|| scope.to_string()),
             version: session.version,
             info: session.client_info.clone(),

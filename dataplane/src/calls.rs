@@ -4,11 +4,13 @@
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;
+mod audit;
 mod bound;
 mod call;
 mod cancel;
 mod forward;
 mod outgoing;
+mod rate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +20,11 @@ use asyncmcp_delivery::engine::Engine;
 use asyncmcp_protocol::modern::result::Caching;
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
+pub use self::rate::Rates;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -47,10 +51,21 @@ pub struct Calls {
     pub engine: Arc<Engine>,
     /// What is in progress that no connection holds.
     pub in_progress: InProgress,
+    /// How many requests accounts make.
+    pub rates: Rates,
     /// What is measured.
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+}
+
+impl Calls {
+    /// Counts a request of `account`, unless it has made too many.
+    pub(crate) fn permit(&self, config: &Config, account: &str) -> Result<(), Error> {
+        let limit = config.route.webhook.per_client.requests_per_second;
+        let taken = self.rates.take(account, limit, Instant::now());
+        taken.map_err(Error::TooOften)
+    }
 }
 
 /// One request: who asks, and the route it is answered by from beginning to end.
@@ -83,7 +98,10 @@ impl Context {
         let trace = headers.or_of(request.meta().as_ref());
         let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
         let span = operation.span().clone();
-        let answer = self.method(request, operation).instrument(span).await;
+        let answer = match self.calls.permit(&self.config, &self.caller.account) {
+            Ok(()) => self.method(request, operation).instrument(span).await,
+            Err(error) => Answer::refusal(&error, request.id, &mut { operation }),
+        };
         match answer {
             Answer::Stream(_) if self.json_only => {
                 answer.whole().await.map_or(Answer::Accepted, Answer::Json)

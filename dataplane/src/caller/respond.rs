@@ -144,6 +144,12 @@ pub enum Error {
         "too many calls are in progress at the gateway, of this client or of all; try again when some have ended"
     )]
     Busy,
+    /// The client made as many requests as it may in a second.
+    #[error(
+        "this client makes more requests than webhook.perClient.requestsPerSecond allows; try again in {} ms",
+        millis(*.0)
+    )]
+    TooOften(Duration),
     /// As many messages are on their way to servers as may, or as large ones.
     #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
     Backlog,
@@ -174,8 +180,14 @@ impl Error {
         }
     }
 
-    fn status_is_for_now(&self) -> bool {
-        matches!(self, Self::Access(refusal) if refusal.error == access::Error::NoKeys)
+    /// When to try again, where a header says it: a body can be missing, or read by nobody.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Backlog => Some(PAUSE),
+            Self::Access(refusal) if refusal.error == access::Error::NoKeys => Some(PAUSE),
+            Self::TooOften(wait) => Some(*wait),
+            _ => None,
+        }
     }
 
     /// The code and the name in metrics.
@@ -207,6 +219,7 @@ impl Error {
             | Self::StoreFull
             | Self::Closing
             | Self::Busy
+            | Self::TooOften(_)
             | Self::Backlog
             | Self::Store(_)
             | Self::Unchecked(_)
@@ -221,6 +234,7 @@ impl Error {
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
+            Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }
@@ -235,8 +249,8 @@ impl Error {
     pub fn answer(&self, id: Option<Id>) -> Response {
         let mut response = json(self.to_response(id));
         *response.status_mut() = self.status();
-        if matches!(self, Self::Backlog) || self.status_is_for_now() {
-            let seconds = HeaderValue::from(PAUSE.as_secs());
+        if let Some(pause) = self.retry_after() {
+            let seconds = HeaderValue::from(millis(pause).div_ceil(1000));
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         if let Self::Access(refusal) = self {
@@ -292,5 +306,5 @@ fn cut(text: &str) -> String {
 }
 
 fn millis(pause: Duration) -> u64 {
-    u64::try_from(pause.as_millis()).expect("a pause of seconds")
+    u64::try_from(pause.as_nanos().div_ceil(1_000_000)).expect("a pause of seconds")
 }

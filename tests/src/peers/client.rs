@@ -127,6 +127,30 @@ impl Client {
     /// Starts one and connects it; its log goes to `dir`.
     pub async fn connect(kind: Kind, peers: &Peers, dir: &Path, options: Options<'_>) -> Result<Self> {
         let command = kind.command(peers, options.url, options.capable, options.secret)?;
+        Self::start(kind, command, dir).await
+    }
+
+    /// One that gets its own tokens from `issuer`, by the flow `code` or `credentials`.
+    pub async fn authorized(
+        kind: Kind,
+        peers: &Peers,
+        dir: &Path,
+        (url, issuer, flow): (&str, &str, &str),
+    ) -> Result<Self> {
+        let mut options = json!({"url": url, "issuer": issuer, "flow": flow});
+        let mut command = match kind {
+            Kind::Sdk1 => peers.node("oauth1.mjs"),
+            Kind::Mcp2Legacy | Kind::Mcp2Auto => {
+                options["mode"] = kind.mode().into();
+                peers.python("mcp", "oauth2.py")
+            }
+            other => bail!("{other:?} has no script for it"),
+        };
+        command.arg(options.to_string());
+        Self::start(kind, command, dir).await
+    }
+
+    async fn start(kind: Kind, command: Command, dir: &Path) -> Result<Self> {
         let log = dir.join(format!("{kind:?}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log)?;
         let mut child = tokio::process::Command::from(command)
