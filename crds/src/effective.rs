@@ -18,7 +18,7 @@ use crate::v1alpha1::{
     AccessMode, Breaker, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption,
     OtlpProtocol, ReceiverPolicy, Resources, Scheme, SecretKeyRef,
 };
-use crate::{Glob, HostPattern, Size};
+use crate::{Glob, HostPattern, ObjectKey, Size};
 
 /// A route with all defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,14 @@ pub struct Server {
     pub exclude: Vec<Glob>,
     /// The scopes that its tools need.
     pub scopes: Vec<String>,
+    /// Headers added to each request.
+    pub headers: Vec<Header>,
+    /// The token sent with each request.
+    pub bearer_token: Option<SecretKeyRef>,
+    /// TLS of the connections to it.
+    pub tls: ServerTls,
+    /// The `Host` header; `None`: the URL's.
+    pub host: Option<String>,
     /// How long the server may be silent during an ordinary call.
     pub timeout: Duration,
     /// Maximum size of a response, in bytes.
@@ -78,6 +86,17 @@ pub struct Server {
     pub max_queued_jobs: u32,
     /// The statuses that prove that the server dispatched nothing.
     pub not_dispatched: Vec<u16>,
+}
+
+/// TLS of the connections to a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Where the trusted authorities are; empty: the system's.
+    pub authorities: Vec<ObjectKey>,
+    /// The Secret with the gateway's own certificate.
+    pub certificate: Option<String>,
+    /// The name that the server's certificate must have; `None`: the URL's host.
+    pub server_name: Option<String>,
 }
 
 /// An entry of `webhookTools`.

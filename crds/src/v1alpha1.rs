@@ -13,9 +13,11 @@ mod limits;
 pub(crate) mod receivers;
 mod reference;
 pub(crate) mod server;
+pub(crate) mod server_header;
 mod status;
 pub(crate) mod store;
 mod telemetry;
+mod tls;
 mod transport;
 pub(crate) mod webhook;
 mod webhook_tool;
@@ -28,12 +30,14 @@ pub use limits::{Breaker, DeadLetter, PerClient, PerReceiver};
 pub use receivers::{DefaultReceiver, FromClients, ReceiverPolicy, Receivers};
 pub use reference::{Scheme, SecretKeyRef, ServiceRef};
 pub use server::{Server, ToolFilter};
+pub use server_header::ServerHeader;
 pub use status::{
     Address, DeliveryStatus, McpWebhookRouteStatus, ReplicaStatus, ServerState, ServerStatus, StoreStatus,
     Summary, WebhookToolStatus,
 };
 pub use store::{AccessMode, EmbeddedStore, MemoryStore, Store};
 pub use telemetry::{LogLevel, Otlp, OtlpProtocol, Telemetry};
+pub use tls::{CaCertificateRef, CertificateKind, CertificateRef, ServerTls};
 pub use transport::Transport;
 pub use webhook::{Exponential, Retry, Signing, Webhook};
 pub use webhook_tool::{OnInterruption, WebhookTool};

@@ -71,12 +71,12 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = clock(args, &*store);
+        let clock = clock(store.as_ref(), args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams.clone(), lines.clone());
-        let runner = Arc::new(Runner::new(upstreams));
+        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),
             executor: Arc::clone(&runner) as _,
@@ -116,6 +116,7 @@ impl App {
             catalogue,
             token,
             health,
+            loopback: args.admin_listen.ip().is_loopback(),
         };
         Ok(Self {
             live,
@@ -161,8 +162,8 @@ impl App {
     }
 }
 
-/// The store's clock, from where an earlier process left it.
-fn clock(args: &Args, store: &dyn Store) -> Clock {
+/// The wall clock, corrected by what the store has seen of the time.
+fn clock(store: &dyn Store, args: &Args) -> Clock {
     let counts = store.counts();
     let unfinished = counts.pending() + counts.dead;
     Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
-use asyncmcp_protocol::{Id, Message, Notification, RawObject, RawValue, Request, Response};
+use asyncmcp_protocol::modern::result::Caching;
+use asyncmcp_protocol::version::Era;
+use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -35,6 +37,8 @@ use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
+/// For how long modern clients may keep a list of tools.
+const CACHE_TIME_MS: u64 = 60_000;
 
 /// The parts that calls go through. One for the process.
 pub struct Calls {
@@ -115,9 +119,23 @@ impl Context {
     }
 
     async fn list(&self, id: Id) -> Answer {
-        let tools = self.calls.catalogue.list(&self.caller).await;
-        let tools: Box<RawValue> = serde_json::from_slice(&tools).expect("the catalogue writes JSON");
-        Answer::result(id, &tools)
+        let listing = self.calls.catalogue.list(&self.caller).await;
+        let list = match self.caller.version.era() {
+            Era::Legacy => tools::list_result(&listing.tools),
+            Era::Modern => {
+                let caching = self.caching().only_if(listing.is_whole);
+                modern::result::tool_list(listing.tools, caching)
+            }
+        };
+        Answer::result(id, &list)
+    }
+
+    /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
+    pub(crate) fn caching(&self) -> Caching {
+        Caching {
+            ttl_ms: CACHE_TIME_MS,
+            is_private: self.caller.principal.is_some(),
+        }
     }
 
     async fn notification(&self, notification: &Notification) -> Result<(), Error> {

@@ -4,13 +4,16 @@
 //! Calls, the job runner and the catalogue send through [`lines`]; who calls and what a message means is not known here.
 //! Invariant: an [`Error`] says whether the server may have seen the message.
 
+mod access;
 mod advice;
 pub mod catalogue;
+mod cause;
 mod error;
 mod exchange;
 mod follow;
 mod http;
 pub mod lines;
+mod missing;
 mod open;
 mod operation;
 mod session;
@@ -23,12 +26,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use asyncmcp_protocol::Id;
+use tokio::sync::watch;
 use url::Url;
 
+use self::access::Access;
 pub use self::advice::Advice;
 pub use self::error::Error;
 pub use self::exchange::{Reply, RequestOptions};
 pub use self::follow::Upstreams;
+pub use self::missing::Missing;
 pub use self::operation::Metrics;
 pub use self::session::events::{Events, Incoming, Noted};
 pub use self::session::{Outgoing, Received, ServerSession};
@@ -40,6 +46,8 @@ pub struct Endpoint {
     pub name: String,
     /// Its MCP endpoint.
     pub url: Url,
+    /// The Host header that it gets.
+    pub host: String,
     /// The silence allowed on an ordinary call to it.
     pub timeout: Duration,
     /// The largest JSON body, and the largest event of a stream, that is read from it, in bytes.
@@ -54,22 +62,48 @@ pub struct Upstream(Arc<Inner>);
 
 struct Inner {
     endpoint: Endpoint,
-    http: reqwest::Client,
+    access: watch::Sender<Arc<Access>>,
     metrics: Metrics,
     next_id: AtomicU64,
 }
 
 impl Upstream {
     /// A server at `endpoint`. Opens no connection yet.
-    pub fn new(endpoint: Endpoint, metrics: Metrics) -> Result<Self, Error> {
-        let http = http::build()?;
-        Ok(Self(Arc::new(Inner {
+    fn new(endpoint: Endpoint, access: Access, metrics: Metrics) -> Self {
+        Self(Arc::new(Inner {
             endpoint,
-            http,
+            access: watch::Sender::new(Arc::new(access)),
             metrics,
             // Far from the ids of requests that an earlier process may have under way in the same session.
             next_id: AtomicU64::new(u64::from(rand::random::<u32>()) << 20),
-        })))
+        }))
+    }
+
+    /// How requests to it are sent at present.
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.0.access.borrow())
+    }
+
+    /// Takes the place of the access before. Requests under way are not disturbed; connections that are made in another
+    /// way from now on close when they are done.
+    fn renew(&self, access: Access) {
+        self.0.access.send_if_modified(|current| {
+            let is_new = **current != access;
+            if is_new {
+                *current = Arc::new(access);
+            }
+            is_new
+        });
+    }
+
+    /// A notification of each change of the credentials and certificates that requests to it are sent with.
+    fn renewals(&self) -> watch::Receiver<Arc<Access>> {
+        self.0.access.subscribe()
+    }
+
+    /// Whether the route's credentials and certificates for it can be used; nothing is sent otherwise.
+    pub fn check_access(&self) -> Result<(), Error> {
+        self.access().open().map(drop)
     }
 
     /// Its name in the route.

@@ -3,6 +3,8 @@
 //! Invariant: ready while every cache is warm and every watch is heard, and no other operator rules where this replica
 //! should; a standby replica is ready too. Live unless a restart would help.
 
+pub(crate) mod port;
+
 use crate::api::hearing::Hearing;
 use crate::caches::Caches;
 use crate::definition::Definition;

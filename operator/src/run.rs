@@ -3,6 +3,7 @@
 //! Invariant: everything that can fail at the start fails before a watch is opened; when one part ends, the process
 //! ends, and the lease is released last, when nothing acts any more.
 
+use crate::admin::port::Port;
 use crate::admin::{self, Health};
 use crate::api;
 use crate::api::hearing::Hearing;
@@ -74,7 +75,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
     };
     // Events about the definition are in the namespace `default`, which an operator of some namespaces may not write.
     let recorder = args.namespaces.is_empty().then(|| base.recorder.clone());
-    let admin_port = axum::serve(listener, admin::router(registry, health));
+    let admin_port = axum::serve(Port::new(listener), admin::router(registry, health));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %args.admin_listen, "operator started");
     let ended = tokio::select! {
         lost = ruling.run() => Err(lost.into()),

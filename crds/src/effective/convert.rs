@@ -8,9 +8,10 @@ use ipnet::IpNet;
 
 use super::{
     Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
-    PerClient, PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook,
+    PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
     WebhookTool,
 };
+use crate::ObjectKey;
 use crate::v1alpha1::{self as api, Scheme, ServiceRef};
 
 /// The value of a field that has a default.
@@ -36,12 +37,32 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
         scopes: filter.scopes.unwrap_or_default(),
+        headers: server_headers(given.headers),
+        bearer_token: given.bearer_token_secret_ref,
+        tls: given.tls.map(server_tls).unwrap_or_default(),
+        host: given.host,
         timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
         max_response_size: set(given.max_response_size).bytes(),
         max_concurrent_jobs: set(given.max_concurrent_jobs),
         max_queued_jobs: set(given.max_queued_jobs),
         not_dispatched: given.not_dispatched.unwrap_or_default(),
     }
+}
+
+fn server_tls(given: api::ServerTls) -> ServerTls {
+    let authorities = given.ca_certificate_refs.into_iter().flatten();
+    ServerTls {
+        authorities: authorities.map(ObjectKey::from).collect(),
+        certificate: given.client_certificate_ref.map(|named| named.name),
+        server_name: given.server_name,
+    }
+}
+
+fn server_headers(given: Option<Vec<api::ServerHeader>>) -> Vec<Header> {
+    let given = given.into_iter().flatten();
+    given
+        .filter_map(|given| header(given.name, given.value, given.value_from))
+        .collect()
 }
 
 fn per_client(given: &api::PerClient) -> PerClient {
@@ -190,19 +211,19 @@ fn default_receiver(given: api::DefaultReceiver, namespace: &str) -> DefaultRece
 }
 
 fn headers(given: Option<Vec<api::Header>>) -> Vec<Header> {
-    given.into_iter().flatten().filter_map(header).collect()
+    let given = given.into_iter().flatten();
+    given
+        .filter_map(|given| header(given.name, given.value, given.value_from))
+        .collect()
 }
 
-fn header(given: api::Header) -> Option<Header> {
-    let value = match (given.value, given.value_from) {
+fn header(name: String, value: Option<String>, source: Option<api::HeaderSource>) -> Option<Header> {
+    let value = match (value, source) {
         (_, Some(source)) => HeaderValue::Secret(source.secret_key_ref),
         (Some(value), None) => HeaderValue::Literal(value),
         (None, None) => return None,
     };
-    Some(Header {
-        name: given.name,
-        value,
-    })
+    Some(Header { name, value })
 }
 
 pub(super) fn store(given: api::Store) -> Store {

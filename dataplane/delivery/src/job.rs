@@ -223,6 +223,14 @@ impl Job {
         }
     }
 
+    /// Whether whose it is and where it goes are as `call` says, which is encrypted where there is a key; a header is not.
+    pub(crate) fn is_of(&self, call: &Call, dedupe: [u8; 32]) -> bool {
+        self.server == Key::of(&call.server)
+            && self.client == Key::of(&call.client)
+            && self.receiver == call.target.as_ref().map(Target::receiver)
+            && self.dedupe == dedupe
+    }
+
     /// Whether it is unfinished; counted per client.
     pub fn is_pending(&self) -> bool {
         !self.state.is_settled()

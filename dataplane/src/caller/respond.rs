@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -66,9 +66,15 @@ pub enum Error {
     /// A second `tools/list` in a batch: each asks every server.
     #[error("a batch may contain one tools/list; send the others by themselves")]
     ListedInBatch,
+    /// The envelope of a modern message is not right.
+    #[error("{0}")]
+    Envelope(modern::Error),
     /// The method is not offered.
     #[error("method {} is not offered", echo(.0))]
     Method(String),
+    /// The same in the modern era, whose clients read the HTTP status.
+    #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
+    NoMethod(String),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
@@ -164,8 +170,10 @@ impl Error {
         match self {
             Self::Guard(error) => door(error),
             Self::Access(refusal) => refusal.error.status(),
-            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
-            Self::Session(_) => StatusCode::NOT_FOUND,
+            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
@@ -194,7 +202,8 @@ impl Error {
             | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
-            Self::Method(_) => Code::MethodNotFound,
+            Self::Envelope(error) => error.code(),
+            Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
             Self::Initialize(_)
             | Self::Params(_)
             | Self::UnknownTool(_)
@@ -221,7 +230,7 @@ impl Error {
     /// The JSON-RPC error object.
     pub fn object(&self) -> ErrorObject {
         match self {
-            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
@@ -254,6 +263,15 @@ impl Error {
                 .insert(ALLOW, HeaderValue::from_static(door::METHODS));
         }
         response
+    }
+}
+
+impl From<modern::Error> for Error {
+    fn from(error: modern::Error) -> Self {
+        match error {
+            modern::Error::Version(requested) => Self::Version(requested),
+            error => Self::Envelope(error),
+        }
     }
 }
 

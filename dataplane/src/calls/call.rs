@@ -72,6 +72,18 @@ async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {
     match context.calls.catalogue.resolve(&name).await {
         Resolved::Tool(tool) => Ok(tool),
         Resolved::Unknown => Err(Error::UnknownTool(name)),
-        Resolved::Unavailable { server } => Err(Error::Unavailable(server)),
+        Resolved::Unavailable { server } => Err(unavailable(context, server)),
+    }
+}
+
+/// Why nothing is known of a server's tools.
+fn unavailable(context: &Context, server: String) -> Error {
+    let line = context.calls.lines.of(&context.caller, &server);
+    match line.map(|line| line.upstream().check_access()) {
+        Ok(Err(error)) => Error::Server {
+            failure: error.failure(),
+            server,
+        },
+        _ => Error::Unavailable(server),
     }
 }

@@ -236,6 +236,11 @@ impl ServerSession {
         let busy = self.0.upstream.busy(&response);
         let rejected = self.0.upstream.rejected(&response);
         let said = http::beginning(response).await;
+        let rejected = self
+            .0
+            .upstream
+            .explained(rejected, &said)
+            .unwrap_or_else(|plain| plain);
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {
             (Some(busy), _) => busy,

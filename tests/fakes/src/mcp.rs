@@ -6,6 +6,7 @@
 
 mod reaction;
 pub mod task;
+mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,6 +24,7 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
 pub use self::reaction::Reaction;
+pub use self::tls::Tls;
 use crate::lock;
 
 /// A request that came.
@@ -108,9 +110,19 @@ impl McpServer {
     /// # Panics
     /// When somebody does.
     pub async fn at(port: u16, tools: &[&str]) -> Self {
+        Self::serve(port, tools, None).await
+    }
+
+    /// Behind TLS.
+    pub async fn behind(tls: &Tls, tools: &[&str]) -> Self {
+        Self::serve(0, tools, Some(tls.clone())).await
+    }
+
+    async fn serve(port: u16, tools: &[&str], tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.expect("nobody listens there");
         let address = listener.local_addr().expect("it is bound");
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let nature = Nature {
             version: "2025-11-25",
             tools: tools.iter().map(|name| tool(name)).collect(),
@@ -118,12 +130,18 @@ impl McpServer {
             ..Nature::default()
         };
         let server = Self {
-            url: format!("http://{address}/mcp"),
+            url: format!("{scheme}://{address}/mcp"),
             nature: Arc::new(Mutex::new(nature)),
             pushes: broadcast::Sender::new(16),
         };
         let router = Router::new().fallback(handle).with_state(server.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        match tls {
+            None => drop(tokio::spawn(async move { axum::serve(listener, router).await })),
+            Some(tls) => {
+                let listener = tls.accept(listener, address);
+                tokio::spawn(async move { axum::serve(listener, router).await });
+            }
+        }
         server
     }
 
@@ -270,7 +288,8 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         (None, "tasks/result") => Reaction::Result(task::RESULT),
         (None, _) => return StatusCode::ACCEPTED.into_response(),
     };
-    reaction.happen(server, id).await
+    let token = &seen.body["params"]["_meta"]["progressToken"];
+    reaction.under(token).happen(server, id).await
 }
 
 fn list(server: &McpServer, seen: &Seen) -> Value {

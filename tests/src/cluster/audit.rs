@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::Release;
+
 /// The writes since a moment.
 pub struct Writes {
     log: PathBuf,
@@ -21,15 +23,15 @@ impl Writes {
         Some(Self { log, from })
     }
 
-    /// Every write of the operator's that was not to a Lease.
-    pub fn beside_leases(&self) -> Result<Vec<String>> {
+    /// Every write of a release's operator that was not to a Lease.
+    pub fn beside_leases(&self, release: &Release) -> Result<Vec<String>> {
+        let account = release.account();
         let text = std::fs::read_to_string(&self.log)?;
         let events = text
             .lines()
             .skip(self.from)
             .filter_map(|line| serde_json::from_str(line).ok());
-        let by_operator =
-            |event: &Value| event["user"]["username"] == "system:serviceaccount:asyncmcp:asyncmcp";
+        let by_operator = |event: &Value| event["user"]["username"] == account.as_str();
         let of_lease = |event: &Value| event["objectRef"]["resource"] == "leases";
         let writes = events.filter(|event| by_operator(event) && !of_lease(event));
         Ok(writes

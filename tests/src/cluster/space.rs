@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{Cluster, PATIENCE, kubectl_with, path};
+use super::{Cluster, PATIENCE, kubectl_with, path, release};
 use crate::command::{refused, run};
 use crate::eventually;
 
@@ -18,6 +18,9 @@ pub struct Space {
     pub name: String,
     /// Its cluster.
     pub cluster: Cluster,
+    /// The release that serves its routes, and their class.
+    operator: String,
+    class: String,
     is_done: bool,
 }
 
@@ -37,8 +40,16 @@ impl Space {
         Self {
             name: name.to_owned(),
             cluster,
+            operator: release::NAME.to_owned(),
+            class: String::new(),
             is_done: false,
         }
+    }
+
+    /// Its routes are of `class`, which the release `operator` serves.
+    pub(super) fn is_served(&mut self, operator: &str, class: &str) {
+        operator.clone_into(&mut self.operator);
+        class.clone_into(&mut self.class);
     }
 
     /// Admits only pods of the restricted profile.
@@ -57,9 +68,21 @@ impl Space {
         refused("kubectl", &[&["--namespace", &self.name], arguments].concat())
     }
 
-    /// Applies YAML.
+    /// Applies YAML; a route is of the class of this namespace's release.
     pub fn apply(&self, yaml: &str) -> Result<()> {
+        let yaml = &self.classified(yaml)?;
         kubectl_with(yaml, &["--namespace", &self.name, "apply", "--filename=-"]).map(drop)
+    }
+
+    fn classified(&self, yaml: &str) -> Result<String> {
+        if self.class.is_empty() {
+            return Ok(yaml.to_owned());
+        }
+        let mut object: Value = serde_yaml::from_str(yaml)?;
+        if object["kind"] == "McpWebhookRoute" && object["spec"]["operatorClass"].is_null() {
+            object["spec"]["operatorClass"] = Value::from(self.class.as_str());
+        }
+        Ok(object.to_string())
     }
 
     /// What the API server says against YAML.
@@ -241,7 +264,7 @@ impl Space {
         for said in looks
             .into_iter()
             .chain(logs)
-            .chain([Ok(super::release::operator_log())])
+            .chain([Ok(release::operator_log(&self.operator))])
         {
             show(&said.unwrap_or_else(|error| error.to_string()));
         }

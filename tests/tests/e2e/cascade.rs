@@ -105,8 +105,8 @@ async fn a_namespace_can_go_after_a_route_was_forced_away() -> Result<()> {
 
 #[tokio::test]
 async fn without_a_watch_on_secrets_a_foreground_deletion_takes_nothing_either() -> Result<()> {
-    let _release = Release::alone(&["--set=secrets.watch=false"]).await?;
-    let space = Space::new("unwatched").await?;
+    let release = Release::own("unwatched", &["--set=secrets.watch=false"]).await?;
+    let space = release.space("unwatched").await?;
     let claim = with_a_job(&space, 59).await?;
     let cascade = [
         "delete",

@@ -2,84 +2,42 @@
 
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::cluster::audit::Writes;
-use asyncmcp_tests::cluster::release::{VALUES, operator_log};
 use asyncmcp_tests::cluster::{Cluster, PATIENCE, Release, Space, path, space};
-use asyncmcp_tests::command::run;
 use asyncmcp_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::KEY;
 
-/// The second operator's namespace, which goes with it.
-struct Second;
-
-impl Second {
-    const NAME: &str = "asyncmcp-second";
-
-    fn helm(verb: &str, flags: &[&str]) -> Result<()> {
-        let chart = [verb, "second", "charts/asyncmcp", "--namespace", Self::NAME];
-        let values = [
-            "--values",
-            VALUES,
-            "--set=crds.install=false,rbac.aggregate=false",
-        ];
-        run("helm", &[&chart[..], &values, flags].concat()).map(drop)
-    }
-
-    fn install(flags: &[&str]) -> Result<Self> {
-        let second = Self;
-        Self::helm("install", &[&["--create-namespace"], flags].concat())?;
-        Ok(second)
-    }
-}
-
-impl Drop for Second {
-    fn drop(&mut self) {
-        let _ = run(
-            "helm",
-            &["uninstall", "second", "--namespace", Self::NAME, "--wait"],
-        );
-        let _ = run(
-            "kubectl",
-            &["delete", "namespace", Self::NAME, "--ignore-not-found"],
-        );
-    }
-}
-
-/// What the second operator logged.
-fn log() -> Result<String> {
-    let pods = "--selector=app.kubernetes.io/component=operator";
-    run(
-        "kubectl",
-        &["--namespace", Second::NAME, "logs", pods, "--tail=200"],
-    )
-}
-
-async fn ready_replicas(cluster: &Cluster) -> Result<u64> {
-    let deployment = cluster
-        .find(&path("deployments", Second::NAME, "second-asyncmcp"))
-        .await?;
-    let deployment = deployment.context("no deployment")?;
+async fn ready_replicas(release: &Release, cluster: &Cluster) -> Result<u64> {
+    let path = path("deployments", release.name(), release.name());
+    let deployment = cluster.find(&path).await?.context("no deployment")?;
     Ok(deployment["status"]["readyReplicas"].as_u64().unwrap_or_default())
 }
 
 #[tokio::test]
 async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serves_its_own_routes()
 -> Result<()> {
-    let _first = Release::alone(&[]).await?;
-    let space = Space::new("classes").await?;
+    let first = Release::own("first", &[]).await?;
+    let space = first.space("classes").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
     let before = space.children().await?;
 
-    let second = Second::install(&[])?;
-    let refusal = "the operator asyncmcp/asyncmcp serves the routes of this class";
+    let second = first.rival("second", &[])?;
+    let refusal = format!(
+        "the operator {0}/{0} serves the routes of this class",
+        first.name()
+    );
     eventually(PATIENCE, || async {
-        let log = log().map_err(|error| error.to_string())?;
-        if log.contains(refusal) { Ok(()) } else { Err(log) }
+        let log = second.log();
+        if log.contains(&refusal) { Ok(()) } else { Err(log) }
     })
     .await;
-    assert_eq!(ready_replicas(&space.cluster).await?, 0, "it is not ready");
+    assert_eq!(
+        ready_replicas(&second, &space.cluster).await?,
+        0,
+        "it is not ready"
+    );
     let mut other = space::route(|route| route["metadata"]["name"] = json!("other"))?;
     space.apply(&other)?;
     space.ready("other").await;
@@ -94,10 +52,7 @@ async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serv
         "{touched:?}"
     );
 
-    Second::helm(
-        "upgrade",
-        &["--set=operatorClass=team-a", "--wait", "--timeout=90s"],
-    )?;
+    second.upgrade(&["--set=operatorClass=team-a"])?;
     other = space::route(|route| {
         route["metadata"]["name"] = json!("other");
         route["spec"]["operatorClass"] = json!("team-a");
@@ -114,7 +69,10 @@ async fn a_second_operator_of_a_class_does_nothing_and_one_of_another_class_serv
         "patch",
         "mwr/other",
         "--type=json",
-        r#"--patch=[{"op": "remove", "path": "/spec/operatorClass"}]"#,
+        &format!(
+            r#"--patch=[{{"op": "replace", "path": "/spec/operatorClass", "value": "{}"}}]"#,
+            first.class()
+        ),
     ])?;
     space.ready("other").await;
     space.done()
@@ -131,21 +89,22 @@ async fn writer(space: &Space, route: &str) -> Result<String> {
 
 #[tokio::test]
 async fn an_operator_of_some_namespaces_gets_them_from_one_of_the_whole_cluster() -> Result<()> {
-    let first = Release::alone(&[]).await?;
-    let space = Space::new("narrow").await?;
+    let first = Release::own("wide", &[]).await?;
+    let space = first.space("narrow").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
     let before = space.get("statefulsets", "analytics-dataplane").await?;
 
     let watch = format!("--set=watchNamespaces={{{}}}", space.name);
-    let _second = Second::install(&[&watch, "--wait", "--timeout=90s"])?;
-    let log = operator_log();
+    let second = first.rival("narrow", &[&watch, "--wait", "--timeout=90s"])?;
+    let log = first.log();
     assert!(
         log.contains("another operator of this class serves this namespace"),
         "{log}"
     );
-    let lease = space.get("leases", "asyncmcp-operator-lock").await?;
-    assert_eq!(lease["spec"]["holderIdentity"], "asyncmcp-second/second-asyncmcp");
+    let lock = format!("asyncmcp-operator-lock.{}", first.class());
+    let lease = space.get("leases", &lock).await?;
+    assert_eq!(lease["spec"]["holderIdentity"], format!("{0}/{0}", second.name()));
     let writes = Writes::from_now();
     space
         .route(|route| route["spec"]["webhook"]["retry"]["max"] = json!(9))
@@ -153,7 +112,7 @@ async fn an_operator_of_some_namespaces_gets_them_from_one_of_the_whole_cluster(
     first.renewals(&space.cluster, 3).await?;
     if let Some(writes) = writes {
         // Those of the first.
-        assert_eq!(writes.beside_leases()?, Vec::<String>::new());
+        assert_eq!(writes.beside_leases(&first)?, Vec::<String>::new());
     }
     let after = space.get("statefulsets", "analytics-dataplane").await?;
     assert_eq!(before["spec"], after["spec"], "the pods stay");

@@ -22,7 +22,7 @@ const OLDER: &str = r#"[
 #[tokio::test]
 async fn an_older_definition_is_named_and_status_gets_through_and_a_deleted_one_is_missed_at_once()
 -> Result<()> {
-    let release = Release::alone(&[]).await?;
+    let release = Release::alone().await?;
     let space = Space::new("definition").await?;
     space.example(KEY)?;
     run("kubectl", &["patch", "crd", CRD, "--type=json", "--patch", OLDER])?;

@@ -1,4 +1,4 @@
-//! The operator is killed, is one of two, rests, is confined: each test has a release of its own.
+//! The operator is killed, is one of two, rests, is confined: each test has a release and a class of its own.
 
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::cluster::audit::Writes;
@@ -10,13 +10,11 @@ use serde_json::{Value, json};
 
 use crate::KEY;
 
-const ACCOUNT: &str = "--as=system:serviceaccount:asyncmcp:asyncmcp";
-
 #[tokio::test]
 async fn a_killed_operator_changes_nothing_that_was_right_and_at_rest_writes_nothing_but_its_lease()
 -> Result<()> {
-    let release = Release::alone(&[]).await?;
-    let space = Space::new("killed-operator").await?;
+    let release = Release::own("killed", &[]).await?;
+    let space = release.space("killed-operator").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
     let before = settled(&space, &release).await?;
@@ -28,7 +26,7 @@ async fn a_killed_operator_changes_nothing_that_was_right_and_at_rest_writes_not
     assert_eq!(space.children().await?, before, "after SIGKILL");
 
     let name = pod["metadata"]["name"].as_str().context("a pod without a name")?;
-    run("kubectl", &["--namespace=asyncmcp", "delete", "pod", name])?;
+    run("kubectl", &["--namespace", release.name(), "delete", "pod", name])?;
     let pod = acting(&release, &space.cluster, name).await;
     let writes = Writes::from_now();
     // Longer than the 30 s between two looks at a pod that serves what it should.
@@ -39,7 +37,7 @@ async fn a_killed_operator_changes_nothing_that_was_right_and_at_rest_writes_not
         "after its pod was deleted, and at rest"
     );
     if let Some(writes) = writes {
-        assert_eq!(writes.beside_leases()?, Vec::<String>::new());
+        assert_eq!(writes.beside_leases(&release)?, Vec::<String>::new());
     }
 
     // It still acts.
@@ -57,8 +55,8 @@ async fn a_killed_operator_changes_nothing_that_was_right_and_at_rest_writes_not
 
 #[tokio::test]
 async fn of_two_replicas_one_acts_and_the_other_takes_over() -> Result<()> {
-    let release = Release::alone(&["--set=replicas=2"]).await?;
-    let space = Space::new("two").await?;
+    let release = Release::own("two", &["--set=replicas=2"]).await?;
+    let space = release.space("two").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
     let pods = release.pods(&space.cluster).await?;
@@ -82,9 +80,13 @@ async fn of_two_replicas_one_acts_and_the_other_takes_over() -> Result<()> {
 
 #[tokio::test]
 async fn an_operator_for_some_namespaces_has_no_say_in_others() -> Result<()> {
-    let inside = Space::new("inside").await?;
-    let outside = Space::new("outside").await?;
-    let release = Release::alone(&["--set", &format!("watchNamespaces={{{}}}", inside.name)]).await?;
+    let (mut inside, mut outside) = (Space::new("inside").await?, Space::new("outside").await?);
+    let watched = format!("watchNamespaces={{{}}}", inside.name);
+    let release = Release::own("confined", &["--set", &watched]).await?;
+    for space in [&mut inside, &mut outside] {
+        release.serves(space);
+    }
+    let account = format!("--as={}", release.account());
     inside.example(KEY)?;
     outside.apply(&space::route(|_| {})?)?;
     inside.route(|_| {}).await?;
@@ -102,8 +104,8 @@ async fn an_operator_for_some_namespaces_has_no_say_in_others() -> Result<()> {
         ["create", "statefulsets"],
         ["patch", "mcpwebhookroutes"],
     ] {
-        inside.kubectl(&[&["auth", "can-i", ACCOUNT], &what[..]].concat())?;
-        outside.refused(&[&["auth", "can-i", ACCOUNT], &what[..]].concat())?;
+        inside.kubectl(&[&["auth", "can-i", &account], &what[..]].concat())?;
+        outside.refused(&[&["auth", "can-i", &account], &what[..]].concat())?;
     }
     for never in [
         ["get", "secrets"],
@@ -111,9 +113,9 @@ async fn an_operator_for_some_namespaces_has_no_say_in_others() -> Result<()> {
         ["delete", "services"],
         ["create", "pods/exec"],
     ] {
-        inside.refused(&[&["auth", "can-i", ACCOUNT], &never[..]].concat())?;
+        inside.refused(&[&["auth", "can-i", &account], &never[..]].concat())?;
     }
-    refused("kubectl", &["auth", "can-i", ACCOUNT, "list", "nodes"])?;
+    refused("kubectl", &["auth", "can-i", &account, "list", "nodes"])?;
     let pod = only(&release, &inside.cluster).await?;
     let name = pod["metadata"]["name"].as_str().context("a pod without a name")?;
     let metrics = release.admin(&inside.cluster, name, "metrics").await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::cluster::kill::process;
 use asyncmcp_tests::cluster::space::condition;
-use asyncmcp_tests::cluster::{Release, Space, space};
+use asyncmcp_tests::cluster::{Release, space};
 use asyncmcp_tests::command::run;
 use asyncmcp_tests::eventually;
 use serde_json::json;
@@ -55,8 +55,8 @@ fn sent(process: &str) -> Result<BTreeMap<String, String>> {
 
 #[tokio::test]
 async fn an_operator_whose_idle_watches_are_dropped_notices_within_a_minute() -> Result<()> {
-    let release = Release::alone(&[]).await?;
-    let space = Space::new("silence").await?;
+    let release = Release::own("silence", &[]).await?;
+    let space = release.space("silence").await?;
     space.example(KEY)?;
     space.route(|_| {}).await?;
     let pods = release.pods(&space.cluster).await?;

@@ -1,22 +1,14 @@
 //! An upgrade of the release changes the pods of all routes.
 
 use anyhow::Result;
-use asyncmcp_tests::cluster::release::{NAME, VALUES};
 use asyncmcp_tests::cluster::space::{condition, holds};
 use asyncmcp_tests::cluster::{PATIENCE, Release, Space, path, space};
-use asyncmcp_tests::command::run;
 use asyncmcp_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::KEY;
 
 const ROUTES: [&str; 3] = ["one", "two", "three"];
-
-fn upgrade(image: &str) -> Result<()> {
-    let chart = ["upgrade", NAME, "charts/asyncmcp", "--namespace", NAME];
-    let how = ["--values", VALUES, "--wait", "--timeout=90s", "--set", image];
-    run("helm", &[&chart[..], &how].concat()).map(drop)
-}
 
 async fn images(space: &Space) -> Result<Vec<String>> {
     let list = space.cluster.find(&path("statefulsets", &space.name, "")).await?;
@@ -34,8 +26,8 @@ async fn images(space: &Space) -> Result<Vec<String>> {
 
 #[tokio::test]
 async fn a_wrong_default_image_takes_down_one_route_and_a_right_one_repairs_it() -> Result<()> {
-    let release = Release::alone(&[]).await?;
-    let space = Space::new("upgrade").await?;
+    let release = Release::own("upgrade", &[]).await?;
+    let space = release.space("upgrade").await?;
     space.example(KEY)?;
     for name in ROUTES {
         space.apply(&space::route(|route| route["metadata"]["name"] = json!(name))?)?;
@@ -44,7 +36,7 @@ async fn a_wrong_default_image_takes_down_one_route_and_a_right_one_repairs_it()
         space.ready(name).await;
     }
 
-    upgrade("dataplane.image.tag=nope")?;
+    release.upgrade(&["--set=dataplane.image.tag=nope"])?;
     eventually(PATIENCE, || async { waiting(&space, 2).await }).await;
     release.renewals(&space.cluster, 5).await?;
     waiting(&space, 2).await.map_err(anyhow::Error::msg)?;
@@ -52,7 +44,7 @@ async fn a_wrong_default_image_takes_down_one_route_and_a_right_one_repairs_it()
     let changed = images.iter().filter(|image| image.ends_with(":nope")).count();
     assert_eq!(changed, 1, "{images:?}");
 
-    upgrade("dataplane.image.tag=dev")?;
+    release.upgrade(&["--set=dataplane.image.tag=dev"])?;
     for name in ROUTES {
         space.ready(name).await;
     }

@@ -105,6 +105,14 @@ fn before_the_session() -> Vec<Row> {
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
         (session::Error::Revoked.into(), 404, -32600, "initialize again"),
         (Error::Version("2026-07-28".into()), 400, -32022, "2025-11-25"),
+        (modern::Error::Response.into(), 400, -32600, "responses"),
+        (modern::Error::Batch.into(), 400, -32600, "batches"),
+        (
+            modern::Error::Version("2027-01-01".into()).into(),
+            400,
+            -32022,
+            "2026-07-28",
+        ),
         (initialize.into(), 200, -32602, "capabilities"),
     ]
 }
@@ -119,10 +127,12 @@ fn behind_the_session() -> Vec<Row> {
             -32601,
             "resources/list",
         ),
+        (Error::NoMethod("ping".into()), 404, -32601, "2026-07-28"),
         (Error::Params("params.name"), 200, -32602, "params.name"),
         (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
         (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
         (server(Failure::NotDispatched), 200, -31001, "did not run"),
+        (server(Failure::NoCredentials), 200, -31001, "was not called"),
         (server(Failure::Silent), 200, -31002, "in time"),
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
@@ -245,10 +255,12 @@ fn each_error_has_a_row() {
         Error::ListedInBatch => 26,
         Error::Unchecked(_) => 27,
         Error::Access(_) => 28,
-        Error::TooOften(_) => 29,
+        Error::Envelope(_) => 29,
+        Error::NoMethod(_) => 30,
+        Error::TooOften(_) => 31,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=29).collect());
+    assert_eq!(places, (0..=31).collect());
 }
 
 #[test]

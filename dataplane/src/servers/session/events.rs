@@ -248,9 +248,9 @@ impl Events {
                 self.pace.connected();
                 Ok(())
             }
-            Err(error @ (Error::NotSent(_) | Error::Broken(_) | Error::Busy { .. })) => {
-                self.pace.broke().ok_or(error)
-            }
+            Err(
+                error @ (Error::NotSent(_) | Error::Credentials(_) | Error::Broken(_) | Error::Busy { .. }),
+            ) => self.pace.broke().ok_or(error),
             Err(Error::Rejected { status: 500.., .. }) => self.pace.broke().ok_or(Error::Interrupted),
             // A call whose session is gone was dispatched all the same.
             Err(_) if self.purpose == Purpose::Answer => Err(Error::Interrupted),
@@ -262,7 +262,9 @@ impl Events {
     /// A failure to reconnect is not a failure to send: the request went out long ago.
     fn after_dispatch(&self, error: Error) -> Error {
         match (error, self.purpose) {
-            (Error::NotSent(_) | Error::Busy { .. }, Purpose::Answer) => Error::Interrupted,
+            (Error::NotSent(_) | Error::Credentials(_) | Error::Busy { .. }, Purpose::Answer) => {
+                Error::Interrupted
+            }
             (error, _) => error,
         }
     }

@@ -12,11 +12,33 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
     let signing = |name: &str| json!({"secretRefs": [{"name": name, "key": "secret"}]});
     let headers =
         |name: &str| json!([{"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}]);
+    let server = |of_objects: Value| {
+        let mut server = json!({"name": "b", "url": "https://b.example/mcp"});
+        for (field, value) in of_objects.as_object().into_iter().flatten() {
+            server[field] = value.clone();
+        }
+        json!([server])
+    };
+    let authority = json!([{"kind": "ConfigMap", "name": "another", "key": "ca.crt"}]);
     vec![
         (
             "`servers`",
             "servers",
-            json!([{"name": "b", "url": "http://b.example/mcp", "toolPrefix": "b_"}]),
+            json!([{"name": "b", "url": "https://b.example/mcp", "toolPrefix": "b_", "host": "localhost", "tls": {"serverName": "b"}}]),
+        ),
+        (
+            "`servers[].headers`, `.bearerTokenSecretRef`: another Secret",
+            "servers",
+            server(
+                json!({"headers": headers("another"), "bearerTokenSecretRef": {"name": "another", "key": "t"}}),
+            ),
+        ),
+        (
+            "`servers[].tls`: another Secret or ConfigMap",
+            "servers",
+            server(
+                json!({"tls": {"caCertificateRefs": authority, "clientCertificateRef": {"name": "another"}}}),
+            ),
         ),
         ("`webhookTools`", "webhookTools", json!([{"name": "other_*"}])),
         (

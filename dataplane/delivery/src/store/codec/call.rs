@@ -1,7 +1,7 @@
 //! The snapshot of a call, written once at acceptance and read by every execution and attempt.
 //!
 //! Invariant: every field is written, in the order of the type; what a later version added comes last, and only if it
-//! is present.
+//! is present. The job's dedupe key is part of it, so that it is encrypted and authenticated with the rest.
 
 use super::{Reader, Writer, code};
 use crate::egress::NamedBy;
@@ -15,7 +15,7 @@ const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption
 /// A value's index is its code in the file: only append.
 const NAMED_BY: [NamedBy; 3] = [NamedBy::Session, NamedBy::Default, NamedBy::Call];
 
-pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
+pub(in crate::store) fn encode_call(call: &Call, dedupe: [u8; 32]) -> Vec<u8> {
     let mut value = Writer::new();
     value.str(&call.server);
     value.str(&call.tool);
@@ -35,10 +35,12 @@ pub(in crate::store) fn encode_call(call: &Call) -> Vec<u8> {
     value.str(&call.trace.parent);
     value.str(&call.trace.state);
     value.u8(u8::from(call.as_task));
+    value.array(dedupe);
     value.done()
 }
 
-pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
+/// The call, and the dedupe key of its job.
+pub(in crate::store) fn decode_call(value: &[u8]) -> Result<(Call, [u8; 32]), Error> {
     let mut value = Reader::open(value)?;
     let call = Call {
         server: value.str()?,
@@ -56,8 +58,9 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<Call, Error> {
         },
         as_task: value.u8()? != 0,
     };
+    let dedupe = value.array()?;
     value.end()?;
-    Ok(call)
+    Ok((call, dedupe))
 }
 
 fn read_target(value: &mut Reader<'_>) -> Result<Target, Error> {

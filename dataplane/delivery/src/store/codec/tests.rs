@@ -178,9 +178,15 @@ fn a_call_reads_back() {
         jitter_percent: 0,
     };
     for call in [call(exponential()), call(schedule)] {
-        assert_eq!(decode_call(&encode_call(&call)).unwrap(), call);
+        assert_eq!(
+            decode_call(&encode_call(&call, [5; 32])).unwrap(),
+            (call.clone(), [5; 32])
+        );
         let polled = Call { target: None, ..call };
-        assert_eq!(decode_call(&encode_call(&polled)).unwrap(), polled);
+        assert_eq!(
+            decode_call(&encode_call(&polled, [5; 32])).unwrap(),
+            (polled, [5; 32])
+        );
     }
 }
 
@@ -191,9 +197,15 @@ fn a_clients_own_key_and_that_a_call_is_a_task_read_back() {
     let target = own.target.as_mut().unwrap();
     target.named_by = NamedBy::Call;
     target.secret = Some("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0".parse().unwrap());
-    assert_eq!(decode_call(&encode_call(&own)).unwrap(), own);
+    assert_eq!(
+        decode_call(&encode_call(&own, [5; 32])).unwrap(),
+        (own.clone(), [5; 32])
+    );
     let polled = Call { target: None, ..own };
-    assert_eq!(decode_call(&encode_call(&polled)).unwrap(), polled);
+    assert_eq!(
+        decode_call(&encode_call(&polled, [5; 32])).unwrap(),
+        (polled, [5; 32])
+    );
 }
 
 #[test]
@@ -233,7 +245,7 @@ fn the_file_format_is_what_it_was() {
 #[test]
 fn a_value_cut_anywhere_or_longer_than_itself_is_corrupt() {
     let job = job(Exec::Ended(End::Result), Push::Due);
-    let (header, snapshot) = (encode_job(&job), encode_call(&call(exponential())));
+    let (header, snapshot) = (encode_job(&job), encode_call(&call(exponential()), [5; 32]));
     for len in 0..header.len() {
         assert!(
             matches!(decode_job(job.id, &header[..len]), Err(Error::Corrupt(_))),

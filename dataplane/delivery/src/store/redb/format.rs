@@ -17,7 +17,7 @@ use crate::store::queue_counts::QueueCounts;
 use crate::store::{Counts, Error};
 
 /// The file format that this version writes and reads.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const FORMAT_ROW: &str = "format";
 const LEDGER_ROW: &str = "ledger";
 /// The route for which values are encrypted; written once.

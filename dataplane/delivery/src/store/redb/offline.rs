@@ -4,18 +4,19 @@
 //! touches a store that a process has open.
 
 mod export;
+mod guard;
 mod import;
 mod lines;
 
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::{Database, ReadableDatabase as _};
 
 pub use self::export::{Exported, export};
+use self::guard::{guarded, whole};
 pub use self::import::{Imported, import};
 use super::blob::Folder;
 use super::check;
@@ -67,20 +68,28 @@ pub struct Report {
 /// Compares every row and count with the jobs' headers. Of values whose key is not in `sealer`, only the presence is
 /// checked.
 pub fn check(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
+    whole(dir, || report(dir, sealer))
+}
+
+fn report(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
     let reading = Reading::open(dir, sealer)?;
     let ledger = format::ledger(&reading.view.0)?;
-    let found = catch_unwind(AssertUnwindSafe(|| check::findings(&reading.view)));
+    let found = guarded(|| check::findings(&reading.view));
     Ok(Report {
         counts: ledger.counts,
         taken: (ledger.usage.pages, ledger.usage.files),
         high_water: ledger.high_water,
         keys: ledger.usage.keys.into_iter().collect(),
-        findings: found.unwrap_or_else(|_| vec!["reading the file panicked".to_owned()]),
+        findings: found.unwrap_or_else(|| vec!["reading the file panicked".to_owned()]),
     })
 }
 
 /// Moves pages to the front of the file and truncates it. Returns the file's length before and after, in bytes.
 pub fn compact(dir: &Path) -> Result<(u64, u64), Failure> {
+    whole(dir, || truncate(dir))
+}
+
+fn truncate(dir: &Path) -> Result<(u64, u64), Failure> {
     let path = existing(dir)?;
     let _directory = Directory::open(dir)?;
     let len = || path.metadata().map(|data| data.len()).map_err(Failure::Lines);
@@ -115,7 +124,7 @@ struct Closed(Option<Database>);
 impl Drop for Closed {
     fn drop(&mut self) {
         let db = self.0.take();
-        let _damaged = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        let _damaged = guarded(|| drop(db));
     }
 }
 
@@ -125,17 +134,18 @@ impl Reading {
         let down = |error: io::Error| Error::Down(format!("{}: {error}", path.display()));
         let lock = lock_shared(&dir.join(LOCK))?;
         let overlay = File::open(&path).and_then(Overlay::new).map_err(down)?;
-        let opened = catch_unwind(AssertUnwindSafe(|| builder().create_with_backend(overlay)));
-        let db = opened
-            .map_err(|_| unreadable(&path, "reading it panicked"))?
+        let db = builder()
+            .create_with_backend(overlay)
             .map_err(|error| match error {
                 ::redb::DatabaseError::DatabaseAlreadyOpen => taken(&path),
                 error => unreadable(&path, error),
             })?;
-        if let Err(error @ Error::NewerFormat { .. }) = format::read(&db) {
+        // What these two read may be damaged, and all else readable.
+        if let Some(Err(error @ Error::NewerFormat { .. })) = guarded(|| format::read(&db)) {
             return Err(error.into());
         }
-        let route = format::known_route(&db).ok().flatten().unwrap_or_default();
+        let route = guarded(|| format::known_route(&db).ok().flatten());
+        let route = route.flatten().unwrap_or_default();
         let vault = Vault {
             blobs: Arc::new(Folder::at(dir)),
             sealer: Arc::new(sealer),

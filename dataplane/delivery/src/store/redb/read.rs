@@ -54,8 +54,18 @@ impl View {
     }
 
     pub(super) fn call(&self, id: JobId) -> Result<Option<Call>, Error> {
-        let value = self.opened(Field::Call, id.to_bytes())?;
-        value.map(|value| codec::decode_call(&value)).transpose()
+        let Some(value) = self.opened(Field::Call, id.to_bytes())? else {
+            return Ok(None);
+        };
+        let (call, dedupe) = codec::decode_call(&value)?;
+        match self.job(id)? {
+            Some(job) if !job.is_of(&call, dedupe) => Err(Error::Corrupt(
+                "a job's header names another client, server, receiver or dedupe key than its call: \
+                 somebody without the key changed it"
+                    .to_owned(),
+            )),
+            _ => Ok(Some(call)),
+        }
     }
 
     /// Arguments or a body; `None`, too, if it was deleted early.

@@ -30,7 +30,7 @@ impl Ownership for Embedded {
 impl Jobs for Embedded {
     async fn accept(&self, new: NewJob) -> Result<Acceptance, Error> {
         let params = new.params.clone();
-        let call = codec::encode_call(&new.call);
+        let call = codec::encode_call(&new.call, new.dedupe.key);
         let call = self.shared.vault().seal(Field::Call, new.id.to_bytes(), call);
         if self.is_hopeless(&new)? {
             return Ok(Acceptance::Full);

@@ -157,6 +157,39 @@ fn a_route_whose_default_receiver_misses_a_header_is_not_ready() {
 }
 
 #[test]
+fn credentials_and_authorities_of_servers_are_named_and_do_not_keep_the_route_from_being_ready() {
+    let authority = json!({"kind": "ConfigMap", "name": "authority", "key": "ca.crt"});
+    let mut spec = fixture::minimal();
+    spec["servers"] = json!([{
+        "name": "a",
+        "url": "https://a.example",
+        "bearerTokenSecretRef": {"name": "sign", "key": "token"},
+        "tls": {"caCertificateRefs": [authority]},
+    }]);
+    let subject = fixture::subject(&spec);
+    let mut pod = pod(&hash(&subject));
+    let report = Arc::make_mut(pod.report.as_mut().unwrap());
+    report.missing_keys.push("configmaps/authority/ca.crt".to_owned());
+    report.unusable_keys.push(UnusableKeyReport {
+        key: "secrets/sign/token".to_owned(),
+        message: "is empty".to_owned(),
+    });
+    let found = Found {
+        pods: vec![pod],
+        ..Found::default()
+    };
+    let status = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 1);
+    check(&status, ("False", "KeyNotFound"), ("True", "Ready"), "served");
+    let conditions = status.conditions.unwrap();
+    let said = &conditions[1].message;
+    assert!(
+        said.contains("cannot read key ca.crt of ConfigMap authority"),
+        "{said}"
+    );
+    assert!(said.contains("key token of Secret sign is empty"), "{said}");
+}
+
+#[test]
 fn a_restarted_operator_without_reports_keeps_what_it_knew() {
     let spec = signed_with(&["a"]);
     let invalid = status_of(&spec, &[("a", Key::Invalid)], &[]);

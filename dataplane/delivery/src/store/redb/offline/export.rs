@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::redb::{ReadOnlyTable, Value};
 
+use super::guard::{guarded, whole};
 use super::lines::{Attempt, Base64, Head, JobLine, SessionLine, Stored, VERSION};
 use super::{Failure, Reading};
 use crate::id::JobId;
@@ -38,10 +38,14 @@ pub struct Exported {
 
 /// Writes everything that can be read to `out`; encrypted values stay encrypted.
 pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Exported, Failure> {
+    whole(dir, || write(dir, out))
+}
+
+fn write(dir: &Path, out: &mut dyn Write) -> Result<Exported, Failure> {
     let reading = Reading::open(dir, Sealer::default())?;
-    let ledger = format::ledger(&reading.view.0);
+    let ledger = guarded(|| format::ledger(&reading.view.0).ok()).flatten();
     let mut exported = Exported {
-        damaged: ledger.is_err(),
+        damaged: ledger.is_none(),
         ..Exported::default()
     };
     let head = Head {
@@ -238,11 +242,6 @@ fn between<const N: usize>(low: [u8; N], high: [u8; N]) -> Option<[u8; N]> {
         carry = whole % 2;
     }
     (sum > low && sum < high).then_some(sum)
-}
-
-/// redb may panic over a page that is damaged.
-fn guarded<T>(read: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
 #[cfg(test)]

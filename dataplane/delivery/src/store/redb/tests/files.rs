@@ -131,13 +131,13 @@ async fn another_format_is_refused_by_its_number() {
     let newer = of_format(7).await;
     let error = open(newer.path()).unwrap_err();
     assert!(
-        matches!(error, Error::NewerFormat { found: 7, known: 4 }),
+        matches!(error, Error::NewerFormat { found: 7, known: 5 }),
         "{error}"
     );
     let older = of_format(2).await;
     let error = open(older.path()).unwrap_err();
     assert!(
-        matches!(error, Error::OlderFormat { found: 2, known: 4 }),
+        matches!(error, Error::OlderFormat { found: 2, known: 5 }),
         "{error}"
     );
     assert!(

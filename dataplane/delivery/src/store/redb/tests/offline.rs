@@ -230,7 +230,7 @@ async fn a_damaged_file_is_exported_as_far_as_it_can_be_read() {
     store.close().await.unwrap();
     let whole = fs::read(dir.path().join("jobs.redb")).unwrap();
     let (mut most, mut partial) = (0, 0);
-    for page in (1..whole.len() / 4096).step_by(5) {
+    for page in 1..whole.len() / 4096 {
         let mut bytes = whole.clone();
         bytes[page * 4096..(page + 1) * 4096].fill(0xAB);
         if bytes == whole {
@@ -241,6 +241,7 @@ async fn a_damaged_file_is_exported_as_far_as_it_can_be_read() {
             most = most.max(told.jobs);
             partial += u64::from(told.damaged && (1..256).contains(&told.jobs));
         }
+        let _found = check(dir.path(), Sealer::default());
         assert_eq!(fs::read(dir.path().join("jobs.redb")).unwrap(), bytes);
     }
     assert_eq!(most, 256, "most pages are not the jobs'");
