@@ -101,7 +101,7 @@ impl Caller {
             principal: access.principal,
             grants: access.grants.clone(),
             scope: None,
-            // Without credentials nothing tells clients apart.
+            // A request that came by no connection; only tests make one.
             account: access.account.clone().unwrap_or_else(|| ANYBODY.to_owned()),
             version: envelope.version,
             info: envelope.client_info,

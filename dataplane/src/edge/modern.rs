@@ -92,6 +92,10 @@ async fn respond(
                 operation.failed("method_not_found");
                 return Error::NoMethod(request.method).answer(Some(request.id));
             }
+            if let Err(error) = edge.calls.permit(&context.config, &context.caller.account) {
+                operation.failed(error.code().reason());
+                return error.answer(Some(request.id));
+            }
             Answer::result(request.id, &result::discover(&about(edge), context.caching()))
         }
     };
