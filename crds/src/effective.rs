@@ -131,6 +131,8 @@ pub struct Transport {
     pub hostnames: Vec<HostPattern>,
     /// The Secret with the endpoint's certificate; `None`: no TLS.
     pub certificate: Option<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
 }
@@ -193,6 +195,8 @@ pub struct PerClient {
     pub max_pending: u32,
     /// The share of a limit on running jobs that one client may use, in percent.
     pub max_running_percent: u8,
+    /// Maximum number of requests per second; `None`: unlimited.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Limits per receiver.

@@ -153,7 +153,7 @@ pub struct McpWebhookRouteSpec {
 }
 
 fn spec_rules() -> Vec<serde_json::Value> {
-    [store::is_fixed(), auth::scopes_need_tokens()].concat()
+    [store::is_fixed(), auth::what_needs_it()].concat()
 }
 
 /// Rules on the whole object. The derive macro has no attribute for them, so the generator adds them to the schema.

@@ -15,6 +15,7 @@ use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
 use asyncmcp_delivery::engine::{Engine, Parts, rng};
 use asyncmcp_delivery::sender::HttpSender;
+use asyncmcp_delivery::store::Store;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::admin::health::Health;
 use crate::args::Args;
 use crate::auth::{self, Auth};
 use crate::caller::operation;
-use crate::calls::{Calls, InProgress};
+use crate::calls::{Calls, InProgress, Rates};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::Catalogue;
@@ -70,16 +71,12 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = {
-            let counts = store.counts();
-            let unfinished = counts.pending() + counts.dead;
-            Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
-        };
+        let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams.clone(), lines.clone());
-        let runner = Arc::new(Runner::new(upstreams));
+        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),
             executor: Arc::clone(&runner) as _,
@@ -94,6 +91,7 @@ impl App {
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
             in_progress: InProgress::default(),
+            rates: Rates::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
         };
@@ -161,6 +159,13 @@ impl App {
         }
         self.runner.close().await;
     }
+}
+
+/// The wall clock, corrected by what the store has seen of the time.
+fn clock(store: &dyn Store, args: &Args) -> Clock {
+    let counts = store.counts();
+    let unfinished = counts.pending() + counts.dead;
+    Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
 }
 
 /// What goes on beside the requests.

@@ -17,11 +17,15 @@ use std::fmt;
 
 use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::modern::Envelope;
 
 use self::access::Access;
 use self::grants::Grants;
 use self::principal::Principal;
 use self::session::LegacySession;
+
+/// The account that modern clients without credentials share.
+const ANYBODY: &str = "anonymous";
 
 /// Whose requests belong together: their ids, cancellations and sessions with servers hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +80,7 @@ impl Caller {
             grants: access.grants.clone(),
             // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
-            // Without credentials nothing but the session tells clients apart.
+            // A request that came by no connection; only tests make one.
             account: access.account.clone().unwrap_or_else(|| scope.to_string()),
             version: session.version,
             info: session.client_info.clone(),
@@ -87,6 +91,24 @@ impl Caller {
                 None => Acknowledges::ToolResult,
             },
             session: Some(session),
+        }
+    }
+
+    /// The caller of a modern request. Nothing ties it to the next one: two clients of one principal count their ids from
+    /// the same number.
+    pub fn without_session(envelope: Envelope, access: &Access) -> Self {
+        Self {
+            principal: access.principal,
+            grants: access.grants.clone(),
+            scope: None,
+            // A request that came by no connection; only tests make one.
+            account: access.account.clone().unwrap_or_else(|| ANYBODY.to_owned()),
+            version: envelope.version,
+            info: envelope.client_info,
+            capabilities: envelope.capabilities,
+            receiver: None,
+            acknowledges: Acknowledges::ToolResult,
+            session: None,
         }
     }
 

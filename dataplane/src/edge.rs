@@ -9,6 +9,7 @@ mod delete;
 pub mod door;
 mod get;
 mod legacy;
+mod modern;
 mod post;
 mod stream;
 #[cfg(test)]
@@ -34,7 +35,7 @@ use crate::caller::respond::{self, Error};
 use crate::caller::session::seal::Ring;
 use crate::calls::Calls;
 use crate::config::{Config, Live};
-use crate::ports::host;
+use crate::ports::{host, peer};
 
 /// What a browser's script may read of an answer.
 const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After";
@@ -107,8 +108,10 @@ async fn admit(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> R
 async fn identify(edge: &Edge, config: &Config, mut request: Request, next: Next) -> Response {
     if request.method() != Method::OPTIONS {
         let head = (request.uri(), request.headers());
+        let trusted = &config.route.transport.trusted_proxies;
+        let peer = peer::account(request.extensions(), request.headers(), trusted);
         match edge.auth.admit(config, head, edge.calls.clock.wall()).await {
-            Ok(access) => drop(request.extensions_mut().insert(access)),
+            Ok(access) => drop(request.extensions_mut().insert(access.or_account(peer))),
             Err(refusal) => {
                 door::linger(request.into_body());
                 return Error::from(refusal).answer(None);

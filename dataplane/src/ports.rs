@@ -1,4 +1,4 @@
-//! The TCP ports: connection limits, TLS, the idle timeout, and the host and the token that a request names.
+//! The TCP ports: connection limits, TLS, the idle timeout, and whom and where a request is from and for.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
@@ -9,6 +9,7 @@ pub mod bearer;
 mod connection;
 pub mod host;
 mod limits;
+pub mod peer;
 mod permits;
 mod refusal;
 pub mod tls;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
+use self::peer::Peer;
 use self::permits::Permits;
 use self::refusal::Refusals;
 use self::tls::{Mode, Tls};
@@ -112,7 +114,8 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let serving = accept(stream, port.tls.mode(), port.router.clone(), port.closing.clone());
+            let from = (stream, Peer(peer.ip()));
+            let serving = accept(from, port.tls.mode(), port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(permit);
@@ -131,15 +134,15 @@ pub async fn serve(port: Port, metrics: Metrics) {
 }
 
 /// Serves a connection in this mode.
-async fn accept(stream: TcpStream, mode: Mode, router: Router, closing: CancellationToken) {
+async fn accept((stream, peer): (TcpStream, Peer), mode: Mode, router: Router, closing: CancellationToken) {
     // An event of a stream is not to wait for the acknowledgement of the one before.
     let _unsupported = stream.set_nodelay(true);
     match mode {
-        Mode::Clear => connection::serve(stream, router, closing).await,
+        Mode::Clear => connection::serve(stream, peer, router, closing).await,
         Mode::Tls(config) => {
             let shaken = closing.run_until_cancelled(tls::handshake(stream, config)).await;
             if let Some(stream) = shaken.flatten() {
-                connection::serve(stream, router, closing).await;
+                connection::serve(stream, peer, router, closing).await;
             }
         }
         Mode::Closed => {}

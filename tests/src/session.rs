@@ -3,6 +3,8 @@
 //! Tests of crashes, faults and bad input use it where a proper client would be too polite. Invariant:
 //! nothing is sent twice and nothing is checked here.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -81,7 +83,7 @@ impl Session {
 
     /// A client that has no session yet.
     pub fn nowhere(url: &str) -> Result<Self> {
-        Self::with(Client::builder(), url)
+        Self::with(client_at(url), url)
     }
 
     fn with(client: ClientBuilder, url: &str) -> Result<Self> {
@@ -173,6 +175,17 @@ impl Session {
         }
         request.header("mcp-session-id", &self.id)
     }
+}
+
+/// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.
+fn client_at(url: &str) -> ClientBuilder {
+    static CLIENTS: AtomicU32 = AtomicU32::new(1);
+    let client = Client::builder().no_proxy();
+    if !url.starts_with("http://127.0.0.1:") {
+        return client;
+    }
+    let [_, high, middle, low] = CLIENTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    client.local_address(IpAddr::from([127, high.wrapping_add(1), middle, low]))
 }
 
 /// Sends a request and reads its answer to the end.

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{
     Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
     PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
@@ -67,6 +69,7 @@ fn per_client(given: &api::PerClient) -> PerClient {
     PerClient {
         max_pending: set(given.max_pending),
         max_running_percent: set(given.max_running_percent),
+        requests_per_second: given.requests_per_second,
     }
 }
 
@@ -109,6 +112,7 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
         certificate: given.tls.map(|tls| tls.certificate_ref.name),
+        trusted_proxies: ranges(given.trusted_proxies),
         max_request_size: set(given.max_request_size).bytes(),
     }
 }
@@ -185,16 +189,16 @@ fn receivers(given: api::Receivers, namespace: &str) -> Receivers {
     }
 }
 
+fn ranges(given: Option<Vec<String>>) -> Vec<IpNet> {
+    let given = given.into_iter().flatten();
+    given.filter_map(|range| range.parse().ok()).collect()
+}
+
 fn from_clients(given: api::FromClients) -> FromClients {
     FromClients {
         policy: set(given.policy),
         allowed_hosts: given.allowed_hosts.unwrap_or_default(),
-        allowed_cidrs: given
-            .allowed_cidrs
-            .into_iter()
-            .flatten()
-            .filter_map(|cidr| cidr.parse().ok())
-            .collect(),
+        allowed_cidrs: ranges(given.allowed_cidrs),
         schemes: set(given.schemes),
     }
 }

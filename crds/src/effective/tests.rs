@@ -93,6 +93,7 @@ fn transport_defaults() -> Transport {
         allowed_origins: vec![],
         hostnames: vec![],
         certificate: None,
+        trusted_proxies: Vec::new(),
         max_request_size: 4 << 20,
     }
 }
@@ -123,6 +124,7 @@ fn webhook_defaults() -> Webhook {
         per_client: PerClient {
             max_pending: 10_000,
             max_running_percent: 75,
+            requests_per_second: None,
         },
         per_receiver: PerReceiver {
             max_in_flight: 8,

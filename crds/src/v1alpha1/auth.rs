@@ -75,14 +75,19 @@ pub(crate) const RESOURCE_MESSAGE: &str = "resource must be the same for all iss
 pub(crate) const SCOPES_MESSAGE: &str =
     "scopes need auth.jwt: without access tokens no client has any, and nobody could call these tools";
 
+pub(crate) const ANY_MESSAGE: &str = "policy Any needs auth: without it, anybody could have the route send requests anywhere; set auth, or list receivers";
+
 /// The rules on the whole spec.
-pub(super) fn scopes_need_tokens() -> Vec<serde_json::Value> {
+pub(super) fn what_needs_it() -> Vec<serde_json::Value> {
     let has_tokens = "has(self.auth) && has(self.auth.jwt)";
     let servers = "self.servers.all(s, !has(s.tools) || !has(s.tools.scopes))";
+    let any = "has(self.webhook) && has(self.webhook.receivers) && has(self.webhook.receivers.fromClients) && \
+               has(self.webhook.receivers.fromClients.policy) && self.webhook.receivers.fromClients.policy == 'Any'";
     let tools = "!has(self.webhookTools) || self.webhookTools.all(t, !has(t.scopes))";
     vec![
         form::rule(&format!("({has_tokens}) || {servers}"), SCOPES_MESSAGE),
         form::rule(&format!("({has_tokens}) || {tools}"), SCOPES_MESSAGE),
+        form::rule(&format!("has(self.auth) || !({any})"), ANY_MESSAGE),
     ]
 }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use super::{Findings, address, references};
 use crate::form;
-use crate::v1alpha1::{Jwt, McpWebhookRouteSpec, SecretKeyRef, auth};
+use crate::v1alpha1::{Jwt, McpWebhookRouteSpec, ReceiverPolicy, SecretKeyRef, auth};
 
 pub(super) fn check(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
     check_scopes(spec, findings);
+    check_any(spec, findings);
     let Some(auth) = &spec.auth else { return };
     findings.require(
         auth.bearer_secret_refs.is_some() || auth.jwt.is_some(),
@@ -38,6 +39,19 @@ fn check_scopes(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
         let path = format_args!("spec.webhookTools[{index}].scopes");
         findings.require(tool.scopes.is_none(), path, auth::SCOPES_MESSAGE);
     }
+}
+
+fn check_any(spec: &McpWebhookRouteSpec, findings: &mut Findings) {
+    let receivers = spec
+        .webhook
+        .as_ref()
+        .and_then(|webhook| webhook.receivers.as_ref());
+    let policy = receivers.and_then(|receivers| receivers.from_clients.as_ref()?.policy);
+    findings.require(
+        spec.auth.is_some() || policy != Some(ReceiverPolicy::Any),
+        "spec.webhook.receivers.fromClients.policy",
+        auth::ANY_MESSAGE,
+    );
 }
 
 fn check_bearer(path: &str, refs: &[SecretKeyRef], findings: &mut Findings) {

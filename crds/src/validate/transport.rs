@@ -2,6 +2,8 @@
 //!
 //! Invariant: an origin or host that passes can be compared as text, without parsing it for each request.
 
+use ipnet::IpNet;
+
 use super::{Findings, references};
 use crate::form;
 use crate::v1alpha1::Transport;
@@ -29,4 +31,10 @@ pub(super) fn check(transport: Option<&Transport>, findings: &mut Findings) {
         128,
         transport.hostnames.as_deref(),
     );
+    let proxies = transport.trusted_proxies.as_deref().unwrap_or_default();
+    findings.count("spec.transport.trustedProxies", 0..=64, proxies.len());
+    for (index, proxy) in proxies.iter().enumerate() {
+        let path = format_args!("spec.transport.trustedProxies[{index}]");
+        findings.require(proxy.parse::<IpNet>().is_ok(), path, form::CIDR.message());
+    }
 }

@@ -12,5 +12,15 @@ pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 pub const METHOD: &str = "mcp-method";
 /// The name or URI that a modern request refers to (SEP-2243).
 pub const NAME: &str = "mcp-name";
+/// The same names as people write them, for errors.
+pub mod names {
+    /// See [`super::PROTOCOL_VERSION`].
+    pub const PROTOCOL_VERSION: &str = "MCP-Protocol-Version";
+    /// See [`super::METHOD`].
+    pub const METHOD: &str = "Mcp-Method";
+    /// See [`super::NAME`].
+    pub const NAME: &str = "Mcp-Name";
+}
+
 /// The last event that a client received on the stream it resumes (HTML, server-sent events).
 pub const LAST_EVENT_ID: &str = "last-event-id";

@@ -106,7 +106,16 @@ impl Implementation {
         }
     }
 
-    fn to_raw(&self) -> Box<RawValue> {
+    /// Reads one, leniently: what is missing or no string is empty. Bounded by [`MAX_CLIENT_INFO`].
+    pub(crate) fn lenient(info: &RawObject) -> Self {
+        let text = |key| info.text(key).map(cut).unwrap_or_default();
+        Self {
+            name: text("name"),
+            version: text("version"),
+        }
+    }
+
+    pub(crate) fn to_raw(&self) -> Box<RawValue> {
         let mut info = RawObject::new();
         info.set_value("name", &self.name);
         info.set_value("version", &self.version);

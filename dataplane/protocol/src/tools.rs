@@ -138,6 +138,11 @@ impl Tool {
         self.object.set("_meta", meta.to_raw());
     }
 
+    /// Removes `execution`: modern clients know no tasks of 2025-11-25.
+    pub fn without_execution(&mut self) {
+        self.object.remove("execution");
+    }
+
     /// Whether the result is delivered by webhook.
     pub fn is_delivered_by_webhook(&self) -> bool {
         let meta = self.object.object("_meta").ok().flatten();
@@ -172,10 +177,15 @@ impl Tool {
 
 /// The `result` of `tools/list` with all tools on one page.
 pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Box<RawValue> {
+    list(tools).to_raw()
+}
+
+/// The same as an object, for more members.
+pub(crate) fn list<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> RawObject {
     let tools: Vec<_> = tools.into_iter().map(Tool::object).collect();
     let mut result = RawObject::new();
     result.set_value("tools", &tools);
-    result.to_raw()
+    result
 }
 
 /// Whether `name` is a valid tool name: `[A-Za-z0-9_.-]{1,128}` (SEP-986).

@@ -34,6 +34,15 @@ impl Version {
     /// The versions with sessions.
     pub const LEGACY: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 
+    /// The versions without sessions.
+    pub const MODERN: [Self; 1] = [Self::V2026_07_28];
+    /// All versions.
+    pub const ALL: [Self; 4] = [
+        Self::V2026_07_28,
+        Self::V2025_11_25,
+        Self::V2025_06_18,
+        Self::V2025_03_26,
+    ];
     /// The version of a legacy request that does not name one (2025-11-25, Transports).
     pub const ASSUMED: Self = Self::V2025_03_26;
 
@@ -108,7 +117,7 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for version in Version::LEGACY.into_iter().chain([Version::V2026_07_28]) {
+        for version in Version::ALL {
             assert_eq!(Version::parse(version.as_str()), Some(version));
         }
     }

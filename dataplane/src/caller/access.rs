@@ -11,13 +11,22 @@ use super::principal::Principal;
 pub struct Access {
     /// `None` on a route without `auth`.
     pub principal: Option<Principal>,
-    /// Whom limits are counted for; `None` without credentials.
+    /// Whom limits are counted for: the issuer and the subject, else the peer's address. `None` where there is neither.
     pub account: Option<String>,
     /// What it may call.
     pub grants: Grants,
 }
 
 impl Access {
+    /// The same, counted for `account` where the credentials name none.
+    #[must_use]
+    pub fn or_account(self, account: Option<String>) -> Self {
+        Self {
+            account: self.account.or(account),
+            ..self
+        }
+    }
+
     /// Of anybody, on a route without `auth`.
     pub fn anonymous() -> Self {
         Self {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -66,9 +66,15 @@ pub enum Error {
     /// A second `tools/list` in a batch: each asks every server.
     #[error("a batch may contain one tools/list; send the others by themselves")]
     ListedInBatch,
+    /// The envelope of a modern message is not right.
+    #[error("{0}")]
+    Envelope(modern::Error),
     /// The method is not offered.
     #[error("method {} is not offered", echo(.0))]
     Method(String),
+    /// The same in the modern era, whose clients read the HTTP status.
+    #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
+    NoMethod(String),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
@@ -138,6 +144,12 @@ pub enum Error {
         "too many calls are in progress at the gateway, of this client or of all; try again when some have ended"
     )]
     Busy,
+    /// The client made as many requests as it may in a second.
+    #[error(
+        "this client makes more requests than webhook.perClient.requestsPerSecond allows; try again in {} ms",
+        millis(*.0)
+    )]
+    TooOften(Duration),
     /// As many messages are on their way to servers as may, or as large ones.
     #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
     Backlog,
@@ -158,16 +170,24 @@ impl Error {
         match self {
             Self::Guard(error) => door(error),
             Self::Access(refusal) => refusal.error.status(),
-            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
-            Self::Session(_) => StatusCode::NOT_FOUND,
+            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         }
     }
 
-    fn status_is_for_now(&self) -> bool {
-        matches!(self, Self::Access(refusal) if refusal.error == access::Error::NoKeys)
+    /// When to try again, where a header says it: a body can be missing, or read by nobody.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Backlog => Some(PAUSE),
+            Self::Access(refusal) if refusal.error == access::Error::NoKeys => Some(PAUSE),
+            Self::TooOften(wait) => Some(*wait),
+            _ => None,
+        }
     }
 
     /// The code and the name in metrics.
@@ -182,7 +202,8 @@ impl Error {
             | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
-            Self::Method(_) => Code::MethodNotFound,
+            Self::Envelope(error) => error.code(),
+            Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
             Self::Initialize(_)
             | Self::Params(_)
             | Self::UnknownTool(_)
@@ -198,6 +219,7 @@ impl Error {
             | Self::StoreFull
             | Self::Closing
             | Self::Busy
+            | Self::TooOften(_)
             | Self::Backlog
             | Self::Store(_)
             | Self::Unchecked(_)
@@ -208,10 +230,11 @@ impl Error {
     /// The JSON-RPC error object.
     pub fn object(&self) -> ErrorObject {
         match self {
-            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
+            Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }
@@ -226,8 +249,8 @@ impl Error {
     pub fn answer(&self, id: Option<Id>) -> Response {
         let mut response = json(self.to_response(id));
         *response.status_mut() = self.status();
-        if matches!(self, Self::Backlog) || self.status_is_for_now() {
-            let seconds = HeaderValue::from(PAUSE.as_secs());
+        if let Some(pause) = self.retry_after() {
+            let seconds = HeaderValue::from(millis(pause).div_ceil(1000));
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         if let Self::Access(refusal) = self {
@@ -240,6 +263,15 @@ impl Error {
                 .insert(ALLOW, HeaderValue::from_static(door::METHODS));
         }
         response
+    }
+}
+
+impl From<modern::Error> for Error {
+    fn from(error: modern::Error) -> Self {
+        match error {
+            modern::Error::Version(requested) => Self::Version(requested),
+            error => Self::Envelope(error),
+        }
     }
 }
 
@@ -274,5 +306,5 @@ fn cut(text: &str) -> String {
 }
 
 fn millis(pause: Duration) -> u64 {
-    u64::try_from(pause.as_millis()).expect("a pause of seconds")
+    u64::try_from(pause.as_nanos().div_ceil(1_000_000)).expect("a pause of seconds")
 }

@@ -7,6 +7,7 @@ use asyncmcp_protocol::Request;
 use asyncmcp_protocol::tools::MAX_NAME;
 
 use super::accept::Webhook;
+use super::audit::{self, Decision};
 use super::{Context, forward};
 use crate::auth::metadata;
 use crate::caller::answer::Answer;
@@ -17,24 +18,33 @@ use crate::servers::catalogue::{Resolved, Tool, scopes};
 
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
 pub(super) async fn answer(context: &Context, request: Request, mut operation: Operation) -> Answer {
-    let id = request.id.clone();
     let tool = match find(context, &request).await {
         Ok(tool) => tool,
-        Err(error) => return Answer::refusal(&error, id, &mut operation),
+        Err(error) => {
+            audit::log(&context.caller, None, Decision::Refused(error.code().reason()));
+            return Answer::refusal(&error, request.id, &mut operation);
+        }
     };
     operation.calls(&tool.shown_as);
+    let log = |decision| audit::log(&context.caller, Some(&tool.shown_as), decision);
     if let Err(refusal) = permit(context, &tool) {
         operation.failed(refusal.error.reason());
-        return Answer::Forbidden(refusal.into(), id);
+        log(Decision::Refused(refusal.error.reason()));
+        return Answer::Forbidden(refusal.into(), request.id);
     }
-    match Webhook::of(context, &tool, &request) {
-        Err(error) => Answer::refusal(&error, id, &mut operation),
-        Ok(None) => forward::call(context, tool, request, operation).await,
-        Ok(Some(webhook)) => {
-            let accepted = webhook.accept(context, &request, &operation.trace()).await;
-            accepted.unwrap_or_else(|error| Answer::refusal(&error, id, &mut operation))
+    let accepted = match Webhook::of(context, &tool, &request) {
+        Ok(Some(webhook)) => webhook.accept(context, &request, &operation.trace()).await,
+        Ok(None) => {
+            log(Decision::Relayed);
+            return forward::call(context, tool, request, operation).await;
         }
-    }
+        Err(error) => Err(error),
+    };
+    log(match &accepted {
+        Ok(_) => Decision::Accepted,
+        Err(error) => Decision::Refused(error.code().reason()),
+    });
+    accepted.unwrap_or_else(|error| Answer::refusal(&error, request.id.clone(), &mut operation))
 }
 
 /// Whether the caller's credentials cover the tool. Where they do not, the client is told so by the HTTP status also in a

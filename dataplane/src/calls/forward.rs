@@ -1,20 +1,24 @@
 //! An ordinary tool call: to the tool's server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
-//! Invariant: a call that may have reached its server is never sent again, and it runs on when
-//! its client goes away; how many do is bounded.
+//! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
+//! and a modern one is cancelled; how many are in progress is bounded.
 
 mod reply;
+mod way;
 
 use std::future::Future;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::Room;
-use asyncmcp_protocol::{Message, Notification, Outcome, Request, Response, tool_result};
+use asyncmcp_protocol::code::Code;
+use asyncmcp_protocol::version::Era;
+use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
 use self::reply::AnswerSender;
+use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
@@ -23,11 +27,7 @@ use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::servers::catalogue::Tool;
-use crate::servers::lines::{InUse, Line};
 use crate::servers::{self, Events, Outgoing, Received};
-
-/// How long a server may take to hear that a call is cancelled.
-const CANCEL_TIME: Duration = Duration::from_secs(5);
 
 /// Calls `tool` on its server.
 pub(super) async fn call(
@@ -36,20 +36,21 @@ pub(super) async fn call(
     request: Request,
     mut operation: Operation,
 ) -> Answer {
-    let line = match context.calls.lines.of(&context.caller, &tool.server) {
-        Ok(line) => line,
+    let way = match context.calls.lines.lend(&context.caller, &tool.server) {
+        Ok(loan) => Way::of(&request, loan),
         Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
     };
-    let outgoing = for_server(&request, &tool, &operation.trace());
+    let outgoing = for_server(&request, &tool, (&way, &operation.trace()));
     let calls = &context.calls.in_progress.calls;
     let Some(held) = calls.take(&context.caller.account, outgoing.body.len()) else {
+        way.end(End::Answered); // nothing was sent, so its session is as good as before
         return Answer::refusal(&Error::Busy, request.id, &mut operation);
     };
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
-        _progress: line.expect_progress(&request),
-        line,
+        way,
+        ends_with_client: context.caller.version.era() == Era::Modern,
         json_only: context.json_only,
         outgoing,
         limit: context.silence(&tool.server),
@@ -63,9 +64,11 @@ pub(super) async fn call(
     pending.answer().await
 }
 
-/// A call on its way. A task of its own: it ends with the server's response, not with the client.
+/// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
 struct Call {
-    line: Line,
+    way: Way,
+    /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
+    ends_with_client: bool,
     json_only: bool,
     tool: Tool,
     request: Request,
@@ -73,24 +76,45 @@ struct Call {
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
-    /// Its progress token is known, until it has ended.
-    _progress: Option<InUse>,
     /// Counts it, until it has ended.
     _held: Held,
 }
 
 impl Call {
     async fn run(mut self) {
-        let response = self.exchange().await.unwrap_or_else(|error| {
-            self.operation.failed(error.code().reason());
-            error.to_response(Some(self.request.id.clone()))
-        });
+        let left = self.sender.gone();
+        let ends_with_client = self.ends_with_client;
+        let ended = tokio::select! {
+            response = self.exchange() => Some(response),
+            () = left, if ends_with_client => None,
+        };
+        if let Some(response) = ended {
+            return self.answer(response).await;
+        }
+        self.operation.failed(Code::Cancelled.reason());
+        let end = End::Cancelled("the client closed the call's connection");
+        self.way.end(end);
+    }
+
+    async fn answer(mut self, response: Result<Bytes, Error>) {
+        let (response, end) = match response {
+            Ok(response) => (response, End::Answered),
+            Err(error) => {
+                self.operation.failed(error.code().reason());
+                let end = match error {
+                    Error::Silent { .. } => End::Cancelled("the gateway waited for transport.timeout"),
+                    _ => End::Failed,
+                };
+                (error.to_response(Some(self.request.id.clone())), end)
+            }
+        };
+        self.way.end(end);
         drop(self.operation); // measured to here, however slowly the client reads
         self.sender.finish(response).await;
     }
 
     async fn exchange(&mut self) -> Result<Bytes, Error> {
-        let sending = self.line.send(self.outgoing.clone());
+        let sending = self.way.loan().send(self.outgoing.clone());
         match self
             .patient(sending)
             .await?
@@ -113,7 +137,7 @@ impl Call {
                     events.decline(asked);
                 }
                 _ => {
-                    let message = self.line.relay(&events, incoming);
+                    let message = self.way.relay(&events, incoming);
                     self.pass_on(message).await;
                 }
             }
@@ -140,44 +164,33 @@ impl Call {
             Outcome::Result(_) => {}
         }
         match &response.id {
-            Some(id) if *id == self.request.id => Ok(raw.clone()),
+            Some(id) if id == self.way.id() => Ok(self.renamed(raw, response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),
         }
     }
 
-    /// An error that could not name the call it is about.
+    /// The response under the id that the client gave the call.
+    fn renamed(&self, raw: &Bytes, response: Response) -> Bytes {
+        if *self.way.id() == self.request.id {
+            return raw.clone();
+        }
+        self.named(response)
+    }
+
+    /// The same for one that has another id or, as an error may, none.
     fn named(&self, mut response: Response) -> Bytes {
         response.id = Some(self.request.id.clone());
         response.to_bytes().into()
     }
 
-    /// Waits for the server as long as it may be silent, then cancels the call there.
+    /// Waits for the server as long as it may be silent.
     async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::time::timeout(self.limit, waiting).await.map_err(|_| {
-            self.cancel();
-            Error::Silent {
-                server: self.tool.server.clone(),
-                limit: self.limit,
-            }
+        let waiting = tokio::time::timeout(self.limit, waiting);
+        waiting.await.map_err(|_| Error::Silent {
+            server: self.tool.server.clone(),
+            limit: self.limit,
         })
-    }
-
-    fn cancel(&self) {
-        let notification =
-            Notification::cancelled(&self.request.id, "the gateway waited for transport.timeout");
-        let message = Outgoing::new("notifications/cancelled", notification.to_bytes());
-        let line = self.line.clone();
-        let notifying = async move {
-            let sending = tokio::time::timeout(CANCEL_TIME, line.notify(message));
-            if !matches!(sending.await, Ok(Ok(()))) {
-                tracing::debug!(
-                    server = line.server(),
-                    "failed to notify a server that a call is cancelled"
-                );
-            }
-        };
-        tokio::spawn(notifying.in_current_span());
     }
 
     fn protocol(&self, flaw: &'static str) -> Error {
@@ -199,9 +212,10 @@ fn failed(tool: &Tool, error: &servers::Error) -> Error {
 }
 
 /// The call as its server gets it.
-fn for_server(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing {
+fn for_server(request: &Request, tool: &Tool, (way, trace): (&Way, &TraceHeaders)) -> Outgoing {
     let mut request = request.clone();
     adapt(&mut request, tool, trace);
+    way.spell(&mut request);
     Outgoing {
         id: Some(request.id.clone()),
         body: request.to_bytes().into(),

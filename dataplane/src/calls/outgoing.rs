@@ -3,7 +3,7 @@
 //! [`super::forward`] sends it at once, [`super::accept`] stores its parameters. Invariant: the arguments keep their bytes,
 //! and of `_meta` nothing is passed on that was meant for the gateway.
 
-use asyncmcp_protocol::{RawObject, Request};
+use asyncmcp_protocol::{RawObject, Request, modern};
 use bytes::Bytes;
 
 use crate::caller::trace::TraceHeaders;
@@ -35,9 +35,19 @@ pub(super) fn params_of_job(request: &Request, tool: &Tool, trace: &TraceHeaders
     request.params.unwrap_or_default().to_bytes().into()
 }
 
-/// Takes out of a client's `_meta` what is meant for the gateway.
+/// Takes out of a client's `_meta` what is meant for the gateway, and the envelope of a modern request: a server of both
+/// eras would take the call for a modern one.
 fn clean(meta: &mut RawObject) {
-    meta.retain(|key| !key.starts_with("dev.asyncmcp/") && key != "webhookUrl");
+    let envelope = |key: &str| {
+        let keys = [
+            modern::META_PROTOCOL_VERSION,
+            modern::META_CLIENT_CAPABILITIES,
+            modern::META_CLIENT_INFO,
+            modern::META_LOG_LEVEL,
+        ];
+        keys.contains(&key)
+    };
+    meta.retain(|key| !key.starts_with("dev.asyncmcp/") && key != "webhookUrl" && !envelope(key));
 }
 
 #[cfg(test)]
@@ -77,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_job_keeps_the_clients_bytes_and_nothing_that_was_for_the_gateway() {
-        let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
+        let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","io.modelcontextprotocol/protocolVersion":"2026-07-28","vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
         let kept = r#"{"name":"slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"_meta":{"vendor/x":{ },"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}"#;
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(params(given, trace), kept);

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{Config, Refs};
 
-/// The fewest characters of a token.
+/// The fewest characters of a token of clients.
 const MIN_TOKEN: usize = 16;
 
 /// Why a key of a Secret or ConfigMap cannot be used.
@@ -37,7 +37,7 @@ pub enum Error {
     #[error(
         "is not usable: a token has at least {MIN_TOKEN} characters, letters, digits and - . _ ~ + /. This prints a new one: openssl rand -hex 32"
     )]
-    Token,
+    ClientToken,
     /// Another key has the same value.
     #[error("has the same value as another key: its client cannot be told from that one")]
     SameToken,
@@ -122,7 +122,7 @@ impl Refs {
         if is_token(token) {
             Ok(token)
         } else {
-            Err(Error::Token)
+            Err(Error::ClientToken)
         }
     }
 

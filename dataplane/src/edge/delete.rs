@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 
-use super::{Edge, legacy};
+use super::{Edge, door, legacy};
 use crate::caller::access::Access;
 use crate::caller::respond::Error;
 
@@ -26,6 +26,7 @@ pub(super) async fn answer(
 }
 
 async fn end(edge: &Edge, headers: &HeaderMap, access: &Access) -> Result<(), Error> {
+    door::has_sessions(headers)?;
     let config = edge.live.borrow().clone();
     let caller = legacy::caller(edge, &config, (headers, access)).await?;
     let revoking = edge.calls.lines.revoke(&caller);

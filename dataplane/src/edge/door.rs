@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use asyncmcp_crds::HostPattern;
-use asyncmcp_protocol::{header, media};
+use asyncmcp_protocol::{era, header, media};
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -96,6 +96,14 @@ pub fn post(headers: &HeaderMap) -> Result<Kinds, Error> {
     match media::essence(kind.unwrap_or_default()).as_str() {
         "application/json" => Ok(kinds),
         _ => Err(Error::ContentType),
+    }
+}
+
+/// Whether GET and DELETE mean anything in the version that the headers name: from 2026-07-28 on there are no sessions.
+pub fn has_sessions(headers: &HeaderMap) -> Result<(), Error> {
+    match version(headers) {
+        Some(named) if era::is_modern_date(named) => Err(Error::Method),
+        _ => Ok(()),
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) async fn answer(
 }
 
 async fn open(edge: &Arc<Edge>, headers: &HeaderMap, access: &Access) -> Result<Response, Error> {
+    door::has_sessions(headers)?;
     door::get(headers)?;
     let config = edge.live.borrow().clone();
     let caller = legacy::caller(edge, &config, (headers, access)).await?;

@@ -140,6 +140,9 @@ fn open(
     config: &Config,
     (request, access): (&Request, &Access),
 ) -> Result<(LegacySession, InitializeResult), Error> {
+    if let Some(account) = &access.account {
+        edge.calls.permit(config, account)?;
+    }
     let none = RawObject::new();
     let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
     if let Some(url) = &params.webhook_url {

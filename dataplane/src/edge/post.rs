@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use asyncmcp_protocol::Message;
 use asyncmcp_protocol::batch::Body;
 use asyncmcp_protocol::era::{self, Era};
 use axum::Extension;
@@ -14,7 +13,7 @@ use axum::response::Response;
 use http::HeaderMap;
 
 use super::door::{self, version};
-use super::{Edge, legacy};
+use super::{Edge, legacy, modern};
 use crate::caller::access::Access;
 use crate::caller::respond::Error;
 
@@ -40,7 +39,7 @@ async fn handle(edge: &Arc<Edge>, request: Request, access: &Access) -> Result<R
     let body = Body::parse(&body)?;
     match era(&head.headers, &body) {
         Era::Legacy => legacy::answer(edge, config, (&head.headers, kinds, access), body).await,
-        Era::Modern => Ok(refuse(&head.headers, &body)),
+        Era::Modern => Ok(modern::answer(edge, config, (&head.headers, kinds, access), body).await),
     }
 }
 
@@ -50,20 +49,5 @@ fn era(headers: &HeaderMap, body: &Body) -> Era {
         Body::One(message) => era::era_of(version, message),
         Body::Batch(_) if version.is_some_and(era::is_modern_date) => Era::Modern,
         Body::Batch(_) => Era::Legacy,
-    }
-}
-
-/// A client of both eras continues with one of the versions that this answer lists.
-fn refuse(headers: &HeaderMap, body: &Body) -> Response {
-    let named = version(headers).unwrap_or_default();
-    match body {
-        Body::Batch(_) => Error::Version(named.to_owned()).answer(None),
-        Body::One(message) => {
-            let requested = era::requested_version(Some(named), message).unwrap_or_default();
-            Error::Version(requested).answer(match message {
-                Message::Request(request) => Some(request.id.clone()),
-                _ => None,
-            })
-        }
     }
 }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::activity::{Activity, Answer};
+use super::peer::Peer;
 
 /// The idle timeout. Longer than the pools of common proxies keep idle connections.
 const IDLE: Duration = Duration::from_secs(75);
@@ -27,13 +28,16 @@ const STREAMS: u32 = 128;
 /// How often an HTTP/2 peer is pinged, and how long its answer may take.
 const PING: Duration = Duration::from_secs(30);
 
-pub(super) async fn serve<S>(stream: S, router: Router, closing: CancellationToken)
+pub(super) async fn serve<S>(stream: S, peer: Peer, router: Router, closing: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::default();
     let answering = activity.clone();
-    let service = service_fn(move |request| answer(router.clone(), answering.clone(), request));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        answer(router.clone(), answering.clone(), request)
+    });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut is_closing = false;

@@ -1,6 +1,6 @@
 //! The ways to servers: a [`Line`] is one server as one caller reaches it.
 //!
-//! Calls and the catalogue send through [`Lines::of`], jobs and the catalogue's own visits through [`OwnLines`]. What
+//! Calls and the catalogue send through [`Lines::lend`], jobs and the catalogue's own visits through [`OwnLines`]. What
 //! sessions with servers are, when they are opened, remembered, lost and ended is known in this room only.
 //! Invariant: for one caller and server at most one session is opened at a time; a message is sent once more only where
 //! its server did not know the session, in [`Line`] and nowhere else; a store that is down costs no ordinary call.
@@ -9,6 +9,7 @@ mod audience;
 mod entry;
 mod fan_in;
 mod line;
+mod loan;
 mod own;
 mod progress;
 mod row;
@@ -33,6 +34,7 @@ use tokio::sync::Semaphore;
 use self::audience::Audience;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
+pub use self::loan::Loan;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
 use self::session_line::SessionLine;
@@ -59,6 +61,7 @@ pub struct Lines(Arc<Inner>);
 
 struct Inner {
     upstreams: Upstreams,
+    own: Arc<OwnLines>,
     store: Arc<dyn Store>,
     wrap: Wrap,
     /// Callers without a scope share what is kept under `None`.
@@ -80,6 +83,7 @@ impl Lines {
     /// The same with at most `most` callers and sessions.
     fn keeping(most: usize, upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
         let inner = Arc::new(Inner {
+            own: OwnLines::new(upstreams.clone()),
             upstreams,
             store,
             wrap,
@@ -98,6 +102,21 @@ impl Lines {
         let upstream = self.0.upstreams.get(server);
         let upstream = upstream.ok_or_else(|| Error::NoServer(server.to_owned()))?;
         Ok(self.line(caller, upstream))
+    }
+
+    /// The line of `caller` to `server` for one exchange: where nothing ties its requests together, one of the gateway's own.
+    pub fn lend(&self, caller: &Caller, server: &str) -> Result<Loan, Error> {
+        if caller.scope.is_some() {
+            return Ok(Loan::of_caller(self.of(caller, server)?));
+        }
+        let own = Arc::clone(&self.0.own);
+        let line = own.take(server, &caller.account)?;
+        Ok(Loan::of_gateway(line, own, caller.account.clone()))
+    }
+
+    /// The gateway's own lines.
+    pub fn own(&self) -> Arc<OwnLines> {
+        Arc::clone(&self.0.own)
     }
 
     /// The caller's standalone stream, one JSON-RPC message each. The newest takes the place of

@@ -288,7 +288,8 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         (None, "tasks/result") => Reaction::Result(task::RESULT),
         (None, _) => return StatusCode::ACCEPTED.into_response(),
     };
-    reaction.happen(server, id).await
+    let token = &seen.body["params"]["_meta"]["progressToken"];
+    reaction.under(token).happen(server, id).await
 }
 
 fn list(server: &McpServer, seen: &Seen) -> Value {

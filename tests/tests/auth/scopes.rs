@@ -3,6 +3,7 @@
 use anyhow::Result;
 use asyncmcp_fakes::issuer::Issuer;
 use asyncmcp_tests::mcp::McpServer;
+use asyncmcp_tests::modern::{self, Modern};
 use asyncmcp_tests::session::Session;
 use serde_json::{Value, json};
 
@@ -66,9 +67,9 @@ async fn a_list_shows_and_a_call_reaches_what_the_token_covers() -> Result<()> {
             assert_eq!(reply.status, status, "{scopes} {tool} {}", reply.json());
         }
     }
+    scene.receiver.answered(1, SOON).await;
     let calls = scene.server.seen("tools/call");
     assert_eq!(calls.len(), 3, "quick twice, slow once");
-    scene.receiver.answered(1, SOON).await;
     Ok(())
 }
 
@@ -98,6 +99,34 @@ async fn a_refusal_names_the_scopes_to_ask_for_and_the_request() -> Result<()> {
         session.call(8, "free", &json!({})).await?.status,
         200,
         "the session goes on"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_modern_client_is_shown_and_refused_the_same() -> Result<()> {
+    let issuer = Issuer::start().await;
+    let (scene, _other) = scene(&issuer).await?;
+    let nobody = Modern::at(&scene.gateway.url())?;
+    let list = modern::request(1, "tools/list");
+    assert_eq!(nobody.send(&list).await?.status, 401);
+    let mut claims = issuer.claims("alice", AUDIENCE);
+    claims["scope"] = "mcp run".into();
+    let client = nobody.with_token(&issuer.sign(&claims));
+    let listed = client.send(&list).await?.json();
+    assert_eq!(
+        listed["result"]["tools"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
+    assert_eq!(listed["result"]["cacheScope"], "private");
+    let reply = client.send(&modern::call(2, "slow", &json!({}))).await?;
+    assert_eq!((reply.status, &reply.json()["id"]), (403, &json!(2)));
+    let challenge = reply.headers["www-authenticate"].to_str()?;
+    assert!(challenge.contains(r#"scope="a:use mcp run""#), "{challenge}");
+    assert_eq!(
+        client.send(&modern::call(3, "free", &json!({}))).await?.status,
+        200
     );
     Ok(())
 }

@@ -105,6 +105,14 @@ fn before_the_session() -> Vec<Row> {
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
         (session::Error::Revoked.into(), 404, -32600, "initialize again"),
         (Error::Version("2026-07-28".into()), 400, -32022, "2025-11-25"),
+        (modern::Error::Response.into(), 400, -32600, "responses"),
+        (modern::Error::Batch.into(), 400, -32600, "batches"),
+        (
+            modern::Error::Version("2027-01-01".into()).into(),
+            400,
+            -32022,
+            "2026-07-28",
+        ),
         (initialize.into(), 200, -32602, "capabilities"),
     ]
 }
@@ -119,6 +127,7 @@ fn behind_the_session() -> Vec<Row> {
             -32601,
             "resources/list",
         ),
+        (Error::NoMethod("ping".into()), 404, -32601, "2026-07-28"),
         (Error::Params("params.name"), 200, -32602, "params.name"),
         (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
         (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
@@ -143,6 +152,12 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Closing, 200, -31004, "no more calls"),
         (Error::Store(down()), 200, -31004, "stored"),
         (Error::Busy, 200, -31004, "calls are in progress"),
+        (
+            Error::TooOften(Duration::from_millis(250)),
+            200,
+            -31004,
+            "webhook.perClient.requestsPerSecond",
+        ),
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
@@ -173,10 +188,10 @@ async fn each_error_has_its_status_its_code_and_its_words() {
 fn what_is_overloaded_says_when_to_come_back() {
     for (error, ..) in table().filter(|row| row.2 == -31004) {
         // Room in the store comes free by deliveries and by age.
-        let pause = if matches!(error, Error::StoreFull | Error::ClientStoreFull(_)) {
-            30_000
-        } else {
-            5_000
+        let pause = match error {
+            Error::StoreFull | Error::ClientStoreFull(_) => 30_000,
+            Error::TooOften(_) => 250,
+            _ => 5_000,
         };
         let data = error.object().data.unwrap();
         let expected = format!(r#"{{"reason":"overloaded","retryAfterMs":{pause}}}"#);
@@ -240,9 +255,12 @@ fn each_error_has_a_row() {
         Error::ListedInBatch => 26,
         Error::Unchecked(_) => 27,
         Error::Access(_) => 28,
+        Error::Envelope(_) => 29,
+        Error::NoMethod(_) => 30,
+        Error::TooOften(_) => 31,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=28).collect());
+    assert_eq!(places, (0..=31).collect());
 }
 
 #[test]

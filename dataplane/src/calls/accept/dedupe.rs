@@ -27,29 +27,36 @@ impl Identifier {
     /// The client's idempotency key, else the JSON-RPC id, which a session uses once
     /// (2025-11-25, Basic: "MUST NOT have been previously used").
     pub(crate) fn of(caller: &Caller, request: &Request) -> Result<Self, Error> {
-        let (Some(scope), Some(owner)) = (caller.scope, caller.owner()) else {
-            return Ok(Self::of_nobody());
-        };
+        let by_id = caller.scope.map(|scope| of_request(scope, &request.id));
         let meta = request.meta().unwrap_or_default();
         if meta.get(META_KEY).is_none() {
-            return Ok(Self {
-                key: of_request(scope, &request.id),
-                name: None,
-                label: "JSON-RPC id",
-            });
+            return Ok(by_id.map_or_else(Self::of_nobody, Self::by_id));
         }
         let key = meta.text(META_KEY).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::Params(
             "params._meta[\"dev.asyncmcp/idempotencyKey\"] must be a non-empty string",
         ))?;
         Ok(Self {
-            key: hash(&["key", &owner.to_string(), &key]),
-            name: Some(of_request(scope, &request.id)),
+            // Modern callers without credentials are one owner.
+            key: hash(&[
+                "key",
+                &caller.owner().map(|owner| owner.to_string()).unwrap_or_default(),
+                &key,
+            ]),
+            name: by_id,
             label: "idempotency key",
         })
     }
 
-    /// Nothing ties two requests of a caller without a scope together: each is a call of its own.
+    fn by_id(key: [u8; 32]) -> Self {
+        Self {
+            key,
+            name: None,
+            label: "JSON-RPC id",
+        }
+    }
+
+    /// Without a scope and a key nothing ties two requests together: each is a call of its own.
     fn of_nobody() -> Self {
         Self {
             key: rand::random(),

@@ -33,7 +33,7 @@ use super::example;
 use crate::auth::{self, Auth};
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::{Calls, InProgress};
+use crate::calls::{Calls, InProgress, Rates};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::Catalogue;
@@ -156,6 +156,7 @@ impl Gateway {
             lines,
             engine: Arc::new(Engine::start(parts, &registry).unwrap()),
             in_progress: InProgress::default(),
+            rates: Rates::default(),
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
         };

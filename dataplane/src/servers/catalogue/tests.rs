@@ -46,7 +46,10 @@ impl Route {
     }
 
     async fn list(&self) -> Vec<Value> {
-        let result: Value = serde_json::from_slice(&self.catalogue.list(&client(1)).await).unwrap();
+        let result: Value = serde_json::from_str(
+            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.tools).get(),
+        )
+        .unwrap();
         result["tools"].as_array().unwrap().clone()
     }
 

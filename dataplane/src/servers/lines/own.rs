@@ -1,8 +1,8 @@
-//! The gateway's own lines: for jobs, and for the catalogue's visits.
+//! The gateway's own lines: for jobs, for calls and lists of clients without a session, and for the catalogue's visits.
 //!
-//! A job takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
-//! one job at a time, and only jobs of one client, since a server may keep what one call left for the next one in the same
-//! session; one that a job ended badly on is not returned.
+//! A job or call takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
+//! one job or call at a time, and only those of one client, since a server may keep what one call left for the next one in the same
+//! session; one that a job or call ended badly on is not returned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -61,7 +61,7 @@ impl OwnLines {
         own
     }
 
-    /// A line for one job of `client`: on a session that is idle and was its own, else on one that is opened with the
+    /// A line for one job or call of `client`: on a session that is idle and was its own, else on one that is opened with the
     /// first message.
     pub fn take(&self, server: &str, client: &str) -> Result<Line, Error> {
         let upstream = self.upstreams.get(server);
@@ -91,7 +91,7 @@ impl OwnLines {
         Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
     }
 
-    /// Keeps the session of a line on which a job of `client` went well, unless its server has forgotten it.
+    /// Keeps the session of a line on which a job or call of `client` went well, unless its server has forgotten it.
     pub fn give_back(&self, line: &Line, client: &str) {
         let Some(session) = line.sessions().current().filter(|session| !session.is_lost()) else {
             return;

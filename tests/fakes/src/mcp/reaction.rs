@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Reaction {
     /// A JSON body with this raw result.
     Result(&'static str),
-    /// A stream of these raw messages and then this raw result.
+    /// A stream of these raw messages, in which `TOKEN` becomes the request's progress token, and then this raw result.
     Stream(Vec<String>, &'static str),
     /// A stream that says `retry` and this event id, if any, and breaks; a GET with
     /// `Last-Event-ID` then brings this raw result, if any.
@@ -56,6 +56,16 @@ impl Reaction {
     /// 200 and this body of this type.
     pub fn body(kind: &'static str, body: &'static str) -> Self {
         Self::Http(200, vec![("content-type", kind)], body)
+    }
+
+    /// The same to a request with this progress token.
+    pub(super) fn under(mut self, token: &Value) -> Self {
+        if let Self::Stream(messages, _) = &mut self {
+            for message in messages {
+                *message = message.replace("TOKEN", &token.to_string());
+            }
+        }
+        self
     }
 
     /// The answer to the message with this id.

@@ -1,0 +1,9 @@
+//! What clients and servers of the protocol's eras see of each other through the gateway, on the running process.
+//!
+//! Invariant: what a client gets is asserted beside what its server saw.
+
+mod calls;
+mod jobs;
+mod leaving;
+mod refusals;
+mod scene;
