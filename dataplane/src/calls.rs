@@ -20,6 +20,7 @@ use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
 use tracing::Instrument as _;
 
+use self::bound::Held;
 pub use self::bound::InProgress;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
@@ -94,13 +95,17 @@ impl Context {
     async fn method(&self, request: Request, mut operation: Operation) -> Answer {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
-            "tools/list" => self.list(request.id).await,
+            "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
         }
     }
 
-    async fn list(&self, id: Id) -> Answer {
+    async fn list(&self, id: Id, mut operation: Operation) -> Answer {
+        let _held = match self.hold_list() {
+            Ok(held) => held,
+            Err(error) => return Answer::refusal(&error, id, &mut operation),
+        };
         let listing = self.calls.catalogue.list(&self.caller).await;
         let list = match self.caller.version.era() {
             Era::Legacy => tools::list_result(&listing.tools),
@@ -110,6 +115,15 @@ impl Context {
             }
         };
         Answer::result(id, &list)
+    }
+
+    /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.
+    fn hold_list(&self) -> Result<Option<Held>, Error> {
+        if self.caller.scope.is_some() {
+            return Ok(None);
+        }
+        let held = self.calls.in_progress.calls.take(&self.caller.account, 0);
+        held.map(Some).ok_or(Error::Busy)
     }
 
     /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
