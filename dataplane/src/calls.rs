@@ -29,7 +29,7 @@ use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::config::Config;
 use crate::servers::Outgoing;
-use crate::servers::catalogue::Catalogue;
+use crate::servers::catalogue::{Catalogue, Listing};
 use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
@@ -102,11 +102,10 @@ impl Context {
     }
 
     async fn list(&self, id: Id, mut operation: Operation) -> Answer {
-        let _held = match self.hold_list() {
-            Ok(held) => held,
+        let listing = match self.listing().await {
+            Ok(listing) => listing,
             Err(error) => return Answer::refusal(&error, id, &mut operation),
         };
-        let listing = self.calls.catalogue.list(&self.caller).await;
         let list = match self.caller.version.era() {
             Era::Legacy => tools::list_result(&listing.tools),
             Era::Modern => {
@@ -115,6 +114,18 @@ impl Context {
             }
         };
         Answer::result(id, &list)
+    }
+
+    /// In a task of its own: a client that leaves in the middle would leave sessions behind at the servers.
+    async fn listing(&self) -> Result<Listing, Error> {
+        let held = self.hold_list()?;
+        let (catalogue, caller) = (self.calls.catalogue.clone(), Arc::clone(&self.caller));
+        let listing = async move {
+            let _held = held;
+            catalogue.list(&caller).await
+        };
+        let listing = tokio::spawn(listing.in_current_span()).await;
+        listing.map_err(|_| Error::Closing) // the runtime ends
     }
 
     /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.
