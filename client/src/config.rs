@@ -1,9 +1,10 @@
-//! The settings of a client: the six settings of asyncmcp's Python client, with the same names.
+//! The settings of a client: the six settings of asyncmcp's Python client, with the same names, and the bearer token.
 //!
 //! Set by the application, read by `client` and `transport`.
 //!
 //! Invariant: every field has an effect.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -27,6 +28,25 @@ pub struct Config {
     pub client_id: Option<String>,
     /// Maximum age of the session, in seconds. Later calls fail, and a new client is needed.
     pub transport_timeout_seconds: Option<f64>,
+    /// The token that a route with `auth` asks for.
+    pub bearer_token: Option<BearerToken>,
+}
+
+/// A token; never shown.
+#[derive(Clone)]
+pub struct BearerToken(pub(crate) String);
+
+impl BearerToken {
+    /// The token in this text, without the white space around it.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
 }
 
 impl Default for Config {
@@ -38,6 +58,7 @@ impl Default for Config {
             max_retries: 1,
             client_id: None,
             transport_timeout_seconds: None,
+            bearer_token: None,
         }
     }
 }

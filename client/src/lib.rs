@@ -15,7 +15,7 @@ pub mod signature;
 mod transport;
 
 pub use client::{Answer, Client, Progress};
-pub use config::Config;
+pub use config::{BearerToken, Config};
 pub use error::Error;
 pub use receiver::{Attempt, Outcome, Receiver, ReceiverOptions};
 

@@ -11,12 +11,12 @@ use asyncmcp_protocol::header;
 use asyncmcp_protocol::message::Message;
 use asyncmcp_protocol::sse::Decoder;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::config::Config;
+use crate::config::{BearerToken, Config};
 use crate::error::Error;
 
 /// Maximum size of a message, in bytes.
@@ -249,6 +249,13 @@ fn headers(config: &Config) -> Result<HeaderMap, Error> {
         let value =
             HeaderValue::from_str(id).map_err(|error| Error::config("client_id", error.to_string()))?;
         headers.insert(HeaderName::from_static("x-client-id"), value);
+    }
+    if let Some(BearerToken(token)) = &config.bearer_token {
+        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        let why = "must be one line of visible characters".to_owned();
+        let mut value = value.map_err(|_| Error::config("bearer_token", why))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
 }

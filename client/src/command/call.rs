@@ -3,11 +3,14 @@
 //! Invariant: exactly one line is written to standard output: the result, or the acknowledgement.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use asyncmcp_client::{Answer, Client, Config, Id, Outcome, Progress, RawValue, Receiver, ReceiverOptions};
+use asyncmcp_client::{
+    Answer, BearerToken, Client, Config, Id, Outcome, Progress, RawValue, Receiver, ReceiverOptions,
+};
 use asyncmcp_protocol::{self as protocol, RawObject, tool_result};
 use serde_json::json;
 
@@ -27,6 +30,9 @@ pub(crate) struct Args {
     /// Arguments of the tool as a JSON object; --arg adds to it or overrides it.
     #[arg(long, value_name = "OBJECT")]
     json: Option<String>,
+    /// File with the bearer token, for a route with `auth`.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Receiver of the result, sent with initialize.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
@@ -53,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         None
     };
-    let client = Client::connect(&config(&args, receiver.as_ref())).await?;
+    let client = Client::connect(&config(&args, receiver.as_ref())?).await?;
     let answer = client.call_tool(&args.tool, arguments, show_progress).await?;
     let code = match (answer, receiver) {
         (Answer::Result(result), _) => show_result(&result)?,
@@ -84,14 +90,20 @@ async fn open_receiver(args: &Args) -> anyhow::Result<Receiver> {
     Ok(Receiver::bind(args.listen, options).await?)
 }
 
-fn config(args: &Args, receiver: Option<&Receiver>) -> Config {
+fn config(args: &Args, receiver: Option<&Receiver>) -> anyhow::Result<Config> {
     let own = || receiver.map(Receiver::url);
-    Config {
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("--token-file {}", file.display()))?;
+        Ok::<_, anyhow::Error>(BearerToken::new(&text))
+    };
+    Ok(Config {
         server_url: args.url.clone(),
         webhook_url: args.webhook_url.clone().or_else(own),
         timeout_seconds: args.timeout_seconds,
+        bearer_token: args.token_file.as_ref().map(read).transpose()?,
         ..Config::default()
-    }
+    })
 }
 
 /// Waits for the delivery of the response to `id`, and prints every attempt to standard error.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::mcp::Reaction;
+use asyncmcp_tests::process::binary;
 use asyncmcp_tests::session::{Reply, Session, answer};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::json;
@@ -243,5 +244,30 @@ async fn a_new_token_is_live_and_a_bad_one_is_named_and_never_shown() -> Result<
         !log.contains("hunter2") && !log.contains(ONE),
         "a token is in the log"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_command_calls_with_a_token_and_shows_it_to_nobody() -> Result<()> {
+    let scene = scene().await?;
+    let file = scene.dir.path().join("token");
+    std::fs::write(&file, format!("{ONE}\n"))?;
+    let call = |more: &[&str]| {
+        let mut command = tokio::process::Command::new(binary("asyncmcp")?);
+        command
+            .args(["call", "quick", "--url", &scene.gateway.url()])
+            .args(more);
+        Ok::<_, anyhow::Error>(command.output())
+    };
+    let called = call(&["--token-file", &file.display().to_string()])?.await?;
+    let said = String::from_utf8_lossy(&called.stderr).into_owned();
+    assert!(called.status.success(), "{said}");
+    let refused = call(&[])?.await?;
+    let said = said + &String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("missing token"),
+        "{said}"
+    );
+    assert!(!said.contains(ONE), "{said}");
     Ok(())
 }
