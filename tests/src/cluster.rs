@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod kill;
+pub mod operator;
 pub mod release;
 pub mod space;
 pub mod tunnel;

@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
+pub use super::operator::NAME;
+use super::operator::log as operator_log;
 use super::{Cluster, PATIENCE, Space, path};
 use crate::command::run;
 use crate::eventually;
 
-/// The release's name, and its namespace's.
-pub const NAME: &str = "asyncmcp";
 /// Images of this tree.
 pub const VALUES: &str = "tests/e2e/values.yaml";
 const CRD: &str = "mcpwebhookroutes.asyncmcp.dev";
@@ -245,16 +245,6 @@ impl Drop for Installed {
             show(&format!("the release was not removed: {error:#}"));
         }
     }
-}
-
-/// What the operator's pods of a release logged.
-pub fn operator_log(release: &str) -> String {
-    let pods = "--selector=app.kubernetes.io/component=operator";
-    let log = run(
-        "kubectl",
-        &["--namespace", release, "logs", pods, "--prefix", "--tail=200"],
-    );
-    log.unwrap_or_else(|error| error.to_string())
 }
 
 /// Removes the release, its definition and its namespace, if they are there.

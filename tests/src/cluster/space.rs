@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{Cluster, PATIENCE, kubectl_with, path, release};
+use super::{Cluster, PATIENCE, kubectl_with, operator, path};
 use crate::command::{refused, run};
 use crate::eventually;
 
@@ -40,7 +40,7 @@ impl Space {
         Self {
             name: name.to_owned(),
             cluster,
-            operator: release::NAME.to_owned(),
+            operator: operator::NAME.to_owned(),
             class: String::new(),
             is_done: false,
         }
@@ -264,7 +264,7 @@ impl Space {
         for said in looks
             .into_iter()
             .chain(logs)
-            .chain([Ok(release::operator_log(&self.operator))])
+            .chain([Ok(operator::log(&self.operator))])
         {
             show(&said.unwrap_or_else(|error| error.to_string()));
         }
