@@ -129,6 +129,8 @@ pub struct Transport {
     pub allowed_origins: Vec<String>,
     /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.
     pub hostnames: Vec<HostPattern>,
+    /// The Secret with the endpoint's certificate; `None`: no TLS.
+    pub certificate: Option<String>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Maximum size of a request body, in bytes.

@@ -95,7 +95,13 @@ pub fn referenced_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<ObjectKey> {
     let authorities = tls
         .clone()
         .flat_map(|tls| tls.ca_certificate_refs.iter().flatten());
-    let certificates = tls.filter_map(|tls| tls.client_certificate_ref.as_ref());
+    let transport = spec
+        .transport
+        .as_ref()
+        .and_then(|transport| transport.tls.as_ref());
+    let certificates = tls
+        .filter_map(|tls| tls.client_certificate_ref.as_ref())
+        .chain(transport.map(|tls| &tls.certificate_ref));
     secret_keys(spec)
         .into_iter()
         .map(ObjectKey::from)
@@ -174,6 +180,8 @@ mod tests {
                 "secrets/authority/ca.crt",
                 "secrets/clients/one",
                 "secrets/clients/two",
+                "secrets/endpoint/tls.crt",
+                "secrets/endpoint/tls.key",
                 "secrets/gateway/tls.crt",
                 "secrets/gateway/tls.key",
                 "secrets/keys/new",

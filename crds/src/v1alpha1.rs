@@ -37,7 +37,7 @@ pub use status::{
 };
 pub use store::{AccessMode, EmbeddedStore, MemoryStore, Store};
 pub use telemetry::{LogLevel, Otlp, OtlpProtocol, Telemetry};
-pub use tls::{CaCertificateRef, CertificateKind, CertificateRef, ServerTls};
+pub use tls::{CaCertificateRef, CertificateKind, CertificateRef, ServerTls, TransportTls};
 pub use transport::Transport;
 pub use webhook::{Exponential, Retry, Signing, Webhook};
 pub use webhook_tool::{OnInterruption, WebhookTool};

@@ -71,7 +71,7 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = clock(store.as_ref(), args);
+        let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
@@ -105,8 +105,7 @@ impl App {
             closing: ending.clone(),
         });
         let health = Health::new(ending.clone(), failed, engine.failed());
-        tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
-        tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(&engine)));
+        follow(&live, &catalogue, &engine, &health);
         let admin = Admin {
             live: live.clone(),
             registry,
@@ -167,6 +166,12 @@ fn clock(store: &dyn Store, args: &Args) -> Clock {
     let counts = store.counts();
     let unfinished = counts.pending() + counts.dead;
     Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
+}
+
+/// What goes on beside the requests.
+fn follow(live: &Live, catalogue: &Catalogue, engine: &Arc<Engine>, health: &Health) {
+    tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
+    tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(engine)));
 }
 
 async fn note_when_tried(catalogue: Catalogue, health: Health) {

@@ -23,6 +23,7 @@ use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response,
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use self::bound::Held;
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
 use crate::caller::Caller;
@@ -32,13 +33,14 @@ use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::config::Config;
 use crate::servers::Outgoing;
-use crate::servers::catalogue::Catalogue;
+use crate::servers::catalogue::{Catalogue, Listing};
 use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
-/// For how long modern clients may keep a list of tools.
-const CACHE_TIME_MS: u64 = 60_000;
+/// For how long modern clients may keep a list of tools. No longer than a change of the route may take to be noticed: a
+/// tool that has just become a webhook tool is acknowledged with what its former output schema does not allow.
+const CACHE_TIME_MS: u64 = 5_000;
 
 /// The parts that calls go through. One for the process.
 pub struct Calls {
@@ -112,14 +114,17 @@ impl Context {
     async fn method(&self, request: Request, mut operation: Operation) -> Answer {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
-            "tools/list" => self.list(request.id).await,
+            "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
         }
     }
 
-    async fn list(&self, id: Id) -> Answer {
-        let listing = self.calls.catalogue.list(&self.caller).await;
+    async fn list(&self, id: Id, mut operation: Operation) -> Answer {
+        let listing = match self.listing().await {
+            Ok(listing) => listing,
+            Err(error) => return Answer::refusal(&error, id, &mut operation),
+        };
         let list = match self.caller.version.era() {
             Era::Legacy => tools::list_result(&listing.tools),
             Era::Modern => {
@@ -128,6 +133,27 @@ impl Context {
             }
         };
         Answer::result(id, &list)
+    }
+
+    /// In a task of its own: a client that leaves in the middle would leave sessions behind at the servers.
+    async fn listing(&self) -> Result<Listing, Error> {
+        let held = self.hold_list()?;
+        let (catalogue, caller) = (self.calls.catalogue.clone(), Arc::clone(&self.caller));
+        let listing = async move {
+            let _held = held;
+            catalogue.list(&caller).await
+        };
+        let listing = tokio::spawn(listing.in_current_span()).await;
+        listing.map_err(|_| Error::Closing) // the runtime ends
+    }
+
+    /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.
+    fn hold_list(&self) -> Result<Option<Held>, Error> {
+        if self.caller.scope.is_some() {
+            return Ok(None);
+        }
+        let held = self.calls.in_progress.calls.take(&self.caller.account, 0);
+        held.map(Some).ok_or(Error::Busy)
     }
 
     /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.

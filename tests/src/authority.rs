@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use reqwest::{Client, ClientBuilder};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -20,6 +21,16 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// A client that trusts it, and `others`.
+    pub fn client(&self, others: &[&Self]) -> Result<ClientBuilder> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let trusted = others.iter().chain([&self]);
+        let trusted: Result<Vec<_>, _> = trusted
+            .map(|authority| reqwest::Certificate::from_pem(authority.pem().as_bytes()))
+            .collect();
+        Ok(Client::builder().tls_certs_only(trusted?))
     }
 
     /// Its own certificate, as PEM.

@@ -88,6 +88,16 @@ impl DataPlane {
         format!("http://127.0.0.1:{}/mcp", self.port)
     }
 
+    /// The same where it speaks TLS.
+    pub fn url_over_tls(&self) -> String {
+        format!("https://localhost:{}/mcp", self.port)
+    }
+
+    /// The port of the MCP endpoint.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A URL of the admin port.
     pub fn admin(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.admin_port)

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 /// The longest that any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a stream may stay open.
+const FOR_EVER: Duration = Duration::from_hours(24);
+
 /// A session.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -73,10 +76,19 @@ impl Session {
         Ok(Self { id, ..self })
     }
 
+    /// The same with what `client` says of connections.
+    pub async fn open_with(client: ClientBuilder, url: &str) -> Result<Self> {
+        Self::with(client, url)?.begin(None).await
+    }
+
     /// A client that has no session yet.
     pub fn nowhere(url: &str) -> Result<Self> {
+        Self::with(client_at(url), url)
+    }
+
+    fn with(client: ClientBuilder, url: &str) -> Result<Self> {
         Ok(Self {
-            http: client_at(url).timeout(PATIENCE).build()?,
+            http: client.no_proxy().timeout(PATIENCE).build()?,
             url: url.to_owned(),
             id: String::new(),
             token: None,
@@ -138,8 +150,8 @@ impl Session {
 
     /// The standalone stream: its messages, without its comments, until it ends.
     pub async fn stream(&self) -> Result<impl Stream<Item = Value> + Send + use<>> {
-        let http = client_at(&self.url).build()?; // it stays open longer than any patience
-        let request = http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = request.timeout(FOR_EVER);
         let response = self.identified(request).send().await?.error_for_status()?;
         let mut text = String::new();
         let messages = response.bytes_stream().map(move |chunk| {

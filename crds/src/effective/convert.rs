@@ -111,6 +111,7 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         lifetime: span(given.lifetime),
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
+        certificate: given.tls.map(|tls| tls.certificate_ref.name),
         trusted_proxies: ranges(given.trusted_proxies),
         max_request_size: set(given.max_request_size).bytes(),
     }

@@ -92,6 +92,7 @@ fn transport_defaults() -> Transport {
         lifetime: seconds(168 * 3600),
         allowed_origins: vec![],
         hostnames: vec![],
+        certificate: None,
         trusted_proxies: Vec::new(),
         max_request_size: 4 << 20,
     }

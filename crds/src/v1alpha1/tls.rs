@@ -1,4 +1,4 @@
-//! TLS towards servers: whom the gateway trusts, and how it identifies itself.
+//! TLS: towards servers, whom the gateway trusts and how it identifies itself; towards clients, its certificate.
 //!
 //! Invariant: certificates and keys are in objects of the route's namespace, never in the route; what a route does not say
 //! is verified as strictly as without it.
@@ -25,6 +25,15 @@ pub struct ServerTls {
     #[schemars(transform = &form::SERVER_NAME)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
+}
+
+/// TLS of the connections of clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TransportTls {
+    /// The certificate of the MCP endpoint. The endpoint takes no connections while it cannot be read, except that a pod
+    /// goes on with the last one that it could read.
+    pub certificate_ref: CertificateRef,
 }
 
 /// A key of a ConfigMap or Secret with certificates of authorities, as PEM. New contents take effect without a restart.

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TransportTls;
 use crate::{Duration, HostPattern, Size, form};
 
 /// The MCP endpoint that clients connect to.
@@ -40,6 +41,10 @@ pub struct Transport {
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostnames: Option<Vec<HostPattern>>,
+    /// TLS of the MCP endpoint (HTTP/1.1 and HTTP/2). The URL of the endpoint begins with `https` then. The admin port stays
+    /// without. Absent: no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TransportTls>,
     /// Address ranges of the proxies before the data plane, such as the cluster's pods with an Ingress controller, at most
     /// 64. The client's address is then the last one in their `X-Forwarded-For` that no listed proxy has. Absent: the address
     /// of the connection.

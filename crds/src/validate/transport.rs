@@ -4,7 +4,7 @@
 
 use ipnet::IpNet;
 
-use super::Findings;
+use super::{Findings, references};
 use crate::form;
 use crate::v1alpha1::Transport;
 
@@ -21,6 +21,10 @@ pub(super) fn check(transport: Option<&Transport>, findings: &mut Findings) {
         128,
         transport.allowed_origins.as_deref(),
     );
+    if let Some(tls) = &transport.tls {
+        let path = "spec.transport.tls.certificateRef";
+        references::check_certificate(path, &tls.certificate_ref, findings);
+    }
     findings.forms(
         "spec.transport.hostnames",
         &form::HOST,

@@ -82,11 +82,17 @@ struct Call {
 
 impl Call {
     async fn run(mut self) {
+        let opened = self.open().await;
         let left = self.sender.gone();
         let ends_with_client = self.ends_with_client;
+        let exchange = async {
+            opened?;
+            self.exchange().await
+        };
         let ended = tokio::select! {
-            response = self.exchange() => Some(response),
+            biased; // a client that left meanwhile wants nothing sent
             () = left, if ends_with_client => None,
+            response = exchange => Some(response),
         };
         if let Some(response) = ended {
             return self.answer(response).await;
@@ -94,6 +100,16 @@ impl Call {
         self.operation.failed(Code::Cancelled.reason());
         let end = End::Cancelled("the client closed the call's connection");
         self.way.end(end);
+    }
+
+    /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
+    /// would leave a session behind at the server.
+    async fn open(&self) -> Result<(), Error> {
+        if !self.ends_with_client {
+            return Ok(());
+        }
+        let opening = self.way.loan().open();
+        self.patient(opening).await?.map_err(|error| self.failed(&error))
     }
 
     async fn answer(mut self, response: Result<Bytes, Error>) {

@@ -1,9 +1,11 @@
 //! Certificates, and the private keys to them, in the PEM form that Secrets and ConfigMaps hold.
 //!
-//! `servers::access` reads them for connections to servers, and `/status` what is wrong with them. Invariant: what is handed out parses, and a
+//! `servers::access` reads them for connections to servers, `ports::tls` for those of clients, and `/status` what is wrong
+//! with them. Invariant: what is handed out parses, and a
 //! private key belongs to its certificate; nothing of a key is in an error or in `Debug`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use asyncmcp_crds::ObjectKey;
 use rustls::RootCertStore;
@@ -20,12 +22,18 @@ use super::keys::{Error, Unusable};
 #[derive(Clone)]
 pub struct Certificate {
     pem: Zeroizing<Vec<u8>>,
+    certified: Arc<CertifiedKey>,
 }
 
 impl Certificate {
     /// Private key and certificates, in one piece of PEM.
     pub fn pem(&self) -> &[u8] {
         &self.pem
+    }
+
+    /// Both, as a TLS server uses them.
+    pub fn certified(&self) -> &Arc<CertifiedKey> {
+        &self.certified
     }
 }
 
@@ -66,13 +74,14 @@ impl Refs {
             _ => Error::BadPrivateKey.of(key.clone()),
         })?;
         let certified = CertifiedKey::from_der(certificates, parsed, &ring::default_provider());
-        certified.map_err(|error| match error {
+        let certified = certified.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => Error::OtherPrivateKey.of(key.clone()),
             rustls::Error::InvalidCertificate(_) => Error::BadCertificate.of(certificate.clone()),
             _ => Error::BadPrivateKey.of(key.clone()),
         })?;
         let pem = Zeroizing::new([private, b"\n", chain].concat());
-        Ok(Certificate { pem })
+        let certified = Arc::new(certified);
+        Ok(Certificate { pem, certified })
     }
 
     fn bytes(&self, key: &ObjectKey) -> Result<&[u8], Unusable> {

@@ -44,11 +44,11 @@ pub enum Error {
     /// A header cannot have this value.
     #[error("is not usable: a header has one line of visible characters")]
     Header,
-    /// It is no bearer token.
+    /// It is not a token that a server can be sent.
     #[error(
         "is not usable: a bearer token is one word of visible characters; leave out the scheme (\"Bearer\")"
     )]
-    Token,
+    Bearer,
     /// It holds no certificate.
     #[error("is not usable: it contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
@@ -141,10 +141,10 @@ impl Refs {
     pub fn bearer(&self, token: &SecretKeyRef) -> Result<HeaderValue, Error> {
         let token = self.value(token)?;
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::Token);
+            return Err(Error::Bearer);
         }
         let value = Zeroizing::new(format!("Bearer {token}"));
-        let mut value = HeaderValue::from_str(&value).map_err(|_| Error::Token)?;
+        let mut value = HeaderValue::from_str(&value).map_err(|_| Error::Bearer)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -177,7 +177,13 @@ impl Config {
             .filter_map(|header| self.refs.unusable(header));
         let servers = self.route.servers.iter();
         let servers = servers.flat_map(|server| self.refs.unusable_of(server));
-        let unusable = signing.chain(tokens).chain(headers).chain(servers);
+        let endpoint = self.route.transport.certificate.iter();
+        let endpoint = endpoint.filter_map(|secret| self.refs.certificate(secret).err());
+        let unusable = signing
+            .chain(tokens)
+            .chain(headers)
+            .chain(servers)
+            .chain(endpoint);
         let unusable = unusable.filter(|unusable| unusable.error != Error::Missing);
         let by_name: BTreeMap<_, _> = unusable
             .map(|unusable| (unusable.key.to_string(), unusable.error.to_string()))
@@ -185,13 +191,6 @@ impl Config {
         let report = |(key, message)| UnusableKeyReport { key, message };
         by_name.into_iter().map(report).collect()
     }
-}
-
-/// RFC 6750, section 2.1, and long enough.
-fn is_token(text: &str) -> bool {
-    let before_padding = text.trim_end_matches('=');
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    before_padding.len() >= MIN_TOKEN && before_padding.bytes().all(is_legal)
 }
 
 impl Refs {
@@ -215,4 +214,11 @@ impl Refs {
         let all = headers.chain(token).chain(authorities).chain(certificate);
         all.collect()
     }
+}
+
+/// RFC 6750, section 2.1, and long enough.
+fn is_token(text: &str) -> bool {
+    let before_padding = text.trim_end_matches('=');
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    before_padding.len() >= MIN_TOKEN && before_padding.bytes().all(is_legal)
 }

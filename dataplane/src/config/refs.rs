@@ -59,9 +59,7 @@ impl Refs {
         let secret = |text: &str| Some(Secret(Zeroizing::new(text.as_bytes().to_vec())));
         let found = values.into_iter();
         Self {
-            found: found
-                .map(|(named, text)| (ObjectKey::from(named), secret(text)))
-                .collect(),
+            found: found.map(|(named, text)| (named.into(), secret(text))).collect(),
         }
     }
 

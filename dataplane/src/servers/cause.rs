@@ -24,10 +24,17 @@ pub(super) fn words(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Whether the server ended the connection because of the gateway's certificate, or because there was none. With TLS 1.3
-/// it says so after the request was sent, but it reads no request before it has verified the certificate.
+/// Whether the server ended the handshake because of the gateway's certificate, or because there was none. With TLS 1.3
+/// it says so after the request was sent, but it reads no request before it has verified the certificate. That one has
+/// expired or was revoked may be noticed later, in the middle of a call.
 pub(super) fn is_refused_certificate(error: &reqwest::Error) -> bool {
-    matches!(tls(error), Some(rustls::Error::AlertReceived(alert)) if is_about_certificates(*alert))
+    use AlertDescription::{BadCertificate, CertificateRequired, UnknownCA, UnsupportedCertificate};
+    matches!(
+        tls(error),
+        Some(rustls::Error::AlertReceived(
+            BadCertificate | CertificateRequired | UnknownCA | UnsupportedCertificate
+        ))
+    )
 }
 
 fn is_about_certificates(alert: AlertDescription) -> bool {

@@ -137,17 +137,13 @@ impl Upstream {
         }
     }
 
-    /// The same with what the body says of a mistake in the route, if it says anything.
-    pub(super) fn explained(&self, rejected: Error, said: &[u8]) -> Result<Error, Error> {
-        match rejected {
-            Error::Rejected { status, advice } => {
-                match Advice::of_body(status, said, &self.0.endpoint.host) {
-                    Some(advice) => Ok(Error::Rejected { status, advice }),
-                    None => Err(Error::Rejected { status, advice }),
-                }
-            }
-            other => Err(other),
-        }
+    /// The same error with what the body says of a mistake in the route, if it says anything of one.
+    pub(super) fn explained(&self, rejected: &Error, said: &[u8]) -> Option<Error> {
+        let Error::Rejected { status, .. } = *rejected else {
+            return None;
+        };
+        let advice = Advice::of_body(status, said, &self.0.endpoint.host)?;
+        Some(Error::Rejected { status, advice })
     }
 
     /// What 429 and 503 mean, with `Retry-After` (RFC 9110, 10.2.3): seconds, or a date by the server's own clock (`Date`).

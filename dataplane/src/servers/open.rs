@@ -110,10 +110,9 @@ impl Upstream {
         }
         let rejected = self.rejected(&response);
         let body = http::beginning(response).await;
-        let rejected = match self.explained(rejected, &body) {
-            Ok(explained) => return explained,
-            Err(rejected) => rejected,
-        };
+        if let Some(explained) = self.explained(&rejected, &body) {
+            return explained;
+        }
         match exchange::read(&body, &Id::text(INITIALIZE)) {
             Ok(reply) => reply
                 .result()

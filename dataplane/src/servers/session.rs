@@ -236,11 +236,8 @@ impl ServerSession {
         let busy = self.0.upstream.busy(&response);
         let rejected = self.0.upstream.rejected(&response);
         let said = http::beginning(response).await;
-        let rejected = self
-            .0
-            .upstream
-            .explained(rejected, &said)
-            .unwrap_or_else(|plain| plain);
+        let explained = self.0.upstream.explained(&rejected, &said);
+        let rejected = explained.unwrap_or(rejected);
         let has_session = self.0.id.is_some();
         let error = match (busy, status) {
             (Some(busy), _) => busy,

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Peers;
 use crate::key;
+use crate::modern;
 use crate::process::free_port;
 
 /// How long an order may take.
@@ -29,37 +30,51 @@ pub enum Kind {
     Sdk2Legacy,
     /// TypeScript SDK 2.x that asks for the modern era first.
     Sdk2Auto,
+    /// TypeScript SDK 2.x that speaks nothing but the modern era.
+    Sdk2Modern,
     /// Python SDK 1.x.
     Mcp1,
     /// Python SDK 2.x that begins with `initialize`.
     Mcp2Legacy,
     /// Python SDK 2.x that asks for the modern era first.
     Mcp2Auto,
+    /// Python SDK 2.x that speaks nothing but the modern era, and does not ask before.
+    Mcp2Modern,
     /// The asyncmcp client on the Python SDK 1.x, with its own receiver.
     Asyncmcp,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Sdk1,
         Self::Sdk2Legacy,
         Self::Sdk2Auto,
+        Self::Sdk2Modern,
         Self::Mcp1,
         Self::Mcp2Legacy,
         Self::Mcp2Auto,
+        Self::Mcp2Modern,
         Self::Asyncmcp,
     ];
+
+    /// Whether it has a session with the gateway, and so a stream, pings, and questions that servers may ask.
+    pub fn has_session(self) -> bool {
+        !matches!(
+            self,
+            Self::Sdk2Auto | Self::Sdk2Modern | Self::Mcp2Auto | Self::Mcp2Modern
+        )
+    }
 
     fn command(self, peers: &Peers, url: &str, capable: bool, secret: &str) -> Result<Command> {
         let (mut command, options) = match self {
             Self::Sdk1 => (peers.node("sdk1.mjs"), json!({"capable": capable})),
-            Self::Sdk2Legacy | Self::Sdk2Auto => (
+            Self::Sdk2Legacy | Self::Sdk2Auto | Self::Sdk2Modern => (
                 peers.node("sdk2.mjs"),
                 json!({"capable": capable, "mode": self.mode()}),
             ),
             Self::Mcp1 => (peers.python("asyncmcp", "mcp1.py"), json!({"webhook": null})),
-            Self::Mcp2Legacy | Self::Mcp2Auto => (
+            Self::Mcp2Legacy | Self::Mcp2Auto | Self::Mcp2Modern => (
                 peers.python("mcp", "mcp2.py"),
                 json!({"capable": capable, "mode": self.mode()}),
             ),
@@ -81,6 +96,7 @@ impl Kind {
     fn mode(self) -> &'static str {
         match self {
             Self::Sdk2Auto | Self::Mcp2Auto => "auto",
+            Self::Sdk2Modern | Self::Mcp2Modern => modern::VERSION,
             _ => "legacy",
         }
     }

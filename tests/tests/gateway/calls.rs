@@ -21,7 +21,8 @@ async fn discovery_and_lists_are_of_the_modern_era() -> Result<()> {
     let found = client.send(&request(1, "server/discover")).await?.json();
     let found = &found["result"];
     assert_eq!(found["resultType"], "complete", "{found}");
-    assert_eq!(found["supportedVersions"], json!([VERSION]));
+    let versions = [VERSION, "2025-11-25", "2025-06-18", "2025-03-26"];
+    assert_eq!(found["supportedVersions"], json!(versions));
     assert_eq!(found["capabilities"], json!({"tools": {}}));
     assert_eq!(found["cacheScope"], "public");
     assert!(found["ttlMs"].as_u64() > Some(0));

@@ -1,12 +1,15 @@
 //! Modern clients that leave: closing the connection is how they cancel.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use anyhow::Result;
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::mcp::Reaction;
 use asyncmcp_tests::modern::{call, request};
 use asyncmcp_tests::session::Session;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{SOON, Scene, session};
 
@@ -37,6 +40,53 @@ async fn a_call_whose_client_left_is_cancelled_at_the_server_and_its_session_end
         is_idle(&scene).await;
     }
     Ok(())
+}
+
+/// A session that nobody knows would stay at the server until it expires there.
+#[tokio::test]
+async fn a_session_that_was_being_opened_when_the_client_left_is_ended() -> Result<()> {
+    let scene = Scene::open("").await?;
+    let known = leaves_early(&scene, call(7, "quick", &json!({}))).await?;
+    eventually(SOON, async || {
+        let ended = scene.server.seen_http(&Method::DELETE);
+        ended
+            .iter()
+            .any(|ended| !known.contains(session(ended)))
+            .then_some(())
+    })
+    .await;
+    assert!(scene.calls().is_empty(), "nobody waited for the answer any more");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_whose_client_left_is_read_to_its_end() -> Result<()> {
+    let scene = Scene::open("").await?;
+    let known = leaves_early(&scene, request(7, "tools/list")).await?;
+    eventually(SOON, async || {
+        let listed = scene.server.seen("tools/list");
+        listed
+            .iter()
+            .any(|listed| !known.contains(session(listed)))
+            .then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+/// Sends `message` and leaves while a session is opened for it; the sessions that the server knew before.
+async fn leaves_early(scene: &Scene, message: Value) -> Result<HashSet<String>> {
+    let before = scene.server.seen("initialize").len();
+    let known = scene.server.nature().sessions.clone();
+    scene.server.nature().slow_start = Duration::from_secs(1);
+    let client = scene.client()?;
+    let asking = tokio::spawn(async move { client.send(&message).await });
+    eventually(SOON, async || {
+        (scene.server.seen("initialize").len() > before).then_some(())
+    })
+    .await;
+    asking.abort();
+    Ok(known)
 }
 
 /// The call no longer counts, and its metric says how it ended.

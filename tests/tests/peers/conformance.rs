@@ -1,6 +1,6 @@
 //! The conformance suite of the MCP project judges both of the gateway's sides.
 //!
-//! Invariant: what is known to fail is listed in `tests/peers/conformance.yaml`, and a stale line there fails too.
+//! Invariant: what is known to fail is listed in `tests/peers/conformance*.yaml`, and a stale line there fails too.
 
 use std::process::{Command, Output};
 
@@ -11,6 +11,18 @@ use asyncmcp_tests::process::binary;
 
 #[tokio::test]
 async fn the_gateway_is_a_conformant_server_of_tools() {
+    let passed = "✓ tools-call-sampling: 2 passed, 0 failed";
+    judges_the_server("2025-11-25", "conformance.yaml", passed).await;
+}
+
+#[tokio::test]
+async fn the_gateway_is_a_conformant_server_of_tools_in_the_modern_era() {
+    let passed = "✓ http-header-validation: 14 passed, 0 failed";
+    judges_the_server("2026-07-28", "conformance-modern.yaml", passed).await;
+}
+
+/// What is listed in `expected` may fail; beside it, the suite found something to do, such as `passed`.
+async fn judges_the_server(version: &str, expected: &str, passed: &str) {
     let scene = Scene::new().unwrap();
     let fixtures = Server::fixtures(&scene.peers, scene.dir()).await.unwrap();
     let behind = Behind {
@@ -20,19 +32,12 @@ async fn the_gateway_is_a_conformant_server_of_tools() {
     };
     let gateway = scene.gateway(&[behind], &[], None).await.unwrap();
     let mut suite = scene.peers.conformance().unwrap();
-    suite.args(["server", "--url", &gateway.url(), "--requirements", "2025-11-25"]);
-    suite
-        .arg("--expected-failures")
-        .arg(scene.peers.script("conformance.yaml"));
+    suite.args(["server", "--url", &gateway.url(), "--requirements", version]);
+    suite.arg("--expected-failures").arg(scene.peers.script(expected));
     let output = run(suite, &scene).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", summary(&said));
-    // Beside what is expected to fail, the suite found something to do.
-    assert!(
-        said.contains("✓ tools-call-sampling: 2 passed, 0 failed"),
-        "{}",
-        summary(&said)
-    );
+    assert!(said.contains(passed), "{}", summary(&said));
 }
 
 /// The suite plays the server; `through.mjs` puts a data plane in front of it and calls a tool there.

@@ -1,9 +1,10 @@
-//! Whom the gateway goes to: credentials, TLS and Host headers of servers, on the real process.
+//! Whom the gateway goes to: credentials, TLS and Host headers of servers, on the real process; and its own TLS.
 //!
 //! Invariant: the servers are real ones on sockets, and what they got is what is asserted.
 
 mod credentials;
 mod rotation;
+mod serving;
 mod words;
 
 use std::path::Path;

@@ -81,7 +81,8 @@ pub fn discover(initialized: &InitializeResult, caching: Caching) -> Box<RawValu
     let mut meta = RawObject::new();
     meta.set(META_SERVER_INFO, initialized.server_info.to_raw());
     let mut result = RawObject::new();
-    result.set_value("supportedVersions", &Version::MODERN);
+    // The same list as in the error for an unknown version: a client that finds no modern one falls back to the others.
+    result.set_value("supportedVersions", &Version::ALL);
     result.set("capabilities", capabilities.to_raw());
     if let Some(instructions) = &initialized.instructions {
         result.set_value("instructions", instructions);
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discovery_names_the_modern_versions_and_promises_no_notifications() {
+    fn a_discovery_names_every_version_and_promises_no_notifications() {
         let initialized =
             InitializeResult::of_gateway(Version::V2026_07_28, "1.2.3", Some("say please".into()));
         let caching = Caching {
@@ -173,7 +174,8 @@ mod tests {
         assert_eq!(
             discover(&initialized, caching).get(),
             concat!(
-                r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"instructions":"say please","#,
+                r#"{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"#,
+                r#""capabilities":{"tools":{}},"instructions":"say please","#,
                 r#""ttlMs":5,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":"#,
                 r#"{"name":"asyncmcp","version":"1.2.3"}}}"#
             )

@@ -60,6 +60,11 @@ impl Line {
         })
     }
 
+    /// Opens what the next message needs.
+    pub async fn open(&self) -> Result<(), Error> {
+        self.sessions.get().await.map(drop)
+    }
+
     /// Sends a message. Returns at the response's head, but reads a JSON body whole. It waits as long as the server
     /// takes: the caller knows how long that may be.
     pub async fn send(&self, message: Outgoing) -> Result<Received, Error> {

@@ -47,6 +47,11 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
         ),
         (
+            "`transport.tls`: another Secret",
+            "transport",
+            json!({"tls": {"certificateRef": {"name": "another"}}}),
+        ),
+        (
             "`auth.jwt`",
             "auth",
             json!({"jwt": [{"issuer": "https://auth.example.com", "audiences": ["a"]}]}),

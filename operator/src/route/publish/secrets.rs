@@ -2,7 +2,9 @@
 //!
 //! Invariant: pure. What a key contains is known to the pods alone, which report what is wrong with it, never its value.
 
-use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_CREDENTIALS, NO_HEADER, NO_SIGNING_KEY, Verdict};
+use super::conditions::{
+    KEY_INVALID, KEY_NOT_FOUND, NO_CERTIFICATE, NO_CREDENTIALS, NO_HEADER, NO_SIGNING_KEY, Verdict,
+};
 use crate::kinds::Key;
 use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
@@ -85,6 +87,19 @@ pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
         (false, true) => Verdict::no(KEY_INVALID, texts.join("; ")),
         (false, false) => Verdict::no(KEY_NOT_FOUND, texts.join("; ")),
     }
+}
+
+/// Why clients cannot connect, if they cannot.
+pub(super) fn no_certificate(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let secret = valid.route.transport.certificate.as_ref()?;
+    let keys = ObjectKey::certificate(secret);
+    let why = unusable.iter().find(|unusable| keys.contains(unusable.key))?;
+    Some(Problem {
+        reason: NO_CERTIFICATE,
+        message: format!(
+            "clients can connect only to pods that still have an earlier certificate (transport.tls): {why}"
+        ),
+    })
 }
 
 /// Why every client is refused, if it is.

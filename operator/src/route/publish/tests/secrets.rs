@@ -190,6 +190,33 @@ fn credentials_and_authorities_of_servers_are_named_and_do_not_keep_the_route_fr
 }
 
 #[test]
+fn a_route_without_a_usable_certificate_is_not_ready_and_its_url_says_https() {
+    let mut spec = fixture::minimal();
+    spec["transport"] = json!({"tls": {"certificateRef": {"name": "sign"}}});
+    let held = ("False", "NoCertificate");
+    let gone = status_of(
+        &spec,
+        &[("tls.crt", Key::Unread), ("tls.key", Key::Unread)],
+        &["sign"],
+    );
+    check(
+        &gone,
+        ("False", "RefNotFound"),
+        held,
+        "Secret sign does not exist",
+    );
+    let invalid = status_of(&spec, &[("tls.key", Key::Invalid)], &[]);
+    let words = "key tls.key of Secret sign is not usable";
+    check(&invalid, ("False", "KeyInvalid"), held, words);
+    let good = status_of(&spec, &[], &[]);
+    check(&good, ("True", "ResolvedRefs"), ("True", "Ready"), "served");
+    let url = good.address.unwrap().url;
+    assert!(url.starts_with("https://"), "{url}");
+    let clear = status_of(&fixture::minimal(), &[], &[]).address.unwrap().url;
+    assert!(clear.starts_with("http://"), "{clear}");
+}
+
+#[test]
 fn a_restarted_operator_without_reports_keeps_what_it_knew() {
     let spec = signed_with(&["a"]);
     let invalid = status_of(&spec, &[("a", Key::Invalid)], &[]);
