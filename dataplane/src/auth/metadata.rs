@@ -63,9 +63,8 @@ fn resource(route: &Route, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if let Some(named) = issuers(route).iter().find_map(|jwt| jwt.resource.clone()) {
         return Some(named);
     }
-    let is_https = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto == "https");
+    let forwarded = headers.get("x-forwarded-proto");
+    let is_https = route.transport.certificate.is_some() || forwarded.is_some_and(|proto| proto == "https");
     let scheme = if is_https { "https" } else { "http" };
     let host = host::of(uri, headers);
     let url = Url::parse(&format!("{scheme}://{host}{}", route.transport.path)).ok()?;
@@ -95,4 +94,32 @@ fn distinct<'a>(scopes: impl Iterator<Item = &'a String>) -> Vec<String> {
 
 fn issuers(route: &Route) -> &[Jwt] {
     route.auth.as_ref().map_or(&[], |auth| &auth.jwt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_with_a_certificate_is_known_by_https() {
+        let spec = |transport: &str| {
+            format!(
+                "servers: [{{name: a, url: \"http://a\"}}]\nauth: {{jwt: [{{issuer: \"https://i\", audiences: [x]}}]}}\n{transport}"
+            )
+        };
+        let headers = [(http::header::HOST, "a.example".parse().unwrap())]
+            .into_iter()
+            .collect();
+        for (transport, expected) in [
+            ("", "http://a.example/.well-known/oauth-protected-resource/mcp"),
+            (
+                "transport: {tls: {certificateRef: {name: c}}}",
+                "https://a.example/.well-known/oauth-protected-resource/mcp",
+            ),
+        ] {
+            let config = crate::tests::route::config(&spec(transport));
+            let found = url(&config.route, &Uri::from_static("/mcp"), &headers);
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+    }
 }
