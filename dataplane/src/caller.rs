@@ -12,8 +12,9 @@ pub mod trace;
 
 use std::fmt;
 
-use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::modern::Envelope;
+use asyncmcp_protocol::{Era, Version};
 
 use self::session::LegacySession;
 
@@ -75,6 +76,31 @@ impl Caller {
             },
             session: Some(session),
         }
+    }
+
+    /// The caller of a modern request, which stands for itself: nothing but `account` ties it to others.
+    pub fn of_envelope(envelope: Envelope, account: String) -> Self {
+        Self {
+            scope: None,
+            account,
+            version: envelope.version,
+            info: envelope.info,
+            capabilities: envelope.capabilities,
+            receiver: None,
+            acknowledges: Acknowledges::ToolResult,
+            session: None,
+        }
+    }
+
+    /// Its era.
+    pub fn era(&self) -> Era {
+        self.version.era()
+    }
+
+    /// Whose idempotency keys meet: those of one session; without one, those of one account.
+    pub fn owner(&self) -> String {
+        self.scope
+            .map_or_else(|| self.account.clone(), |scope| scope.to_string())
     }
 
     /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
-use asyncmcp_protocol::{Id, Message, Notification, RawObject, RawValue, Request, Response};
+use asyncmcp_protocol::{Era, Id, Message, Notification, RawObject, Request, Response, discover, tools};
 use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
@@ -31,6 +31,9 @@ use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
+
+/// How long a modern client may keep a list of tools; the catalogue itself refreshes its own every few minutes.
+const LIST_TTL: Duration = Duration::from_secs(10);
 
 /// The parts that calls go through. One for the process.
 pub struct Calls {
@@ -96,9 +99,20 @@ impl Context {
     }
 
     async fn list(&self, id: Id) -> Answer {
-        let tools = self.calls.catalogue.list(&self.caller).await;
-        let tools: Box<RawValue> = serde_json::from_slice(&tools).expect("the catalogue writes JSON");
-        Answer::result(id, &tools)
+        let mut listing = self.calls.catalogue.list(&self.caller).await;
+        if self.caller.era() == Era::Legacy {
+            return Answer::result(id, &tools::list_result(&listing.tools).to_raw());
+        }
+        listing.tools.iter_mut().for_each(tools::Tool::without_execution);
+        let mut result = tools::list_result(&listing.tools);
+        // Where a server is missing, the next list should not come from the client's cache.
+        let ttl = if listing.is_whole {
+            LIST_TTL
+        } else {
+            Duration::ZERO
+        };
+        discover::cacheable(&mut result, ttl);
+        Answer::result(id, &result.to_raw())
     }
 
     async fn notification(&self, notification: &Notification) -> Result<(), Error> {
@@ -106,6 +120,8 @@ impl Context {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
+            // Nothing of a modern client is in progress under an id that a notification could name: it closes the stream.
+            _ if self.caller.session.is_none() => Ok(()),
             _ => self.pass_on(notification),
         }
     }

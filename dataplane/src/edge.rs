@@ -9,6 +9,7 @@ mod delete;
 pub mod door;
 mod get;
 mod legacy;
+mod modern;
 mod post;
 mod stream;
 #[cfg(test)]

@@ -11,7 +11,9 @@ mod limits;
 mod permits;
 mod refusal;
 
+use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +28,23 @@ use self::refusal::Refusals;
 
 /// How long to wait after the kernel could not accept a connection for a reason that is not the connection's.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The host at the other end of a connection, which every request has in its extensions. It counts as [`permits`] counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(IpAddr);
+
+impl Peer {
+    /// The host that `address` belongs to.
+    pub fn of(address: IpAddr) -> Self {
+        Self(permits::host(address))
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Connections, per port.
 #[derive(Clone, Debug)]
@@ -106,7 +125,12 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let serving = connection::serve(stream, port.router.clone(), port.closing.clone());
+            let serving = connection::serve(
+                stream,
+                Peer::of(peer.ip()),
+                port.router.clone(),
+                port.closing.clone(),
+            );
             connections.spawn(async move {
                 serving.await;
                 drop(permit);

@@ -1,6 +1,6 @@
-"""The stock `mcp` 2.x client, in legacy or auto mode.
+"""The stock `mcp` 2.x client, in legacy or auto mode, or pinned to a version.
 
-usage: mcp2.py '{"url": URL, "mode": "legacy" | "auto", "capable": BOOL}'
+usage: mcp2.py '{"url": URL, "mode": "legacy" | "auto" | VERSION, "capable": BOOL}'
 """
 
 import json
@@ -46,7 +46,7 @@ async def main(url, mode, capable):
     ) as client:
 
         async def about():
-            return {"version": client.protocol_version, "server": client.server_info.name}
+            return {"version": client.protocol_version, "server": getattr(client.server_info, "name", None)}
 
         async def tools():
             return plain(await client.list_tools())["tools"]

@@ -1,5 +1,5 @@
-// The stock TypeScript SDK of the 2.x line, in legacy or auto mode.
-// usage: node sdk2.mjs '{"url": URL, "mode": "legacy" | "auto", "capable": BOOL}'
+// The stock TypeScript SDK of the 2.x line, in legacy or auto mode, or pinned to a version.
+// usage: node sdk2.mjs '{"url": URL, "mode": "legacy" | "auto" | VERSION, "capable": BOOL}'
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { answer, answers, calling, capabilities, hearing } from "./lines.mjs";
 
@@ -7,7 +7,7 @@ const { url, mode, capable } = JSON.parse(process.argv[2]);
 const { heard, noting, soFar } = hearing();
 const client = new Client(
   { name: "sdk2", version: "1" },
-  { capabilities: capable ? capabilities : {}, versionNegotiation: { mode } },
+  { capabilities: capable ? capabilities : {}, versionNegotiation: { mode: ["legacy", "auto"].includes(mode) ? mode : { pin: mode } } },
 );
 client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++);
 if (capable) {
@@ -21,7 +21,7 @@ if (capable) {
 const transport = new StreamableHTTPClientTransport(new URL(url), { fetch: noting });
 await client.connect(transport);
 await answer({
-  about: () => ({ version: client.getNegotiatedProtocolVersion(), server: client.getServerVersion().name }),
+  about: () => ({ version: client.getNegotiatedProtocolVersion(), server: client.getServerVersion()?.name ?? null }),
   list: async () => (await client.listTools()).tools,
   ping: () => client.ping(),
   heard: soFar,

@@ -14,6 +14,7 @@ pub mod dataplane;
 pub mod dns;
 pub mod example;
 pub mod key;
+pub mod modern;
 pub mod namespace;
 pub mod peers;
 pub mod pile;

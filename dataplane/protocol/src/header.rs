@@ -2,7 +2,11 @@
 //!
 //! Used by everything that speaks HTTP: the endpoint, the client for servers, and the client library.
 //!
-//! Invariant: names only; the code that reads a header decides who may send it.
+//! Invariant: the code that reads a header decides who may send it; only the form of some values is known here.
+
+mod value;
+
+pub use value::{decode, encode};
 
 /// The session id, in both directions (2025-11-25, Transports).
 pub const SESSION_ID: &str = "mcp-session-id";
@@ -14,3 +18,5 @@ pub const METHOD: &str = "mcp-method";
 pub const NAME: &str = "mcp-name";
 /// The last event that a client received on the stream it resumes (HTML, server-sent events).
 pub const LAST_EVENT_ID: &str = "last-event-id";
+/// What the headers of a modern `tools/call` begin with that repeat an argument (SEP-2243).
+pub const PARAM: &str = "mcp-param-";

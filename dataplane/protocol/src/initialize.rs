@@ -106,7 +106,15 @@ impl Implementation {
         }
     }
 
-    fn to_raw(&self) -> Box<RawValue> {
+    /// The same from a client's own words, each truncated to [`MAX_CLIENT_INFO`] bytes.
+    pub(crate) fn cut(name: String, version: String) -> Self {
+        Self {
+            name: cut(name),
+            version: cut(version),
+        }
+    }
+
+    pub(crate) fn to_raw(&self) -> Box<RawValue> {
         let mut info = RawObject::new();
         info.set_value("name", &self.name);
         info.set_value("version", &self.version);

@@ -8,17 +8,20 @@
 pub mod batch;
 pub mod code;
 mod depth;
+pub mod discover;
 pub mod era;
 pub mod header;
 pub mod id;
 pub mod initialize;
 pub mod media;
 pub mod message;
+pub mod modern;
 pub mod raw;
 pub mod sse;
 pub mod tasks;
 pub mod tool_result;
 pub mod tools;
+pub mod translate;
 pub mod version;
 
 pub use code::{Code, ErrorObject};

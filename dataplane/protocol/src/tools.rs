@@ -138,6 +138,11 @@ impl Tool {
         self.object.set("_meta", meta.to_raw());
     }
 
+    /// Removes what modern clients do not know: `execution`.
+    pub fn without_execution(&mut self) {
+        self.object.remove("execution");
+    }
+
     /// Whether the result is delivered by webhook.
     pub fn is_delivered_by_webhook(&self) -> bool {
         let meta = self.object.object("_meta").ok().flatten();
@@ -171,11 +176,11 @@ impl Tool {
 }
 
 /// The `result` of `tools/list` with all tools on one page.
-pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Box<RawValue> {
+pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> RawObject {
     let tools: Vec<_> = tools.into_iter().map(Tool::object).collect();
     let mut result = RawObject::new();
     result.set_value("tools", &tools);
-    result.to_raw()
+    result
 }
 
 /// Whether `name` is a valid tool name: `[A-Za-z0-9_.-]{1,128}` (SEP-986).
@@ -202,7 +207,7 @@ mod tests {
         tool.deliver_by_webhook();
         assert!(tool.is_delivered_by_webhook());
         assert_eq!(
-            list_result([&tool]).get(),
+            list_result([&tool]).to_raw().get(),
             concat!(
                 r#"{"tools":[{"title":"T","name":"a_slow","inputSchema":{ "type":"object", "max":1e400 },"#,
                 r#""_meta":{"v":[ 1 ],"dev.asyncmcp/delivery":"webhook"},"x-vendor":{ }}]}"#
@@ -214,7 +219,7 @@ mod tests {
     fn an_unchanged_tool_keeps_its_bytes() {
         let list = format!(r#"{{"tools":[{TOOL}]}}"#);
         let page = page(&list).unwrap();
-        assert_eq!(list_result(&page.tools).get(), list);
+        assert_eq!(list_result(&page.tools).to_raw().get(), list);
     }
 
     #[test]

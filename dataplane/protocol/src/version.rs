@@ -34,6 +34,14 @@ impl Version {
     /// The versions with sessions.
     pub const LEGACY: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 
+    /// All versions.
+    pub const ALL: [Self; 4] = [
+        Self::V2026_07_28,
+        Self::V2025_11_25,
+        Self::V2025_06_18,
+        Self::V2025_03_26,
+    ];
+
     /// The version of a legacy request that does not name one (2025-11-25, Transports).
     pub const ASSUMED: Self = Self::V2025_03_26;
 
@@ -107,8 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn the_legacy_versions_are_all_that_have_sessions() {
+        let legacy: Vec<_> = Version::ALL
+            .into_iter()
+            .filter(|version| version.era() == Era::Legacy)
+            .collect();
+        assert_eq!(legacy, Version::LEGACY);
+    }
+
+    #[test]
     fn names_read_back() {
-        for version in Version::LEGACY.into_iter().chain([Version::V2026_07_28]) {
+        for version in Version::ALL {
             assert_eq!(Version::parse(version.as_str()), Some(version));
         }
     }

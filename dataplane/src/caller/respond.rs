@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -44,6 +44,18 @@ pub enum Error {
     /// A batch, where the session's version has none.
     #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
     Batch,
+    /// A modern request whose headers or `_meta` are not as they must be.
+    #[error(transparent)]
+    Modern(#[from] modern::Error),
+    /// A batch in the modern era, which has none.
+    #[error("MCP 2026-07-28 has no batches; send one message per POST")]
+    ModernBatch,
+    /// A response in the modern era, in which servers ask nothing.
+    #[error("MCP 2026-07-28 has no responses of clients; answer with a new request that has inputResponses")]
+    ModernResponse,
+    /// A method that the modern era does not have, or that is not offered in it.
+    #[error("method {} is not offered in MCP 2026-07-28", echo(.0))]
+    ModernMethod(String),
     /// No session id, and not `initialize`.
     #[error("missing session: send initialize first, then the Mcp-Session-Id header it answers with")]
     NoSession,
@@ -153,8 +165,14 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Guard(error) => door(error),
-            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) => StatusCode::BAD_REQUEST,
-            Self::Session(_) => StatusCode::NOT_FOUND,
+            Self::Message(_)
+            | Self::Batch
+            | Self::NoSession
+            | Self::Version(_)
+            | Self::Modern(_)
+            | Self::ModernBatch
+            | Self::ModernResponse => StatusCode::BAD_REQUEST,
+            Self::Session(_) | Self::ModernMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
@@ -166,13 +184,16 @@ impl Error {
         match self {
             Self::Guard(_)
             | Self::Batch
+            | Self::ModernBatch
+            | Self::ModernResponse
             | Self::NoSession
             | Self::Session(_)
             | Self::InitializeInBatch
             | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
-            Self::Method(_) => Code::MethodNotFound,
+            Self::Modern(error) => error.code(),
+            Self::Method(_) | Self::ModernMethod(_) => Code::MethodNotFound,
             Self::Initialize(_)
             | Self::Params(_)
             | Self::UnknownTool(_)
@@ -198,7 +219,9 @@ impl Error {
     /// The JSON-RPC error object.
     pub fn object(&self) -> ErrorObject {
         match self {
-            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::LEGACY),
+            Self::Version(requested) | Self::Modern(modern::Error::Version(requested)) => {
+                ErrorObject::unsupported_version(&cut(requested), &Version::ALL)
+            }
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
@@ -220,10 +243,14 @@ impl Error {
             let seconds = HeaderValue::from(PAUSE.as_secs());
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
-        if matches!(self, Self::Guard(door::Error::Method)) {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(door::METHODS));
+        let allowed = match self {
+            Self::Guard(door::Error::Method) => Some(door::METHODS),
+            Self::Guard(door::Error::ModernMethod) => Some(door::MODERN_METHODS),
+            _ => None,
+        };
+        if let Some(allowed) = allowed {
+            let allowed = HeaderValue::from_static(allowed);
+            response.headers_mut().insert(ALLOW, allowed);
         }
         response
     }
@@ -242,7 +269,7 @@ fn door(error: &door::Error) -> StatusCode {
     match error {
         door::Error::Path(_) => StatusCode::NOT_FOUND,
         door::Error::Host(_) | door::Error::Origin(_) => StatusCode::FORBIDDEN,
-        door::Error::Method => StatusCode::METHOD_NOT_ALLOWED,
+        door::Error::Method | door::Error::ModernMethod => StatusCode::METHOD_NOT_ALLOWED,
         door::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
         door::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         door::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

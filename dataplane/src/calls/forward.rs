@@ -1,19 +1,21 @@
 //! An ordinary tool call: to the tool's server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
-//! Invariant: a call that may have reached its server is never sent again, and it runs on when
-//! its client goes away; how many do is bounded.
+//! Invariant: a call that may have reached its server is never sent again. It runs on when a client with a session goes
+//! away, which may come back, and is cancelled when any other does; how many run is bounded.
 
+mod ids;
 mod reply;
 
 use std::future::Future;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::Room;
-use asyncmcp_protocol::{Message, Notification, Outcome, Request, Response, tool_result};
+use asyncmcp_protocol::{Code, Message, Notification, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
+use self::ids::Ids;
 use self::reply::AnswerSender;
 use super::Context;
 use super::bound::Held;
@@ -40,7 +42,8 @@ pub(super) async fn call(
         Ok(line) => line,
         Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
     };
-    let outgoing = for_server(&request, &tool, &operation.trace());
+    let ids = Ids::of(&context.caller, &line, &request);
+    let outgoing = for_server(ids.on_the_line(&request), &tool, &operation.trace());
     let calls = &context.calls.in_progress.calls;
     let Some(held) = calls.take(&context.caller.account, outgoing.body.len()) else {
         return Answer::refusal(&Error::Busy, request.id, &mut operation);
@@ -48,7 +51,9 @@ pub(super) async fn call(
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
-        _progress: line.expect_progress(&request),
+        _progress: ids.token(&request).and_then(|token| line.expect_progress(token)),
+        ids,
+        outlives_its_client: context.caller.session.is_some(),
         line,
         json_only: context.json_only,
         outgoing,
@@ -66,6 +71,8 @@ pub(super) async fn call(
 /// A call on its way. A task of its own: it ends with the server's response, not with the client.
 struct Call {
     line: Line,
+    ids: Ids,
+    outlives_its_client: bool,
     json_only: bool,
     tool: Tool,
     request: Request,
@@ -81,12 +88,23 @@ struct Call {
 
 impl Call {
     async fn run(mut self) {
-        let response = self.exchange().await.unwrap_or_else(|error| {
+        let (gone, may_end) = (self.sender.gone(), !self.outlives_its_client);
+        let response = tokio::select! {
+            response = self.exchange() => response,
+            () = gone, if may_end => return self.abandon(),
+        };
+        let response = response.unwrap_or_else(|error| {
             self.operation.failed(error.code().reason());
             error.to_response(Some(self.request.id.clone()))
         });
         drop(self.operation); // measured to here, however slowly the client reads
         self.sender.finish(response).await;
+    }
+
+    /// Nobody waits for the response: the client has cancelled the call by going away.
+    fn abandon(mut self) {
+        self.operation.failed(Code::Cancelled.reason());
+        self.cancel("the client closed its stream");
     }
 
     async fn exchange(&mut self) -> Result<Bytes, Error> {
@@ -109,16 +127,20 @@ impl Call {
             let incoming = incoming.map_err(|error| self.failed(&error))?;
             match &incoming.message {
                 Message::Response(_) => return self.response(&incoming.raw),
-                Message::Request(asked) if self.json_only || self.sender.is_gone() => {
-                    events.decline(asked);
-                }
+                Message::Request(asked) if !self.can_ask() => events.decline(asked),
                 _ => {
                     let message = self.line.relay(&events, incoming);
+                    let message = message.and_then(|message| self.ids.message(message));
                     self.pass_on(message).await;
                 }
             }
         }
         Err(self.failed(&servers::Error::Interrupted))
+    }
+
+    /// Whether a server's request reaches somebody who can answer it.
+    fn can_ask(&self) -> bool {
+        self.outlives_its_client && !self.json_only && !self.sender.is_gone()
     }
 
     async fn pass_on(&mut self, message: Option<Bytes>) {
@@ -141,12 +163,13 @@ impl Call {
         }
         match &response.id {
             Some(id) if *id == self.request.id => Ok(raw.clone()),
+            Some(id) if self.ids.are_of(id) => Ok(self.named(response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),
         }
     }
 
-    /// An error that could not name the call it is about.
+    /// A response under another id than the client's, or an error that could not name the call it is about.
     fn named(&self, mut response: Response) -> Bytes {
         response.id = Some(self.request.id.clone());
         response.to_bytes().into()
@@ -155,7 +178,7 @@ impl Call {
     /// Waits for the server as long as it may be silent, then cancels the call there.
     async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
         tokio::time::timeout(self.limit, waiting).await.map_err(|_| {
-            self.cancel();
+            self.cancel("the gateway waited for transport.timeout");
             Error::Silent {
                 server: self.tool.server.clone(),
                 limit: self.limit,
@@ -163,9 +186,8 @@ impl Call {
         })
     }
 
-    fn cancel(&self) {
-        let notification =
-            Notification::cancelled(&self.request.id, "the gateway waited for transport.timeout");
+    fn cancel(&self, reason: &str) {
+        let notification = Notification::cancelled(self.ids.id(&self.request), reason);
         let message = Outgoing::new("notifications/cancelled", notification.to_bytes());
         let line = self.line.clone();
         let notifying = async move {
@@ -199,8 +221,7 @@ fn failed(tool: &Tool, error: &servers::Error) -> Error {
 }
 
 /// The call as its server gets it.
-fn for_server(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing {
-    let mut request = request.clone();
+fn for_server(mut request: Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing {
     adapt(&mut request, tool, trace);
     Outgoing {
         id: Some(request.id.clone()),

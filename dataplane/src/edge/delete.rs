@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 
-use super::{Edge, legacy};
+use super::{Edge, door, legacy};
 use crate::caller::respond::Error;
 
 pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
@@ -20,6 +20,7 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) ->
 }
 
 async fn end(edge: &Edge, headers: &HeaderMap) -> Result<(), Error> {
+    door::of_legacy(headers)?;
     let config = edge.live.borrow().clone();
     let caller = legacy::caller(edge, &config, headers).await?;
     let revoking = edge.calls.lines.revoke(&caller);

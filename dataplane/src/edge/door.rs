@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use asyncmcp_crds::HostPattern;
-use asyncmcp_protocol::{header, media};
+use asyncmcp_protocol::{era, header, media};
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -86,6 +86,14 @@ fn authority_of(origin: &str) -> Option<&str> {
 /// The `MCP-Protocol-Version` header.
 pub(super) fn version(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::PROTOCOL_VERSION)?.to_str().ok()
+}
+
+/// Refuses what only legacy clients may do: a modern one has no session to listen to or to end.
+pub(super) fn of_legacy(headers: &HeaderMap) -> Result<(), Error> {
+    match version(headers) {
+        Some(version) if era::is_modern_date(version) => Err(Error::ModernMethod),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a POST's headers promise what is needed, JSON; and what its answer may be.

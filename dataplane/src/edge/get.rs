@@ -20,6 +20,7 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) ->
 }
 
 async fn open(edge: &Arc<Edge>, headers: &HeaderMap) -> Result<Response, Error> {
+    door::of_legacy(headers)?;
     door::get(headers)?;
     let config = edge.live.borrow().clone();
     let caller = legacy::caller(edge, &config, headers).await?;

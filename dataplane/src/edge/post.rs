@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use asyncmcp_protocol::Message;
 use asyncmcp_protocol::batch::Body;
 use asyncmcp_protocol::era::{self, Era};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::HeaderMap;
+use http::request::Parts;
 
 use super::door::{self, version};
-use super::{Edge, legacy};
+use super::{Edge, legacy, modern};
 use crate::caller::respond::Error;
+use crate::ports::Peer;
 
 pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     handle(&edge, request).await.unwrap_or_else(|error| {
@@ -34,7 +35,10 @@ async fn handle(edge: &Arc<Edge>, request: Request) -> Result<Response, Error> {
     let body = Body::parse(&body)?;
     match era(&head.headers, &body) {
         Era::Legacy => legacy::answer(edge, config, (&head.headers, kinds), body).await,
-        Era::Modern => Ok(refuse(&head.headers, &body)),
+        Era::Modern => {
+            let from = (account(&head), body);
+            modern::answer(edge, config, (&head.headers, kinds), from).await
+        }
     }
 }
 
@@ -47,17 +51,8 @@ fn era(headers: &HeaderMap, body: &Body) -> Era {
     }
 }
 
-/// A client of both eras continues with one of the versions that this answer lists.
-fn refuse(headers: &HeaderMap, body: &Body) -> Response {
-    let named = version(headers).unwrap_or_default();
-    match body {
-        Body::Batch(_) => Error::Version(named.to_owned()).answer(None),
-        Body::One(message) => {
-            let requested = era::requested_version(Some(named), message).unwrap_or_default();
-            Error::Version(requested).answer(match message {
-                Message::Request(request) => Some(request.id.clone()),
-                _ => None,
-            })
-        }
-    }
+/// Whom limits are counted for where no session tells clients apart: the host that sent the request.
+fn account(head: &Parts) -> String {
+    let peer = head.extensions.get::<Peer>();
+    peer.map_or_else(|| "unknown host".to_owned(), |peer| format!("host {peer}"))
 }

@@ -35,7 +35,7 @@ pub(super) fn http(answer: Answer, kinds: Kinds, metrics: &Metrics) -> Response 
     }
 }
 
-fn received(messages: mpsc::Receiver<Bytes>) -> impl Stream<Item = Bytes> {
+pub(super) fn received(messages: mpsc::Receiver<Bytes>) -> impl Stream<Item = Bytes> {
     futures::stream::unfold(messages, |mut messages| async {
         messages.recv().await.map(|message| (message, messages))
     })

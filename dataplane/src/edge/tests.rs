@@ -6,6 +6,7 @@ mod cancelling;
 mod doors;
 mod example;
 mod gateway;
+mod modern;
 mod repeated;
 mod sessions;
 mod webhooks;

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::Peer;
 use super::activity::{Activity, Answer};
 
 /// The idle timeout. Longer than the pools of common proxies keep idle connections.
@@ -27,12 +28,15 @@ const STREAMS: u32 = 128;
 /// How often an HTTP/2 peer is pinged, and how long its answer may take.
 const PING: Duration = Duration::from_secs(30);
 
-pub(super) async fn serve(stream: TcpStream, router: Router, closing: CancellationToken) {
+pub(super) async fn serve(stream: TcpStream, peer: Peer, router: Router, closing: CancellationToken) {
     // An event of a stream is not to wait for the acknowledgement of the one before.
     let _unsupported = stream.set_nodelay(true);
     let activity = Activity::default();
     let answering = activity.clone();
-    let service = service_fn(move |request| answer(router.clone(), answering.clone(), request));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        answer(router.clone(), answering.clone(), request)
+    });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut is_closing = false;

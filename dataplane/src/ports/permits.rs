@@ -53,7 +53,7 @@ impl Permits {
 }
 
 /// What counts as one host.
-fn host(peer: IpAddr) -> IpAddr {
+pub(super) fn host(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

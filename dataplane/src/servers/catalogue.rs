@@ -27,6 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::index::Index;
 pub use self::index::Tool;
 pub(crate) use self::index::webhook;
+pub use self::merged::Listing;
 use self::state::{Found, Table};
 use self::watch::Watch;
 use crate::config::Config;

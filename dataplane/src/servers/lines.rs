@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
-use asyncmcp_protocol::Response;
+use asyncmcp_protocol::initialize::ClientCapabilities;
+use asyncmcp_protocol::{Era, Response};
 use bytes::Bytes;
 use futures::future::join_all;
 use futures::{Stream, StreamExt as _};
@@ -39,7 +40,7 @@ use self::session_line::SessionLine;
 pub use self::token::Place;
 use self::unused::{Entries, Unused};
 pub use self::wrap::Wrap;
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::servers::{Error, Outgoing, ServerSession, Upstream, Upstreams};
 
 /// How many callers are remembered, and how many sessions with servers for all of them. One takes about 12 KiB here, and
@@ -53,6 +54,24 @@ const SERVERS_AT_ONCE: usize = 8;
 /// How long ending a server's session may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// Whose sessions with servers they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    /// Those of a client's session.
+    Scope(Scope),
+    /// Those of everybody of an account who has no session.
+    Account(String),
+}
+
+impl Owner {
+    fn of(caller: &Caller) -> Self {
+        match caller.scope {
+            Some(scope) => Self::Scope(scope),
+            None => Self::Account(caller.account.clone()),
+        }
+    }
+}
+
 /// All callers' lines. Cheap to clone.
 #[derive(Clone)]
 pub struct Lines(Arc<Inner>);
@@ -61,7 +80,6 @@ struct Inner {
     upstreams: Upstreams,
     store: Arc<dyn Store>,
     wrap: Wrap,
-    /// Callers without a scope share what is kept under `None`.
     entries: Mutex<Entries>,
     /// The sessions with servers that the entries have open.
     sessions: Arc<AtomicUsize>,
@@ -157,7 +175,7 @@ impl Lines {
         let lines = self.established(caller).await;
         entry.change(row::Row::revoke).await?;
         entry.hang_up();
-        lock(&self.0.entries).remove(&caller.scope);
+        lock(&self.0.entries).remove(&Owner::of(caller));
         tokio::spawn(async move {
             let ending = lines.iter().map(|line| tokio::time::timeout(GOODBYE, line.end()));
             join_all(ending).await;
@@ -173,7 +191,12 @@ impl Lines {
     fn line(&self, caller: &Caller, upstream: Upstream) -> Line {
         let entry = self.entry(caller);
         let audience = self.audience(caller, &entry);
-        let sessions = SessionLine::new(upstream, caller.introduction(), entry);
+        let introduction = match caller.era() {
+            Era::Legacy => caller.introduction(),
+            // The session is the account's, whatever programs use it.
+            Era::Modern => own::introduction(ClientCapabilities::NONE),
+        };
+        let sessions = SessionLine::new(upstream, introduction, entry);
         Line::new(sessions, Some(audience))
     }
 
@@ -184,7 +207,8 @@ impl Lines {
     fn entry(&self, caller: &Caller) -> Arc<Entry> {
         let inner = &self.0;
         let mut entries = lock(&inner.entries);
-        if let Some(entry) = entries.get(&caller.scope) {
+        let owner = Owner::of(caller);
+        if let Some(entry) = entries.get(&owner) {
             entry.touch();
             return entry.clone();
         }
@@ -192,7 +216,7 @@ impl Lines {
         inner.unused.make_room(&mut entries, sessions, inner.most);
         let entry = Entry::new(caller, Arc::clone(&inner.store), Arc::clone(&inner.sessions));
         let entry = Arc::new(entry);
-        entries.insert(caller.scope, Arc::clone(&entry));
+        entries.insert(owner, Arc::clone(&entry));
         entry
     }
 

@@ -232,7 +232,7 @@ async fn initialize(server: &McpServer, seen: &Seen) -> Response {
     let slow = server.nature().slow_start;
     tokio::time::sleep(slow).await;
     let mut nature = server.nature();
-    let id = format!("session-{}", nature.seen.len());
+    let id = format!("session-{}-{}", nature.seen.len(), nature.sessions.len());
     nature.sessions.insert(id.clone());
     let mut capabilities = json!({"tools": {}});
     if nature.tasks.is_some() {

@@ -35,31 +35,45 @@ pub enum Kind {
     Mcp2Legacy,
     /// Python SDK 2.x that asks for the modern era first.
     Mcp2Auto,
+    /// TypeScript SDK 2.x that speaks nothing but the modern era, and does not ask for it.
+    Sdk2Modern,
+    /// Python SDK 2.x that speaks nothing but the modern era, and does not ask for it.
+    Mcp2Modern,
     /// The asyncmcp client on the Python SDK 1.x, with its own receiver.
     Asyncmcp,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Sdk1,
         Self::Sdk2Legacy,
         Self::Sdk2Auto,
         Self::Mcp1,
         Self::Mcp2Legacy,
         Self::Mcp2Auto,
+        Self::Sdk2Modern,
+        Self::Mcp2Modern,
         Self::Asyncmcp,
     ];
+
+    /// Whether it speaks the modern era to the gateway, which offers both.
+    pub fn is_modern(self) -> bool {
+        matches!(
+            self,
+            Self::Sdk2Auto | Self::Mcp2Auto | Self::Sdk2Modern | Self::Mcp2Modern
+        )
+    }
 
     fn command(self, peers: &Peers, url: &str, capable: bool, secret: &str) -> Result<Command> {
         let (mut command, options) = match self {
             Self::Sdk1 => (peers.node("sdk1.mjs"), json!({"capable": capable})),
-            Self::Sdk2Legacy | Self::Sdk2Auto => (
+            Self::Sdk2Legacy | Self::Sdk2Auto | Self::Sdk2Modern => (
                 peers.node("sdk2.mjs"),
                 json!({"capable": capable, "mode": self.mode()}),
             ),
             Self::Mcp1 => (peers.python("asyncmcp", "mcp1.py"), json!({"webhook": null})),
-            Self::Mcp2Legacy | Self::Mcp2Auto => (
+            Self::Mcp2Legacy | Self::Mcp2Auto | Self::Mcp2Modern => (
                 peers.python("mcp", "mcp2.py"),
                 json!({"capable": capable, "mode": self.mode()}),
             ),
@@ -81,6 +95,7 @@ impl Kind {
     fn mode(self) -> &'static str {
         match self {
             Self::Sdk2Auto | Self::Mcp2Auto => "auto",
+            Self::Sdk2Modern | Self::Mcp2Modern => "2026-07-28",
             _ => "legacy",
         }
     }

@@ -30,7 +30,7 @@ async fn a_server_asks_the_clients_that_can_answer() {
     let scene = Scene::new().unwrap();
     let server = Server::everything(&scene.peers, scene.dir()).await.unwrap();
     let gateway = scene.gateway(&[behind(&server)], &[], None).await.unwrap();
-    for kind in [Kind::Sdk1, Kind::Sdk2Auto, Kind::Mcp2Legacy] {
+    for kind in [Kind::Sdk1, Kind::Sdk2Legacy, Kind::Mcp2Legacy] {
         questions(&scene, kind, &gateway.url()).await.unwrap();
     }
 }
@@ -64,6 +64,8 @@ async fn a_client_that_gives_up_is_heard_by_the_server() {
         Kind::Sdk2Auto,
         Kind::Mcp2Legacy,
         Kind::Mcp2Auto,
+        Kind::Sdk2Modern,
+        Kind::Mcp2Modern,
     ];
     for mut client in scene.clients(&kinds, &gateway.url()).await.unwrap() {
         let name = format!("{:?}", client.kind);
@@ -74,7 +76,7 @@ async fn a_client_that_gives_up_is_heard_by_the_server() {
             "{name}"
         );
         has_written(&server, &format!("cancelled wait {name}")).await;
-        // The session goes on.
+        // The connection goes on, and the session where there is one.
         let answer = client.call("quick", &json!({"text": name})).await.unwrap();
         assert_eq!(answer["result"]["content"][0]["text"], format!("quick {name}"));
         client.close().await.unwrap();

@@ -4,7 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
-use asyncmcp_protocol::{Message, RawObject};
+use asyncmcp_protocol::{Message, RawObject, modern};
 use http_body_util::BodyExt as _;
 
 use super::*;
@@ -68,6 +68,7 @@ fn before_the_session() -> Vec<Row> {
             "transport.allowedOrigins",
         ),
         (door::Error::Method.into(), 405, -32600, "POST"),
+        (door::Error::ModernMethod.into(), 405, -32600, "POST"),
         (door::Error::Accept("both").into(), 406, -32600, "both"),
         (door::Error::ContentType.into(), 415, -32600, "application/json"),
         (
@@ -81,6 +82,25 @@ fn before_the_session() -> Vec<Row> {
         (unreadable("{"), 400, -32700, "JSON"),
         (unreadable("{}"), 400, -32600, "jsonrpc"),
         (Error::Batch, 400, -32600, "2025-03-26"),
+        (Error::ModernBatch, 400, -32600, "one message per POST"),
+        (Error::ModernResponse, 400, -32600, "inputResponses"),
+        (Error::ModernMethod("ping".into()), 404, -32601, "ping"),
+        (
+            modern::Error::Missing {
+                header: "Mcp-Method",
+                says: "the method",
+            }
+            .into(),
+            400,
+            -32020,
+            "Mcp-Method",
+        ),
+        (
+            modern::Error::Version("2031-01-01".into()).into(),
+            400,
+            -32022,
+            "2026-07-28",
+        ),
         (Error::NoSession, 400, -32600, "initialize"),
         (session::Error::Unknown.into(), 404, -32600, "initialize again"),
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
@@ -219,15 +239,21 @@ fn each_error_has_a_row() {
         Error::ClientStoreFull(_) => 25,
         Error::ListedInBatch => 26,
         Error::Unchecked(_) => 27,
+        Error::Modern(_) => 28,
+        Error::ModernBatch => 29,
+        Error::ModernResponse => 30,
+        Error::ModernMethod(_) => 31,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=27).collect());
+    assert_eq!(places, (0..=31).collect());
 }
 
 #[test]
 fn a_refused_method_names_the_others() {
     let response = Error::from(door::Error::Method).answer(None);
     assert_eq!(response.headers()[ALLOW], door::METHODS);
+    let response = Error::from(door::Error::ModernMethod).answer(None);
+    assert_eq!(response.headers()[ALLOW], door::MODERN_METHODS);
 }
 
 #[test]

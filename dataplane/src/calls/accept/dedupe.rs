@@ -27,29 +27,26 @@ impl Identifier {
     /// The client's idempotency key, else the JSON-RPC id, which a session uses once
     /// (2025-11-25, Basic: "MUST NOT have been previously used").
     pub(crate) fn of(caller: &Caller, request: &Request) -> Result<Self, Error> {
-        let Some(scope) = caller.scope else {
-            return Ok(Self::of_nobody());
-        };
         let meta = request.meta().unwrap_or_default();
         if meta.get(META_KEY).is_none() {
-            return Ok(Self {
+            return Ok(caller.scope.map_or_else(Self::of_nobody, |scope| Self {
                 key: of_request(scope, &request.id),
                 name: None,
                 label: "JSON-RPC id",
-            });
+            }));
         }
         let key = meta.text(META_KEY).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::Params(
             "params._meta[\"dev.asyncmcp/idempotencyKey\"] must be a non-empty string",
         ))?;
         Ok(Self {
-            key: hash(&["key", &scope.to_string(), &key]),
-            name: Some(of_request(scope, &request.id)),
+            key: hash(&["key", &caller.owner(), &key]),
+            name: caller.scope.map(|scope| of_request(scope, &request.id)),
             label: "idempotency key",
         })
     }
 
-    /// Nothing ties two requests of a caller without a scope together: each is a call of its own.
+    /// Only its key ties two requests of a caller without a scope together: without one, each is a call of its own.
     fn of_nobody() -> Self {
         Self {
             key: rand::random(),

@@ -85,6 +85,12 @@ impl AnswerSender {
         }
     }
 
+    /// Returns when nobody reads any more, and not while the answer is on its way.
+    pub(super) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let messages = self.messages.clone();
+        async move { messages.closed().await }
+    }
+
     /// Whether nobody reads any more.
     pub(super) fn is_gone(&self) -> bool {
         self.stuck || self.messages.is_closed()

@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use asyncmcp_crds::effective::{Route, Server};
-use asyncmcp_protocol::tools::{self, Tool};
-use bytes::Bytes;
+use asyncmcp_protocol::tools::Tool;
 use futures::future::join_all;
 
 use super::index::{Claim, Index, claim, webhook};
@@ -21,10 +20,18 @@ use crate::servers::lines::Lines;
 /// How long a list waits for one server; then the list leaves it out.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What one client sees.
+#[derive(Debug)]
+pub struct Listing {
+    /// The tools: each server's in its order, the servers in the order of their names.
+    pub tools: Vec<Tool>,
+    /// Whether no server is missing.
+    pub is_whole: bool,
+}
+
 impl Catalogue {
-    /// The `result` of a client's `tools/list`, on one page: each server's tools in its order, the
-    /// servers in the order of their names. A server that does not answer is left out.
-    pub async fn list(&self, caller: &Caller) -> Bytes {
+    /// The tools of a client's `tools/list`. A server that does not answer is left out.
+    pub async fn list(&self, caller: &Caller) -> Listing {
         let (config, index) = self.snapshot();
         let mut servers: Vec<_> = config
             .route
@@ -36,30 +43,34 @@ impl Catalogue {
         let lines = self.lines();
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
         let mut merging = Merging::new(&config.route, &index);
+        let answered = lists.iter().flatten().count();
         for (server, tools) in servers.iter().zip(lists) {
-            for tool in tools {
+            for tool in tools.into_iter().flatten() {
                 merging.offer(server, tool);
             }
         }
         for server in &merging.unrouted {
             self.list_again(server);
         }
-        tools::list_result(&merging.into_tools()).get().to_owned().into()
+        Listing {
+            tools: merging.into_tools(),
+            is_whole: answered == config.route.servers.len(),
+        }
     }
 }
 
-/// What `server` lists for `caller`; nothing when it does not answer.
-async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Vec<Tool> {
+/// What `server` lists for `caller`; `None` when it does not answer.
+async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<Vec<Tool>> {
     let limit = PATIENCE.min(server.timeout);
     let asking = async { fetch::tools(&lines.of(caller, &server.name)?).await };
     let tools = tokio::time::timeout(limit, asking)
         .await
         .unwrap_or(Err(Error::Silent(limit)));
     match tools {
-        Ok(list) => list.tools,
+        Ok(list) => Some(list.tools),
         Err(error) => {
             tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
-            Vec::new()
+            None
         }
     }
 }

@@ -9,6 +9,7 @@ use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_delivery::store::Store;
 use asyncmcp_fakes::mcp::{McpServer, Reaction, tool};
 use asyncmcp_fakes::{eventually, unused_port};
+use asyncmcp_protocol::tools::list_result;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -46,7 +47,8 @@ impl Route {
     }
 
     async fn list(&self) -> Vec<Value> {
-        let result: Value = serde_json::from_slice(&self.catalogue.list(&client(1)).await).unwrap();
+        let listing = self.catalogue.list(&client(1)).await;
+        let result: Value = serde_json::from_str(list_result(&listing.tools).to_raw().get()).unwrap();
         result["tools"].as_array().unwrap().clone()
     }
 

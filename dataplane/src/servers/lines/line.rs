@@ -144,9 +144,8 @@ impl Line {
         }
     }
 
-    /// The caller wants to hear of progress under this request's token, if it has one, until this is dropped.
-    pub fn expect_progress(&self, request: &Request) -> Option<InUse> {
-        let token = request.progress_token()?;
+    /// The caller wants to hear of progress under this token until this is dropped.
+    pub fn expect_progress(&self, token: Id) -> Option<InUse> {
         Some(self.audience.as_ref()?.expect(self.server(), token))
     }
 

@@ -164,13 +164,18 @@ pub fn discard(line: Line) {
 }
 
 fn own_line(upstream: Upstream, capabilities: ClientCapabilities, lease: Lease) -> Line {
-    let introduction = InitializeParams {
+    let sessions = SessionLine::new(upstream, introduction(capabilities), Arc::new(lease));
+    Line::new(sessions, None)
+}
+
+/// How the gateway introduces itself where it speaks for no client.
+pub(super) fn introduction(capabilities: ClientCapabilities) -> InitializeParams {
+    InitializeParams {
         protocol_version: Version::LEGACY[0].to_string(),
         capabilities,
         client_info: Implementation::new("asyncmcp", env!("CARGO_PKG_VERSION")),
         webhook_url: None,
-    };
-    Line::new(SessionLine::new(upstream, introduction, Arc::new(lease)), None)
+    }
 }
 
 /// The session of one job or one visit.

@@ -12,9 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Inner;
 use super::entry::{Entry, lock};
-use crate::caller::Scope;
+use super::{Inner, Owner};
 use crate::servers::ServerSession;
 
 /// What is unused for this long is ended: a person may read an answer for a while, and their next question should find
@@ -27,7 +26,7 @@ const AT_ONCE: usize = 16;
 /// How many wait for that. What finds no place is forgotten, and expires at its servers.
 const WAITING: usize = 1024;
 
-pub(super) type Entries = HashMap<Option<Scope>, Arc<Entry>>;
+pub(super) type Entries = HashMap<Owner, Arc<Entry>>;
 
 /// Takes what is to be ended. Cheap to clone.
 #[derive(Clone)]
@@ -69,16 +68,16 @@ impl Unused {
         let mut unused: Vec<_> = entries
             .iter()
             .filter(|(_, entry)| is_unused(entry))
-            .map(|(scope, entry)| (entry.used(), *scope, entry.weight()))
+            .map(|(owner, entry)| (entry.used(), owner.clone(), entry.weight()))
             .collect();
         unused.sort_unstable_by_key(|(used, ..)| *used);
         let mut gone = 0;
-        for (_, scope, weight) in unused {
+        for (_, owner, weight) in unused {
             if gone >= over {
                 break;
             }
             gone += weight;
-            self.end(entries.remove(&scope));
+            self.end(entries.remove(&owner));
         }
     }
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Reaction {
     /// A JSON body with this raw result.
     Result(&'static str),
-    /// A stream of these raw messages and then this raw result.
+    /// A stream of these raw messages, in which `ID` becomes the message's id, and then this raw result.
     Stream(Vec<String>, &'static str),
     /// A stream that says `retry` and this event id, if any, and breaks; a GET with
     /// `Last-Event-ID` then brings this raw result, if any.
@@ -63,6 +63,10 @@ impl Reaction {
         match self {
             Self::Result(result) => json_body(response(id, result)),
             Self::Stream(mut messages, result) => {
+                let id_text = id.to_string();
+                for message in &mut messages {
+                    *message = message.replace("ID", &id_text);
+                }
                 messages.push(response(id, result));
                 events(Body::from(
                     messages.iter().map(|message| event(message)).collect::<String>(),

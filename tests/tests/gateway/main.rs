@@ -1,0 +1,7 @@
+//! Clients and servers of both eras on the running process.
+//!
+//! Invariant: each of them sees its own era, and nobody hangs.
+
+mod openings;
+mod scene;
+mod vanishing;
