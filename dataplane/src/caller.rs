@@ -92,6 +92,15 @@ impl Caller {
         }
     }
 
+    /// How the gateway introduces itself to a modern server in the caller's name. A legacy caller cannot be asked there.
+    pub fn envelope(&self) -> Envelope {
+        let capabilities = match self.era() {
+            Era::Legacy => ClientCapabilities::NONE,
+            Era::Modern => self.capabilities,
+        };
+        Envelope::new(self.info.clone(), capabilities)
+    }
+
     /// Its era.
     pub fn era(&self) -> Era {
         self.version.era()

@@ -32,7 +32,7 @@ use crate::servers::lines::Lines;
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
 
-/// How long a modern client may keep a list of tools; the catalogue itself refreshes its own every few minutes.
+/// How long a modern client may keep a list of tools at most; the catalogue itself refreshes its own every few minutes.
 const LIST_TTL: Duration = Duration::from_secs(10);
 
 /// The parts that calls go through. One for the process.
@@ -105,12 +105,7 @@ impl Context {
         }
         listing.tools.iter_mut().for_each(tools::Tool::without_execution);
         let mut result = tools::list_result(&listing.tools);
-        // Where a server is missing, the next list should not come from the client's cache.
-        let ttl = if listing.is_whole {
-            LIST_TTL
-        } else {
-            Duration::ZERO
-        };
+        let ttl = listing.ttl.map_or(LIST_TTL, |ttl| ttl.min(LIST_TTL));
         discover::cacheable(&mut result, ttl);
         Answer::result(id, &result.to_raw())
     }

@@ -133,6 +133,15 @@ impl Envelope {
         })
     }
 
+    /// Of a sender with this name and these capabilities.
+    pub fn new(info: Implementation, capabilities: ClientCapabilities) -> Self {
+        Self {
+            version: Version::V2026_07_28,
+            info,
+            capabilities,
+        }
+    }
+
     /// Writes the keys of `_meta` by which a server gets to know the sender.
     pub fn write(&self, meta: &mut RawObject) {
         meta.set_value(META_PROTOCOL_VERSION, &self.version);

@@ -3,6 +3,8 @@
 //! [`super::post`] hands it every body of that era. Invariant: a request is answered only if its headers say the same as its
 //! body; nothing of one request is remembered for the next one, and session and event ids are not looked at.
 
+mod params;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +61,7 @@ async fn request(
     (account, request): (String, &Request),
 ) -> Result<Response, Error> {
     let envelope = Envelope::of_request(&fields(headers), &request.method, request.params.as_ref())?;
+    params::check(&edge.calls, headers, request).await?;
     let metrics = &edge.calls.metrics;
     match request.method.as_str() {
         "server/discover" => Ok(written(discover(edge, request, trace), kinds, metrics)),

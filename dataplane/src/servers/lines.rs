@@ -9,6 +9,7 @@ mod audience;
 mod entry;
 mod fan_in;
 mod line;
+mod modern_line;
 mod own;
 mod progress;
 mod row;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
 use asyncmcp_protocol::initialize::ClientCapabilities;
+use asyncmcp_protocol::tools::HeaderParam;
 use asyncmcp_protocol::{Era, Response};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -34,6 +36,7 @@ use tokio::sync::Semaphore;
 use self::audience::Audience;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
+use self::modern_line::ModernLine;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
 use self::session_line::SessionLine;
@@ -118,6 +121,12 @@ impl Lines {
         Ok(self.line(caller, upstream))
     }
 
+    /// The arguments of a server's tool that a modern call repeats in its headers.
+    pub fn header_params(&self, server: &str, tool: &str) -> Arc<[HeaderParam]> {
+        let upstream = self.0.upstreams.get(server);
+        upstream.map_or_else(Arc::default, |upstream| upstream.header_params(tool))
+    }
+
     /// The caller's standalone stream, one JSON-RPC message each. The newest takes the place of
     /// any before it. Ends when replaced or revoked.
     pub fn stream(&self, caller: &Caller) -> impl Stream<Item = Bytes> + Send + use<> {
@@ -196,8 +205,9 @@ impl Lines {
             // The session is the account's, whatever programs use it.
             Era::Modern => own::introduction(ClientCapabilities::NONE),
         };
+        let modern = ModernLine::new(upstream.clone(), caller.envelope(), caller.era());
         let sessions = SessionLine::new(upstream, introduction, entry);
-        Line::new(sessions, Some(audience))
+        Line::new(sessions, modern, caller.era(), Some(audience))
     }
 
     fn audience(&self, caller: &Caller, entry: &Entry) -> Audience {

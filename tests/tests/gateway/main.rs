@@ -3,5 +3,6 @@
 //! Invariant: each of them sees its own era, and nobody hangs.
 
 mod openings;
+mod pairings;
 mod scene;
 mod vanishing;

@@ -11,6 +11,7 @@ use asyncmcp_crds::effective::{Route, Server};
 use asyncmcp_protocol::tools::Tool;
 use futures::future::join_all;
 
+use super::fetch::List;
 use super::index::{Claim, Index, claim, webhook};
 use super::{Catalogue, fetch};
 use crate::caller::Caller;
@@ -25,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Listing {
     /// The tools: each server's in its order, the servers in the order of their names.
     pub tools: Vec<Tool>,
-    /// Whether no server is missing.
-    pub is_whole: bool,
+    /// How long it may be kept, if a server says; not at all where one is missing.
+    pub ttl: Option<Duration>,
 }
 
 impl Catalogue {
@@ -43,9 +44,10 @@ impl Catalogue {
         let lines = self.lines();
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
         let mut merging = Merging::new(&config.route, &index);
-        let answered = lists.iter().flatten().count();
-        for (server, tools) in servers.iter().zip(lists) {
-            for tool in tools.into_iter().flatten() {
+        let is_whole = lists.iter().flatten().count() == config.route.servers.len();
+        let ttl = lists.iter().flatten().filter_map(|list| list.ttl).min();
+        for (server, list) in servers.iter().zip(lists) {
+            for tool in list.into_iter().flat_map(|list| list.tools) {
                 merging.offer(server, tool);
             }
         }
@@ -54,20 +56,20 @@ impl Catalogue {
         }
         Listing {
             tools: merging.into_tools(),
-            is_whole: answered == config.route.servers.len(),
+            ttl: if is_whole { ttl } else { Some(Duration::ZERO) },
         }
     }
 }
 
 /// What `server` lists for `caller`; `None` when it does not answer.
-async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<Vec<Tool>> {
+async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<List> {
     let limit = PATIENCE.min(server.timeout);
     let asking = async { fetch::tools(&lines.of(caller, &server.name)?).await };
     let tools = tokio::time::timeout(limit, asking)
         .await
         .unwrap_or(Err(Error::Silent(limit)));
     match tools {
-        Ok(list) => Some(list.tools),
+        Ok(list) => Some(list),
         Err(error) => {
             tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
             None

@@ -10,22 +10,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::job::Key;
-use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::{Era, Version};
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::end;
 use super::entry::lock;
 use super::line::Line;
+use super::modern_line::ModernLine;
 use super::session_line::{Keeper, SessionLine};
 use super::token::{Place, ResumeToken};
-use crate::servers::{Error, ServerSession, Upstream, Upstreams};
+use crate::servers::{Error, ServerSession, Upstream, Upstreams, eras};
 
 /// A session without a job for this long is ended.
 const IDLE: Duration = Duration::from_mins(1);
 /// How often that is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// On a job's line nobody can be asked; its result is delivered in the one form that all receivers read.
+const OF_JOBS: (ClientCapabilities, Era) = (ClientCapabilities::NONE, Era::Legacy);
 /// Sessions without a job. Beyond it, the one that was not used longest is ended.
 const MOST_IDLE: usize = 1024;
 
@@ -75,7 +78,7 @@ impl OwnLines {
             // The route has moved the server, and with it every session kept for it.
             tokio::spawn(end(vec![idle.session]));
         }
-        Ok(own_line(upstream, ClientCapabilities::NONE, Lease::holding(kept)))
+        Ok(own_line(upstream, OF_JOBS, Lease::holding(kept)))
     }
 
     /// The line that an earlier process left `token` for. Its session is the only one that will do, and it is not kept
@@ -88,7 +91,7 @@ impl OwnLines {
             replaceable: false,
             ..Lease::holding(Some(session))
         };
-        Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
+        Some((own_line(upstream, OF_JOBS, lease), token.place))
     }
 
     /// Keeps the session of a line on which a job of `client` went well, unless its server has forgotten it.
@@ -155,7 +158,7 @@ impl Pool {
 /// A line for the catalogue's visits. Everything is declared on it, since a server may show a poorer client less.
 pub fn visiting(upstream: &Upstream) -> Line {
     let everything = ClientCapabilities::from_bits(u16::MAX);
-    own_line(upstream.clone(), everything, Lease::holding(None))
+    own_line(upstream.clone(), (everything, Era::Modern), Lease::holding(None))
 }
 
 /// Ends the session of a line that should not be used again. Nobody waits for it.
@@ -163,9 +166,12 @@ pub fn discard(line: Line) {
     tokio::spawn(async move { end(line.sessions().current().into_iter().collect()).await });
 }
 
-fn own_line(upstream: Upstream, capabilities: ClientCapabilities, lease: Lease) -> Line {
+fn own_line(upstream: Upstream, (capabilities, reader): (ClientCapabilities, Era), lease: Lease) -> Line {
+    let envelope = eras::gateway(capabilities);
+    let modern = ModernLine::new(upstream.clone(), envelope, reader);
     let sessions = SessionLine::new(upstream, introduction(capabilities), Arc::new(lease));
-    Line::new(sessions, None)
+    // What runs in a session outlives a lost connection.
+    Line::new(sessions, modern, Era::Legacy, None)
 }
 
 /// How the gateway introduces itself where it speaks for no client.

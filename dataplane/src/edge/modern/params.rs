@@ -1,0 +1,43 @@
+//! The `Mcp-Param-*` headers of a modern call: do they say what its arguments say?
+//!
+//! [`super`] asks for each call before it is answered. Invariant: only the headers that the tool's schema names are looked
+//! at; of a tool that nobody has listed yet nothing is known, and its server decides.
+
+use asyncmcp_protocol::Request;
+use asyncmcp_protocol::modern;
+use asyncmcp_protocol::tools::MAX_NAME;
+use http::HeaderMap;
+
+use super::field;
+use crate::caller::respond::Error;
+use crate::calls::Calls;
+use crate::servers::catalogue::Resolved;
+
+/// What the headers repeat.
+const SAYS: &str = "the argument that x-mcp-header in the tool's inputSchema names";
+
+/// Refuses a call whose headers and arguments contradict each other.
+pub(super) async fn check(calls: &Calls, headers: &HeaderMap, request: &Request) -> Result<(), Error> {
+    let Some(name) = request.tool_name().filter(|name| name.len() <= MAX_NAME) else {
+        return Ok(()); // refused for that
+    };
+    let Resolved::Tool(tool) = calls.catalogue.resolve(&name).await else {
+        return Ok(());
+    };
+    for param in calls.lines.header_params(&tool.server, &tool.name).iter() {
+        let given = match field(headers, &param.header) {
+            modern::Field::Absent => None,
+            modern::Field::Text(text) => Some(text),
+            modern::Field::Unusable => return Err(mismatch()),
+        };
+        if !param.agrees(given, request.arguments()) {
+            return Err(mismatch());
+        }
+    }
+    Ok(())
+}
+
+fn mismatch() -> Error {
+    let (header, says) = ("Mcp-Param-*", SAYS);
+    modern::Error::Mismatch { header, says }.into()
+}
