@@ -18,7 +18,7 @@ use crate::v1alpha1::{
     AccessMode, Breaker, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption,
     OtlpProtocol, ReceiverPolicy, Resources, Scheme, SecretKeyRef,
 };
-use crate::{Glob, HostPattern, Size};
+use crate::{Glob, HostPattern, ObjectKey, Size};
 
 /// A route with all defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Route {
     pub webhook_tools: Vec<WebhookTool>,
     /// `spec.transport`.
     pub transport: Transport,
+    /// `spec.auth`; `None`: everybody may use the route.
+    pub auth: Option<Auth>,
     /// `spec.webhook`.
     pub webhook: Webhook,
     /// `spec.store`.
@@ -64,6 +66,16 @@ pub struct Server {
     pub include: Vec<Glob>,
     /// The tools to leave out, by the server's own names; takes precedence over `include`.
     pub exclude: Vec<Glob>,
+    /// The scopes that its tools need.
+    pub scopes: Vec<String>,
+    /// Headers added to each request.
+    pub headers: Vec<Header>,
+    /// The token sent with each request.
+    pub bearer_token: Option<SecretKeyRef>,
+    /// TLS of the connections to it.
+    pub tls: ServerTls,
+    /// The `Host` header; `None`: the URL's.
+    pub host: Option<String>,
     /// How long the server may be silent during an ordinary call.
     pub timeout: Duration,
     /// Maximum size of a response, in bytes.
@@ -74,6 +86,17 @@ pub struct Server {
     pub max_queued_jobs: u32,
     /// The statuses that prove that the server dispatched nothing.
     pub not_dispatched: Vec<u16>,
+}
+
+/// TLS of the connections to a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Where the trusted authorities are; empty: the system's.
+    pub authorities: Vec<ObjectKey>,
+    /// The Secret with the gateway's own certificate.
+    pub certificate: Option<String>,
+    /// The name that the server's certificate must have; `None`: the URL's host.
+    pub server_name: Option<String>,
 }
 
 /// An entry of `webhookTools`.
@@ -87,6 +110,8 @@ pub struct WebhookTool {
     pub max_concurrent: Option<u32>,
     /// What happens when an execution is interrupted.
     pub on_interruption: OnInterruption,
+    /// The scopes that its tools need, beside their server's.
+    pub scopes: Vec<String>,
 }
 
 /// The MCP endpoint that clients connect to.
@@ -104,8 +129,36 @@ pub struct Transport {
     pub allowed_origins: Vec<String>,
     /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.
     pub hostnames: Vec<HostPattern>,
+    /// The Secret with the endpoint's certificate; `None`: no TLS.
+    pub certificate: Option<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Maximum size of a request body, in bytes.
     pub max_request_size: u64,
+}
+
+/// The credentials that clients need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The keys of Secrets that are tokens, each of one client.
+    pub bearer: Vec<SecretKeyRef>,
+    /// The authorization servers.
+    pub jwt: Vec<Jwt>,
+}
+
+/// An authorization server, and what its tokens must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// The claim `iss`.
+    pub issuer: String,
+    /// The URL of its keys; `None`: its metadata says it.
+    pub jwks_uri: Option<String>,
+    /// What the claim `aud` may be; never empty for a route that passed `validate`.
+    pub audiences: Vec<String>,
+    /// The scopes that a token must have.
+    pub scopes: Vec<String>,
+    /// The URL of the endpoint as clients know it; `None`: that of each request.
+    pub resource: Option<String>,
 }
 
 /// How results are delivered.
@@ -142,6 +195,8 @@ pub struct PerClient {
     pub max_pending: u32,
     /// The share of a limit on running jobs that one client may use, in percent.
     pub max_running_percent: u8,
+    /// Maximum number of requests per second; `None`: unlimited.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Limits per receiver.
@@ -318,6 +373,7 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
             .flatten()
             .map(convert::webhook_tool)
             .collect(),
+        auth: spec.auth.map(convert::auth),
         webhook: convert::webhook(convert::set(spec.webhook), &namespace),
         store: convert::store(convert::set(spec.store)),
         deletion: convert::deletion(convert::set(spec.deletion)),

@@ -45,10 +45,11 @@ impl Fixture {
     }
 }
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../fixtures/valid.yaml"),
     include_str!("../fixtures/servers.yaml"),
     include_str!("../fixtures/transport.yaml"),
+    include_str!("../fixtures/auth.yaml"),
     include_str!("../fixtures/webhook.yaml"),
     include_str!("../fixtures/receivers.yaml"),
     include_str!("../fixtures/pods.yaml"),

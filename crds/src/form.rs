@@ -151,9 +151,9 @@ forms! {
     /// The name of another object in the route's namespace.
     OBJECT_NAME = (253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object in the route's namespace: lower-case letters, digits, '-' and '.'");
-    /// A key in a Secret. As a path it would be another one if it was `.` or `..`.
+    /// A key in a Secret or ConfigMap. As a path it would be another one if it was `.` or `..`.
     SECRET_KEY = (253, r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
-        "must be a key in the Secret: letters, digits, '-', '_' and '.', at most one '.' at the start and not '.' alone");
+        "must be a key in the object: letters, digits, '-', '_' and '.', at most one '.' at the start and not '.' alone");
     /// The prefix of a server's tool names.
     PREFIX = (32, r"^[A-Za-z0-9_.-]*$",
         "must contain only letters, digits, '_', '.' and '-', for example github_");
@@ -168,6 +168,17 @@ forms! {
         "must start with http:// or https://, include a host, and contain no user info and no fragment, for example https://hooks.example.com/results");
     OTLP_URL = (2048, URL,
         "must start with http:// or https://, include a host, and contain no user info and no fragment, for example http://collector:4318");
+    /// An authorization server's issuer (RFC 8414, section 2).
+    ISSUER = (1024, r"^https?://[^/@?#\s]+(/[^\s?#]*)?$",
+        "must be the issuer as its tokens name it: http:// or https://, a host and perhaps a path, without user info, query and fragment, for example https://auth.example.com");
+    JWKS_URL = (2048, URL,
+        "must start with http:// or https://, include a host, and contain no user info and no fragment, for example https://auth.example.com/keys");
+    /// The URL of a protected resource (RFC 9728, section 1.2).
+    RESOURCE = (1024, r"^https?://[^/@?#\s]+(/[^\s?#]*)?$",
+        "must be the URL of this endpoint as clients know it, without query and fragment, for example https://mcp.example.com/mcp");
+    AUDIENCE = (1024, r"^[!-~]+$", "must be an audience as tokens name it, without spaces, for example https://mcp.example.com/mcp");
+    /// A scope token (RFC 6749, section 3.3).
+    SCOPE = (128, r"^[!#-\[\]-~]+$", "must be one OAuth scope: visible ASCII without space, quote and backslash, for example mcp:tools");
     /// The path of a URL.
     PATH = (1024, r"^/[^\s?#]*$", "must start with '/' and contain no space, '?' or '#', for example /mcp");
     /// The path of the MCP endpoint.
@@ -184,6 +195,15 @@ forms! {
     /// An HTTP header's value (RFC 9110, section 5.5), visible ASCII only.
     HEADER_VALUE = (4096, r"^[!-~]([ \t!-~]*[!-~])?$",
         "must contain only visible ASCII characters, with spaces only between them");
+    /// The same for headers to servers; there may be 2,048 of them, and the API server bounds what rules cost.
+    SERVER_HEADER_VALUE = (1024, r"^[!-~]([ \t!-~]*[!-~])?$",
+        "must contain only visible ASCII characters, with spaces only between them");
+    /// A Host header.
+    AUTHORITY = (260, r"^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$",
+        "must be a host name or an IP address, with a port if the server expects one, for example localhost:8080");
+    /// The name in a certificate. An address is none: the last label begins with a letter.
+    SERVER_NAME = (253, r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z]([-a-z0-9]*[a-z0-9])?$",
+        "must be a host name in lower case, without a port and no IP address, for example mcp.example.com");
     STORAGE_CLASS = (253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of a StorageClass, for example standard");
     IMAGE = (1024, r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",

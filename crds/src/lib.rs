@@ -19,6 +19,8 @@ mod duration;
 mod form;
 mod glob;
 mod host;
+mod lines;
+mod problem;
 mod quantity;
 mod references;
 mod report;
@@ -30,15 +32,17 @@ pub use generate::{GeneratedFile, generate};
 pub use glob::Glob;
 pub use host::HostPattern;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+pub use lines::Lines;
 pub use load::{Loaded, Unknown, load};
+pub use problem::{Problem, Problems};
 pub use quantity::{Quantity, Size};
-pub use references::secret_keys;
+pub use references::{CERTIFICATE, ObjectKey, ObjectKind, PRIVATE_KEY, referenced_keys};
 pub use report::{
     RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport,
     UnusableKeyReport,
 };
 pub use v1alpha1::{McpWebhookRoute, McpWebhookRouteSpec, McpWebhookRouteStatus};
-pub use validate::{Problem, Problems, validate};
+pub use validate::validate;
 
 /// The API group.
 pub const GROUP: &str = "asyncmcp.dev";

@@ -3,13 +3,17 @@
 //! The data plane parses its route file or mounted document with it; the operator parses an object with [`from_value`].
 //!
 //! Invariant: no field is dropped silently. Duplicate keys and wrong types are errors; unknown fields are an error or
-//! are reported by path, as the caller chooses.
+//! are reported by path, as the caller chooses. All mistakes are reported at once, each with its line where there is a
+//! text.
 
+mod shape;
 mod strict;
 mod unknown;
 
 use serde_json::Value;
 
+use crate::lines::Lines;
+use crate::problem::{Problem, Problems};
 use crate::v1alpha1::McpWebhookRoute;
 use crate::{API_VERSION, KIND};
 
@@ -31,6 +35,8 @@ pub struct Loaded {
     pub value: Value,
     /// Paths of fields that this version does not know, such as `spec.servers[0].colour`.
     pub unknown: Vec<String>,
+    /// Where its fields stand; empty for an object that is no text.
+    pub lines: Lines,
 }
 
 /// Why a text is not a route.
@@ -41,9 +47,10 @@ pub enum Error {
     Yaml(String),
     /// None of the documents is a route.
     #[error(
-        "no {KIND} found: the file needs one document with `apiVersion: {API_VERSION}` and `kind: {KIND}`"
+        "no {KIND} found{found}: the file needs one document with `apiVersion: {API_VERSION}` and `kind: {KIND}`",
+        found = found(.0)
     )]
-    NoRoute,
+    NoRoute(Vec<String>),
     /// More than one document is a route.
     #[error(
         "{0} {KIND} documents found; one data plane serves one route, so put each route into its own file"
@@ -52,28 +59,34 @@ pub enum Error {
     /// The route has another API version.
     #[error("apiVersion: {0:?} is not supported; set {API_VERSION}")]
     ApiVersion(String),
-    /// A field has the wrong type or is missing.
-    #[error("{path}: {message}")]
-    Field {
-        /// The path of the field.
-        path: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// Fields that this version does not know.
-    #[error("unknown field {}; check the spelling and the indentation", .0.join(", "))]
-    Unknown(Vec<String>),
+    /// The route has no API version.
+    #[error("apiVersion: is missing; set {API_VERSION}")]
+    NoApiVersion,
+    /// Fields have the wrong type, are missing, or are not known to this version.
+    #[error(transparent)]
+    Fields(#[from] Problems),
 }
 
 impl Error {
+    /// What only the types refuse.
     fn field(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
         let path = match error.path().to_string() {
             root if root == "." => KIND.to_owned(),
             path => path,
         };
-        Self::Field {
+        let message = error.into_inner().to_string();
+        Self::Fields(Problems::from(vec![Problem {
             path,
-            message: error.into_inner().to_string(),
+            message,
+            line: None,
+        }]))
+    }
+
+    /// The same mistakes with their lines.
+    fn at(self, lines: &Lines) -> Self {
+        match self {
+            Self::Fields(problems) => Self::Fields(problems.at(lines)),
+            error => error,
         }
     }
 
@@ -81,40 +94,79 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Yaml(_) => "InvalidYaml",
-            Self::NoRoute | Self::ManyRoutes(_) | Self::ApiVersion(_) => "NotOneRoute",
-            Self::Field { .. } => "InvalidField",
-            Self::Unknown(_) => "UnknownField",
+            Self::NoRoute(_) | Self::ManyRoutes(_) | Self::ApiVersion(_) | Self::NoApiVersion => {
+                "NotOneRoute"
+            }
+            Self::Fields(_) => "InvalidField",
         }
+    }
+}
+
+/// What was found in place of a route.
+fn found(kinds: &[String]) -> String {
+    match kinds {
+        [] => String::new(),
+        [kind] if kind.ends_with("List") => {
+            format!(", but a {kind}; put each of its items into a file of its own")
+        }
+        kinds => format!(", but {}", kinds.join(", ")),
     }
 }
 
 /// Parses the only route in a text; documents of other kinds are ignored.
 pub fn load(yaml: &str, unknown: Unknown) -> Result<Loaded, Error> {
-    let documents = strict::documents(yaml).map_err(|error| Error::Yaml(error.to_string()))?;
-    let mut routes = documents.into_iter().filter(|document| document["kind"] == KIND);
+    let yaml = yaml.trim_start_matches('\u{feff}'); // a byte order mark, as some editors write it
+    let documents = strict::documents(yaml).map_err(|error| Error::Yaml(strict::explain(&error)))?;
+    let (routes, others): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .partition(|document| document["kind"] == KIND);
+    let mut routes = routes.into_iter();
     match (routes.next(), routes.count()) {
-        (None, _) => Err(Error::NoRoute),
-        (Some(route), 0) => from_value(route, unknown),
+        (None, _) => Err(Error::NoRoute(kinds(&others))),
+        (Some(route), 0) => {
+            let lines = Lines::of(yaml);
+            let loaded = from_value(route, unknown).map_err(|error| error.at(&lines))?;
+            Ok(Loaded { lines, ..loaded })
+        }
         (Some(_), more) => Err(Error::ManyRoutes(more + 1)),
     }
 }
 
+fn kinds(documents: &[Value]) -> Vec<String> {
+    let kinds = documents.iter().map(|document| match &document["kind"] {
+        Value::String(kind) => format!("kind {kind}"),
+        _ => "a document without a kind".to_owned(),
+    });
+    kinds.collect()
+}
+
 /// Parses a route from an untyped object.
 pub fn from_value(value: Value, unknown: Unknown) -> Result<Loaded, Error> {
-    if value["apiVersion"] != API_VERSION {
-        return Err(Error::ApiVersion(
-            value["apiVersion"].as_str().unwrap_or_default().to_owned(),
-        ));
+    match &value["apiVersion"] {
+        Value::Null => return Err(Error::NoApiVersion),
+        version if version != API_VERSION => {
+            let version = version
+                .as_str()
+                .map_or_else(|| version.to_string(), str::to_owned);
+            return Err(Error::ApiVersion(version));
+        }
+        _ => {}
+    }
+    let found = shape::compare(&value);
+    let mut problems = found.wrong;
+    if unknown == Unknown::Refuse {
+        problems.extend(found.unknown);
+    }
+    if !problems.is_empty() {
+        return Err(Problems::from(problems).into());
     }
     let route: McpWebhookRoute = serde_path_to_error::deserialize(&value).map_err(Error::field)?;
     let unknown_fields = unknown::fields(&value, &route);
-    if unknown == Unknown::Refuse && !unknown_fields.is_empty() {
-        return Err(Error::Unknown(unknown_fields));
-    }
     Ok(Loaded {
         route,
         value,
         unknown: unknown_fields,
+        lines: Lines::default(),
     })
 }
 

@@ -5,6 +5,7 @@
 //! Invariant: within this version the schema only grows, and every field does something. No field has a stored default:
 //! an absent field stays absent, and `effective` supplies its value.
 
+pub(crate) mod auth;
 pub(crate) mod data_plane;
 mod deletion;
 pub(crate) mod header;
@@ -12,13 +13,16 @@ mod limits;
 pub(crate) mod receivers;
 mod reference;
 pub(crate) mod server;
+pub(crate) mod server_header;
 mod status;
 pub(crate) mod store;
 mod telemetry;
+mod tls;
 mod transport;
 pub(crate) mod webhook;
 mod webhook_tool;
 
+pub use auth::{Auth, Jwt};
 pub use data_plane::{DataPlane, Resources};
 pub use deletion::{Deletion, DeletionPolicy};
 pub use header::{Header, HeaderSource};
@@ -26,12 +30,14 @@ pub use limits::{Breaker, DeadLetter, PerClient, PerReceiver};
 pub use receivers::{DefaultReceiver, FromClients, ReceiverPolicy, Receivers};
 pub use reference::{Scheme, SecretKeyRef, ServiceRef};
 pub use server::{Server, ToolFilter};
+pub use server_header::ServerHeader;
 pub use status::{
     Address, DeliveryStatus, McpWebhookRouteStatus, ReplicaStatus, ServerState, ServerStatus, StoreStatus,
     Summary, WebhookToolStatus,
 };
 pub use store::{AccessMode, EmbeddedStore, MemoryStore, Store};
 pub use telemetry::{LogLevel, Otlp, OtlpProtocol, Telemetry};
+pub use tls::{CaCertificateRef, CertificateKind, CertificateRef, ServerTls, TransportTls};
 pub use transport::Transport;
 pub use webhook::{Exponential, Retry, Signing, Webhook};
 pub use webhook_tool::{OnInterruption, WebhookTool};
@@ -85,7 +91,7 @@ use crate::form;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = store::is_fixed()))]
+#[schemars(extend("x-kubernetes-validations" = spec_rules()))]
 pub struct McpWebhookRouteSpec {
     /// The MCP servers behind this route, 1 to 64. Clients see one server that offers the tools of all of them.
     #[schemars(
@@ -111,6 +117,10 @@ pub struct McpWebhookRouteSpec {
     /// The MCP endpoint that clients connect to (Streamable HTTP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
+
+    /// Who may use the route: the credentials that clients need. Absent: everybody who reaches the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
 
     /// How results are delivered: limits, retries, signatures and allowed receivers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,6 +150,10 @@ pub struct McpWebhookRouteSpec {
     /// Logs and traces of the pods. Metrics are always served, on port 9464 at `/metrics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<Telemetry>,
+}
+
+fn spec_rules() -> Vec<serde_json::Value> {
+    [store::is_fixed(), auth::what_needs_it()].concat()
 }
 
 /// Rules on the whole object. The derive macro has no attribute for them, so the generator adds them to the schema.

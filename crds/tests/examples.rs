@@ -30,7 +30,7 @@ fn every_example_route_is_valid() {
                     path.display()
                 );
             }
-            Err(load::Error::NoRoute) => {}
+            Err(load::Error::NoRoute(_)) => {}
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }

@@ -5,24 +5,24 @@
 use std::collections::BTreeMap;
 
 use asyncmcp_crds::fixtures::{self, Fixture};
-use asyncmcp_crds::{Unknown, effective, load, validate};
+use asyncmcp_crds::{Problems, Unknown, effective, load, validate};
 
-/// The problems of a fixture: the one that stops the loader, or all that `validate` finds.
+/// The problems of a fixture: all that the loader finds, else all that `validate` finds.
 fn problems(fixture: &Fixture) -> BTreeMap<String, String> {
     match load::from_value(fixture.object(), Unknown::Refuse) {
-        Err(load::Error::Field { path, message }) => BTreeMap::from([(path, message)]),
+        Err(load::Error::Fields(problems)) => by_path(&problems),
         Err(other) => BTreeMap::from([("the route".to_owned(), other.to_string())]),
-        Ok(loaded) => validate(&loaded.route).map_or_else(
-            |problems| {
-                problems
-                    .as_slice()
-                    .iter()
-                    .map(|found| (found.path.clone(), found.message.clone()))
-                    .collect()
-            },
-            |()| BTreeMap::new(),
-        ),
+        Ok(loaded) => {
+            validate(&loaded.route).map_or_else(|problems| by_path(&problems), |()| BTreeMap::new())
+        }
     }
+}
+
+fn by_path(problems: &Problems) -> BTreeMap<String, String> {
+    let problems = problems.as_slice().iter();
+    problems
+        .map(|found| (found.path.clone(), found.message.clone()))
+        .collect()
 }
 
 #[test]

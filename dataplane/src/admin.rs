@@ -2,8 +2,9 @@
 //!
 //! The kubelet, Prometheus and the operator call it, and people through [`jobs`]. Here lives what the process reports of
 //! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
-//! no job, and nothing is answered under a host name of somebody else's choice.
+//! no job, and no page in a browser reads any of it ([`door`]).
 
+mod door;
 pub mod health;
 pub mod jobs;
 mod status;
@@ -14,19 +15,19 @@ use asyncmcp_crds::StatusReport;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::Store;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::{Registry, TextEncoder};
 
+use self::door::Door;
 use self::health::Health;
 use self::jobs::Jobs;
 use self::jobs::token::Token;
 use crate::config::Live;
-use crate::ports::host;
 use crate::servers::catalogue::Catalogue;
 
 /// What the admin port shows.
@@ -48,6 +49,8 @@ pub struct Admin {
     pub token: Arc<Token>,
     /// Whether the process lives and is ready.
     pub health: Health,
+    /// Whether the listener is bound to loopback only.
+    pub loopback: bool,
 }
 
 /// The routes of the admin port.
@@ -57,29 +60,18 @@ pub fn router(admin: Admin) -> Router {
         clock: admin.clock.clone(),
         token: Arc::clone(&admin.token),
     });
+    let door = Door {
+        live: admin.live.clone(),
+        loopback: admin.loopback,
+    };
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .with_state(admin.clone())
-        .merge(jobs)
-        .layer(middleware::from_fn_with_state(admin.live, admit))
-}
-
-/// Answers only to addresses, which is how the kubelet, Prometheus and the operator call it, to localhost and to
-/// `transport.hostnames`. A page in a browser that has its own name lead here (DNS rebinding) reads nothing.
-async fn admit(State(live): State<Live>, request: Request, next: Next) -> Response {
-    let host = host::of(request.uri(), request.headers());
-    let is_ours = host::is_address(host) || host::is_loopback(host) || {
-        let config = live.borrow();
-        host::is_listed(&config.route.transport.hostnames, host)
-    };
-    if is_ours {
-        return next.run(request).await;
-    }
-    let why = "this host is not allowed: use an IP address or localhost, or add it to transport.hostnames\n";
-    (StatusCode::FORBIDDEN, why).into_response()
+        .with_state(admin)
+        .layer(middleware::from_fn_with_state(door.clone(), door::admit_reader))
+        .merge(jobs.layer(middleware::from_fn_with_state(door, door::admit)))
 }
 
 async fn livez(State(admin): State<Admin>) -> Response {

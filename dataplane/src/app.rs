@@ -15,6 +15,7 @@ use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
 use asyncmcp_delivery::engine::{Engine, Parts, rng};
 use asyncmcp_delivery::sender::HttpSender;
+use asyncmcp_delivery::store::Store;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +24,9 @@ use self::state::State;
 use crate::admin::Admin;
 use crate::admin::health::Health;
 use crate::args::Args;
+use crate::auth::{self, Auth};
 use crate::caller::operation;
-use crate::calls::{Calls, InProgress};
+use crate::calls::{Calls, InProgress, Rates};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::Catalogue;
@@ -69,16 +71,12 @@ impl App {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
         let token = Arc::new(state::token(args)?);
-        let clock = {
-            let counts = store.counts();
-            let unfinished = counts.pending() + counts.dead;
-            Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
-        };
+        let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams.clone(), lines.clone());
-        let runner = Arc::new(Runner::new(upstreams));
+        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),
             executor: Arc::clone(&runner) as _,
@@ -93,20 +91,21 @@ impl App {
             catalogue: catalogue.clone(),
             engine: Arc::clone(&engine),
             in_progress: InProgress::default(),
+            rates: Rates::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
         };
         let ending = CancellationToken::new();
         let edge = Arc::new(Edge {
             live: live.clone(),
+            auth: Auth::start(live.clone(), auth::Metrics::register(&registry)?)?,
             calls: Arc::new(calls),
             ring,
             loopback: args.listen.ip().is_loopback(),
             closing: ending.clone(),
         });
         let health = Health::new(ending.clone(), failed, engine.failed());
-        tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
-        tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(&engine)));
+        follow(&live, &catalogue, &engine, &health);
         let admin = Admin {
             live: live.clone(),
             registry,
@@ -116,6 +115,7 @@ impl App {
             catalogue,
             token,
             health,
+            loopback: args.admin_listen.ip().is_loopback(),
         };
         Ok(Self {
             live,
@@ -159,6 +159,19 @@ impl App {
         }
         self.runner.close().await;
     }
+}
+
+/// The wall clock, corrected by what the store has seen of the time.
+fn clock(store: &dyn Store, args: &Args) -> Clock {
+    let counts = store.counts();
+    let unfinished = counts.pending() + counts.dead;
+    Clock::system(store.high_water(), unfinished, args.state_dir.as_deref())
+}
+
+/// What goes on beside the requests.
+fn follow(live: &Live, catalogue: &Catalogue, engine: &Arc<Engine>, health: &Health) {
+    tokio::spawn(note_when_tried(catalogue.clone(), health.clone()));
+    tokio::spawn(finish_when_deleted(live.clone(), Arc::clone(engine)));
 }
 
 async fn note_when_tried(catalogue: Catalogue, health: Health) {

@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", requires = "route")]
     pub receiver: Option<String>,
 
-    /// The directory with `secrets/<name>/<key>`.
+    /// The directory with `secrets/<name>/<key>` and `configmaps/<name>/<key>`.
     #[arg(long, value_name = "DIR", default_value = "refs", requires = "route")]
     pub refs_dir: PathBuf,
 

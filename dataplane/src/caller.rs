@@ -4,21 +4,30 @@
 //! stand on: answers, errors, measurements, trace context. Nothing here sends a message. Invariant: of what only the legacy
 //! era has, [`Caller::session`], [`crate::servers::lines`] reads when it expires, and nobody else anything.
 
+pub mod access;
 pub mod answer;
+pub mod grants;
 pub mod operation;
+pub mod principal;
 pub mod respond;
 pub mod session;
 pub mod trace;
 
 use std::fmt;
 
+use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 use asyncmcp_protocol::modern::Envelope;
-use asyncmcp_protocol::{Era, Version};
 
+use self::access::Access;
+use self::grants::Grants;
+use self::principal::Principal;
 use self::session::LegacySession;
 
-/// Whose calls belong together: deduplication, cancellations and sessions with servers hang on it.
+/// The account that modern clients without credentials share.
+const ANYBODY: &str = "anonymous";
+
+/// Whose requests belong together: their ids, cancellations and sessions with servers hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(pub [u8; 16]);
 
@@ -40,6 +49,10 @@ pub enum Acknowledges {
 /// The origin of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// Who it is by its credentials; `None` on a route without `auth`.
+    pub principal: Option<Principal>,
+    /// What its credentials let it call, beyond what needs no scope.
+    pub grants: Grants,
     /// `None` where nothing ties one request of the caller to the next.
     pub scope: Option<Scope>,
     /// Whom limits and shares are counted for.
@@ -60,12 +73,15 @@ pub struct Caller {
 
 impl Caller {
     /// The caller of a request in this session.
-    pub fn in_session(session: LegacySession) -> Self {
+    pub fn in_session(session: LegacySession, access: &Access) -> Self {
         let scope = Scope(session.sid);
         Self {
+            principal: access.principal,
+            grants: access.grants.clone(),
+            // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
-            // Without credentials nothing but the session tells clients apart.
-            account: scope.to_string(),
+            // A request that came by no connection; only tests make one.
+            account: access.account.clone().unwrap_or_else(|| scope.to_string()),
             version: session.version,
             info: session.client_info.clone(),
             capabilities: session.capabilities,
@@ -78,13 +94,17 @@ impl Caller {
         }
     }
 
-    /// The caller of a modern request, which stands for itself: nothing but `account` ties it to others.
-    pub fn of_envelope(envelope: Envelope, account: String) -> Self {
+    /// The caller of a modern request. Nothing ties it to the next one: two clients of one principal count their ids from
+    /// the same number.
+    pub fn without_session(envelope: Envelope, access: &Access) -> Self {
         Self {
+            principal: access.principal,
+            grants: access.grants.clone(),
             scope: None,
-            account,
+            // Without credentials nothing tells clients apart.
+            account: access.account.clone().unwrap_or_else(|| ANYBODY.to_owned()),
             version: envelope.version,
-            info: envelope.info,
+            info: envelope.client_info,
             capabilities: envelope.capabilities,
             receiver: None,
             acknowledges: Acknowledges::ToolResult,
@@ -92,24 +112,10 @@ impl Caller {
         }
     }
 
-    /// How the gateway introduces itself to a modern server in the caller's name. A legacy caller cannot be asked there.
-    pub fn envelope(&self) -> Envelope {
-        let capabilities = match self.era() {
-            Era::Legacy => ClientCapabilities::NONE,
-            Era::Modern => self.capabilities,
-        };
-        Envelope::new(self.info.clone(), capabilities)
-    }
-
-    /// Its era.
-    pub fn era(&self) -> Era {
-        self.version.era()
-    }
-
-    /// Whose idempotency keys meet: those of one session; without one, those of one account.
-    pub fn owner(&self) -> String {
-        self.scope
-            .map_or_else(|| self.account.clone(), |scope| scope.to_string())
+    /// Whom idempotency keys and jobs belong to: the principal, in whatever session; without credentials the scope.
+    pub fn owner(&self) -> Option<Scope> {
+        let principal = self.principal.map(|principal| Scope(principal.0));
+        principal.or(self.scope)
     }
 
     /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version

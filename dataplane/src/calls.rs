@@ -4,21 +4,27 @@
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;
+mod audit;
 mod bound;
 mod call;
 mod cancel;
 mod forward;
 mod outgoing;
+mod rate;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
-use asyncmcp_protocol::{Era, Id, Message, Notification, RawObject, Request, Response, discover, tools};
+use asyncmcp_protocol::modern::result::Caching;
+use asyncmcp_protocol::version::Era;
+use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
+pub use self::rate::Rates;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -31,9 +37,9 @@ use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
-
-/// How long a modern client may keep a list of tools at most; the catalogue itself refreshes its own every few minutes.
-const LIST_TTL: Duration = Duration::from_secs(10);
+/// For how long modern clients may keep a list of tools. No longer than a change of the route may take to be noticed: a
+/// tool that has just become a webhook tool is acknowledged with what its former output schema does not allow.
+const CACHE_TIME_MS: u64 = 5_000;
 
 /// The parts that calls go through. One for the process.
 pub struct Calls {
@@ -45,10 +51,21 @@ pub struct Calls {
     pub engine: Arc<Engine>,
     /// What is in progress that no connection holds.
     pub in_progress: InProgress,
+    /// How many requests accounts make.
+    pub rates: Rates,
     /// What is measured.
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+}
+
+impl Calls {
+    /// Counts a request of `account`, unless it has made too many.
+    pub(crate) fn permit(&self, config: &Config, account: &str) -> Result<(), Error> {
+        let limit = config.route.webhook.per_client.requests_per_second;
+        let taken = self.rates.take(account, limit, Instant::now());
+        taken.map_err(Error::TooOften)
+    }
 }
 
 /// One request: who asks, and the route it is answered by from beginning to end.
@@ -81,11 +98,15 @@ impl Context {
         let trace = headers.or_of(request.meta().as_ref());
         let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
         let span = operation.span().clone();
-        let answer = self.method(request, operation).instrument(span).await;
-        if self.json_only {
-            answer.whole().await.map_or(Answer::Accepted, Answer::Json)
-        } else {
-            answer
+        let answer = match self.calls.permit(&self.config, &self.caller.account) {
+            Ok(()) => self.method(request, operation).instrument(span).await,
+            Err(error) => Answer::refusal(&error, request.id, &mut { operation }),
+        };
+        match answer {
+            Answer::Stream(_) if self.json_only => {
+                answer.whole().await.map_or(Answer::Accepted, Answer::Json)
+            }
+            answer => answer,
         }
     }
 
@@ -99,15 +120,23 @@ impl Context {
     }
 
     async fn list(&self, id: Id) -> Answer {
-        let mut listing = self.calls.catalogue.list(&self.caller).await;
-        if self.caller.era() == Era::Legacy {
-            return Answer::result(id, &tools::list_result(&listing.tools).to_raw());
+        let listing = self.calls.catalogue.list(&self.caller).await;
+        let list = match self.caller.version.era() {
+            Era::Legacy => tools::list_result(&listing.tools),
+            Era::Modern => {
+                let caching = self.caching().only_if(listing.is_whole);
+                modern::result::tool_list(listing.tools, caching)
+            }
+        };
+        Answer::result(id, &list)
+    }
+
+    /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
+    pub(crate) fn caching(&self) -> Caching {
+        Caching {
+            ttl_ms: CACHE_TIME_MS,
+            is_private: self.caller.principal.is_some(),
         }
-        listing.tools.iter_mut().for_each(tools::Tool::without_execution);
-        let mut result = tools::list_result(&listing.tools);
-        let ttl = listing.ttl.map_or(LIST_TTL, |ttl| ttl.min(LIST_TTL));
-        discover::cacheable(&mut result, ttl);
-        Answer::result(id, &result.to_raw())
     }
 
     async fn notification(&self, notification: &Notification) -> Result<(), Error> {
@@ -115,8 +144,6 @@ impl Context {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
-            // Nothing of a modern client is in progress under an id that a notification could name: it closes the stream.
-            _ if self.caller.session.is_none() => Ok(()),
             _ => self.pass_on(notification),
         }
     }

@@ -1,9 +1,10 @@
-//! What the data plane serves: the route document, interpreted, and the Secrets it refers to.
+//! What the data plane serves: the route document, interpreted, and the Secrets and ConfigMaps it refers to.
 //!
 //! `main` loads the first [`Config`] or refuses to start; after that [`watch`] publishes a new
 //! one for each accepted change. Everything live reads the [`Live`] channel. Invariant: a
 //! document that is refused changes nothing but `refused`.
 
+pub mod certificates;
 pub mod keys;
 mod refs;
 mod source;
@@ -27,7 +28,7 @@ pub struct Config {
     pub route: Route,
     /// The document's hash, as `/status` reports it.
     pub hash: String,
-    /// The Secrets it refers to, as they can be read now.
+    /// The keys of Secrets and ConfigMaps that it refers to, as they can be read now.
     pub refs: Refs,
     /// Fields that this version does not know. On a laptop they are an error instead.
     pub unknown_fields: Vec<String>,

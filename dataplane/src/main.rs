@@ -92,11 +92,12 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
         .with_context(|| format!("--admin-listen {}", args.admin_listen))?;
     let app = App::start(args, watch.live(), registry)?;
     tracing::info!(mcp = %mcp.local_addr()?, admin = %admin.local_addr()?, "serving");
+    let tls = ports::tls::follow(watch.live());
     tokio::spawn(watch.run());
     let admin = Port::admin(admin, admin::router(app.admin()));
     let admin = tokio::spawn(ports::serve(admin, connections.clone()));
     let last_call = CancellationToken::new();
-    let mcp = Port::mcp(mcp, edge::router(app.edge()), last_call.clone());
+    let mcp = Port::mcp(mcp, edge::router(app.edge()), tls, last_call.clone());
     let mut mcp = tokio::spawn(ports::serve(mcp, connections));
     let ended = ending(&app).await;
     // After a failure nothing that still runs could be stored: only a new process helps, and at once.

@@ -1,50 +1,36 @@
-//! The TCP ports: connection limits, the idle timeout, and the host that a request names.
+//! The TCP ports: connection limits, TLS, the idle timeout, and whom and where a request is from and for.
 //!
 //! `main` serves the MCP port and the admin port with it. What a request means is not its concern. Invariant: each port
 //! has limits of its own, so that a client that uses up one leaves file descriptors for the other port, the store, servers
 //! and receivers.
 
 mod activity;
+pub mod bearer;
 mod connection;
 pub mod host;
 mod limits;
+pub mod peer;
 mod permits;
 mod refusal;
+pub mod tls;
 
-use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limits::Limits;
+use self::peer::Peer;
 use self::permits::Permits;
 use self::refusal::Refusals;
+use self::tls::{Mode, Tls};
 
 /// How long to wait after the kernel could not accept a connection for a reason that is not the connection's.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The host at the other end of a connection, which every request has in its extensions. It counts as [`permits`] counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(IpAddr);
-
-impl Peer {
-    /// The host that `address` belongs to.
-    pub fn of(address: IpAddr) -> Self {
-        Self(permits::host(address))
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// Connections, per port.
 #[derive(Clone, Debug)]
@@ -81,18 +67,20 @@ pub struct Port {
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    tls: Tls,
     /// Once it fires, requests in progress are answered, and nothing else is.
     closing: CancellationToken,
 }
 
 impl Port {
     /// The port of clients. It closes when `closing` fires.
-    pub fn mcp(listener: TcpListener, router: Router, closing: CancellationToken) -> Self {
+    pub fn mcp(listener: TcpListener, router: Router, tls: Tls, closing: CancellationToken) -> Self {
         Self {
             name: "mcp",
             listener,
             router,
             limits: Limits::mcp(limits::descriptors()),
+            tls,
             closing,
         }
     }
@@ -104,6 +92,7 @@ impl Port {
             listener,
             router,
             limits: Limits::admin(),
+            tls: Tls::never(),
             closing: CancellationToken::new(),
         }
     }
@@ -125,12 +114,8 @@ pub async fn serve(port: Port, metrics: Metrics) {
             }
         };
         if let Some(permit) = permits.take(peer.ip()) {
-            let serving = connection::serve(
-                stream,
-                Peer::of(peer.ip()),
-                port.router.clone(),
-                port.closing.clone(),
-            );
+            let from = (stream, Peer(peer.ip()));
+            let serving = accept(from, port.tls.mode(), port.router.clone(), port.closing.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(permit);
@@ -138,11 +123,30 @@ pub async fn serve(port: Port, metrics: Metrics) {
         } else {
             refused.inc();
             tracing::debug!(port = port.name, %peer, "a connection is refused: there are too many");
-            refusals.answer(stream);
+            // Who expects TLS could not read the answer.
+            if matches!(port.tls.mode(), Mode::Clear) {
+                refusals.answer(stream);
+            }
         }
     }
     connections.close();
     connections.wait().await;
+}
+
+/// Serves a connection in this mode.
+async fn accept((stream, peer): (TcpStream, Peer), mode: Mode, router: Router, closing: CancellationToken) {
+    // An event of a stream is not to wait for the acknowledgement of the one before.
+    let _unsupported = stream.set_nodelay(true);
+    match mode {
+        Mode::Clear => connection::serve(stream, peer, router, closing).await,
+        Mode::Tls(config) => {
+            let shaken = closing.run_until_cancelled(tls::handshake(stream, config)).await;
+            if let Some(stream) = shaken.flatten() {
+                connection::serve(stream, peer, router, closing).await;
+            }
+        }
+        Mode::Closed => {}
+    }
 }
 
 /// A connection that broke before it was accepted concerns nobody; any other error would repeat at once.

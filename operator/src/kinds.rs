@@ -4,6 +4,7 @@
 //! Invariant: only metadata of these kinds is cached, so the contents of Secrets never enter this process.
 
 use crate::labels;
+use asyncmcp_crds::ObjectKind;
 use asyncmcp_crds::v1alpha1::McpWebhookRoute;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
@@ -92,6 +93,15 @@ impl Kind {
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<ObjectKind> for Kind {
+    fn from(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::ConfigMap => Self::ConfigMap,
+            ObjectKind::Secret => Self::Secret,
+        }
     }
 }
 

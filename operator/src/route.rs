@@ -158,7 +158,7 @@ async fn program(
         memory.written.get_or_insert_default().current = Some(valid.document.clone());
         let reload = memory
             .reloads
-            .plan(&valid.document.hash, found.secrets, &found.pods, Instant::now());
+            .plan(&valid.document.hash, found.versions, &found.pods, Instant::now());
         reload::notify(context, subject.names.namespace(), &reload).await?;
         next = next.into_iter().chain(reload.next).min();
     }

@@ -46,7 +46,7 @@ async def main(url, mode, capable):
     ) as client:
 
         async def about():
-            return {"version": client.protocol_version, "server": getattr(client.server_info, "name", None)}
+            return {"version": client.protocol_version, "server": client.server_info and client.server_info.name}
 
         async def tools():
             return plain(await client.list_tools())["tools"]

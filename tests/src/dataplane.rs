@@ -35,6 +35,8 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// A command that starts the rest of its line in its own place, such as `unshare`.
     pub around: Vec<String>,
+    /// Whether its ports listen on every address, as in a pod.
+    pub everywhere: bool,
 }
 
 impl DataPlane {
@@ -71,9 +73,29 @@ impl DataPlane {
         Ok(std::fs::write(place.join(key), value)?)
     }
 
+    /// Puts keys of a Secret where the route's references are looked up, all at once, as the kubelet does.
+    pub fn write_secrets(dir: &Path, name: &str, keys: &[(&str, &str)]) -> Result<()> {
+        replace(&dir.join("refs/secrets"), name, keys)
+    }
+
+    /// The same of a ConfigMap.
+    pub fn write_config_map(dir: &Path, name: &str, keys: &[(&str, &str)]) -> Result<()> {
+        replace(&dir.join("refs/configmaps"), name, keys)
+    }
+
     /// The MCP endpoint.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// The same where it speaks TLS.
+    pub fn url_over_tls(&self) -> String {
+        format!("https://localhost:{}/mcp", self.port)
+    }
+
+    /// The port of the MCP endpoint.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A URL of the admin port.
@@ -171,6 +193,18 @@ impl DataPlane {
     }
 }
 
+/// Puts a directory with these files at `name`, in one step: the name is a link.
+fn replace(place: &Path, name: &str, files: &[(&str, &str)]) -> Result<()> {
+    let version = format!("..{name}.{:016x}", rand::random::<u64>());
+    std::fs::create_dir_all(place.join(&version))?;
+    for (file, contents) in files {
+        std::fs::write(place.join(&version).join(file), contents)?;
+    }
+    let link = place.join(format!("..{name}.link"));
+    std::os::unix::fs::symlink(&version, &link)?;
+    Ok(std::fs::rename(link, place.join(name))?)
+}
+
 fn start(dir: &Path, port: u16, admin_port: u16, launch: &Launch) -> Result<Process> {
     let binary = binary("asyncmcp-dataplane")?;
     let mut line = launch.around.iter().map(OsStr::new).chain([binary.as_os_str()]);
@@ -181,11 +215,12 @@ fn start(dir: &Path, port: u16, admin_port: u16, launch: &Launch) -> Result<Proc
         .arg(dir.join("route.yaml"))
         .arg("--refs-dir")
         .arg(dir.join("refs"));
+    let address = if launch.everywhere { "0.0.0.0" } else { "127.0.0.1" };
     command.args([
         "--listen",
-        &format!("127.0.0.1:{port}"),
+        &format!("{address}:{port}"),
         "--admin-listen",
-        &format!("127.0.0.1:{admin_port}"),
+        &format!("{address}:{admin_port}"),
     ]);
     command
         .arg("--state-dir")

@@ -1,89 +1,100 @@
-//! A modern MCP client by hand (2026-07-28): its headers say what its body says, unless a test changes them.
+//! An MCP client by hand (2026-07-28): every request stands for itself.
 //!
-//! Invariant: nothing is sent twice and nothing is checked here.
+//! Beside [`crate::session`], which is the same for the older versions. Invariant: nothing is sent twice, and nothing is
+//! checked here.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::session::{Reply, answer};
 
-/// Its version.
+/// The version.
 pub const VERSION: &str = "2026-07-28";
 /// The longest that any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A client. It has no session, so it is its HTTP connections and nothing else.
+/// A client.
 #[derive(Clone, Debug)]
 pub struct Modern {
     http: Client,
     url: String,
-    capabilities: Value,
+    token: Option<String>,
+}
+
+/// `_meta` of a request, with more members.
+pub fn meta(more: &Value) -> Value {
+    let mut meta = json!({
+        "io.modelcontextprotocol/protocolVersion": VERSION,
+        "io.modelcontextprotocol/clientCapabilities": {"sampling": {}},
+        "io.modelcontextprotocol/clientInfo": {"name": "asyncmcp-tests", "version": "0"},
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        meta[key] = value.clone();
+    }
+    meta
+}
+
+/// A call of a tool, with more members of `_meta`.
+pub fn call(id: u64, tool: &str, more: &Value) -> Value {
+    let params = json!({"name": tool, "arguments": {}, "_meta": meta(more)});
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
+}
+
+/// A request of this method, without params of its own.
+pub fn request(id: u64, method: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {"_meta": meta(&json!({}))}})
 }
 
 impl Modern {
-    /// One that can answer nothing.
-    pub fn new(url: &str) -> Result<Self> {
-        Self::capable(url, json!({}))
-    }
-
-    /// One that declares these capabilities.
-    pub fn capable(url: &str, capabilities: Value) -> Result<Self> {
+    /// A client of the endpoint at `url`.
+    pub fn at(url: &str) -> Result<Self> {
         Ok(Self {
             http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
             url: url.to_owned(),
-            capabilities,
+            token: None,
         })
     }
 
-    /// A body as this client writes it. What `params` has in `_meta` is added.
-    pub fn body(&self, id: u64, method: &str, mut params: Value) -> Value {
-        let mut meta = json!({
-            "io.modelcontextprotocol/protocolVersion": VERSION,
-            "io.modelcontextprotocol/clientInfo": {"name": "asyncmcp-tests", "version": "0"},
-            "io.modelcontextprotocol/clientCapabilities": self.capabilities,
-        });
-        for (key, value) in params["_meta"].as_object().into_iter().flatten() {
-            meta[key] = value.clone();
+    /// The same client with a bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
         }
-        params["_meta"] = meta;
-        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
     }
 
-    /// A POST of `body` with the headers that belong to it, for a test to change before it is sent.
-    pub fn request(&self, body: &Value) -> RequestBuilder {
-        let request = self
-            .http
-            .post(&self.url)
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json, text/event-stream")
-            .header("mcp-protocol-version", VERSION)
-            .header("mcp-method", body["method"].as_str().unwrap_or_default())
-            .body(body.to_string());
-        let params = &body["params"];
-        match params["name"].as_str().or(params["uri"].as_str()) {
-            Some(name) => request.header("mcp-name", name),
+    /// A POST of these bytes with these headers and no other of the protocol.
+    pub fn bare(&self, headers: &[(&str, &str)], body: &str) -> RequestBuilder {
+        let mut request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json");
+        request = request.header(ACCEPT, "application/json, text/event-stream");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
             None => request,
         }
+        .body(body.to_owned())
     }
 
-    /// Asks, and reads the answer to its end.
-    pub async fn ask(&self, id: u64, method: &str, params: Value) -> Result<Reply> {
-        Ok(answer(self.request(&self.body(id, method, params))).await?)
+    /// A POST of a message with the headers that repeat parts of it.
+    pub fn post(&self, message: &Value) -> RequestBuilder {
+        let (method, name) = (&message["method"], &message["params"]["name"]);
+        let mut headers = vec![
+            ("mcp-protocol-version", VERSION),
+            ("mcp-method", method.as_str().unwrap_or_default()),
+        ];
+        headers.extend(name.as_str().map(|name| ("mcp-name", name)));
+        self.bare(&headers, &message.to_string())
     }
 
-    /// Calls a tool.
-    pub async fn call(&self, id: u64, tool: &str, arguments: Value) -> Result<Reply> {
-        self.ask(id, "tools/call", json!({"name": tool, "arguments": arguments}))
-            .await
-    }
-
-    /// Calls a tool and returns at the answer's head. Dropping it cancels the call.
-    pub async fn begin(&self, id: u64, tool: &str, arguments: Value) -> Result<Response> {
-        let body = self.body(id, "tools/call", json!({"name": tool, "arguments": arguments}));
-        Ok(self.request(&body).send().await?)
+    /// Sends a message and reads its answer to the end.
+    pub async fn send(&self, message: &Value) -> Result<Reply> {
+        Ok(answer(self.post(message)).await?)
     }
 }

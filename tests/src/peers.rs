@@ -59,15 +59,27 @@ impl Peers {
 
     /// The conformance suite of the MCP project, about to run; it wants a newer Node than Debian has.
     pub fn conformance(&self) -> Result<Command> {
-        let node = ["x64", "arm64"]
-            .map(|machine| self.module(&format!("node-linux-{machine}/bin/node")))
-            .into_iter()
-            .find(|node| node.exists())
-            .context("no node-linux package was installed")?;
-        let mut command = Command::new(node);
+        let mut command = self.newer_node()?;
         command.arg("--import").arg(self.script("bind-loopback.mjs"));
         command.arg(self.module("@modelcontextprotocol/conformance/dist/index.js"));
         Ok(command)
+    }
+
+    /// The authorization server, about to listen on `port`; it wants a newer Node as well.
+    pub fn authorization(&self, port: u16) -> Result<Command> {
+        let mut command = self.newer_node()?;
+        command
+            .arg(self.script("authorization.mjs"))
+            .arg(port.to_string());
+        Ok(command)
+    }
+
+    fn newer_node(&self) -> Result<Command> {
+        let node = ["x64", "arm64"]
+            .map(|machine| self.module(&format!("node-linux-{machine}/bin/node")))
+            .into_iter()
+            .find(|node| node.exists());
+        Ok(Command::new(node.context("no node-linux package was installed")?))
     }
 
     /// A file of an installed Node module.

@@ -3,17 +3,22 @@
 //! Tests of crashes, faults and bad input use it where a proper client would be too polite. Invariant:
 //! nothing is sent twice and nothing is checked here.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{Body, Client, RequestBuilder};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder};
 use serde_json::{Value, json};
 
 /// The longest that any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a stream may stay open.
+const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -21,6 +26,7 @@ pub struct Session {
     http: Client,
     url: String,
     id: String,
+    token: Option<String>,
 }
 
 /// An answer, whole.
@@ -58,20 +64,34 @@ impl Reply {
 impl Session {
     /// Opens a session with the endpoint at `url`; one that names a receiver is asyncmcp's kind.
     pub async fn open(url: &str, webhook_url: Option<&str>) -> Result<Self> {
-        let session = Self::nowhere(url)?;
-        let reply = session.post(initialize(webhook_url)).await?;
+        Self::nowhere(url)?.begin(webhook_url).await
+    }
+
+    /// Opens a session as this client.
+    pub async fn begin(self, webhook_url: Option<&str>) -> Result<Self> {
+        let reply = self.post(initialize(webhook_url)).await?;
         let id = reply.headers.get("mcp-session-id");
-        let id = id.with_context(|| format!("no session: {}", reply.json()))?;
+        let id = id.with_context(|| format!("no session: HTTP {} {}", reply.status, reply.json()))?;
         let id = id.to_str()?.to_owned();
-        Ok(Self { id, ..session })
+        Ok(Self { id, ..self })
+    }
+
+    /// The same with what `client` says of connections.
+    pub async fn open_with(client: ClientBuilder, url: &str) -> Result<Self> {
+        Self::with(client, url)?.begin(None).await
     }
 
     /// A client that has no session yet.
     pub fn nowhere(url: &str) -> Result<Self> {
+        Self::with(client_at(url), url)
+    }
+
+    fn with(client: ClientBuilder, url: &str) -> Result<Self> {
         Ok(Self {
-            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            http: client.no_proxy().timeout(PATIENCE).build()?,
             url: url.to_owned(),
             id: String::new(),
+            token: None,
         })
     }
 
@@ -80,6 +100,15 @@ impl Session {
     pub fn with_id(&self, id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client with a bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
             ..self.clone()
         }
     }
@@ -121,8 +150,8 @@ impl Session {
 
     /// The standalone stream: its messages, without its comments, until it ends.
     pub async fn stream(&self) -> Result<impl Stream<Item = Value> + Send + use<>> {
-        let http = Client::builder().no_proxy().build()?; // it stays open longer than any patience
-        let request = http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
+        let request = request.timeout(FOR_EVER);
         let response = self.identified(request).send().await?.error_for_status()?;
         let mut text = String::new();
         let messages = response.bytes_stream().map(move |chunk| {
@@ -137,11 +166,26 @@ impl Session {
     }
 
     fn identified(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         if self.id.is_empty() {
             return request;
         }
         request.header("mcp-session-id", &self.id)
     }
+}
+
+/// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.
+fn client_at(url: &str) -> ClientBuilder {
+    static CLIENTS: AtomicU32 = AtomicU32::new(1);
+    let client = Client::builder().no_proxy();
+    if !url.starts_with("http://127.0.0.1:") {
+        return client;
+    }
+    let [_, high, middle, low] = CLIENTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    client.local_address(IpAddr::from([127, high.wrapping_add(1), middle, low]))
 }
 
 /// Sends a request and reads its answer to the end.

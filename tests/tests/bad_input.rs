@@ -196,7 +196,7 @@ async fn a_bad_route_is_refused_with_the_place_of_the_mistake() -> Result<()> {
         (
             "a misspelt field",
             format!("{good}  webhok: {{}}\n"),
-            "unknown field spec.webhok",
+            "spec.webhok: unknown field; did you mean webhook?",
         ),
         (
             "a broken rule",

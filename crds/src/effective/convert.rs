@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{
-    DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Otlp, PerClient,
-    PerReceiver, Receivers, Retry, Server, Store, Telemetry, Transport, Waits, Webhook, WebhookTool,
+    Auth, DataPlane, DefaultReceiver, Deletion, EmbeddedStore, FromClients, Header, HeaderValue, Jwt, Otlp,
+    PerClient, PerReceiver, Receivers, Retry, Server, ServerTls, Store, Telemetry, Transport, Waits, Webhook,
+    WebhookTool,
 };
+use crate::ObjectKey;
 use crate::v1alpha1::{self as api, Scheme, ServiceRef};
 
 /// The value of a field that has a default.
@@ -23,6 +27,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     let filter = given.tools.unwrap_or(api::ToolFilter {
         include: None,
         exclude: None,
+        scopes: None,
     });
     Server {
         name: given.name,
@@ -31,6 +36,11 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         tool_prefix: given.tool_prefix.unwrap_or_default(),
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
+        scopes: filter.scopes.unwrap_or_default(),
+        headers: server_headers(given.headers),
+        bearer_token: given.bearer_token_secret_ref,
+        tls: given.tls.map(server_tls).unwrap_or_default(),
+        host: given.host,
         timeout: given.timeout.map_or(route_timeout, |timeout| timeout.as_std()),
         max_response_size: set(given.max_response_size).bytes(),
         max_concurrent_jobs: set(given.max_concurrent_jobs),
@@ -39,10 +49,27 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
     }
 }
 
+fn server_tls(given: api::ServerTls) -> ServerTls {
+    let authorities = given.ca_certificate_refs.into_iter().flatten();
+    ServerTls {
+        authorities: authorities.map(ObjectKey::from).collect(),
+        certificate: given.client_certificate_ref.map(|named| named.name),
+        server_name: given.server_name,
+    }
+}
+
+fn server_headers(given: Option<Vec<api::ServerHeader>>) -> Vec<Header> {
+    let given = given.into_iter().flatten();
+    given
+        .filter_map(|given| header(given.name, given.value, given.value_from))
+        .collect()
+}
+
 fn per_client(given: &api::PerClient) -> PerClient {
     PerClient {
         max_pending: set(given.max_pending),
         max_running_percent: set(given.max_running_percent),
+        requests_per_second: given.requests_per_second,
     }
 }
 
@@ -72,6 +99,7 @@ pub(super) fn webhook_tool(given: api::WebhookTool) -> WebhookTool {
         timeout: span(given.timeout),
         max_concurrent: given.max_concurrent,
         on_interruption: set(given.on_interruption),
+        scopes: given.scopes.unwrap_or_default(),
     }
 }
 
@@ -83,7 +111,27 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         lifetime: span(given.lifetime),
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
+        certificate: given.tls.map(|tls| tls.certificate_ref.name),
+        trusted_proxies: ranges(given.trusted_proxies),
         max_request_size: set(given.max_request_size).bytes(),
+    }
+}
+
+pub(super) fn auth(given: api::Auth) -> Auth {
+    Auth {
+        bearer: given.bearer_secret_refs.unwrap_or_default(),
+        jwt: given.jwt.into_iter().flatten().map(jwt).collect(),
+    }
+}
+
+fn jwt(given: api::Jwt) -> Jwt {
+    let audiences = given.audiences;
+    Jwt {
+        issuer: given.issuer,
+        jwks_uri: given.jwks_uri,
+        audiences: audiences.unwrap_or_else(|| given.resource.iter().cloned().collect()),
+        scopes: given.scopes.unwrap_or_default(),
+        resource: given.resource,
     }
 }
 
@@ -141,16 +189,16 @@ fn receivers(given: api::Receivers, namespace: &str) -> Receivers {
     }
 }
 
+fn ranges(given: Option<Vec<String>>) -> Vec<IpNet> {
+    let given = given.into_iter().flatten();
+    given.filter_map(|range| range.parse().ok()).collect()
+}
+
 fn from_clients(given: api::FromClients) -> FromClients {
     FromClients {
         policy: set(given.policy),
         allowed_hosts: given.allowed_hosts.unwrap_or_default(),
-        allowed_cidrs: given
-            .allowed_cidrs
-            .into_iter()
-            .flatten()
-            .filter_map(|cidr| cidr.parse().ok())
-            .collect(),
+        allowed_cidrs: ranges(given.allowed_cidrs),
         schemes: set(given.schemes),
     }
 }
@@ -164,19 +212,19 @@ fn default_receiver(given: api::DefaultReceiver, namespace: &str) -> DefaultRece
 }
 
 fn headers(given: Option<Vec<api::Header>>) -> Vec<Header> {
-    given.into_iter().flatten().filter_map(header).collect()
+    let given = given.into_iter().flatten();
+    given
+        .filter_map(|given| header(given.name, given.value, given.value_from))
+        .collect()
 }
 
-fn header(given: api::Header) -> Option<Header> {
-    let value = match (given.value, given.value_from) {
+fn header(name: String, value: Option<String>, source: Option<api::HeaderSource>) -> Option<Header> {
+    let value = match (value, source) {
         (_, Some(source)) => HeaderValue::Secret(source.secret_key_ref),
         (Some(value), None) => HeaderValue::Literal(value),
         (None, None) => return None,
     };
-    Some(Header {
-        name: given.name,
-        value,
-    })
+    Some(Header { name, value })
 }
 
 pub(super) fn store(given: api::Store) -> Store {

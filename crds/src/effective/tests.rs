@@ -92,6 +92,8 @@ fn transport_defaults() -> Transport {
         lifetime: seconds(168 * 3600),
         allowed_origins: vec![],
         hostnames: vec![],
+        certificate: None,
+        trusted_proxies: Vec::new(),
         max_request_size: 4 << 20,
     }
 }
@@ -122,6 +124,7 @@ fn webhook_defaults() -> Webhook {
         per_client: PerClient {
             max_pending: 10_000,
             max_running_percent: 75,
+            requests_per_second: None,
         },
         per_receiver: PerReceiver {
             max_in_flight: 8,

@@ -19,6 +19,15 @@ pub(super) fn documents(yaml: &str) -> Result<Vec<Value>, serde_yaml::Error> {
         .collect())
 }
 
+/// The parser's error, and what is most likely meant by it.
+pub(super) fn explain(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    if text.contains("anchor") || text.contains("alias") {
+        return format!("{text}; put a value that begins with * in quotes, as \"*_batch\"");
+    }
+    text
+}
+
 /// A JSON value that was parsed strictly.
 struct Strict(Value);
 

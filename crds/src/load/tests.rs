@@ -76,20 +76,162 @@ fn tags_and_numbers_that_json_cannot_represent_are_refused() {
     );
 }
 
+/// A line of the spec, and what is said about it.
+const MISTAKES: [(&str, &str); 22] = [
+    (
+        "webhook: {timeout: 30}",
+        "spec.webhook.timeout: must be a duration with a unit, for example 30s for seconds",
+    ),
+    ("webhook: {timeout: 1d}", "did you mean 24h?"),
+    ("webhook: {timeout: 30sec}", "did you mean 30s?"),
+    ("webhook: {timeout: 1.5h}", "did you mean 1h30m?"),
+    ("webhook: {maxAge: 1 week}", "did you mean 168h?"),
+    ("webhook: {maxResultSize: 8GB}", "did you mean 8Gi?"),
+    (
+        "webhook: {maxResultSize: 0.5}",
+        "put a fraction in quotes, as \"0.5\"",
+    ),
+    (
+        "webhook: {retry: {max: many}}",
+        "spec.webhook.retry.max: must be a whole number from 0 to 50, but is the text \"many\"",
+    ),
+    (
+        "webhook: {retry: {max: '8'}}",
+        "must be a whole number from 0 to 50; remove the quotes",
+    ),
+    (
+        "webhook: {retry: {max: -1}}",
+        "must be a whole number from 0 to 50, but is -1",
+    ),
+    (
+        "transport: {jsonResponse: 'no'}",
+        "spec.transport.jsonResponse: must be true or false, without quotes",
+    ),
+    (
+        "transport: {path: 8080}",
+        "must be text: put it in quotes, as \"8080\"",
+    ),
+    (
+        "webhookTools: {name: batch}",
+        "spec.webhookTools: must be a list (write - before each entry), but is a map",
+    ),
+    (
+        "webhookTools: [batch]",
+        "spec.webhookTools[0]: must be a map with fields such as maxConcurrent, name and onInterruption",
+    ),
+    (
+        "webhookTools: [{timeout: 1s}]",
+        "spec.webhookTools[0].name: is missing",
+    ),
+    (
+        "webhookTools: [{name: a, onInterruption: retry}]",
+        "must be one of Fail, Retry, Auto; did you mean Retry?",
+    ),
+    ("webhookTools: [{name: a, }, ]", ""),
+    (
+        "webhookTool: []",
+        "spec.webhookTool: unknown field; did you mean webhookTools?",
+    ),
+    (
+        "webhook_tools: []",
+        "spec.webhook_tools: unknown field; did you mean webhookTools?",
+    ),
+    (
+        "retry: {max: 1}",
+        "spec.retry: unknown field here; it belongs at spec.webhook.retry",
+    ),
+    (
+        "colour: red",
+        "spec.colour: unknown field; check the spelling and the indentation",
+    ),
+    (
+        "webhookTools: [{name: *_batch}]",
+        "put a value that begins with * in quotes",
+    ),
+];
+
 #[test]
-fn errors_about_wrong_types_and_missing_fields_contain_the_path() {
-    refused(
-        &format!("{ROUTE}  webhook: {{retry: {{max: many}}}}\n"),
-        &["spec.webhook.retry.max: ", "\"many\""],
+fn each_mistake_is_named_with_its_fix_and_its_line() {
+    for (line, expected) in MISTAKES {
+        let yaml = format!("{ROUTE}  {line}\n");
+        match load(&yaml, Unknown::Refuse).map_err(|error| error.to_string()) {
+            Ok(_) => assert_eq!(expected, "", "{line}"),
+            Err(error) => {
+                assert!(
+                    !expected.is_empty() && error.contains(expected),
+                    "{line}: {error}"
+                );
+                assert!(error.contains("line 7"), "{line}: {error}");
+                assert!(!error.contains("struct") && !error.contains("u32"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_named_at_once_in_the_order_of_the_text() {
+    let yaml = format!("{ROUTE}  webhook: {{timeout: 30}}\n  webhookTool: []\n  transport: [1]\n");
+    let error = load(&yaml.replace("name: a,", ""), Unknown::Refuse).unwrap_err();
+    assert_eq!(error.reason(), "InvalidField");
+    let error = error.to_string();
+    let found: Vec<_> = error
+        .split("; line ")
+        .map(|part| part.split(": ").take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "line 6 spec.servers[0].name",
+            "7 spec.webhook.timeout",
+            "8 spec.webhookTool",
+            "9 spec.transport"
+        ],
+        "{error}"
     );
-    refused(
-        &ROUTE.replace("name: a,", ""),
-        &["spec.servers[0]: missing field `name`"],
-    );
+}
+
+#[test]
+fn what_lacks_its_beginning_is_named() {
     refused(
         &ROUTE.replace("metadata: {name: quickstart}\n", ""),
-        &["McpWebhookRoute: missing field `metadata`"],
+        &["metadata: is missing: write metadata: {name: ...}"],
     );
+    refused(
+        &ROUTE.replace("spec:", "sepc:"),
+        &["spec: is missing", "sepc: unknown field; did you mean spec?"],
+    );
+    refused(
+        &ROUTE.replace("apiVersion: asyncmcp.dev/v1alpha1\n", ""),
+        &["apiVersion: is missing"],
+    );
+    refused(
+        &ROUTE.replace("kind: Mcp", "kind: MCP"),
+        &["no McpWebhookRoute found, but kind MCPWebhookRoute"],
+    );
+    refused(
+        "kind: List\nitems: []\n",
+        &["but a kind List", "a file of its own"],
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    assert!(load(&format!("\u{feff}{ROUTE}"), Unknown::Refuse).is_ok());
+}
+
+/// The comparison with the schema refuses nothing that the types take.
+#[test]
+fn what_the_types_take_has_no_mistake() {
+    for fixture in crate::fixtures::all() {
+        let parsed = serde_json::from_value::<McpWebhookRoute>(fixture.object());
+        let found = shape::compare(&fixture.object());
+        assert!(
+            parsed.is_err() || found.wrong.is_empty(),
+            "{}: {found:?}",
+            fixture.title
+        );
+        assert!(found.unknown.is_empty(), "{}: {found:?}", fixture.title);
+    }
 }
 
 #[test]
@@ -98,7 +240,11 @@ fn unknown_fields_are_refused_or_reported_by_path() {
     let yaml = yaml.replace("name: a,", "name: a, uri: b,");
     refused(
         &yaml,
-        &["unknown field spec.extra, spec.servers[0].uri, spec.transport.colour"],
+        &[
+            "spec.extra: unknown field",
+            "spec.servers[0].uri: unknown field; did you mean url?",
+            "spec.transport.colour: unknown",
+        ],
     );
     let loaded = load(&yaml, Unknown::Report).unwrap();
     assert_eq!(

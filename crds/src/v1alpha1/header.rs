@@ -64,10 +64,15 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 fn name_rules() -> Vec<serde_json::Value> {
+    name_rules_without(&RESERVED, &RESERVED_PREFIXES)
+}
+
+/// The rules on a header's name that is none of these and begins with none of these.
+pub(super) fn name_rules_without(names: &[&str], prefixes: &[&str]) -> Vec<serde_json::Value> {
     let cel = format!(
         "!(self.lowerAscii() in ['{}']) && !self.lowerAscii().matches('^({})')",
-        RESERVED.join("', '"),
-        RESERVED_PREFIXES.join("|")
+        names.join("', '"),
+        prefixes.join("|")
     );
     form::HEADER_NAME.rules_and(&format!("({cel})"), RESERVED_MESSAGE)
 }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Duration, form};
 
-/// Quotas per client. A client is the principal of its credentials; without `auth` it is the session.
+/// Quotas per client. A client is the issuer and the subject of its access token, or its key of `auth.bearerSecretRefs`. Without
+/// `auth` it is the address that it connects from (of IPv6 its network of 64 bits): clients behind one proxy are one client
+/// unless `transport.trustedProxies` lists the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PerClient {
@@ -23,6 +25,11 @@ pub struct PerClient {
     #[schemars(range(min = 1, max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running_percent: Option<u8>,
+    /// Maximum number of requests per second, 1 to 10000; a second's worth may come at once. Further requests are refused
+    /// with error -31004 and a time to wait. Absent: unlimited.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<u32>,
 }
 
 /// Rate and concurrency limits per receiver. Concurrency and rate count per scheme, host and port, whatever the path and

@@ -29,7 +29,8 @@ pub struct Receivers {
 #[serde(rename_all = "camelCase")]
 pub struct FromClients {
     /// `Allowlist`: clients may name the receivers that `allowedHosts`, `allowedCidrs` and `schemes` allow; none if
-    /// both lists are absent. `Deny`: clients may not name receivers.
+    /// both lists are absent. `Deny`: clients may not name receivers. `Any`: clients may name any public host, with a scheme
+    /// of `schemes`; requires `auth`, since anybody could have the route send requests otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<ReceiverPolicy>,
     /// The hosts that may be named, at most 128: a host name, an IP address, or `*.` and a domain, which matches its
@@ -57,6 +58,8 @@ pub enum ReceiverPolicy {
     Deny,
     /// Clients may name the receivers on the allowlists.
     Allowlist,
+    /// Clients may name any public receiver, and those on the allowlists.
+    Any,
 }
 
 /// The receiver for calls whose client names none.

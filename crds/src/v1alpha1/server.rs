@@ -5,13 +5,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ServiceRef;
+use super::{SecretKeyRef, ServerHeader, ServerTls, ServiceRef};
 use crate::{Duration, Glob, Size, form};
 
 /// One MCP server. Set exactly one of `url` and `service`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = form::exactly_one_of(&MEMBERS)))]
+#[schemars(extend("x-kubernetes-validations" = rules()))]
 pub struct Server {
     /// The name of the server within the route. It appears in status, metrics and logs.
     #[schemars(transform = &form::NAME)]
@@ -33,6 +33,27 @@ pub struct Server {
     /// are the server's own, without the prefix; `*` matches any number of characters. Absent: all tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<ToolFilter>,
+    /// Headers added to each request to the server, at most 32. A request is not sent while one of them cannot be read.
+    /// They go to this server alone, never to where it redirects to. A client's own headers, `Authorization` included,
+    /// are never passed on.
+    #[schemars(
+        length(max = 32),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Vec<ServerHeader>>,
+    /// A key of a Secret in the route's namespace with a token that the gateway sends to the server as `Authorization:
+    /// Bearer`. A new token takes effect without a restart. No request is sent while it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bearer_token_secret_ref: Option<SecretKeyRef>,
+    /// TLS of the connections to the server, which needs an `https` URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
+    /// The `Host` header of requests to the server, for servers that refuse the name of their Service (MCP SDKs answer 421
+    /// or 403 to all but loopback names by default), for example `localhost:8080`. Absent: the host and port of the URL.
+    #[schemars(transform = &form::AUTHORITY)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// How long the server may be silent during an ordinary call; any event on the stream resets the timer. Calls of
     /// webhook tools use `webhookTools[].timeout` instead. Absent: the route's `transport.timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,12 +102,36 @@ pub struct ToolFilter {
     #[schemars(length(max = 64), transform = form::TOOL_GLOB.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Vec<Glob>>,
+    /// The scopes that a client's access token must have to see and to call these tools, all of them, at most 16. A call
+    /// without them gets a 403 that names them. Requires `auth.jwt`: tokens of `auth.bearerSecretRefs` have no scopes.
+    /// Absent: none.
+    #[schemars(length(max = 16), transform = form::SCOPE.each())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
 }
 
 pub(crate) const MEMBERS: [&str; 2] = ["url", "service"];
 
 pub(crate) const PREFIX_MESSAGE: &str =
     "toolPrefix must be unique among servers, and none may be a prefix of another; change one of them";
+
+pub(crate) const TLS_MESSAGE: &str =
+    "tls needs https: begin the server's url with https://, or set service.scheme to https";
+
+pub(crate) const TOKEN_MESSAGE: &str =
+    "bearerTokenSecretRef sets the Authorization header: remove it, or remove Authorization from headers";
+
+/// The rules on one server.
+fn rules() -> Vec<serde_json::Value> {
+    let https = "!has(self.tls) || (has(self.url) && self.url.startsWith('https://')) || (has(self.service) && \
+                 has(self.service.scheme) && self.service.scheme == 'https')";
+    let one_token = "!has(self.bearerTokenSecretRef) || !has(self.headers) || \
+                     self.headers.all(h, h.name.lowerAscii() != 'authorization')";
+    let mut rules = form::exactly_one_of(&MEMBERS);
+    rules.push(form::rule(https, TLS_MESSAGE));
+    rules.push(form::rule(one_token, TOKEN_MESSAGE));
+    rules
+}
 
 /// The rule on the list of servers.
 pub(super) fn prefixes_are_apart() -> Vec<serde_json::Value> {

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TransportTls;
 use crate::{Duration, HostPattern, Size, form};
 
 /// The MCP endpoint that clients connect to.
@@ -40,6 +41,16 @@ pub struct Transport {
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostnames: Option<Vec<HostPattern>>,
+    /// TLS of the MCP endpoint (HTTP/1.1 and HTTP/2). The URL of the endpoint begins with `https` then. The admin port stays
+    /// without. Absent: no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TransportTls>,
+    /// Address ranges of the proxies before the data plane, such as the cluster's pods with an Ingress controller, at most
+    /// 64. The client's address is then the last one in their `X-Forwarded-For` that no listed proxy has. Absent: the address
+    /// of the connection.
+    #[schemars(length(max = 64), transform = form::CIDR.each())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxies: Option<Vec<String>>,
     /// Maximum size of a request body, in bytes. Larger requests get a 413.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_request_size: Option<Size>,

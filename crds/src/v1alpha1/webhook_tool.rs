@@ -29,6 +29,11 @@ pub struct WebhookTool {
     /// tool's annotations set `idempotentHint` or `readOnlyHint`, otherwise `Fail`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_interruption: Option<OnInterruption>,
+    /// The scopes that a client's access token must have to see and to call the tools that match this entry, beside those
+    /// of `servers[].tools.scopes`, at most 16. Requires `auth.jwt`. Absent: none.
+    #[schemars(length(max = 16), transform = form::SCOPE.each())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
 }
 
 /// What happens when an execution is interrupted.

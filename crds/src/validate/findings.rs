@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::Problem;
 use crate::Duration;
 use crate::form::{self, Form};
+use crate::problem::Problem;
 
 /// Problems in the order in which they were found.
 #[derive(Default)]
@@ -20,6 +20,7 @@ impl Findings {
         self.0.push(Problem {
             path: path.to_string(),
             message: message.into(),
+            line: None,
         });
     }
 

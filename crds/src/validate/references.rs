@@ -1,10 +1,10 @@
-//! References to Services and Secrets.
+//! References to Services, Secrets and ConfigMaps.
 //!
 //! Invariant: only the format is checked; the operator and the pods find out whether the object exists.
 
 use super::Findings;
 use crate::form;
-use crate::v1alpha1::{SecretKeyRef, ServiceRef};
+use crate::v1alpha1::{CertificateRef, SecretKeyRef, ServiceRef};
 
 pub(super) fn check_service(path: &str, service: &ServiceRef, findings: &mut Findings) {
     findings.form(format_args!("{path}.name"), &form::SERVICE_NAME, &service.name);
@@ -17,4 +17,8 @@ pub(super) fn check_service(path: &str, service: &ServiceRef, findings: &mut Fin
 pub(super) fn check_secret_key(path: &str, reference: &SecretKeyRef, findings: &mut Findings) {
     findings.form(format_args!("{path}.name"), &form::OBJECT_NAME, &reference.name);
     findings.form(format_args!("{path}.key"), &form::SECRET_KEY, &reference.key);
+}
+
+pub(super) fn check_certificate(path: &str, reference: &CertificateRef, findings: &mut Findings) {
+    findings.form(format_args!("{path}.name"), &form::OBJECT_NAME, &reference.name);
 }

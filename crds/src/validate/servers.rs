@@ -3,10 +3,10 @@
 //! Invariant: loopback URLs are allowed, because a server may run in the same pod as the data plane; metadata addresses are
 //! not, because what answers there is no MCP server.
 
-use super::{Findings, address, references};
+use super::{Findings, address, headers, references};
 use crate::form;
 use crate::v1alpha1::server::NOT_DISPATCHED;
-use crate::v1alpha1::{Server, ToolFilter, server};
+use crate::v1alpha1::{Scheme, Server, ServerTls, ToolFilter, server};
 
 pub(super) fn check(servers: &[Server], findings: &mut Findings) {
     findings.count("spec.servers", 1..=64, servers.len());
@@ -35,12 +35,55 @@ fn check_server(path: &str, server: &Server, findings: &mut Findings) {
     if let Some(tools) = &server.tools {
         check_filter(&format!("{path}.tools"), tools, findings);
     }
+    check_access(path, server, findings);
     findings.not_zero(format_args!("{path}.timeout"), server.timeout.as_ref());
     let jobs = server.max_concurrent_jobs;
     findings.maybe_range(format_args!("{path}.maxConcurrentJobs"), 1..=1000, jobs);
     let queued = server.max_queued_jobs;
     findings.maybe_range(format_args!("{path}.maxQueuedJobs"), 1..=10_000_000, queued);
     check_not_dispatched(&format!("{path}.notDispatched"), server, findings);
+}
+
+/// How the gateway identifies itself to the server, and the server to the gateway.
+fn check_access(path: &str, server: &Server, findings: &mut Findings) {
+    headers::check_to_server(&format!("{path}.headers"), server.headers.as_deref(), findings);
+    if let Some(token) = &server.bearer_token_secret_ref {
+        references::check_secret_key(&format!("{path}.bearerTokenSecretRef"), token, findings);
+        let mut headers = server.headers.iter().flatten();
+        let is_twice = headers.any(|header| header.name.eq_ignore_ascii_case("authorization"));
+        findings.require(!is_twice, path, server::TOKEN_MESSAGE);
+    }
+    if let Some(tls) = &server.tls {
+        findings.require(is_https(server), path, server::TLS_MESSAGE);
+        check_tls(&format!("{path}.tls"), tls, findings);
+    }
+    if let Some(host) = &server.host {
+        findings.form(format_args!("{path}.host"), &form::AUTHORITY, host);
+    }
+}
+
+fn is_https(server: &Server) -> bool {
+    let url = server.url.as_deref().unwrap_or_default();
+    let scheme = server.service.as_ref().and_then(|service| service.scheme);
+    url.starts_with("https://") || scheme == Some(Scheme::Https)
+}
+
+fn check_tls(path: &str, tls: &ServerTls, findings: &mut Findings) {
+    let path_of_authorities = format!("{path}.caCertificateRefs");
+    if let Some(authorities) = &tls.ca_certificate_refs {
+        findings.count(&path_of_authorities, 1..=8, authorities.len());
+        for (index, authority) in authorities.iter().enumerate() {
+            let path = format!("{path_of_authorities}[{index}]");
+            findings.form(format_args!("{path}.name"), &form::OBJECT_NAME, &authority.name);
+            findings.form(format_args!("{path}.key"), &form::SECRET_KEY, &authority.key);
+        }
+    }
+    if let Some(certificate) = &tls.client_certificate_ref {
+        references::check_certificate(&format!("{path}.clientCertificateRef"), certificate, findings);
+    }
+    if let Some(name) = &tls.server_name {
+        findings.form(format_args!("{path}.serverName"), &form::SERVER_NAME, name);
+    }
 }
 
 fn check_not_dispatched(path: &str, server: &Server, findings: &mut Findings) {
@@ -70,6 +113,8 @@ fn check_filter(path: &str, filter: &ToolFilter, findings: &mut Findings) {
         64,
         filter.exclude.as_deref(),
     );
+    let scopes = filter.scopes.as_deref();
+    findings.forms(&format!("{path}.scopes"), &form::SCOPE, 16, scopes);
 }
 
 /// Reports the first conflicting pair of prefixes only: one change often resolves several conflicts.

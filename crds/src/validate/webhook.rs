@@ -34,6 +34,8 @@ fn check_limits(webhook: &Webhook, findings: &mut Findings) {
         );
         let percent = given.max_running_percent.map(u32::from);
         findings.maybe_range(format_args!("{path}.maxRunningPercent"), 1..=100, percent);
+        let rate = given.requests_per_second;
+        findings.maybe_range(format_args!("{path}.requestsPerSecond"), 1..=10_000, rate);
     }
     if let Some(given) = &webhook.per_receiver {
         let path = "spec.webhook.perReceiver";

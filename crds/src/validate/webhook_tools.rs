@@ -20,6 +20,8 @@ pub(super) fn check(tools: Option<&[WebhookTool]>, findings: &mut Findings) {
             format_args!("spec.webhookTools[{index}].timeout"),
             tool.timeout.as_ref(),
         );
+        let path = format!("spec.webhookTools[{index}].scopes");
+        findings.forms(&path, &form::SCOPE, 16, tool.scopes.as_deref());
         let path = format_args!("spec.webhookTools[{index}].maxConcurrent");
         findings.maybe_range(path, 1..=1000, tool.max_concurrent);
     }

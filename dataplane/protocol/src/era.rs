@@ -6,7 +6,6 @@
 //! a session id is checked afterwards.
 
 use crate::message::Message;
-use crate::raw::RawObject;
 use crate::version::Version;
 
 pub use crate::version::Era;
@@ -16,16 +15,11 @@ pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion
 
 /// The era of `message`, which was sent with the `MCP-Protocol-Version` header `header`.
 pub fn era_of(header: Option<&str>, message: &Message) -> Era {
-    if header.is_some_and(is_modern_date) || meta_version(message).is_some() {
+    if header.is_some_and(is_modern_date) || names_version(message) {
         Era::Modern
     } else {
         Era::Legacy
     }
-}
-
-/// The version of a request, for the error that refuses it: from the body, otherwise from the header.
-pub fn requested_version(header: Option<&str>, message: &Message) -> Option<String> {
-    meta_version(message).or_else(|| header.map(str::to_owned))
 }
 
 /// Whether `header` is a date of the modern era, even of an unknown version. Dates are compared as text.
@@ -38,14 +32,12 @@ pub fn is_modern_date(header: &str) -> bool {
     is_date && header >= Version::V2026_07_28.as_str()
 }
 
-/// The version in `_meta`, as text. A version that is not a string counts as well, and is refused later.
-fn meta_version(message: &Message) -> Option<String> {
-    let meta: RawObject = message.params()?.object("_meta").ok()??;
-    let value = meta.get(META_PROTOCOL_VERSION)?;
-    Some(
-        meta.text(META_PROTOCOL_VERSION)
-            .unwrap_or_else(|| value.get().to_owned()),
-    )
+/// Whether `_meta` has a version. One that is not a string counts as well, and is refused later.
+fn names_version(message: &Message) -> bool {
+    let meta = message
+        .params()
+        .and_then(|params| params.object("_meta").ok().flatten());
+    meta.is_some_and(|meta| meta.get(META_PROTOCOL_VERSION).is_some())
 }
 
 #[cfg(test)]
@@ -74,15 +66,10 @@ mod tests {
     }
 
     #[test]
-    fn any_version_in_meta_decides_and_is_the_one_requested() {
+    fn any_version_in_meta_decides() {
         let modern = message(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#);
         assert_eq!(era_of(Some("2025-11-25"), &modern), Era::Modern);
-        assert_eq!(
-            requested_version(Some("2025-11-25"), &modern).as_deref(),
-            Some("2026-07-28")
-        );
         let odd = message(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#);
         assert_eq!(era_of(None, &odd), Era::Modern);
-        assert_eq!(requested_version(None, &odd).as_deref(), Some("7"));
     }
 }

@@ -106,11 +106,12 @@ impl Implementation {
         }
     }
 
-    /// The same from a client's own words, each truncated to [`MAX_CLIENT_INFO`] bytes.
-    pub(crate) fn cut(name: String, version: String) -> Self {
+    /// Reads one, leniently: what is missing or no string is empty. Bounded by [`MAX_CLIENT_INFO`].
+    pub(crate) fn lenient(info: &RawObject) -> Self {
+        let text = |key| info.text(key).map(cut).unwrap_or_default();
         Self {
-            name: cut(name),
-            version: cut(version),
+            name: text("name"),
+            version: text("version"),
         }
     }
 

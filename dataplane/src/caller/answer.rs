@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Accepted,
     /// A message without a response that was not accepted: only the HTTP status can tell.
     Refused(Error),
+    /// A request that is refused by the HTTP status as well: its client is to get other credentials.
+    Forbidden(Error, Id),
     /// The response.
     Json(Bytes),
     /// Messages, the response last.
@@ -27,6 +29,7 @@ impl Answer {
     pub(crate) async fn whole(self) -> Option<Bytes> {
         match self {
             Self::Accepted | Self::Refused(_) => None,
+            Self::Forbidden(error, id) => Some(error.to_response(Some(id))),
             Self::Json(response) => Some(response),
             Self::Stream(mut messages) => {
                 let mut last = None;

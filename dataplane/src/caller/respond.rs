@@ -6,6 +6,7 @@
 //! clients do not survive any other; a message without a response has nothing but its status),
 //! and nothing of a server's HTTP side is in it.
 
+pub mod access;
 pub mod door;
 pub mod server;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, messag
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use self::server::Failure;
@@ -38,24 +39,15 @@ pub enum Error {
     /// Refused before anything of it was read.
     #[error(transparent)]
     Guard(#[from] door::Error),
+    /// The credentials do not let it in.
+    #[error(transparent)]
+    Access(#[from] access::Refusal),
     /// The body is not a message.
     #[error(transparent)]
     Message(#[from] message::Error),
     /// A batch, where the session's version has none.
     #[error("a batch is allowed in sessions of protocol version 2025-03-26 only; send one message per POST")]
     Batch,
-    /// A modern request whose headers or `_meta` are not as they must be.
-    #[error(transparent)]
-    Modern(#[from] modern::Error),
-    /// A batch in the modern era, which has none.
-    #[error("MCP 2026-07-28 has no batches; send one message per POST")]
-    ModernBatch,
-    /// A response in the modern era, in which servers ask nothing.
-    #[error("MCP 2026-07-28 has no responses of clients; answer with a new request that has inputResponses")]
-    ModernResponse,
-    /// A method that the modern era does not have, or that is not offered in it.
-    #[error("method {} is not offered in MCP 2026-07-28", echo(.0))]
-    ModernMethod(String),
     /// No session id, and not `initialize`.
     #[error("missing session: send initialize first, then the Mcp-Session-Id header it answers with")]
     NoSession,
@@ -74,9 +66,15 @@ pub enum Error {
     /// A second `tools/list` in a batch: each asks every server.
     #[error("a batch may contain one tools/list; send the others by themselves")]
     ListedInBatch,
+    /// The envelope of a modern message is not right.
+    #[error("{0}")]
+    Envelope(modern::Error),
     /// The method is not offered.
     #[error("method {} is not offered", echo(.0))]
     Method(String),
+    /// The same in the modern era, whose clients read the HTTP status.
+    #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
+    NoMethod(String),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
@@ -146,6 +144,12 @@ pub enum Error {
         "too many calls are in progress at the gateway, of this client or of all; try again when some have ended"
     )]
     Busy,
+    /// The client made as many requests as it may in a second.
+    #[error(
+        "this client makes more requests than webhook.perClient.requestsPerSecond allows; try again in {} ms",
+        millis(*.0)
+    )]
+    TooOften(Duration),
     /// As many messages are on their way to servers as may, or as large ones.
     #[error("too many messages are on their way to the servers, of this client or of all; try again later")]
     Backlog,
@@ -165,17 +169,24 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Guard(error) => door(error),
-            Self::Message(_)
-            | Self::Batch
-            | Self::NoSession
-            | Self::Version(_)
-            | Self::Modern(_)
-            | Self::ModernBatch
-            | Self::ModernResponse => StatusCode::BAD_REQUEST,
-            Self::Session(_) | Self::ModernMethod(_) => StatusCode::NOT_FOUND,
+            Self::Access(refusal) => refusal.error.status(),
+            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
+        }
+    }
+
+    /// When to try again, where a header says it: a body can be missing, or read by nobody.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Backlog => Some(PAUSE),
+            Self::Access(refusal) if refusal.error == access::Error::NoKeys => Some(PAUSE),
+            Self::TooOften(wait) => Some(*wait),
+            _ => None,
         }
     }
 
@@ -183,17 +194,16 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Guard(_)
+            | Self::Access(_)
             | Self::Batch
-            | Self::ModernBatch
-            | Self::ModernResponse
             | Self::NoSession
             | Self::Session(_)
             | Self::InitializeInBatch
             | Self::ListedInBatch => Code::InvalidRequest,
             Self::Message(error) => error.code(),
             Self::Version(_) => Code::UnsupportedProtocolVersion,
-            Self::Modern(error) => error.code(),
-            Self::Method(_) | Self::ModernMethod(_) => Code::MethodNotFound,
+            Self::Envelope(error) => error.code(),
+            Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
             Self::Initialize(_)
             | Self::Params(_)
             | Self::UnknownTool(_)
@@ -209,6 +219,7 @@ impl Error {
             | Self::StoreFull
             | Self::Closing
             | Self::Busy
+            | Self::TooOften(_)
             | Self::Backlog
             | Self::Store(_)
             | Self::Unchecked(_)
@@ -219,12 +230,11 @@ impl Error {
     /// The JSON-RPC error object.
     pub fn object(&self) -> ErrorObject {
         match self {
-            Self::Version(requested) | Self::Modern(modern::Error::Version(requested)) => {
-                ErrorObject::unsupported_version(&cut(requested), &Version::ALL)
-            }
+            Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
+            Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }
@@ -239,20 +249,29 @@ impl Error {
     pub fn answer(&self, id: Option<Id>) -> Response {
         let mut response = json(self.to_response(id));
         *response.status_mut() = self.status();
-        if matches!(self, Self::Backlog) {
-            let seconds = HeaderValue::from(PAUSE.as_secs());
+        if let Some(pause) = self.retry_after() {
+            let seconds = HeaderValue::from(millis(pause).div_ceil(1000));
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
-        let allowed = match self {
-            Self::Guard(door::Error::Method) => Some(door::METHODS),
-            Self::Guard(door::Error::ModernMethod) => Some(door::MODERN_METHODS),
-            _ => None,
-        };
-        if let Some(allowed) = allowed {
-            let allowed = HeaderValue::from_static(allowed);
-            response.headers_mut().insert(ALLOW, allowed);
+        if let Self::Access(refusal) = self {
+            let challenge = refusal.challenge.clone();
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if matches!(self, Self::Guard(door::Error::Method)) {
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(door::METHODS));
         }
         response
+    }
+}
+
+impl From<modern::Error> for Error {
+    fn from(error: modern::Error) -> Self {
+        match error {
+            modern::Error::Version(requested) => Self::Version(requested),
+            error => Self::Envelope(error),
+        }
     }
 }
 
@@ -269,7 +288,7 @@ fn door(error: &door::Error) -> StatusCode {
     match error {
         door::Error::Path(_) => StatusCode::NOT_FOUND,
         door::Error::Host(_) | door::Error::Origin(_) => StatusCode::FORBIDDEN,
-        door::Error::Method | door::Error::ModernMethod => StatusCode::METHOD_NOT_ALLOWED,
+        door::Error::Method => StatusCode::METHOD_NOT_ALLOWED,
         door::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
         door::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         door::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -287,5 +306,5 @@ fn cut(text: &str) -> String {
 }
 
 fn millis(pause: Duration) -> u64 {
-    u64::try_from(pause.as_millis()).expect("a pause of seconds")
+    u64::try_from(pause.as_nanos().div_ceil(1_000_000)).expect("a pause of seconds")
 }

@@ -13,13 +13,14 @@ use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, Initiali
 use asyncmcp_protocol::version::Version;
 
 use self::seal::{NONCE_LEN, Ring};
+use super::principal::Principal;
 
 /// What every id begins with.
 const PREFIX: &str = "v1.";
 /// What the ids are sealed for, so that no other sealed text passes for one.
 const PURPOSE: &str = "session";
 /// The first byte of the sealed form below.
-const FORM: u8 = 2;
+const FORM: u8 = 3;
 /// No id is longer: proxies begin to cut headers at 4 KiB.
 pub const MAX_ID_CHARS: usize = 2048;
 
@@ -42,6 +43,8 @@ pub enum Error {
 pub struct LegacySession {
     /// Its name in the store and in deduplication; random, and known to nobody outside.
     pub sid: [u8; 16],
+    /// Who opened it. Nobody else may use it; `None` on a route without `auth`.
+    pub principal: Option<Principal>,
     /// When it was opened: a shorter `transport.lifetime` holds for it, too.
     pub opened: Millis,
     /// When it expires at the latest, and what is stored of it with it.
@@ -57,10 +60,16 @@ pub struct LegacySession {
 }
 
 impl LegacySession {
-    /// The session that an `initialize` with these parameters opens.
-    pub fn of(params: InitializeParams, sid: [u8; 16], opened: Millis, lifetime: Duration) -> Self {
+    /// The session that an `initialize` with these parameters opens for `principal`.
+    pub fn of(
+        params: InitializeParams,
+        principal: Option<Principal>,
+        sid: [u8; 16],
+        (opened, lifetime): (Millis, Duration),
+    ) -> Self {
         Self {
             sid,
+            principal,
             opened,
             expires: opened.plus(lifetime),
             version: Version::negotiate(&params.protocol_version),
@@ -97,6 +106,8 @@ impl LegacySession {
     fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORM];
         out.extend(self.sid);
+        out.push(u8::from(self.principal.is_some()));
+        out.extend(self.principal.unwrap_or(Principal([0; 16])).0);
         out.extend(self.opened.0.to_be_bytes());
         out.extend(self.expires.0.to_be_bytes());
         out.extend(self.capabilities.bits().to_be_bytes());
@@ -115,11 +126,14 @@ impl LegacySession {
             return None;
         };
         let (sid, rest) = rest.split_first_chunk()?;
+        let (&known, rest) = rest.split_first()?;
+        let (principal, rest) = rest.split_first_chunk()?;
         let (opened, rest) = rest.split_first_chunk()?;
         let (expires, rest) = rest.split_first_chunk()?;
         let (capabilities, mut rest) = rest.split_first_chunk()?;
         let session = Self {
             sid: *sid,
+            principal: (known != 0).then_some(Principal(*principal)),
             opened: Millis(u64::from_be_bytes(*opened)),
             expires: Millis(u64::from_be_bytes(*expires)),
             capabilities: ClientCapabilities::from_bits(u16::from_be_bytes(*capabilities)),
@@ -169,7 +183,8 @@ mod tests {
             client_info: Implementation::new(client, client),
             webhook_url: receiver.map(str::to_owned),
         };
-        LegacySession::of(params, [5; 16], Millis(100), LIFETIME)
+        let principal = receiver.map(|receiver| Principal::of("token", &[receiver]));
+        LegacySession::of(params, principal, [5; 16], (Millis(100), LIFETIME))
     }
 
     #[test]

@@ -7,28 +7,57 @@ use asyncmcp_protocol::Request;
 use asyncmcp_protocol::tools::MAX_NAME;
 
 use super::accept::Webhook;
+use super::audit::{self, Decision};
 use super::{Context, forward};
+use crate::auth::metadata;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
-use crate::servers::catalogue::{Resolved, Tool};
+use crate::caller::respond::access::Refusal;
+use crate::servers::catalogue::{Resolved, Tool, scopes};
 
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
 pub(super) async fn answer(context: &Context, request: Request, mut operation: Operation) -> Answer {
-    let id = request.id.clone();
     let tool = match find(context, &request).await {
         Ok(tool) => tool,
-        Err(error) => return Answer::refusal(&error, id, &mut operation),
+        Err(error) => {
+            audit::log(&context.caller, None, Decision::Refused(error.code().reason()));
+            return Answer::refusal(&error, request.id, &mut operation);
+        }
     };
     operation.calls(&tool.shown_as);
-    match Webhook::of(context, &tool, &request) {
-        Err(error) => Answer::refusal(&error, id, &mut operation),
-        Ok(None) => forward::call(context, tool, request, operation).await,
-        Ok(Some(webhook)) => {
-            let accepted = webhook.accept(context, &request, &operation.trace()).await;
-            accepted.unwrap_or_else(|error| Answer::refusal(&error, id, &mut operation))
-        }
+    let log = |decision| audit::log(&context.caller, Some(&tool.shown_as), decision);
+    if let Err(refusal) = permit(context, &tool) {
+        operation.failed(refusal.error.reason());
+        log(Decision::Refused(refusal.error.reason()));
+        return Answer::Forbidden(refusal.into(), request.id);
     }
+    let accepted = match Webhook::of(context, &tool, &request) {
+        Ok(Some(webhook)) => webhook.accept(context, &request, &operation.trace()).await,
+        Ok(None) => {
+            log(Decision::Relayed);
+            return forward::call(context, tool, request, operation).await;
+        }
+        Err(error) => Err(error),
+    };
+    log(match &accepted {
+        Ok(_) => Decision::Accepted,
+        Err(error) => Decision::Refused(error.code().reason()),
+    });
+    accepted.unwrap_or_else(|error| Answer::refusal(&error, request.id.clone(), &mut operation))
+}
+
+/// Whether the caller's credentials cover the tool. Where they do not, the client is told so by the HTTP status also in a
+/// session, where any other refusal has status 200: stock clients get a token with more scopes for a 403 and ask again
+/// (MCP 2025-11-25, "Scope Challenge Handling").
+fn permit(context: &Context, tool: &Tool) -> Result<(), Refusal> {
+    let route = &context.config.route;
+    let needed = scopes::needed(route, &tool.server, &tool.shown_as);
+    let grants = &context.caller.grants;
+    if grants.cover(needed.iter()) {
+        return Ok(());
+    }
+    Err(grants.refusal(&needed, metadata::scopes(route)))
 }
 
 async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {
@@ -43,6 +72,18 @@ async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {
     match context.calls.catalogue.resolve(&name).await {
         Resolved::Tool(tool) => Ok(tool),
         Resolved::Unknown => Err(Error::UnknownTool(name)),
-        Resolved::Unavailable { server } => Err(Error::Unavailable(server)),
+        Resolved::Unavailable { server } => Err(unavailable(context, server)),
+    }
+}
+
+/// Why nothing is known of a server's tools.
+fn unavailable(context: &Context, server: String) -> Error {
+    let line = context.calls.lines.of(&context.caller, &server);
+    match line.map(|line| line.upstream().check_access()) {
+        Ok(Err(error)) => Error::Server {
+            failure: error.failure(),
+            server,
+        },
+        _ => Error::Unavailable(server),
     }
 }

@@ -1,22 +1,24 @@
 //! An ordinary tool call: to the tool's server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
-//! Invariant: a call that may have reached its server is never sent again. It runs on when a client with a session goes
-//! away, which may come back, and is cancelled when any other does; how many run is bounded.
+//! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
+//! and a modern one is cancelled; how many are in progress is bounded.
 
-mod ids;
 mod reply;
+mod way;
 
 use std::future::Future;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::Room;
-use asyncmcp_protocol::{Code, Message, Notification, Outcome, Request, Response, tool_result};
+use asyncmcp_protocol::code::Code;
+use asyncmcp_protocol::version::Era;
+use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use self::ids::Ids;
 use self::reply::AnswerSender;
+use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
@@ -25,11 +27,7 @@ use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::servers::catalogue::Tool;
-use crate::servers::lines::{InUse, Line};
 use crate::servers::{self, Events, Outgoing, Received};
-
-/// How long a server may take to hear that a call is cancelled.
-const CANCEL_TIME: Duration = Duration::from_secs(5);
 
 /// Calls `tool` on its server.
 pub(super) async fn call(
@@ -38,23 +36,21 @@ pub(super) async fn call(
     request: Request,
     mut operation: Operation,
 ) -> Answer {
-    let line = match context.calls.lines.of(&context.caller, &tool.server) {
-        Ok(line) => line,
+    let way = match context.calls.lines.lend(&context.caller, &tool.server) {
+        Ok(loan) => Way::of(&request, loan),
         Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
     };
-    let ids = Ids::of(&context.caller, &line, &request);
-    let outgoing = for_server(ids.on_the_line(&request), &tool, &operation.trace());
+    let outgoing = for_server(&request, &tool, (&way, &operation.trace()));
     let calls = &context.calls.in_progress.calls;
     let Some(held) = calls.take(&context.caller.account, outgoing.body.len()) else {
+        way.end(End::Answered); // nothing was sent, so its session is as good as before
         return Answer::refusal(&Error::Busy, request.id, &mut operation);
     };
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
-        _progress: ids.token(&request).and_then(|token| line.expect_progress(token)),
-        ids,
-        outlives_its_client: context.caller.session.is_some(),
-        line,
+        way,
+        ends_with_client: context.caller.version.era() == Era::Modern,
         json_only: context.json_only,
         outgoing,
         limit: context.silence(&tool.server),
@@ -68,11 +64,11 @@ pub(super) async fn call(
     pending.answer().await
 }
 
-/// A call on its way. A task of its own: it ends with the server's response, not with the client.
+/// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
 struct Call {
-    line: Line,
-    ids: Ids,
-    outlives_its_client: bool,
+    way: Way,
+    /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
+    ends_with_client: bool,
     json_only: bool,
     tool: Tool,
     request: Request,
@@ -80,35 +76,45 @@ struct Call {
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
-    /// Its progress token is known, until it has ended.
-    _progress: Option<InUse>,
     /// Counts it, until it has ended.
     _held: Held,
 }
 
 impl Call {
     async fn run(mut self) {
-        let (gone, may_end) = (self.sender.gone(), !self.outlives_its_client);
-        let response = tokio::select! {
-            response = self.exchange() => response,
-            () = gone, if may_end => return self.abandon(),
+        let left = self.sender.gone();
+        let ends_with_client = self.ends_with_client;
+        let ended = tokio::select! {
+            response = self.exchange() => Some(response),
+            () = left, if ends_with_client => None,
         };
-        let response = response.unwrap_or_else(|error| {
-            self.operation.failed(error.code().reason());
-            error.to_response(Some(self.request.id.clone()))
-        });
+        if let Some(response) = ended {
+            return self.answer(response).await;
+        }
+        self.operation.failed(Code::Cancelled.reason());
+        let end = End::Cancelled("the client closed the call's connection");
+        self.way.end(end);
+    }
+
+    async fn answer(mut self, response: Result<Bytes, Error>) {
+        let (response, end) = match response {
+            Ok(response) => (response, End::Answered),
+            Err(error) => {
+                self.operation.failed(error.code().reason());
+                let end = match error {
+                    Error::Silent { .. } => End::Cancelled("the gateway waited for transport.timeout"),
+                    _ => End::Failed,
+                };
+                (error.to_response(Some(self.request.id.clone())), end)
+            }
+        };
+        self.way.end(end);
         drop(self.operation); // measured to here, however slowly the client reads
         self.sender.finish(response).await;
     }
 
-    /// Nobody waits for the response: the client has cancelled the call by going away.
-    fn abandon(mut self) {
-        self.operation.failed(Code::Cancelled.reason());
-        self.cancel("the client closed its stream");
-    }
-
     async fn exchange(&mut self) -> Result<Bytes, Error> {
-        let sending = self.line.send(self.outgoing.clone());
+        let sending = self.way.loan().send(self.outgoing.clone());
         match self
             .patient(sending)
             .await?
@@ -127,20 +133,16 @@ impl Call {
             let incoming = incoming.map_err(|error| self.failed(&error))?;
             match &incoming.message {
                 Message::Response(_) => return self.response(&incoming.raw),
-                Message::Request(asked) if !self.can_ask() => events.decline(asked),
+                Message::Request(asked) if self.json_only || self.sender.is_gone() => {
+                    events.decline(asked);
+                }
                 _ => {
-                    let message = self.line.relay(&events, incoming);
-                    let message = message.and_then(|message| self.ids.message(message));
+                    let message = self.way.relay(&events, incoming);
                     self.pass_on(message).await;
                 }
             }
         }
         Err(self.failed(&servers::Error::Interrupted))
-    }
-
-    /// Whether a server's request reaches somebody who can answer it.
-    fn can_ask(&self) -> bool {
-        self.outlives_its_client && !self.json_only && !self.sender.is_gone()
     }
 
     async fn pass_on(&mut self, message: Option<Bytes>) {
@@ -162,44 +164,33 @@ impl Call {
             Outcome::Result(_) => {}
         }
         match &response.id {
-            Some(id) if *id == self.request.id => Ok(raw.clone()),
-            Some(id) if self.ids.are_of(id) => Ok(self.named(response)),
+            Some(id) if id == self.way.id() => Ok(self.renamed(raw, response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),
         }
     }
 
-    /// A response under another id than the client's, or an error that could not name the call it is about.
+    /// The response under the id that the client gave the call.
+    fn renamed(&self, raw: &Bytes, response: Response) -> Bytes {
+        if *self.way.id() == self.request.id {
+            return raw.clone();
+        }
+        self.named(response)
+    }
+
+    /// The same for one that has another id or, as an error may, none.
     fn named(&self, mut response: Response) -> Bytes {
         response.id = Some(self.request.id.clone());
         response.to_bytes().into()
     }
 
-    /// Waits for the server as long as it may be silent, then cancels the call there.
+    /// Waits for the server as long as it may be silent.
     async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::time::timeout(self.limit, waiting).await.map_err(|_| {
-            self.cancel("the gateway waited for transport.timeout");
-            Error::Silent {
-                server: self.tool.server.clone(),
-                limit: self.limit,
-            }
+        let waiting = tokio::time::timeout(self.limit, waiting);
+        waiting.await.map_err(|_| Error::Silent {
+            server: self.tool.server.clone(),
+            limit: self.limit,
         })
-    }
-
-    fn cancel(&self, reason: &str) {
-        let notification = Notification::cancelled(self.ids.id(&self.request), reason);
-        let message = Outgoing::new("notifications/cancelled", notification.to_bytes());
-        let line = self.line.clone();
-        let notifying = async move {
-            let sending = tokio::time::timeout(CANCEL_TIME, line.notify(message));
-            if !matches!(sending.await, Ok(Ok(()))) {
-                tracing::debug!(
-                    server = line.server(),
-                    "failed to notify a server that a call is cancelled"
-                );
-            }
-        };
-        tokio::spawn(notifying.in_current_span());
     }
 
     fn protocol(&self, flaw: &'static str) -> Error {
@@ -221,8 +212,10 @@ fn failed(tool: &Tool, error: &servers::Error) -> Error {
 }
 
 /// The call as its server gets it.
-fn for_server(mut request: Request, tool: &Tool, trace: &TraceHeaders) -> Outgoing {
+fn for_server(request: &Request, tool: &Tool, (way, trace): (&Way, &TraceHeaders)) -> Outgoing {
+    let mut request = request.clone();
     adapt(&mut request, tool, trace);
+    way.spell(&mut request);
     Outgoing {
         id: Some(request.id.clone()),
         body: request.to_bytes().into(),

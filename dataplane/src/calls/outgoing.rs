@@ -3,9 +3,7 @@
 //! [`super::forward`] sends it at once, [`super::accept`] stores its parameters. Invariant: the arguments keep their bytes,
 //! and of `_meta` nothing is passed on that was meant for the gateway.
 
-use asyncmcp_protocol::era::META_PROTOCOL_VERSION;
-use asyncmcp_protocol::modern::{META_CLIENT_CAPABILITIES, META_CLIENT_INFO};
-use asyncmcp_protocol::{RawObject, Request};
+use asyncmcp_protocol::{RawObject, Request, modern};
 use bytes::Bytes;
 
 use crate::caller::trace::TraceHeaders;
@@ -37,13 +35,19 @@ pub(super) fn params_of_job(request: &Request, tool: &Tool, trace: &TraceHeaders
     request.params.unwrap_or_default().to_bytes().into()
 }
 
-/// Takes out of a client's `_meta` what is meant for the gateway, and what a modern client says of itself: a server of both
-/// eras would take a call in a session for a modern one, and modern servers are told who the line is of.
+/// Takes out of a client's `_meta` what is meant for the gateway, and the envelope of a modern request: a server of both
+/// eras would take the call for a modern one.
 fn clean(meta: &mut RawObject) {
-    const OF_THE_ENVELOPE: [&str; 3] = [META_PROTOCOL_VERSION, META_CLIENT_INFO, META_CLIENT_CAPABILITIES];
-    meta.retain(|key| {
-        !key.starts_with("dev.asyncmcp/") && key != "webhookUrl" && !OF_THE_ENVELOPE.contains(&key)
-    });
+    let envelope = |key: &str| {
+        let keys = [
+            modern::META_PROTOCOL_VERSION,
+            modern::META_CLIENT_CAPABILITIES,
+            modern::META_CLIENT_INFO,
+            modern::META_LOG_LEVEL,
+        ];
+        keys.contains(&key)
+    };
+    meta.retain(|key| !key.starts_with("dev.asyncmcp/") && key != "webhookUrl" && !envelope(key));
 }
 
 #[cfg(test)]
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_job_keeps_the_clients_bytes_and_nothing_that_was_for_the_gateway() {
-        let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{},"io.modelcontextprotocol/clientCapabilities":{},"vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
+        let given = r#"{"name":"a_slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"task":{"ttl":1},"_meta":{"progressToken":7,"webhookUrl":"http://x","dev.asyncmcp/idempotencyKey":"k","io.modelcontextprotocol/protocolVersion":"2026-07-28","vendor/x":{ },"traceparent":"old","tracestate":"of=old"}}"#;
         let kept = r#"{"name":"slow","arguments":{ "n":1e400, "n2": 10000000000000000000001 },"_meta":{"vendor/x":{ },"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}"#;
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(params(given, trace), kept);

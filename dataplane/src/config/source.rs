@@ -28,14 +28,14 @@ pub enum Source {
     File {
         /// The route, as YAML or JSON.
         route: PathBuf,
-        /// The directory with `secrets/<name>/<key>`.
+        /// The directory with `secrets/<name>/<key>` and `configmaps/<name>/<key>`.
         refs: PathBuf,
         /// Where Services are on this machine.
         overrides: Overrides,
     },
     /// A pod: the directory that the operator projects.
     Mounted {
-        /// With `route.json`, `config-hash`, `last-route.json`, `last-config-hash` and `secrets/`.
+        /// With `route.json`, `config-hash`, `last-route.json`, `last-config-hash`, `secrets/` and `configmaps/`.
         dir: PathBuf,
     },
 }
@@ -111,7 +111,10 @@ fn read(path: &Path, refs: &Path, unknown: Unknown) -> Result<Config, Error> {
         path: path.clone(),
         source,
     })?;
-    validate(&loaded.route).map_err(|problems| Error::Invalid { path, problems })?;
+    validate(&loaded.route).map_err(|problems| Error::Invalid {
+        path,
+        problems: problems.at(&loaded.lines),
+    })?;
     let route = effective(&loaded.route);
     Ok(Config {
         hash: config_hash(&document(&loaded.value)),

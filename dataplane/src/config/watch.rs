@@ -71,8 +71,12 @@ impl Watch {
         if now == self.seen {
             return;
         }
+        let read = self.source.read();
+        if metadata(&files) != now {
+            return; // they changed meanwhile: a certificate could be the old one, its private key the new one
+        }
         self.seen = now;
-        match self.source.read() {
+        match read {
             Ok(config) if config == **self.live.borrow() => {}
             Ok(config) => self.accept(config),
             Err(error) => self.refuse(&error),

@@ -88,14 +88,6 @@ pub(super) fn version(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::PROTOCOL_VERSION)?.to_str().ok()
 }
 
-/// Refuses what only legacy clients may do: a modern one has no session to listen to or to end.
-pub(super) fn of_legacy(headers: &HeaderMap) -> Result<(), Error> {
-    match version(headers) {
-        Some(version) if era::is_modern_date(version) => Err(Error::ModernMethod),
-        _ => Ok(()),
-    }
-}
-
 /// Whether a POST's headers promise what is needed, JSON; and what its answer may be.
 pub fn post(headers: &HeaderMap) -> Result<Kinds, Error> {
     let kinds = Accept::of(headers).kinds();
@@ -104,6 +96,14 @@ pub fn post(headers: &HeaderMap) -> Result<Kinds, Error> {
     match media::essence(kind.unwrap_or_default()).as_str() {
         "application/json" => Ok(kinds),
         _ => Err(Error::ContentType),
+    }
+}
+
+/// Whether GET and DELETE mean anything in the version that the headers name: from 2026-07-28 on there are no sessions.
+pub fn has_sessions(headers: &HeaderMap) -> Result<(), Error> {
+    match version(headers) {
+        Some(named) if era::is_modern_date(named) => Err(Error::Method),
+        _ => Ok(()),
     }
 }
 
@@ -150,7 +150,7 @@ async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Error> {
 
 /// Keeps reading for a while, discarding everything: a connection closed under a client that
 /// still sends is reset, and the answer is lost with it.
-fn linger(mut body: Body) {
+pub(super) fn linger(mut body: Body) {
     let mut left = LINGER_BYTES;
     let drain = async move {
         while let Some(Ok(frame)) = body.frame().await {

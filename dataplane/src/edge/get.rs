@@ -5,25 +5,31 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::HeaderMap;
 
 use super::{Edge, door, legacy, stream};
+use crate::caller::access::Access;
 use crate::caller::respond::Error;
 
-pub(super) async fn answer(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    open(&edge, &headers)
+pub(super) async fn answer(
+    State(edge): State<Arc<Edge>>,
+    Extension(access): Extension<Access>,
+    headers: HeaderMap,
+) -> Response {
+    open(&edge, &headers, &access)
         .await
         .unwrap_or_else(|error| error.answer(None))
 }
 
-async fn open(edge: &Arc<Edge>, headers: &HeaderMap) -> Result<Response, Error> {
-    door::of_legacy(headers)?;
+async fn open(edge: &Arc<Edge>, headers: &HeaderMap, access: &Access) -> Result<Response, Error> {
+    door::has_sessions(headers)?;
     door::get(headers)?;
     let config = edge.live.borrow().clone();
-    let caller = legacy::caller(edge, &config, headers).await?;
+    let caller = legacy::caller(edge, &config, (headers, access)).await?;
     let messages = edge.calls.lines.stream(&caller);
     let closing = edge.closing.clone().cancelled_owned();
     Ok(stream::stream(

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderValue};
 use super::accept::Kinds;
 use super::{Edge, door, stream};
 use crate::caller::Caller;
+use crate::caller::access::Access;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::{self, Error};
@@ -32,17 +33,17 @@ const BATCH_CONCURRENCY: usize = 16;
 pub(super) async fn answer(
     edge: &Edge,
     config: Arc<Config>,
-    (headers, kinds): (&HeaderMap, Kinds),
+    (headers, kinds, access): (&HeaderMap, Kinds, &Access),
     body: Body,
 ) -> Result<Response, Error> {
     let trace = TraceHeaders::of(headers);
     let body = match body {
         Body::One(Message::Request(request)) if request.method == "initialize" => {
-            return Ok(initialize(edge, &config, &request, (&trace, kinds)));
+            return Ok(initialize(edge, &config, (&request, access), (&trace, kinds)));
         }
         body => body,
     };
-    let caller = match (caller(edge, &config, headers).await, &body) {
+    let caller = match (caller(edge, &config, (headers, access)).await, &body) {
         // A client that waits for this id would wait for ever after a 503.
         (Err(error @ Error::Unchecked(_)), Body::One(Message::Request(request))) => {
             return Ok(respond::json(error.to_response(Some(request.id.clone()))));
@@ -64,14 +65,21 @@ pub(super) async fn answer(
     Ok(stream::http(answer, kinds, &edge.calls.metrics))
 }
 
-/// The caller that sent these headers.
-pub(super) async fn caller(edge: &Edge, config: &Config, headers: &HeaderMap) -> Result<Caller, Error> {
+/// The caller that sent these headers. Another principal's session is unknown to it.
+pub(super) async fn caller(
+    edge: &Edge,
+    config: &Config,
+    (headers, access): (&HeaderMap, &Access),
+) -> Result<Caller, Error> {
     check_version(headers)?;
     let id = headers.get(header::SESSION_ID).ok_or(Error::NoSession)?;
     let id = id.to_str().map_err(|_| session::Error::Unknown)?;
     let age = (edge.calls.clock.now(), config.route.transport.lifetime);
     let session = LegacySession::open(&edge.ring, &config.identity(), id, age)?;
-    let mut caller = Caller::in_session(session);
+    if session.principal != access.principal {
+        return Err(session::Error::Unknown.into());
+    }
+    let mut caller = Caller::in_session(session, access);
     // Read once for each session: one that is in use goes on while the store is down.
     if edge
         .calls
@@ -106,12 +114,12 @@ fn check_version(headers: &HeaderMap) -> Result<(), Error> {
 fn initialize(
     edge: &Edge,
     config: &Config,
-    request: &Request,
+    (request, access): (&Request, &Access),
     (headers, kinds): (&TraceHeaders, Kinds),
 ) -> Response {
     let trace = headers.or_of(request.meta().as_ref());
     let mut operation = Operation::begin(&edge.calls.metrics, "initialize", &trace);
-    match open(edge, config, request) {
+    match open(edge, config, (request, access)) {
         Ok((session, result)) => {
             let answer = Answer::result(request.id.clone(), &result.to_raw());
             let mut response = stream::http(answer, kinds, &edge.calls.metrics);
@@ -127,14 +135,21 @@ fn initialize(
     }
 }
 
-fn open(edge: &Edge, config: &Config, request: &Request) -> Result<(LegacySession, InitializeResult), Error> {
+fn open(
+    edge: &Edge,
+    config: &Config,
+    (request, access): (&Request, &Access),
+) -> Result<(LegacySession, InitializeResult), Error> {
+    if let Some(account) = &access.account {
+        edge.calls.permit(config, account)?;
+    }
     let none = RawObject::new();
     let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
     if let Some(url) = &params.webhook_url {
         edge.calls.engine.check_receiver(NamedBy::Session, url)?;
     }
     let (now, lifetime) = (edge.calls.clock.now(), config.route.transport.lifetime);
-    let session = LegacySession::of(params, rand::random(), now, lifetime);
+    let session = LegacySession::of(params, access.principal, rand::random(), (now, lifetime));
     let result = InitializeResult::of_gateway(
         session.version,
         env!("CARGO_PKG_VERSION"),

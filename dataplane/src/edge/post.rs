@@ -7,18 +7,22 @@ use std::sync::Arc;
 
 use asyncmcp_protocol::batch::Body;
 use asyncmcp_protocol::era::{self, Era};
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::HeaderMap;
-use http::request::Parts;
 
 use super::door::{self, version};
 use super::{Edge, legacy, modern};
+use crate::caller::access::Access;
 use crate::caller::respond::Error;
-use crate::ports::Peer;
 
-pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    handle(&edge, request).await.unwrap_or_else(|error| {
+pub(super) async fn answer(
+    State(edge): State<Arc<Edge>>,
+    Extension(access): Extension<Access>,
+    request: Request,
+) -> Response {
+    handle(&edge, request, &access).await.unwrap_or_else(|error| {
         let id = match &error {
             Error::Message(error) => error.id().cloned(),
             _ => None,
@@ -27,18 +31,15 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
     })
 }
 
-async fn handle(edge: &Arc<Edge>, request: Request) -> Result<Response, Error> {
+async fn handle(edge: &Arc<Edge>, request: Request, access: &Access) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let config = edge.live.borrow().clone();
     let kinds = door::post(&head.headers)?;
     let body = door::read(&head.headers, body, config.route.transport.max_request_size).await?;
     let body = Body::parse(&body)?;
     match era(&head.headers, &body) {
-        Era::Legacy => legacy::answer(edge, config, (&head.headers, kinds), body).await,
-        Era::Modern => {
-            let from = (account(&head), body);
-            modern::answer(edge, config, (&head.headers, kinds), from).await
-        }
+        Era::Legacy => legacy::answer(edge, config, (&head.headers, kinds, access), body).await,
+        Era::Modern => Ok(modern::answer(edge, config, (&head.headers, kinds, access), body).await),
     }
 }
 
@@ -49,10 +50,4 @@ fn era(headers: &HeaderMap, body: &Body) -> Era {
         Body::Batch(_) if version.is_some_and(era::is_modern_date) => Era::Modern,
         Body::Batch(_) => Era::Legacy,
     }
-}
-
-/// Whom limits are counted for where no session tells clients apart: the host that sent the request.
-fn account(head: &Parts) -> String {
-    let peer = head.extensions.get::<Peer>();
-    peer.map_or_else(|| "unknown host".to_owned(), |peer| format!("host {peer}"))
 }

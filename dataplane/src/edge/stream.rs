@@ -26,16 +26,27 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The HTTP response that `answer` is, to a client that takes these kinds.
 pub(super) fn http(answer: Answer, kinds: Kinds, metrics: &Metrics) -> Response {
+    rewritten(answer, kinds, metrics, std::convert::identity)
+}
+
+/// The same with each message as `rewrite` writes it.
+pub(super) fn rewritten(
+    answer: Answer,
+    kinds: Kinds,
+    metrics: &Metrics,
+    rewrite: fn(Bytes) -> Bytes,
+) -> Response {
     match answer {
         Answer::Accepted => StatusCode::ACCEPTED.into_response(),
         Answer::Refused(error) => error.answer(None),
-        Answer::Json(body) if kinds.json => respond::json(body),
-        Answer::Json(body) => stream(futures::stream::once(ready(body)), metrics.stream()),
-        Answer::Stream(messages) => stream(received(messages), metrics.stream()),
+        Answer::Forbidden(error, id) => error.answer(Some(id)),
+        Answer::Json(body) if kinds.json => respond::json(rewrite(body)),
+        Answer::Json(body) => stream(futures::stream::once(ready(rewrite(body))), metrics.stream()),
+        Answer::Stream(messages) => stream(received(messages).map(rewrite), metrics.stream()),
     }
 }
 
-pub(super) fn received(messages: mpsc::Receiver<Bytes>) -> impl Stream<Item = Bytes> {
+fn received(messages: mpsc::Receiver<Bytes>) -> impl Stream<Item = Bytes> {
     futures::stream::unfold(messages, |mut messages| async {
         messages.recv().await.map(|message| (message, messages))
     })

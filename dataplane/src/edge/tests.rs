@@ -6,7 +6,6 @@ mod cancelling;
 mod doors;
 mod example;
 mod gateway;
-mod modern;
 mod repeated;
 mod sessions;
 mod webhooks;

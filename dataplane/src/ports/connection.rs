@@ -14,12 +14,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::Peer;
 use super::activity::{Activity, Answer};
+use super::peer::Peer;
 
 /// The idle timeout. Longer than the pools of common proxies keep idle connections.
 const IDLE: Duration = Duration::from_secs(75);
@@ -28,9 +28,10 @@ const STREAMS: u32 = 128;
 /// How often an HTTP/2 peer is pinged, and how long its answer may take.
 const PING: Duration = Duration::from_secs(30);
 
-pub(super) async fn serve(stream: TcpStream, peer: Peer, router: Router, closing: CancellationToken) {
-    // An event of a stream is not to wait for the acknowledgement of the one before.
-    let _unsupported = stream.set_nodelay(true);
+pub(super) async fn serve<S>(stream: S, peer: Peer, router: Router, closing: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let activity = Activity::default();
     let answering = activity.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {

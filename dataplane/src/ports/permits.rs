@@ -53,7 +53,7 @@ impl Permits {
 }
 
 /// What counts as one host.
-pub(super) fn host(peer: IpAddr) -> IpAddr {
+fn host(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

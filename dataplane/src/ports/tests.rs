@@ -19,6 +19,7 @@ async fn port(limits: Limits) -> (std::net::SocketAddr, CancellationToken) {
         listener,
         router: Router::new().route("/", get(|| async { "here" })),
         limits,
+        tls: Tls::never(),
         closing: closing.clone(),
     };
     let metrics = Metrics::register(&Registry::new()).unwrap();

@@ -4,11 +4,14 @@
 //! again. Invariant: no text of a server, no status and no URL in it is for clients;
 //! they get [`Error::failure`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::Stalled;
 
 use super::advice::Advice;
+use super::cause;
+use super::missing::Missing;
 use crate::caller::respond::server::Failure;
 
 /// A message to a server came to nothing.
@@ -18,13 +21,16 @@ pub enum Error {
     #[error("the route has no server {0:?}")]
     NoServer(String),
     /// An HTTP client cannot be made.
-    #[error("failed to set up the HTTP client")]
-    Client(#[source] reqwest::Error),
+    #[error("failed to set up the HTTP client: {}", cause::words(.0))]
+    Client(#[source] Arc<reqwest::Error>),
+    /// A credential or a certificate that the route gives for the server cannot be used, so nothing was sent.
+    #[error(transparent)]
+    Credentials(Box<Missing>),
     /// There was no connection, so the server saw nothing.
-    #[error("failed to connect: {}", cause(.0))]
+    #[error("failed to connect: {}", cause::words(.0))]
     NotSent(#[source] reqwest::Error),
     /// The connection broke after the message went out: it may have run.
-    #[error("the connection broke: {}", cause(.0))]
+    #[error("the connection broke: {}", cause::words(.0))]
     Broken(#[source] reqwest::Error),
     /// The answer stopped before the response: the call may have run.
     #[error("the stream ended without a response")]
@@ -89,6 +95,7 @@ impl Error {
         match self {
             Self::NoServer(_) => "no_server",
             Self::NotSent(_) | Self::Client(_) => "unreachable",
+            Self::Credentials(_) => "credentials",
             Self::Broken(_) | Self::Interrupted => "interrupted",
             Self::SessionLost => "session_lost",
             Self::Busy { .. } => "busy",
@@ -111,6 +118,7 @@ impl Error {
             Self::Busy { not_dispatched, .. } => *not_dispatched,
             Self::NoServer(_)
             | Self::Client(_)
+            | Self::Credentials(_)
             | Self::NotSent(_)
             | Self::SessionLost
             | Self::LegacySseTransport
@@ -129,7 +137,11 @@ impl Error {
     pub fn is_away(&self) -> bool {
         matches!(
             self,
-            Self::NotSent(_) | Self::Client(_) | Self::NoServer(_) | Self::NotOpened(_)
+            Self::NotSent(_)
+                | Self::Client(_)
+                | Self::Credentials(_)
+                | Self::NoServer(_)
+                | Self::NotOpened(_)
         )
     }
 
@@ -138,6 +150,8 @@ impl Error {
         match self {
             Self::Silent(_) => Failure::Silent,
             Self::TooLarge { .. } => Failure::TooLarge,
+            Self::Credentials(_) => Failure::NoCredentials,
+            Self::NotOpened(cause) if matches!(**cause, Self::Credentials(_)) => Failure::NoCredentials,
             error if error.not_dispatched() => Failure::NotDispatched,
             _ => Failure::Unknown,
         }
@@ -152,16 +166,6 @@ impl Error {
         }
     }
 
-    /// Whether a server that answers `initialize` so may be one that has no sessions.
-    pub fn may_refuse_sessions(&self) -> bool {
-        match self {
-            Self::NotOpened(cause) => cause.may_refuse_sessions(),
-            Self::Rejected { status, .. } => matches!(status, 400..500) && !matches!(status, 401 | 403),
-            Self::Refused(_) | Self::Version(_) | Self::Protocol(_) => true,
-            _ => false,
-        }
-    }
-
     /// Whether the server is there but turned us away, as status distinguishes it from an absent one.
     pub fn is_rejection(&self) -> bool {
         match self {
@@ -171,13 +175,4 @@ impl Error {
             _ => false,
         }
     }
-}
-
-/// The innermost cause, which is the informative one: `Connection refused (os error 111)`.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

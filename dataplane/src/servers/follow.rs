@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use asyncmcp_crds::effective::Server;
 use url::Url;
 
+use super::access::{self, Access};
 use super::{Endpoint, Metrics, Upstream};
 use crate::config::{Config, Live};
 
@@ -72,29 +73,37 @@ impl Upstreams {
         read(&current.servers)
     }
 
-    /// The servers of `config`; those that stayed as they were keep their connections.
+    /// The servers of `config`; those that stayed as they were keep their connections, with new credentials also their
+    /// sessions.
     fn follow(&self, config: &Config, old: &BTreeMap<String, Upstream>) -> BTreeMap<String, Upstream> {
-        let mut servers = BTreeMap::new();
-        for endpoint in config.route.servers.iter().filter_map(endpoint) {
-            let name = endpoint.name.clone();
+        let servers = config.route.servers.iter();
+        let servers = servers.filter_map(|server| Some((server, endpoint(server)?)));
+        let servers = servers.map(|(server, endpoint)| {
             let kept = old
-                .get(&name)
-                .filter(|known| known.0.endpoint == endpoint)
-                .cloned();
-            match kept.map_or_else(|| Upstream::new(endpoint, self.0.metrics.clone()), Ok) {
-                Ok(server) => drop(servers.insert(name, server)),
-                Err(error) => tracing::error!(server = name, %error, "a server cannot be used"),
-            }
-        }
-        servers
+                .get(&endpoint.name)
+                .filter(|known| known.0.endpoint == endpoint);
+            let before = kept.map(Upstream::access);
+            let access = Access::read(server, &endpoint.url, &config.refs, before.as_deref());
+            let upstream = match kept {
+                Some(kept) => {
+                    kept.renew(access);
+                    kept.clone()
+                }
+                None => Upstream::new(endpoint, access, self.0.metrics.clone()),
+            };
+            (server.name.clone(), upstream)
+        });
+        servers.collect()
     }
 }
 
 /// `validate` has seen to it that the URL is one.
 fn endpoint(server: &Server) -> Option<Endpoint> {
+    let url = Url::parse(&server.url).ok()?;
     Some(Endpoint {
         name: server.name.clone(),
-        url: Url::parse(&server.url).ok()?,
+        host: access::host(server, &url),
+        url,
         timeout: server.timeout,
         max_response: usize::try_from(server.max_response_size).unwrap_or(usize::MAX),
         not_dispatched: server.not_dispatched.clone(),

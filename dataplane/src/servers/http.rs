@@ -1,17 +1,12 @@
 //! HTTP towards one server: what is sent is what was asked for, what comes back is
 //! bounded, and an error says whether the request went out.
 //!
-//! Called by [`super::session`] and [`super::open`]. Invariant: no
-//! proxy from the environment, no redirect, no decompression, and no sending again; a link-local or metadata address is
-//! never dialled.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Called by [`super::session`] and [`super::open`]. Invariant: what a client sent as its headers is not in a request, what
+//! the route gives for the server ([`super::access`]) always is.
 
 use ::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use asyncmcp_delivery::clock::Millis;
-use asyncmcp_delivery::egress::resolver::Guarded;
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_delivery::schedule;
 use asyncmcp_protocol::media;
@@ -19,39 +14,13 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use reqwest::Response;
 
-use super::advice::Advice;
-use super::{Error, Upstream};
+use super::advice::{Advice, Spoken};
+use super::{Error, Upstream, cause};
 
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Below the 5 s after which Node and uvicorn close an idle connection: a request must not
-/// race with that, for nobody would know whether it ran.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-/// The most headers of an answer; servers behind several proxies send more than hyper's 100.
-const MAX_HEADERS: usize = 512;
 /// Both, always (MCP 2025-11-25, "Sending Messages to the Server").
 const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const ACCEPT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The HTTP client of one server.
-pub(super) fn build() -> Result<reqwest::Client, Error> {
-    reqwest::Client::builder()
-        .dns_resolver(Arc::new(Guarded::of_author()))
-        .user_agent(concat!("asyncmcp/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        // A frozen HTTP/2 connection would take every call of its server with it.
-        .http1_only()
-        .http1_max_headers(MAX_HEADERS)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .build()
-        .map_err(Error::Client)
-}
 
 impl Upstream {
     /// Sends a message; returns at the response's head.
@@ -72,14 +41,17 @@ impl Upstream {
         self.send(Method::DELETE, headers, Bytes::new()).await
     }
 
-    async fn send(&self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
-        let url = self.0.endpoint.url.clone();
+    async fn send(&self, method: Method, mut headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
+        let access = self.access();
+        let open = access.open()?;
+        open.complete(&mut headers);
         // Not as bytes, of which the client would keep a copy until the answer: they are dropped once they are sent.
         let body = reqwest::Body::wrap(Full::new(body));
-        let request = self.0.http.request(method, url).headers(headers).body(body);
-        request.send().await.map_err(|error| {
+        let request = open.http().request(method, open.url().clone());
+        let sent = request.headers(headers).body(body).send().await;
+        sent.map_err(|error| {
             let error = error.without_url();
-            if error.is_connect() || error.is_builder() {
+            if error.is_connect() || error.is_builder() || cause::is_refused_certificate(&error) {
                 Error::NotSent(error)
             } else {
                 Error::Broken(error)
@@ -152,10 +124,29 @@ async fn read_up_to(mut response: Response, limit: usize, room: &Room) -> Result
 impl Upstream {
     /// What a status that says nothing about the message means.
     pub(super) fn rejected(&self, response: &Response) -> Error {
+        let (access, endpoint) = (self.access(), &self.0.endpoint);
+        let spoken = Spoken {
+            url: &endpoint.url,
+            host: &endpoint.host,
+            credential: access.credential(),
+        };
         let status = response.status();
         Error::Rejected {
             status: status.as_u16(),
-            advice: Advice::of(status, response.headers(), &self.0.endpoint.url),
+            advice: Advice::of(status, response.headers(), &spoken),
+        }
+    }
+
+    /// The same with what the body says of a mistake in the route, if it says anything.
+    pub(super) fn explained(&self, rejected: Error, said: &[u8]) -> Result<Error, Error> {
+        match rejected {
+            Error::Rejected { status, advice } => {
+                match Advice::of_body(status, said, &self.0.endpoint.host) {
+                    Some(advice) => Ok(Error::Rejected { status, advice }),
+                    None => Err(Error::Rejected { status, advice }),
+                }
+            }
+            other => Err(other),
         }
     }
 

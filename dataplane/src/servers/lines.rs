@@ -1,6 +1,6 @@
 //! The ways to servers: a [`Line`] is one server as one caller reaches it.
 //!
-//! Calls and the catalogue send through [`Lines::of`], jobs and the catalogue's own visits through [`OwnLines`]. What
+//! Calls and the catalogue send through [`Lines::lend`], jobs and the catalogue's own visits through [`OwnLines`]. What
 //! sessions with servers are, when they are opened, remembered, lost and ended is known in this room only.
 //! Invariant: for one caller and server at most one session is opened at a time; a message is sent once more only where
 //! its server did not know the session, in [`Line`] and nowhere else; a store that is down costs no ordinary call.
@@ -9,7 +9,7 @@ mod audience;
 mod entry;
 mod fan_in;
 mod line;
-mod modern_line;
+mod loan;
 mod own;
 mod progress;
 mod row;
@@ -25,9 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
-use asyncmcp_protocol::initialize::ClientCapabilities;
-use asyncmcp_protocol::tools::HeaderParam;
-use asyncmcp_protocol::{Era, Response};
+use asyncmcp_protocol::Response;
 use bytes::Bytes;
 use futures::future::join_all;
 use futures::{Stream, StreamExt as _};
@@ -36,14 +34,14 @@ use tokio::sync::Semaphore;
 use self::audience::Audience;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
-use self::modern_line::ModernLine;
+pub use self::loan::Loan;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
 use self::session_line::SessionLine;
 pub use self::token::Place;
 use self::unused::{Entries, Unused};
 pub use self::wrap::Wrap;
-use crate::caller::{Caller, Scope};
+use crate::caller::Caller;
 use crate::servers::{Error, Outgoing, ServerSession, Upstream, Upstreams};
 
 /// How many callers are remembered, and how many sessions with servers for all of them. One takes about 12 KiB here, and
@@ -57,32 +55,16 @@ const SERVERS_AT_ONCE: usize = 8;
 /// How long ending a server's session may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// Whose sessions with servers they are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Owner {
-    /// Those of a client's session.
-    Scope(Scope),
-    /// Those of everybody of an account who has no session.
-    Account(String),
-}
-
-impl Owner {
-    fn of(caller: &Caller) -> Self {
-        match caller.scope {
-            Some(scope) => Self::Scope(scope),
-            None => Self::Account(caller.account.clone()),
-        }
-    }
-}
-
 /// All callers' lines. Cheap to clone.
 #[derive(Clone)]
 pub struct Lines(Arc<Inner>);
 
 struct Inner {
     upstreams: Upstreams,
+    own: Arc<OwnLines>,
     store: Arc<dyn Store>,
     wrap: Wrap,
+    /// Callers without a scope share what is kept under `None`.
     entries: Mutex<Entries>,
     /// The sessions with servers that the entries have open.
     sessions: Arc<AtomicUsize>,
@@ -101,6 +83,7 @@ impl Lines {
     /// The same with at most `most` callers and sessions.
     fn keeping(most: usize, upstreams: Upstreams, store: Arc<dyn Store>, wrap: Wrap) -> Self {
         let inner = Arc::new(Inner {
+            own: OwnLines::new(upstreams.clone()),
             upstreams,
             store,
             wrap,
@@ -121,10 +104,19 @@ impl Lines {
         Ok(self.line(caller, upstream))
     }
 
-    /// The arguments of a server's tool that a modern call repeats in its headers.
-    pub fn header_params(&self, server: &str, tool: &str) -> Arc<[HeaderParam]> {
-        let upstream = self.0.upstreams.get(server);
-        upstream.map_or_else(Arc::default, |upstream| upstream.header_params(tool))
+    /// The line of `caller` to `server` for one exchange: where nothing ties its requests together, one of the gateway's own.
+    pub fn lend(&self, caller: &Caller, server: &str) -> Result<Loan, Error> {
+        if caller.scope.is_some() {
+            return Ok(Loan::of_caller(self.of(caller, server)?));
+        }
+        let own = Arc::clone(&self.0.own);
+        let line = own.take(server, &caller.account)?;
+        Ok(Loan::of_gateway(line, own, caller.account.clone()))
+    }
+
+    /// The gateway's own lines.
+    pub fn own(&self) -> Arc<OwnLines> {
+        Arc::clone(&self.0.own)
     }
 
     /// The caller's standalone stream, one JSON-RPC message each. The newest takes the place of
@@ -184,7 +176,7 @@ impl Lines {
         let lines = self.established(caller).await;
         entry.change(row::Row::revoke).await?;
         entry.hang_up();
-        lock(&self.0.entries).remove(&Owner::of(caller));
+        lock(&self.0.entries).remove(&caller.scope);
         tokio::spawn(async move {
             let ending = lines.iter().map(|line| tokio::time::timeout(GOODBYE, line.end()));
             join_all(ending).await;
@@ -200,14 +192,8 @@ impl Lines {
     fn line(&self, caller: &Caller, upstream: Upstream) -> Line {
         let entry = self.entry(caller);
         let audience = self.audience(caller, &entry);
-        let introduction = match caller.era() {
-            Era::Legacy => caller.introduction(),
-            // The session is the account's, whatever programs use it.
-            Era::Modern => own::introduction(ClientCapabilities::NONE),
-        };
-        let modern = ModernLine::new(upstream.clone(), caller.envelope(), caller.era());
-        let sessions = SessionLine::new(upstream, introduction, entry);
-        Line::new(sessions, modern, caller.era(), Some(audience))
+        let sessions = SessionLine::new(upstream, caller.introduction(), entry);
+        Line::new(sessions, Some(audience))
     }
 
     fn audience(&self, caller: &Caller, entry: &Entry) -> Audience {
@@ -217,8 +203,7 @@ impl Lines {
     fn entry(&self, caller: &Caller) -> Arc<Entry> {
         let inner = &self.0;
         let mut entries = lock(&inner.entries);
-        let owner = Owner::of(caller);
-        if let Some(entry) = entries.get(&owner) {
+        if let Some(entry) = entries.get(&caller.scope) {
             entry.touch();
             return entry.clone();
         }
@@ -226,7 +211,7 @@ impl Lines {
         inner.unused.make_room(&mut entries, sessions, inner.most);
         let entry = Entry::new(caller, Arc::clone(&inner.store), Arc::clone(&inner.sessions));
         let entry = Arc::new(entry);
-        entries.insert(owner, Arc::clone(&entry));
+        entries.insert(caller.scope, Arc::clone(&entry));
         entry
     }
 

@@ -110,6 +110,10 @@ impl Upstream {
         }
         let rejected = self.rejected(&response);
         let body = http::beginning(response).await;
+        let rejected = match self.explained(rejected, &body) {
+            Ok(explained) => return explained,
+            Err(rejected) => rejected,
+        };
         match exchange::read(&body, &Id::text(INITIALIZE)) {
             Ok(reply) => reply
                 .result()

@@ -13,6 +13,7 @@ use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation};
 use tokio::sync::watch;
 
 use crate::caller::Caller;
+use crate::caller::access::Access;
 use crate::caller::session::LegacySession;
 use crate::config::{Config, Refs};
 use crate::servers::{Metrics, Upstreams};
@@ -47,15 +48,17 @@ pub(crate) fn upstreams(spec: &str) -> (Upstreams, watch::Sender<Arc<Config>>) {
 
 /// A client with roots, of the session with this number.
 pub(crate) fn client(number: u8) -> Caller {
-    Caller::in_session(LegacySession {
+    let session = LegacySession {
         sid: [number; 16],
+        principal: None,
         opened: asyncmcp_delivery::clock::Millis(0),
         expires: Millis(u64::MAX),
         version: Version::V2025_06_18,
         client_info: Implementation::new("agent", "7"),
         capabilities: ClientCapabilities::from_bits(1),
         receiver: None,
-    })
+    };
+    Caller::in_session(session, &Access::anonymous())
 }
 
 /// An empty store.

@@ -94,6 +94,7 @@ fn from_clients(given: &FromClients) -> egress::FromClients {
         policy: match given.policy {
             ReceiverPolicy::Deny => ClientPolicy::Deny,
             ReceiverPolicy::Allowlist => ClientPolicy::Allowlist,
+            ReceiverPolicy::Any => ClientPolicy::Any,
         },
         // `validate` refuses what does not parse; a host that would not is not allowed.
         hosts: given

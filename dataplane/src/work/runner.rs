@@ -25,7 +25,7 @@ use tokio::time::sleep;
 
 use self::twice::Next;
 use crate::servers::lines::{self, OwnLines};
-use crate::servers::{Error, Reply, Upstreams};
+use crate::servers::{Error, Reply};
 
 /// Between an interruption and the next dispatch: a server that died needs a moment.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -38,11 +38,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Runs jobs on these servers. Must be called within a runtime.
-    pub fn new(upstreams: Upstreams) -> Self {
-        Self {
-            lines: OwnLines::new(upstreams),
-        }
+    /// Runs jobs on these lines.
+    pub fn new(lines: Arc<OwnLines>) -> Self {
+        Self { lines }
     }
 
     /// Ends the sessions that no job uses; for the end of the process.

@@ -2,8 +2,8 @@
 //! pod. By itself the kubelet takes about a minute.
 //!
 //! Level-triggered: the kubelet may still read its own stale cache, so while a pod reports another hash its annotation
-//! is changed again, with growing waits. A report does not show a changed Secret, so that changes the annotation three
-//! times.
+//! is changed again, with growing waits. A report does not show a changed Secret or ConfigMap, so that changes the annotation
+//! three times.
 //!
 //! Invariant: the annotation is on the pod, never on its template, so neither a `StatefulSet` nor a `Deployment`
 //! reverts it or restarts pods for it. While nothing changes, nothing is written.
@@ -21,8 +21,8 @@ use tokio::time::Instant;
 /// The first wait for a pod to load a new configuration.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// When pods are notified of a changed Secret.
-const AFTER_A_SECRET: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];
+/// When pods are notified of a changed Secret or ConfigMap.
+const AFTER_A_REFERENCE: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10)];
 
 /// Failed to annotate a pod.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub(crate) struct Error {
 #[derive(Debug, Default)]
 pub(crate) struct Reloads {
     notified: HashMap<String, Notified>,
-    secrets: Option<u64>,
+    versions: Option<u64>,
     due: Vec<Instant>,
 }
 
@@ -66,9 +66,10 @@ pub(crate) struct Plan {
 }
 
 impl Reloads {
-    /// Which pods to notify that they should serve `hash`. `secrets` identifies the versions of all mounted Secrets.
-    pub(crate) fn plan(&mut self, hash: &str, secrets: u64, pods: &[Observed], now: Instant) -> Plan {
-        let secret_due = self.secret_is_due(secrets, now);
+    /// Which pods to notify that they should serve `hash`. `versions` identifies those of all mounted Secrets and
+    /// ConfigMaps.
+    pub(crate) fn plan(&mut self, hash: &str, versions: u64, pods: &[Observed], now: Instant) -> Plan {
+        let reference_due = self.reference_is_due(versions, now);
         self.notified.retain(|uid, notified| {
             notified.hash == hash && pods.iter().any(|observed| observed.pod.uid == *uid)
         });
@@ -82,7 +83,7 @@ impl Reloads {
                 .notified
                 .get(&observed.pod.uid)
                 .map_or(now, Notified::retry_at);
-            if secret_due || (stale && at <= now) {
+            if reference_due || (stale && at <= now) {
                 let retry_at = self.record(&observed.pod, hash, now);
                 notify.push((observed.pod.name.clone(), next_annotation(&observed.pod, hash)));
                 next = earlier(next, stale.then_some(retry_at));
@@ -105,14 +106,14 @@ impl Reloads {
         notified.retry_at()
     }
 
-    fn secret_is_due(&mut self, secrets: u64, now: Instant) -> bool {
+    fn reference_is_due(&mut self, versions: u64, now: Instant) -> bool {
         // The first check after a start has nothing to compare with; the kubelet's own refresh covers missed changes.
         if self
-            .secrets
-            .replace(secrets)
-            .is_some_and(|before| before != secrets)
+            .versions
+            .replace(versions)
+            .is_some_and(|before| before != versions)
         {
-            self.due = AFTER_A_SECRET.iter().map(|wait| now + *wait).collect();
+            self.due = AFTER_A_REFERENCE.iter().map(|wait| now + *wait).collect();
         }
         let waiting = self.due.len();
         self.due.retain(|due| *due > now);

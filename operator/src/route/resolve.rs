@@ -31,8 +31,8 @@ pub(crate) struct Error {
 pub(crate) struct Found {
     /// Objects that the route refers to and that do not exist.
     pub(crate) missing: Vec<Key>,
-    /// A hash over the versions of all Secrets that the route refers to.
-    pub(crate) secrets: u64,
+    /// A hash over the versions of all Secrets and ConfigMaps that the route refers to.
+    pub(crate) versions: u64,
     /// The claim that the store is on.
     pub(crate) claim: Option<Claim>,
     /// The route's pods, including old and terminating ones.
@@ -102,7 +102,7 @@ pub(crate) async fn everything(
     *known = Some(written);
     Ok(Found {
         missing: missing(context, namespace, &references),
-        secrets: versions(context, namespace, &references),
+        versions: versions(context, namespace, &references),
         claim: claim::find(&context.caches, subject),
         pods,
     })
@@ -139,12 +139,13 @@ fn missing(context: &Context, namespace: &str, references: &BTreeSet<Key>) -> Ve
 
 fn versions(context: &Context, namespace: &str, references: &BTreeSet<Key>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for key in references.iter().filter(|key| key.kind == Kind::Secret) {
+    let is_mounted = |key: &&Key| matches!(key.kind, Kind::Secret | Kind::ConfigMap);
+    for key in references.iter().filter(is_mounted) {
         let version = context
             .caches
             .meta(namespace, key)
             .and_then(|meta| meta.metadata.resource_version.clone());
-        (&key.name, version).hash(&mut hasher);
+        (key, version).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -5,8 +5,10 @@
 use super::subject::Subject;
 use crate::kinds::{Key, Kind};
 use crate::names::Names;
-use asyncmcp_crds::v1alpha1::{McpWebhookRouteSpec, SecretKeyRef};
-use asyncmcp_crds::{Problems, canonical, config_hash, document, effective, load, secret_keys, validate};
+use asyncmcp_crds::v1alpha1::McpWebhookRouteSpec;
+use asyncmcp_crds::{
+    ObjectKey, Problems, canonical, config_hash, document, effective, load, referenced_keys, validate,
+};
 use std::collections::BTreeSet;
 
 /// Why a route is not accepted.
@@ -46,8 +48,8 @@ pub(crate) struct Valid {
     pub(crate) route: effective::Route,
     /// What pods should serve.
     pub(crate) document: Document,
-    /// The keys of Secrets that it reads.
-    pub(crate) secrets: BTreeSet<SecretKeyRef>,
+    /// The keys of Secrets and ConfigMaps that it reads.
+    pub(crate) keys: BTreeSet<ObjectKey>,
     /// Fields that this version does not know, by path; newer pods may know them.
     pub(crate) unknown: Vec<String>,
 }
@@ -63,16 +65,16 @@ pub(crate) fn route(subject: &Subject) -> Result<Valid, Error<'_>> {
             hash: config_hash(&served),
             json: canonical(&served),
         },
-        secrets: secret_keys(&loaded.route.spec),
+        keys: referenced_keys(&loaded.route.spec),
         unknown: loaded.unknown.clone(),
     })
 }
 
 /// The objects that a route refers to but does not own.
 pub(crate) fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
-    let secrets = secret_keys(spec)
+    let keys = referenced_keys(spec)
         .into_iter()
-        .map(|secret| Key::new(Kind::Secret, secret.name));
+        .map(|key| Key::new(key.kind.into(), key.name));
     let servers = spec.servers.iter().filter_map(|server| server.service.as_ref());
     let receiver = spec
         .webhook
@@ -88,7 +90,7 @@ pub(crate) fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
     let claims = claim
         .into_iter()
         .map(|claim| Key::new(Kind::PersistentVolumeClaim, claim));
-    secrets.chain(services).chain(claims).collect()
+    keys.chain(services).chain(claims).collect()
 }
 
 #[cfg(test)]
@@ -144,7 +146,15 @@ mod tests {
     #[test]
     fn every_object_that_a_route_refers_to_is_listed() {
         let spec = json!({
-            "servers": [{"name": "a", "service": {"name": "upstream", "port": 80}}],
+            "servers": [{
+                "name": "a",
+                "service": {"name": "upstream", "port": 443, "scheme": "https"},
+                "bearerTokenSecretRef": {"name": "token", "key": "a"},
+                "tls": {
+                    "caCertificateRefs": [{"kind": "ConfigMap", "name": "authority", "key": "ca.crt"}],
+                    "clientCertificateRef": {"name": "client"},
+                },
+            }],
             "webhook": {
                 "signing": {"secretRefs": [{"name": "sign", "key": "a"}]},
                 "receivers": {"default": {"service": {"name": "receiver", "port": 80}}},
@@ -159,7 +169,10 @@ mod tests {
         assert_eq!(
             names,
             [
+                "ConfigMap authority",
+                "Secret client",
                 "Secret sign",
+                "Secret token",
                 "Service receiver",
                 "Service upstream",
                 "PersistentVolumeClaim old"

@@ -4,6 +4,8 @@
 //! asyncmcp that answer never ends and its connection must stay open, or it drops the result.
 
 use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ pub(crate) enum Acknowledgement {
 
 /// One session, and its idle connections.
 pub(crate) struct Session {
+    /// By it the data plane tells it from other clients.
+    address: Ipv4Addr,
     port: u16,
     id: String,
     acknowledgement: Acknowledgement,
@@ -48,17 +52,19 @@ impl Session {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"2025-06-18","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}},"_meta":{{"webhookUrl":"http://127.0.0.1:{receiver}/webhook"}}}}}}"#
         );
-        let answer = once(port, "", &body).await?;
+        let address = address();
+        let answer = once((address, port), "", &body).await?;
         let id =
             wire::header(&answer, "mcp-session-id").with_context(|| format!("no session: {answer:?}"))?;
         let session = Self {
+            address,
             port,
             id: id.to_owned(),
             acknowledgement,
             idle: Mutex::default(),
         };
         let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        once(port, &session.headers(), initialized).await?;
+        once((address, port), &session.headers(), initialized).await?;
         Ok(Arc::new(session))
     }
 
@@ -73,7 +79,7 @@ impl Session {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut wire = match kept {
             Some(wire) => wire,
-            None => Wire::connect(self.port).await?,
+            None => Wire::connect_from(self.address, self.port).await?,
         };
         wire.send(&request).await?;
         let head = match self.acknowledgement {
@@ -107,6 +113,13 @@ impl Session {
     }
 }
 
+/// A loopback address that no other session has.
+fn address() -> Ipv4Addr {
+    static SESSIONS: AtomicU32 = AtomicU32::new(1);
+    let [_, high, middle, low] = SESSIONS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, high.wrapping_add(1), middle, low)
+}
+
 fn call(id: u64) -> String {
     let (name, text) = (tool::NAME, "x".repeat(PAYLOAD));
     format!(
@@ -124,8 +137,8 @@ fn request(headers: &str, body: &str) -> Vec<u8> {
 }
 
 /// One exchange on a connection of its own.
-async fn once(port: u16, headers: &str, body: &str) -> io::Result<bytes::Bytes> {
-    let mut wire = Wire::connect(port).await?;
+async fn once((address, port): (Ipv4Addr, u16), headers: &str, body: &str) -> io::Result<bytes::Bytes> {
+    let mut wire = Wire::connect_from(address, port).await?;
     wire.send(&request(&format!("connection: close\r\n{headers}"), body))
         .await?;
     wire.rest().await

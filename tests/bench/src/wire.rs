@@ -4,10 +4,11 @@
 //! Invariant: what follows a message on the connection stays for the next one.
 
 use std::io;
+use std::net::Ipv4Addr;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// One end of a connection.
 pub(crate) struct Wire {
@@ -34,6 +35,13 @@ impl Wire {
     /// Connects to a port on loopback.
     pub(crate) async fn connect(port: u16) -> io::Result<Self> {
         Self::of(TcpStream::connect(("127.0.0.1", port)).await?)
+    }
+
+    /// The same from this loopback address.
+    pub(crate) async fn connect_from(address: Ipv4Addr, port: u16) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((address, 0).into())?;
+        Self::of(socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?)
     }
 
     fn of(stream: TcpStream) -> io::Result<Self> {

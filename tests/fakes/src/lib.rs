@@ -4,6 +4,7 @@
 //! is used here, so that a mistake cannot be on both sides of a test.
 
 mod eventually;
+pub mod issuer;
 pub mod mcp;
 pub mod receiver;
 

@@ -4,9 +4,9 @@
 //! these: it is a program that users start. Invariant: it speaks HTTP for real, so that what is tested is what a server
 //! would see.
 
-pub mod modern;
 mod reaction;
 pub mod task;
+mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-pub use self::modern::Speaks;
 pub use self::reaction::Reaction;
+pub use self::tls::Tls;
 use crate::lock;
 
 /// A request that came.
@@ -50,8 +50,6 @@ impl Seen {
 /// What the server is like. Change it at any time.
 #[derive(Default)]
 pub struct Nature {
-    /// The eras that it speaks.
-    pub speaks: Speaks,
     /// The version it answers; the client's if empty.
     pub version: &'static str,
     /// Its tools.
@@ -70,8 +68,6 @@ pub struct Nature {
     pub seen: Vec<Seen>,
     /// How often it asked something in the middle of a call, and lived to see the answer.
     pub answered: usize,
-    /// How many answers that stall were given up by whoever read them.
-    pub given_up: usize,
     /// How many answers stopped half way.
     pub halves: usize,
     reactions: HashMap<String, Vec<Reaction>>,
@@ -114,9 +110,19 @@ impl McpServer {
     /// # Panics
     /// When somebody does.
     pub async fn at(port: u16, tools: &[&str]) -> Self {
+        Self::serve(port, tools, None).await
+    }
+
+    /// Behind TLS.
+    pub async fn behind(tls: &Tls, tools: &[&str]) -> Self {
+        Self::serve(0, tools, Some(tls.clone())).await
+    }
+
+    async fn serve(port: u16, tools: &[&str], tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.expect("nobody listens there");
         let address = listener.local_addr().expect("it is bound");
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let nature = Nature {
             version: "2025-11-25",
             tools: tools.iter().map(|name| tool(name)).collect(),
@@ -124,12 +130,18 @@ impl McpServer {
             ..Nature::default()
         };
         let server = Self {
-            url: format!("http://{address}/mcp"),
+            url: format!("{scheme}://{address}/mcp"),
             nature: Arc::new(Mutex::new(nature)),
             pushes: broadcast::Sender::new(16),
         };
         let router = Router::new().fallback(handle).with_state(server.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        match tls {
+            None => drop(tokio::spawn(async move { axum::serve(listener, router).await })),
+            Some(tls) => {
+                let listener = tls.accept(listener, address);
+                tokio::spawn(async move { axum::serve(listener, router).await });
+            }
+        }
         server
     }
 
@@ -219,9 +231,6 @@ async fn handle(State(server): State<McpServer>, request: Request) -> Response {
     if let Some(reaction) = scripted {
         return reaction.happen(&server, &seen.body["id"]).await;
     }
-    if let Some(answer) = modern::answer(&server, &seen).await {
-        return answer;
-    }
     if seen.method() == "initialize" {
         return initialize(&server, &seen).await;
     }
@@ -241,7 +250,7 @@ async fn initialize(server: &McpServer, seen: &Seen) -> Response {
     let slow = server.nature().slow_start;
     tokio::time::sleep(slow).await;
     let mut nature = server.nature();
-    let id = format!("session-{}-{}", nature.seen.len(), nature.sessions.len());
+    let id = format!("session-{}", nature.seen.len());
     nature.sessions.insert(id.clone());
     let mut capabilities = json!({"tools": {}});
     if nature.tasks.is_some() {
@@ -279,7 +288,8 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         (None, "tasks/result") => Reaction::Result(task::RESULT),
         (None, _) => return StatusCode::ACCEPTED.into_response(),
     };
-    reaction.happen(server, id).await
+    let token = &seen.body["params"]["_meta"]["progressToken"];
+    reaction.under(token).happen(server, id).await
 }
 
 fn list(server: &McpServer, seen: &Seen) -> Value {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Peers;
 use crate::key;
+use crate::modern;
 use crate::process::free_port;
 
 /// How long an order may take.
@@ -29,15 +30,15 @@ pub enum Kind {
     Sdk2Legacy,
     /// TypeScript SDK 2.x that asks for the modern era first.
     Sdk2Auto,
+    /// TypeScript SDK 2.x that speaks nothing but the modern era.
+    Sdk2Modern,
     /// Python SDK 1.x.
     Mcp1,
     /// Python SDK 2.x that begins with `initialize`.
     Mcp2Legacy,
     /// Python SDK 2.x that asks for the modern era first.
     Mcp2Auto,
-    /// TypeScript SDK 2.x that speaks nothing but the modern era, and does not ask for it.
-    Sdk2Modern,
-    /// Python SDK 2.x that speaks nothing but the modern era, and does not ask for it.
+    /// Python SDK 2.x that speaks nothing but the modern era, and does not ask before.
     Mcp2Modern,
     /// The asyncmcp client on the Python SDK 1.x, with its own receiver.
     Asyncmcp,
@@ -49,19 +50,19 @@ impl Kind {
         Self::Sdk1,
         Self::Sdk2Legacy,
         Self::Sdk2Auto,
+        Self::Sdk2Modern,
         Self::Mcp1,
         Self::Mcp2Legacy,
         Self::Mcp2Auto,
-        Self::Sdk2Modern,
         Self::Mcp2Modern,
         Self::Asyncmcp,
     ];
 
-    /// Whether it speaks the modern era to the gateway, which offers both.
-    pub fn is_modern(self) -> bool {
-        matches!(
+    /// Whether it has a session with the gateway, and so a stream, pings, and questions that servers may ask.
+    pub fn has_session(self) -> bool {
+        !matches!(
             self,
-            Self::Sdk2Auto | Self::Mcp2Auto | Self::Sdk2Modern | Self::Mcp2Modern
+            Self::Sdk2Auto | Self::Sdk2Modern | Self::Mcp2Auto | Self::Mcp2Modern
         )
     }
 
@@ -95,7 +96,7 @@ impl Kind {
     fn mode(self) -> &'static str {
         match self {
             Self::Sdk2Auto | Self::Mcp2Auto => "auto",
-            Self::Sdk2Modern | Self::Mcp2Modern => "2026-07-28",
+            Self::Sdk2Modern | Self::Mcp2Modern => modern::VERSION,
             _ => "legacy",
         }
     }
@@ -126,6 +127,30 @@ impl Client {
     /// Starts one and connects it; its log goes to `dir`.
     pub async fn connect(kind: Kind, peers: &Peers, dir: &Path, options: Options<'_>) -> Result<Self> {
         let command = kind.command(peers, options.url, options.capable, options.secret)?;
+        Self::start(kind, command, dir).await
+    }
+
+    /// One that gets its own tokens from `issuer`, by the flow `code` or `credentials`.
+    pub async fn authorized(
+        kind: Kind,
+        peers: &Peers,
+        dir: &Path,
+        (url, issuer, flow): (&str, &str, &str),
+    ) -> Result<Self> {
+        let mut options = json!({"url": url, "issuer": issuer, "flow": flow});
+        let mut command = match kind {
+            Kind::Sdk1 => peers.node("oauth1.mjs"),
+            Kind::Mcp2Legacy | Kind::Mcp2Auto => {
+                options["mode"] = kind.mode().into();
+                peers.python("mcp", "oauth2.py")
+            }
+            other => bail!("{other:?} has no script for it"),
+        };
+        command.arg(options.to_string());
+        Self::start(kind, command, dir).await
+    }
+
+    async fn start(kind: Kind, command: Command, dir: &Path) -> Result<Self> {
         let log = dir.join(format!("{kind:?}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log)?;
         let mut child = tokio::process::Command::from(command)

@@ -16,7 +16,7 @@ use crate::process::{Process, free_port};
 pub struct Server {
     /// Its process.
     pub process: Process,
-    /// Its MCP endpoint.
+    /// Its MCP endpoint, if it is an MCP server.
     pub url: String,
     port: u16,
     command: Command,
@@ -59,6 +59,15 @@ impl Server {
         let mut command = peers.node("resuming.mjs");
         command.arg(port.to_string());
         Self::start(command, port, dir.join("resuming.log")).await
+    }
+
+    /// The authorization server `oidc-provider`; its `url` is its issuer.
+    pub async fn authorization(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let command = peers.authorization(port)?;
+        let server = Self::start(command, port, dir.join("authorization.log")).await?;
+        let url = format!("http://127.0.0.1:{port}");
+        Ok(Self { url, ..server })
     }
 
     pub(super) async fn start(mut command: Command, port: u16, log: PathBuf) -> Result<Self> {

@@ -1,7 +1,7 @@
 //! A page in a browser whose own name leads to this machine (DNS rebinding): its requests carry that name as their Host.
 
 use anyhow::Result;
-use asyncmcp_tests::dataplane::DataPlane;
+use asyncmcp_tests::dataplane::{DataPlane, Launch};
 use asyncmcp_tests::session::Session;
 use reqwest::{Client, StatusCode};
 use serde_json::json;
@@ -50,6 +50,40 @@ async fn the_admin_port_answers_to_addresses_and_to_names_that_the_route_lists()
                 "{host} {path}"
             );
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_api_server_with_a_name_reads_a_pods_port_and_a_page_in_a_browser_does_not() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let launch = Launch {
+        everywhere: true,
+        ..Launch::default()
+    };
+    let gateway = DataPlane::start_as(dir.path(), &route(&[AWAY], "  store: {memory: {}}"), launch).await?;
+    let named = "kubernetes.example.com:6443";
+    for path in ["/livez", "/readyz", "/metrics", "/status"] {
+        assert_eq!(status(&gateway, path, named).await?, StatusCode::OK, "{path}");
+        for (header, value) in [
+            ("accept-language", "en"),
+            ("sec-fetch-site", "same-origin"),
+            ("user-agent", "Mozilla/5.0"),
+            ("referer", "http://evil.example/"),
+        ] {
+            let client = Client::builder().no_proxy().build()?;
+            let request = client.get(gateway.admin(path)).header("host", "evil.example");
+            let answer = request.header(header, value).send().await?;
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{header} {path}");
+        }
+    }
+    // What has a token is asked for by an address or a name of ours.
+    for path in ["/jobs", "/openapi.json"] {
+        assert_eq!(
+            status(&gateway, path, named).await?,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
     }
     Ok(())
 }

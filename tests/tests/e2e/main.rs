@@ -8,6 +8,7 @@ mod calls;
 mod cascade;
 mod claims;
 mod classes;
+mod credentials;
 mod definition;
 mod drain;
 mod durability;

@@ -1,8 +1,9 @@
-//! Clients and servers of both eras on the running process.
+//! What clients and servers of the protocol's eras see of each other through the gateway, on the running process.
 //!
-//! Invariant: each of them sees its own era, and nobody hangs.
+//! Invariant: what a client gets is asserted beside what its server saw.
 
-mod openings;
-mod pairings;
+mod calls;
+mod jobs;
+mod leaving;
+mod refusals;
 mod scene;
-mod vanishing;

@@ -76,7 +76,7 @@ async fn a_client_that_gives_up_is_heard_by_the_server() {
             "{name}"
         );
         has_written(&server, &format!("cancelled wait {name}")).await;
-        // The connection goes on, and the session where there is one.
+        // The session goes on.
         let answer = client.call("quick", &json!({"text": name})).await.unwrap();
         assert_eq!(answer["result"]["content"][0]["text"], format!("quick {name}"));
         client.close().await.unwrap();

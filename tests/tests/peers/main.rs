@@ -8,5 +8,6 @@ mod asyncmcp;
 mod conformance;
 mod malformed;
 mod merged;
+mod oauth;
 mod resuming;
 mod tour;

@@ -16,8 +16,8 @@ const KINDS: [Kind; 6] = [
     Kind::Sdk2Legacy,
     Kind::Sdk2Auto,
     Kind::Mcp1,
+    Kind::Mcp2Legacy,
     Kind::Mcp2Auto,
-    Kind::Mcp2Modern,
 ];
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn servers_and_the_gateway_start_anew_under_sessions_that_go_on() {
     let expected = ["after the gateway", "after the servers", "at first"]
         .map(|when| vec![format!("slow {when}"); KINDS.len()]);
     assert_eq!(receiver.texts().unwrap(), expected.concat());
-    for client in clients.iter_mut().filter(|client| !client.kind.is_modern()) {
+    for client in clients.iter_mut().filter(|client| client.kind.has_session()) {
         client.session().await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Every stock client walks through what a route offers, in front of one server after another.
 //!
-//! Invariant: all clients see the same, however they negotiate.
+//! Invariant: all clients see the same, however they negotiate and whatever era they speak.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use asyncmcp_tests::dataplane::DataPlane;
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::example::Example;
+use asyncmcp_tests::modern;
 use asyncmcp_tests::peers::scene::{Behind, all_delivered};
 use asyncmcp_tests::peers::{Client, Kind, Receiver, Scene, Server};
 use futures::future::try_join_all;
@@ -124,11 +125,12 @@ async fn tour(scene: &Scene, offer: &Offer<'_>, receiver: &Receiver) -> Result<(
 /// Before the edit: the quick tool answers on the spot, the slow one by webhook.
 async fn meets(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
     let kind = client.kind;
-    introduced(client).await?;
+    let about = client.ask(json!({"do": "about"})).await?;
+    assert_eq!(about, introduction(kind), "{kind:?}");
     let tools = client.tools().await?;
     assert!(!goes_by_webhook(&tools, &offer.quick)?, "{kind:?}: {tools:?}");
     assert!(goes_by_webhook(&tools, &offer.slow)?, "{kind:?}: {tools:?}");
-    if !kind.is_modern() {
+    if kind.has_session() {
         assert_eq!(client.ask(json!({"do": "ping"})).await?, json!({}), "{kind:?}");
     }
 
@@ -147,52 +149,39 @@ async fn meets(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Each finds what it looked for. A pinned client asks nobody who the server is.
-async fn introduced(client: &mut Client) -> Result<()> {
-    let kind = client.kind;
-    let about = client.ask(json!({"do": "about"})).await?;
-    let version = if kind.is_modern() {
-        "2026-07-28"
-    } else {
+/// What the client knows of the gateway. The pinned Python client does not ask before its first call.
+fn introduction(kind: Kind) -> Value {
+    let version = if kind.has_session() {
         "2025-11-25"
+    } else {
+        modern::VERSION
     };
-    assert_eq!(about["version"], version, "{kind:?}: {about}");
-    if !matches!(kind, Kind::Sdk2Modern | Kind::Mcp2Modern) {
-        assert_eq!(about["server"], "asyncmcp", "{kind:?}: {about}");
-    }
-    Ok(())
+    let server = (kind != Kind::Mcp2Modern).then_some("asyncmcp");
+    json!({"version": version, "server": server})
 }
 
-/// After the edit the quick tool is one more webhook tool. Legacy clients hear of it, modern ones see it in a new list.
+/// After the edit the quick tool is one more webhook tool. A client with a session is told to list again on its GET stream;
+/// the others list again when what they have is not fresh any more.
 async fn hears_of_the_edit(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
-    let kind = client.kind;
-    if kind.is_modern() {
-        let asking = tokio::sync::Mutex::new(client);
-        eventually(Duration::from_secs(30), || async {
-            let tools = asking.lock().await.tools().await.unwrap_or_default();
-            goes_by_webhook(&tools, &offer.quick).unwrap_or_default()
-        })
-        .await;
-        return is_acknowledged(asking.into_inner(), &offer.quick).await;
-    }
     let asking = tokio::sync::Mutex::new(client);
     eventually(Duration::from_secs(30), || async {
-        let heard = asking
-            .lock()
+        let mut client = asking.lock().await;
+        has_heard(&mut client, offer)
             .await
-            .heard()
-            .await
-            .map_err(|error| error.to_string())?;
-        match heard["listChanged"].as_u64() {
-            Some(1..) => Ok(()),
-            _ => Err(format!("{kind:?} heard {heard}")),
-        }
+            .map_err(|error| format!("{:?}: {error}", client.kind))
     })
     .await;
-    let client = asking.into_inner();
+    is_acknowledged(asking.into_inner(), &offer.quick).await
+}
+
+async fn has_heard(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
+    if client.kind.has_session() {
+        let heard = client.heard().await?;
+        anyhow::ensure!(heard["listChanged"].as_u64() > Some(0), "heard {heard}");
+    }
     let tools = client.tools().await?;
-    assert!(goes_by_webhook(&tools, &offer.quick)?, "{kind:?}: {tools:?}");
-    is_acknowledged(client, &offer.quick).await
+    anyhow::ensure!(goes_by_webhook(&tools, &offer.quick)?, "{tools:?}");
+    Ok(())
 }
 
 /// asyncmcp's client waits for its webhook and hands out the result; every other gets a result to act on.
@@ -254,16 +243,14 @@ fn read_as_events(receiver: &Receiver, offer: &Offer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The client ends its session by DELETE; nobody can use it any more. A modern one has none to end.
+/// The client ends its session, if it has one, by DELETE; nobody can use it any more.
 async fn leaves(mut client: Client, gateway: &DataPlane) -> Result<()> {
     let kind = client.kind;
     if kind == Kind::Asyncmcp {
         let delivered = client.ask(json!({"do": "delivered"})).await?;
         assert_eq!(delivered, json!({"refused": [], "ids": 2}));
     }
-    if kind.is_modern() {
-        let heard = client.heard().await?;
-        assert_eq!(heard["sessions"], json!([]), "{kind:?}");
+    if !kind.has_session() {
         return client.close().await;
     }
     let session = client.session().await?;

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
+
+use crate::ports::bearer;
 
 /// Its name in the state directory and in the Secret.
 pub const NAME: &str = "adminToken";
@@ -75,7 +76,7 @@ impl Token {
         let Self::File(path) = self else {
             return Err(Error::Closed);
         };
-        let given = given.and_then(bearer).ok_or(Error::Missing)?;
+        let given = given.and_then(bearer::token).ok_or(Error::Missing)?;
         let read = tokio::fs::read(path).await;
         let known = Zeroizing::new(read.map_err(|source| Error::Read {
             path: path.clone(),
@@ -83,23 +84,10 @@ impl Token {
         })?);
         match known.trim_ascii() {
             [] => Err(Error::Empty(path.clone())),
-            known if are_equal(known, given) => Ok(()),
+            known if bearer::are_equal(known, given) => Ok(()),
             _ => Err(Error::Wrong),
         }
     }
-}
-
-/// The token of an `Authorization: Bearer` (RFC 6750, section 2.1; the scheme's name in any case, RFC 9110).
-fn bearer(header: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, token) = header.as_bytes().split_at_checked(7)?;
-    let token = token.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
-}
-
-/// Compares digests, all of their bytes: the time it takes reveals nothing about either text.
-fn are_equal(one: &[u8], two: &[u8]) -> bool {
-    let (one, two) = (Sha256::digest(one), Sha256::digest(two));
-    one.iter().zip(&two).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 #[cfg(test)]

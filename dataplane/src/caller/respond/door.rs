@@ -6,8 +6,6 @@ use std::time::Duration;
 
 /// What the path answers, as `Allow` and CORS name it.
 pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
-/// The same for modern clients.
-pub const MODERN_METHODS: &str = "POST, OPTIONS";
 /// How long a client may take to send a request's body.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// Why a request did not get in.
@@ -25,11 +23,6 @@ pub enum Error {
     /// The path knows no such method.
     #[error("method not allowed; use {METHODS}")]
     Method,
-    /// Not in the modern era.
-    #[error(
-        "method not allowed: MCP 2026-07-28 has no sessions and no standalone stream; use {MODERN_METHODS}"
-    )]
-    ModernMethod,
     /// The client would not understand the answer.
     #[error("not acceptable: the client must accept {0}")]
     Accept(&'static str),

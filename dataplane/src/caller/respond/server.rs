@@ -10,6 +10,8 @@ use asyncmcp_protocol::code::Code;
 pub enum Failure {
     /// It was certainly not dispatched.
     NotDispatched,
+    /// It was not called: a credential or a certificate that the route gives for it cannot be used.
+    NoCredentials,
     /// Nothing came within the time allowed.
     Silent,
     /// The answer is larger than what is relayed.
@@ -21,7 +23,7 @@ pub enum Failure {
 impl Failure {
     pub(super) fn code(self) -> Code {
         match self {
-            Self::NotDispatched => Code::ServerUnreachable,
+            Self::NotDispatched | Self::NoCredentials => Code::ServerUnreachable,
             Self::Silent => Code::Timeout,
             Self::TooLarge => Code::TooLarge,
             Self::Unknown => Code::OutcomeUnknown,
@@ -31,6 +33,10 @@ impl Failure {
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::NotDispatched => "could not be reached or took no call; the tool did not run",
+            Self::NoCredentials => {
+                "was not called: a credential or certificate that the route gives for it cannot be used at present (the \
+                 route's status names it); the tool did not run"
+            }
             Self::Silent => "did not answer in time",
             Self::TooLarge => "sent an answer that is larger than the gateway relays",
             Self::Unknown => "stopped before it answered; whether the tool ran to its end is not known",

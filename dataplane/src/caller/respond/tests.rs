@@ -4,7 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
-use asyncmcp_protocol::{Message, RawObject, modern};
+use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
 use super::*;
@@ -27,6 +27,10 @@ fn refusal() -> Refusal {
     egress
         .check_url(NamedBy::Session, "https://a.example")
         .unwrap_err()
+}
+
+fn refused(error: access::Error) -> Error {
+    access::Refusal::new(error, Some("https://a.example/.well-known"), &[]).into()
 }
 
 fn unreadable(json: &str) -> Error {
@@ -67,8 +71,22 @@ fn before_the_session() -> Vec<Row> {
             -32600,
             "transport.allowedOrigins",
         ),
+        (refused(access::Error::Missing), 401, -32600, "Authorization"),
+        (refused(access::Error::Unknown), 401, -32600, "not valid"),
+        (
+            refused(access::Error::Token(access::Flaw::Expired)),
+            401,
+            -32600,
+            "has expired",
+        ),
+        (
+            refused(access::Error::Scope(vec!["a".into(), "b".into()])),
+            403,
+            -32600,
+            "needed: a b",
+        ),
+        (refused(access::Error::NoKeys), 503, -32600, "try again"),
         (door::Error::Method.into(), 405, -32600, "POST"),
-        (door::Error::ModernMethod.into(), 405, -32600, "POST"),
         (door::Error::Accept("both").into(), 406, -32600, "both"),
         (door::Error::ContentType.into(), 415, -32600, "application/json"),
         (
@@ -82,30 +100,19 @@ fn before_the_session() -> Vec<Row> {
         (unreadable("{"), 400, -32700, "JSON"),
         (unreadable("{}"), 400, -32600, "jsonrpc"),
         (Error::Batch, 400, -32600, "2025-03-26"),
-        (Error::ModernBatch, 400, -32600, "one message per POST"),
-        (Error::ModernResponse, 400, -32600, "inputResponses"),
-        (Error::ModernMethod("ping".into()), 404, -32601, "ping"),
-        (
-            modern::Error::Missing {
-                header: "Mcp-Method",
-                says: "the method",
-            }
-            .into(),
-            400,
-            -32020,
-            "Mcp-Method",
-        ),
-        (
-            modern::Error::Version("2031-01-01".into()).into(),
-            400,
-            -32022,
-            "2026-07-28",
-        ),
         (Error::NoSession, 400, -32600, "initialize"),
         (session::Error::Unknown.into(), 404, -32600, "initialize again"),
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
         (session::Error::Revoked.into(), 404, -32600, "initialize again"),
         (Error::Version("2026-07-28".into()), 400, -32022, "2025-11-25"),
+        (modern::Error::Response.into(), 400, -32600, "responses"),
+        (modern::Error::Batch.into(), 400, -32600, "batches"),
+        (
+            modern::Error::Version("2027-01-01".into()).into(),
+            400,
+            -32022,
+            "2026-07-28",
+        ),
         (initialize.into(), 200, -32602, "capabilities"),
     ]
 }
@@ -120,10 +127,12 @@ fn behind_the_session() -> Vec<Row> {
             -32601,
             "resources/list",
         ),
+        (Error::NoMethod("ping".into()), 404, -32601, "2026-07-28"),
         (Error::Params("params.name"), 200, -32602, "params.name"),
         (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
         (Error::Unavailable("a".into()), 200, -31001, "\"a\""),
         (server(Failure::NotDispatched), 200, -31001, "did not run"),
+        (server(Failure::NoCredentials), 200, -31001, "was not called"),
         (server(Failure::Silent), 200, -31002, "in time"),
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
@@ -143,6 +152,12 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Closing, 200, -31004, "no more calls"),
         (Error::Store(down()), 200, -31004, "stored"),
         (Error::Busy, 200, -31004, "calls are in progress"),
+        (
+            Error::TooOften(Duration::from_millis(250)),
+            200,
+            -31004,
+            "webhook.perClient.requestsPerSecond",
+        ),
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
@@ -173,10 +188,10 @@ async fn each_error_has_its_status_its_code_and_its_words() {
 fn what_is_overloaded_says_when_to_come_back() {
     for (error, ..) in table().filter(|row| row.2 == -31004) {
         // Room in the store comes free by deliveries and by age.
-        let pause = if matches!(error, Error::StoreFull | Error::ClientStoreFull(_)) {
-            30_000
-        } else {
-            5_000
+        let pause = match error {
+            Error::StoreFull | Error::ClientStoreFull(_) => 30_000,
+            Error::TooOften(_) => 250,
+            _ => 5_000,
         };
         let data = error.object().data.unwrap();
         let expected = format!(r#"{{"reason":"overloaded","retryAfterMs":{pause}}}"#);
@@ -239,21 +254,35 @@ fn each_error_has_a_row() {
         Error::ClientStoreFull(_) => 25,
         Error::ListedInBatch => 26,
         Error::Unchecked(_) => 27,
-        Error::Modern(_) => 28,
-        Error::ModernBatch => 29,
-        Error::ModernResponse => 30,
-        Error::ModernMethod(_) => 31,
+        Error::Access(_) => 28,
+        Error::Envelope(_) => 29,
+        Error::NoMethod(_) => 30,
+        Error::TooOften(_) => 31,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
     assert_eq!(places, (0..=31).collect());
 }
 
 #[test]
+fn a_request_without_credentials_made_no_error_and_one_with_others_did() {
+    let challenge = |error| {
+        let response = refused(error).answer(None);
+        response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned()
+    };
+    let metadata = "Bearer realm=\"mcp\", resource_metadata=\"https://a.example/.well-known\"";
+    assert_eq!(challenge(access::Error::Missing), metadata);
+    let scope = challenge(access::Error::Scope(vec!["a".into(), "b".into()]));
+    assert!(
+        scope.contains("scope=\"a b\", error=\"insufficient_scope\""),
+        "{scope}"
+    );
+    assert!(challenge(access::Error::Unknown).contains("error=\"invalid_token\""));
+}
+
+#[test]
 fn a_refused_method_names_the_others() {
     let response = Error::from(door::Error::Method).answer(None);
     assert_eq!(response.headers()[ALLOW], door::METHODS);
-    let response = Error::from(door::Error::ModernMethod).answer(None);
-    assert_eq!(response.headers()[ALLOW], door::MODERN_METHODS);
 }
 
 #[test]

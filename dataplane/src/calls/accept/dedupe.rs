@@ -1,7 +1,7 @@
 //! When two calls are the same call.
 //!
 //! [`super`] asks before acceptance, [`super::super::cancel`] to find the job of a JSON-RPC id. Invariant: a
-//! key of one scope never meets another's.
+//! key of one principal, or of one session without credentials, never meets another's.
 
 use asyncmcp_delivery::job::Dedupe;
 use asyncmcp_protocol::{Id, Request};
@@ -27,26 +27,36 @@ impl Identifier {
     /// The client's idempotency key, else the JSON-RPC id, which a session uses once
     /// (2025-11-25, Basic: "MUST NOT have been previously used").
     pub(crate) fn of(caller: &Caller, request: &Request) -> Result<Self, Error> {
+        let by_id = caller.scope.map(|scope| of_request(scope, &request.id));
         let meta = request.meta().unwrap_or_default();
         if meta.get(META_KEY).is_none() {
-            return Ok(caller.scope.map_or_else(Self::of_nobody, |scope| Self {
-                key: of_request(scope, &request.id),
-                name: None,
-                label: "JSON-RPC id",
-            }));
+            return Ok(by_id.map_or_else(Self::of_nobody, Self::by_id));
         }
         let key = meta.text(META_KEY).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::Params(
             "params._meta[\"dev.asyncmcp/idempotencyKey\"] must be a non-empty string",
         ))?;
         Ok(Self {
-            key: hash(&["key", &caller.owner(), &key]),
-            name: caller.scope.map(|scope| of_request(scope, &request.id)),
+            // Modern callers without credentials are one owner.
+            key: hash(&[
+                "key",
+                &caller.owner().map(|owner| owner.to_string()).unwrap_or_default(),
+                &key,
+            ]),
+            name: by_id,
             label: "idempotency key",
         })
     }
 
-    /// Only its key ties two requests of a caller without a scope together: without one, each is a call of its own.
+    fn by_id(key: [u8; 32]) -> Self {
+        Self {
+            key,
+            name: None,
+            label: "JSON-RPC id",
+        }
+    }
+
+    /// Without a scope and a key nothing ties two requests together: each is a call of its own.
     fn of_nobody() -> Self {
         Self {
             key: rand::random(),

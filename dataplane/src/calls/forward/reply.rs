@@ -85,7 +85,7 @@ impl AnswerSender {
         }
     }
 
-    /// Returns when nobody reads any more, and not while the answer is on its way.
+    /// Returns when the client has gone away.
     pub(super) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let messages = self.messages.clone();
         async move { messages.closed().await }

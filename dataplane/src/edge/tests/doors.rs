@@ -22,7 +22,7 @@ fn sealed(gateway: &Gateway, route: &str, expires: u64) -> String {
         webhook_url: None,
     };
     let (opened, lifetime) = (Millis(expires.saturating_sub(120_000)), Duration::from_mins(2));
-    LegacySession::of(params, [1; 16], opened, lifetime).seal(&gateway.edge.ring, route, [0; 12])
+    LegacySession::of(params, None, [1; 16], (opened, lifetime)).seal(&gateway.edge.ring, route, [0; 12])
 }
 
 #[tokio::test]
@@ -61,6 +61,7 @@ async fn bodies_and_headers_that_are_wrong() {
         (&[("mcp-protocol-version", "2026-07-28")], PING, 400, -32602),
         (&[("mcp-protocol-version", "2027-01-01")], "[]", 400, -32600),
         (&[("mcp-protocol-version", "2027-01-01")], "[5]", 400, -32600),
+        (&[("mcp-protocol-version", "2027-01-01")], PING, 400, -32022),
         (&[("mcp-protocol-version", "1999-01-01")], PING, 400, -32022),
         (&[], modern, 400, -32602),
     ] {
@@ -68,6 +69,20 @@ async fn bodies_and_headers_that_are_wrong() {
         let sent = &body[..body.len().min(120)];
         assert_eq!(reply.refusal(), (status, code), "{headers:?} {sent}: {reply:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_of_a_later_version_is_told_which_versions_are_left_to_it() {
+    let gateway = Gateway::start("").await;
+    let probe = r#"{"jsonrpc":"2.0","id":"p","method":"server/discover"}"#;
+    let reply = gateway
+        .post(&[("mcp-protocol-version", "2027-01-01")], probe)
+        .await
+        .json();
+    assert_eq!(reply["id"], "p");
+    let supported = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"];
+    let data = json!({"supported": supported, "requested": "2027-01-01"});
+    assert_eq!(reply["error"]["data"], data);
 }
 
 #[tokio::test]

@@ -30,9 +30,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::example;
+use crate::auth::{self, Auth};
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::{Calls, InProgress};
+use crate::calls::{Calls, InProgress, Rates};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::Catalogue;
@@ -155,10 +156,12 @@ impl Gateway {
             lines,
             engine: Arc::new(Engine::start(parts, &registry).unwrap()),
             in_progress: InProgress::default(),
+            rates: Rates::default(),
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
         };
         let edge = Arc::new(Edge {
+            auth: Auth::start(live.clone(), auth::Metrics::register(&registry).unwrap()).unwrap(),
             live,
             calls: Arc::new(calls),
             ring,

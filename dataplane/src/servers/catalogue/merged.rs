@@ -2,7 +2,7 @@
 //! the names and rules of the route.
 //!
 //! Called through [`super::Catalogue::list`]. Invariant: no name stands in it that a call would
-//! take to another server.
+//! take to another server, or that the client's credentials do not cover.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use asyncmcp_crds::effective::{Route, Server};
 use asyncmcp_protocol::tools::Tool;
 use futures::future::join_all;
 
-use super::fetch::List;
 use super::index::{Claim, Index, claim, webhook};
-use super::{Catalogue, fetch};
+use super::{Catalogue, fetch, scopes};
 use crate::caller::Caller;
+use crate::caller::grants::Grants;
 use crate::servers::Error;
 use crate::servers::lines::Lines;
 
@@ -24,30 +24,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What one client sees.
 #[derive(Debug)]
 pub struct Listing {
-    /// The tools: each server's in its order, the servers in the order of their names.
+    /// Each server's tools in its order, the servers in the order of their names.
     pub tools: Vec<Tool>,
-    /// How long it may be kept, if a server says; not at all where one is missing.
-    pub ttl: Option<Duration>,
+    /// Whether every server that the caller may use is in it.
+    pub is_whole: bool,
 }
 
 impl Catalogue {
-    /// The tools of a client's `tools/list`. A server that does not answer is left out.
+    /// The tools that `caller` sees. A server that does not answer is left out.
     pub async fn list(&self, caller: &Caller) -> Listing {
         let (config, index) = self.snapshot();
-        let mut servers: Vec<_> = config
-            .route
-            .servers
-            .iter()
-            .filter(|server| self.may_answer(&server.name))
-            .collect();
+        let is_open = |server: &&Server| caller.grants.cover(server.scopes.iter());
+        let open: Vec<_> = config.route.servers.iter().filter(is_open).collect();
+        let may_answer = |server: &&&Server| self.may_answer(&server.name);
+        let mut servers: Vec<_> = open.iter().filter(may_answer).collect();
         servers.sort_by(|one, other| one.name.cmp(&other.name));
         let lines = self.lines();
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
-        let mut merging = Merging::new(&config.route, &index);
-        let is_whole = lists.iter().flatten().count() == config.route.servers.len();
-        let ttl = lists.iter().flatten().filter_map(|list| list.ttl).min();
-        for (server, list) in servers.iter().zip(lists) {
-            for tool in list.into_iter().flat_map(|list| list.tools) {
+        let mut merging = Merging::new(&config.route, &index, &caller.grants);
+        let mut answered = 0;
+        for (server, tools) in servers.iter().zip(lists) {
+            answered += usize::from(tools.is_some());
+            for tool in tools.into_iter().flatten() {
                 merging.offer(server, tool);
             }
         }
@@ -55,21 +53,26 @@ impl Catalogue {
             self.list_again(server);
         }
         Listing {
+            is_whole: answered == open.len(),
             tools: merging.into_tools(),
-            ttl: if is_whole { ttl } else { Some(Duration::ZERO) },
         }
     }
 }
 
 /// What `server` lists for `caller`; `None` when it does not answer.
-async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<List> {
+async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<Vec<Tool>> {
     let limit = PATIENCE.min(server.timeout);
-    let asking = async { fetch::tools(&lines.of(caller, &server.name)?).await };
+    let asking = async {
+        let loan = lines.lend(caller, &server.name)?;
+        let tools = fetch::tools(&loan).await?;
+        loan.give_back();
+        Ok(tools)
+    };
     let tools = tokio::time::timeout(limit, asking)
         .await
         .unwrap_or(Err(Error::Silent(limit)));
     match tools {
-        Ok(list) => Some(list),
+        Ok(list) => Some(list.tools),
         Err(error) => {
             tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
             None
@@ -81,6 +84,7 @@ async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<List> {
 struct Merging<'a> {
     route: &'a Route,
     index: &'a Index,
+    grants: &'a Grants,
     tools: Vec<Option<Tool>>,
     /// Where a name stands in `tools`, and by whose claim.
     places: HashMap<String, (usize, Claim)>,
@@ -89,10 +93,11 @@ struct Merging<'a> {
 }
 
 impl<'a> Merging<'a> {
-    fn new(route: &'a Route, index: &'a Index) -> Self {
+    fn new(route: &'a Route, index: &'a Index, grants: &'a Grants) -> Self {
         Self {
             route,
             index,
+            grants,
             tools: Vec::new(),
             places: HashMap::new(),
             unrouted: Vec::new(),
@@ -107,6 +112,10 @@ impl<'a> Merging<'a> {
             Some((owner, _)) if owner.server != server.name => return,
             Some(_) => {}
             None => self.unrouted.push(server.name.clone()),
+        }
+        let needed = scopes::needed(self.route, &server.name, &shown_as);
+        if !self.grants.cover(needed.iter()) {
+            return;
         }
         let place = self.tools.len();
         match self.places.get(&shown_as) {

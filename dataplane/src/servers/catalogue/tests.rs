@@ -9,7 +9,6 @@ use asyncmcp_crds::v1alpha1::ServerState;
 use asyncmcp_delivery::store::Store;
 use asyncmcp_fakes::mcp::{McpServer, Reaction, tool};
 use asyncmcp_fakes::{eventually, unused_port};
-use asyncmcp_protocol::tools::list_result;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -47,8 +46,10 @@ impl Route {
     }
 
     async fn list(&self) -> Vec<Value> {
-        let listing = self.catalogue.list(&client(1)).await;
-        let result: Value = serde_json::from_str(list_result(&listing.tools).to_raw().get()).unwrap();
+        let result: Value = serde_json::from_str(
+            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.tools).get(),
+        )
+        .unwrap();
         result["tools"].as_array().unwrap().clone()
     }
 

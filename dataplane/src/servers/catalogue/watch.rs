@@ -9,19 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_protocol::Message;
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::fetch;
 use super::state::Table;
+use crate::servers::access::Access;
 use crate::servers::lines::{self, Line};
 use crate::servers::{Error, Events, Upstream};
 
 /// A list is fetched again after this time even without a notification of a change.
 const LIST_AGE: Duration = Duration::from_mins(5);
-/// The same of a modern server that lets its list be kept for a shorter time, which reports no changes.
-const LEAST_AGE: Duration = Duration::from_secs(5);
 /// Between two pings.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// The same for the first pings after it came, so that its state settles soon.
@@ -43,42 +42,69 @@ pub(super) struct Watch {
     pub(super) list_again: Arc<Notify>,
 }
 
+/// How a visit ended.
+enum Visit {
+    /// Nobody wants to know any more.
+    Ended,
+    /// Requests are sent with other credentials or certificates from now on.
+    Renewed,
+    Failed(Error),
+}
+
 impl Watch {
     /// Until `ended`; the line is ended, too.
     pub(super) async fn run(self, ended: CancellationToken) {
         let mut failures = 0;
-        while let Some(Err(error)) = self.visit(&mut failures, &ended).await {
-            failures += 1;
-            tracing::debug!(server = self.upstream.name(), %error, "a server does not answer");
-            self.table.failed(self.upstream.name(), &error);
-            ended.run_until_cancelled(sleep(wait(failures))).await;
+        let mut renewals = self.upstream.renewals();
+        loop {
+            match self.visit(&mut failures, &mut renewals, &ended).await {
+                Visit::Ended => return,
+                Visit::Renewed => failures = 0,
+                Visit::Failed(error) => {
+                    failures += 1;
+                    tracing::debug!(server = self.upstream.name(), %error, "a server does not answer");
+                    self.table.failed(self.upstream.name(), &error);
+                    let waited = tokio::time::timeout(wait(failures), renewals.changed());
+                    if let Some(Ok(_)) = ended.run_until_cancelled(waited).await {
+                        failures = 0;
+                    }
+                }
+            }
         }
     }
 
-    /// Stays connected until something fails; `None` when ended.
-    async fn visit(&self, failures: &mut u32, ended: &CancellationToken) -> Option<Result<Never, Error>> {
+    /// Stays connected until something fails or changes.
+    async fn visit(
+        &self,
+        failures: &mut u32,
+        renewals: &mut watch::Receiver<Arc<Access>>,
+        ended: &CancellationToken,
+    ) -> Visit {
         let line = lines::visiting(&self.upstream);
-        let stayed = ended.run_until_cancelled(self.stay(&line, failures)).await;
-        if !matches!(stayed, Some(Err(Error::SessionLost))) {
+        let visit = tokio::select! {
+            Err(error) = self.stay(&line, failures) => Visit::Failed(error),
+            _ = renewals.changed() => Visit::Renewed,
+            () = ended.cancelled() => Visit::Ended,
+        };
+        if !matches!(visit, Visit::Failed(Error::SessionLost)) {
             let _ = tokio::time::timeout(PING_EVERY, line.end()).await;
         }
-        stayed
+        visit
     }
 
-    /// Lists the tools; returns when to list them again.
-    async fn list(&self, line: &Line) -> Result<Instant, Error> {
+    async fn list(&self, line: &Line) -> Result<(), Error> {
         let about = line.about().await?;
         let list = fetch::tools(line).await?;
-        let age = list.ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
         self.table.listed(line.server(), about, list);
-        Ok(Instant::now() + age)
+        Ok(())
     }
 
     /// Lists, lists again when notified, and pings from time to time.
     async fn stay(&self, line: &Line, failures: &mut u32) -> Result<Never, Error> {
-        let mut list_at = self.list(line).await?;
+        self.list(line).await?;
         *failures = 0;
         let mut events = line.listen().await?;
+        let mut list_at = Instant::now() + LIST_AGE;
         let mut pings = 0;
         let mut ping_at = Instant::now() + FIRST_PINGS.1;
         loop {
@@ -89,7 +115,8 @@ impl Watch {
                 }
                 () = self.list_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
                 () = sleep_until(list_at) => {
-                    list_at = self.list(line).await?;
+                    self.list(line).await?;
+                    list_at = Instant::now() + LIST_AGE;
                 }
                 () = sleep_until(ping_at) => {
                     line.ping().await?;

@@ -1,8 +1,8 @@
-//! The gateway's own lines: for jobs, and for the catalogue's visits.
+//! The gateway's own lines: for jobs, for calls and lists of clients without a session, and for the catalogue's visits.
 //!
-//! A job takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
-//! one job at a time, and only jobs of one client, since a server may keep what one call left for the next one in the same
-//! session; one that a job ended badly on is not returned.
+//! A job or call takes one and returns it, since opening a session costs as much as a quick call. Invariant: a session runs
+//! one job or call at a time, and only those of one client, since a server may keep what one call left for the next one in the same
+//! session; one that a job or call ended badly on is not returned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -10,25 +10,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::job::Key;
+use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
-use asyncmcp_protocol::{Era, Version};
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::end;
 use super::entry::lock;
 use super::line::Line;
-use super::modern_line::ModernLine;
 use super::session_line::{Keeper, SessionLine};
 use super::token::{Place, ResumeToken};
-use crate::servers::{Error, ServerSession, Upstream, Upstreams, eras};
+use crate::servers::{Error, ServerSession, Upstream, Upstreams};
 
 /// A session without a job for this long is ended.
 const IDLE: Duration = Duration::from_mins(1);
 /// How often that is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
-/// On a job's line nobody can be asked; its result is delivered in the one form that all receivers read.
-const OF_JOBS: (ClientCapabilities, Era) = (ClientCapabilities::NONE, Era::Legacy);
 /// Sessions without a job. Beyond it, the one that was not used longest is ended.
 const MOST_IDLE: usize = 1024;
 
@@ -64,7 +61,7 @@ impl OwnLines {
         own
     }
 
-    /// A line for one job of `client`: on a session that is idle and was its own, else on one that is opened with the
+    /// A line for one job or call of `client`: on a session that is idle and was its own, else on one that is opened with the
     /// first message.
     pub fn take(&self, server: &str, client: &str) -> Result<Line, Error> {
         let upstream = self.upstreams.get(server);
@@ -78,7 +75,7 @@ impl OwnLines {
             // The route has moved the server, and with it every session kept for it.
             tokio::spawn(end(vec![idle.session]));
         }
-        Ok(own_line(upstream, OF_JOBS, Lease::holding(kept)))
+        Ok(own_line(upstream, ClientCapabilities::NONE, Lease::holding(kept)))
     }
 
     /// The line that an earlier process left `token` for. Its session is the only one that will do, and it is not kept
@@ -91,10 +88,10 @@ impl OwnLines {
             replaceable: false,
             ..Lease::holding(Some(session))
         };
-        Some((own_line(upstream, OF_JOBS, lease), token.place))
+        Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
     }
 
-    /// Keeps the session of a line on which a job of `client` went well, unless its server has forgotten it.
+    /// Keeps the session of a line on which a job or call of `client` went well, unless its server has forgotten it.
     pub fn give_back(&self, line: &Line, client: &str) {
         let Some(session) = line.sessions().current().filter(|session| !session.is_lost()) else {
             return;
@@ -158,7 +155,7 @@ impl Pool {
 /// A line for the catalogue's visits. Everything is declared on it, since a server may show a poorer client less.
 pub fn visiting(upstream: &Upstream) -> Line {
     let everything = ClientCapabilities::from_bits(u16::MAX);
-    own_line(upstream.clone(), (everything, Era::Modern), Lease::holding(None))
+    own_line(upstream.clone(), everything, Lease::holding(None))
 }
 
 /// Ends the session of a line that should not be used again. Nobody waits for it.
@@ -166,22 +163,14 @@ pub fn discard(line: Line) {
     tokio::spawn(async move { end(line.sessions().current().into_iter().collect()).await });
 }
 
-fn own_line(upstream: Upstream, (capabilities, reader): (ClientCapabilities, Era), lease: Lease) -> Line {
-    let envelope = eras::gateway(capabilities);
-    let modern = ModernLine::new(upstream.clone(), envelope, reader);
-    let sessions = SessionLine::new(upstream, introduction(capabilities), Arc::new(lease));
-    // What runs in a session outlives a lost connection.
-    Line::new(sessions, modern, Era::Legacy, None)
-}
-
-/// How the gateway introduces itself where it speaks for no client.
-pub(super) fn introduction(capabilities: ClientCapabilities) -> InitializeParams {
-    InitializeParams {
+fn own_line(upstream: Upstream, capabilities: ClientCapabilities, lease: Lease) -> Line {
+    let introduction = InitializeParams {
         protocol_version: Version::LEGACY[0].to_string(),
         capabilities,
         client_info: Implementation::new("asyncmcp", env!("CARGO_PKG_VERSION")),
         webhook_url: None,
-    }
+    };
+    Line::new(SessionLine::new(upstream, introduction, Arc::new(lease)), None)
 }
 
 /// The session of one job or one visit.

@@ -183,7 +183,11 @@ async fn a_stream_brings_the_progress_of_calls_that_asked_for_it_and_no_other() 
     open(&lines, &who, "a").await.unwrap();
     let mut stream = Box::pin(lines.stream(&who));
     eventually(SOON, async || fake.listeners() == 1).await;
-    let in_progress = lines.of(&who, "a").unwrap().expect_progress(Id::number(7));
+    let asking = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":7}}}"#;
+    let Ok(Message::Request(asking)) = Message::parse(asking) else {
+        panic!("a request")
+    };
+    let in_progress = lines.of(&who, "a").unwrap().expect_progress(&asking);
     for token in [json!("7"), json!(8), json!(7)] {
         fake.push(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token}}));
     }

@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::Inner;
 use super::entry::{Entry, lock};
-use super::{Inner, Owner};
+use crate::caller::Scope;
 use crate::servers::ServerSession;
 
 /// What is unused for this long is ended: a person may read an answer for a while, and their next question should find
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 16;
 /// How many wait for that. What finds no place is forgotten, and expires at its servers.
 const WAITING: usize = 1024;
 
-pub(super) type Entries = HashMap<Owner, Arc<Entry>>;
+pub(super) type Entries = HashMap<Option<Scope>, Arc<Entry>>;
 
 /// Takes what is to be ended. Cheap to clone.
 #[derive(Clone)]
@@ -68,16 +69,16 @@ impl Unused {
         let mut unused: Vec<_> = entries
             .iter()
             .filter(|(_, entry)| is_unused(entry))
-            .map(|(owner, entry)| (entry.used(), owner.clone(), entry.weight()))
+            .map(|(scope, entry)| (entry.used(), *scope, entry.weight()))
             .collect();
         unused.sort_unstable_by_key(|(used, ..)| *used);
         let mut gone = 0;
-        for (_, owner, weight) in unused {
+        for (_, scope, weight) in unused {
             if gone >= over {
                 break;
             }
             gone += weight;
-            self.end(entries.remove(&owner));
+            self.end(entries.remove(&scope));
         }
     }
 }

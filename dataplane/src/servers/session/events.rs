@@ -62,8 +62,6 @@ pub struct Events {
     /// Asked for capacity before much of an event is held.
     room: Room,
     noted: Option<Noted>,
-    /// The method of the request that this answers.
-    method: String,
 }
 
 impl fmt::Debug for Events {
@@ -98,13 +96,6 @@ impl Events {
         self
     }
 
-    /// The same, as the answer to a request of this method.
-    #[must_use]
-    pub(in crate::servers) fn to(mut self, method: String) -> Self {
-        self.method = method;
-        self
-    }
-
     /// The same, reporting the ids of its events.
     #[must_use]
     pub(in crate::servers) fn noting(mut self, noted: Option<Noted>) -> Self {
@@ -135,7 +126,6 @@ impl Events {
             over: false,
             room: Room::default(),
             noted: None,
-            method: String::new(),
         }
     }
 
@@ -177,7 +167,7 @@ impl Events {
         })
     }
 
-    fn hand_out(&mut self, mut incoming: Incoming) -> Incoming {
+    fn hand_out(&mut self, incoming: Incoming) -> Incoming {
         if let (Message::Response(response), Purpose::Answer) = (&incoming.message, self.purpose) {
             self.session.heed(response);
             if let (Outcome::Error(_), Some(operation)) = (&response.outcome, &mut self.operation) {
@@ -186,21 +176,8 @@ impl Events {
             self.over = true;
             self.chunks = None;
             self.operation = None; // measured to here
-            incoming = self.translated(incoming);
         }
         incoming
-    }
-
-    /// The response as its reader's era has it.
-    fn translated(&self, incoming: Incoming) -> Incoming {
-        if !self.session.is_modern() {
-            return incoming;
-        }
-        let raw = self.session.read(&self.method, incoming.raw);
-        match Message::parse(&raw) {
-            Ok(message) => Incoming { message, raw },
-            Err(_) => Incoming { raw, ..incoming },
-        }
     }
 
     /// Reads a chunk, or resumes the stream.
@@ -224,7 +201,7 @@ impl Events {
             if let Some(data) = event.message() {
                 self.ready.extend(messages(data)?);
             }
-            if let Some(id) = event.id.filter(|_| !self.session.is_modern()) {
+            if let Some(id) = event.id {
                 if let Some(noted) = &self.noted {
                     noted(&id);
                 }
@@ -244,7 +221,7 @@ impl Events {
             self.ready.push_back(response);
             return Ok(());
         }
-        if self.purpose == Purpose::Answer && (self.last_id.is_none() || self.session.is_modern()) {
+        if self.purpose == Purpose::Answer && self.last_id.is_none() {
             return Err(error);
         }
         self.chunks = None;
@@ -271,9 +248,9 @@ impl Events {
                 self.pace.connected();
                 Ok(())
             }
-            Err(error @ (Error::NotSent(_) | Error::Broken(_) | Error::Busy { .. })) => {
-                self.pace.broke().ok_or(error)
-            }
+            Err(
+                error @ (Error::NotSent(_) | Error::Credentials(_) | Error::Broken(_) | Error::Busy { .. }),
+            ) => self.pace.broke().ok_or(error),
             Err(Error::Rejected { status: 500.., .. }) => self.pace.broke().ok_or(Error::Interrupted),
             // A call whose session is gone was dispatched all the same.
             Err(_) if self.purpose == Purpose::Answer => Err(Error::Interrupted),
@@ -285,7 +262,9 @@ impl Events {
     /// A failure to reconnect is not a failure to send: the request went out long ago.
     fn after_dispatch(&self, error: Error) -> Error {
         match (error, self.purpose) {
-            (Error::NotSent(_) | Error::Busy { .. }, Purpose::Answer) => Error::Interrupted,
+            (Error::NotSent(_) | Error::Credentials(_) | Error::Busy { .. }, Purpose::Answer) => {
+                Error::Interrupted
+            }
             (error, _) => error,
         }
     }

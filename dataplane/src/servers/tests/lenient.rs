@@ -65,7 +65,7 @@ async fn an_http_error_says_what_to_change() {
             ("location", "/mcp/"),
             "/mcp/, which is not followed; set the server's url to that",
         ),
-        (421, ("x", "x"), "add that to the hosts that the server allows"),
+        (421, ("x", "x"), "set host of the server to a name that it allows"),
         (401, ("www-authenticate", "Bearer"), "it asks for credentials"),
     ] {
         let fake = McpServer::that_says(Reaction::Http(status, vec![header], "no")).await;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Runner;
+use crate::servers::lines::OwnLines;
 use crate::tests::route::{SOON, upstreams};
 
 /// A call of this tool on server `s`.
@@ -49,7 +50,7 @@ const PARAMS: &[u8] = br#"{"name":"shown","arguments":{ "n":1.0e4}}"#;
 
 fn runner(fake: &McpServer) -> Runner {
     let (upstreams, _) = upstreams(&format!("servers: [{{name: s, url: \"{}\"}}]", fake.url()));
-    Runner::new(upstreams)
+    Runner::new(OwnLines::new(upstreams))
 }
 
 async fn execute(runner: &Runner, call: &Call) -> Executed {
@@ -164,7 +165,7 @@ async fn a_server_that_is_not_there_or_has_no_room_was_sent_nothing() {
     let (retry_after, is_away) = (Duration::from_secs(7), true);
     assert_eq!(busy, Executed::NotSent { retry_after, is_away });
     let (nobody, _) = upstreams("servers: [{name: s, url: \"http://127.0.0.1:1/mcp\"}]");
-    let refused = execute(&Runner::new(nobody), &call("slow")).await;
+    let refused = execute(&Runner::new(OwnLines::new(nobody)), &call("slow")).await;
     let retry_after = Duration::ZERO;
     assert_eq!(refused, Executed::NotSent { retry_after, is_away });
 }

@@ -52,8 +52,10 @@ pub(super) fn next(error: &Error, on_interruption: OnInterruption, interruptions
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::servers::Advice;
+    use crate::config::keys::{self, Unusable};
+    use crate::servers::{Advice, Missing};
     use OnInterruption::{Fail, Retry};
+    use asyncmcp_crds::ObjectKey;
 
     const BUSY: Error = Error::Busy {
         retry_after: Duration::from_secs(7),
@@ -68,6 +70,14 @@ mod tests {
     fn error(row: &str) -> Error {
         match row {
             "no connection" => Error::NoServer("a".to_owned()), // a refused connection cannot be made by hand
+            "a credential or certificate of the route that cannot be read" => {
+                let unusable = Unusable {
+                    key: ObjectKey::certificate("s")[0].clone(),
+                    error: keys::Error::Missing,
+                };
+                let field = "bearerTokenSecretRef".to_owned();
+                Error::Credentials(Box::new(Missing { field, unusable }))
+            }
             "no session with the server" => opening(BUSY),
             "unknown session" => Error::SessionLost,
             "a connection that broke" | "a stream that ended early" => Error::Interrupted,
@@ -124,7 +134,7 @@ mod tests {
             assert_eq!(words(next(&error(what), Retry, 0)), retry, "{what}, Retry");
             count += 1;
         }
-        assert_eq!(count, 29);
+        assert_eq!(count, 30);
     }
 
     #[test]

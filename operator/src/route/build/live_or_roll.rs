@@ -12,17 +12,54 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
     let signing = |name: &str| json!({"secretRefs": [{"name": name, "key": "secret"}]});
     let headers =
         |name: &str| json!([{"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}]);
+    let server = |of_objects: Value| {
+        let mut server = json!({"name": "b", "url": "https://b.example/mcp"});
+        for (field, value) in of_objects.as_object().into_iter().flatten() {
+            server[field] = value.clone();
+        }
+        json!([server])
+    };
+    let authority = json!([{"kind": "ConfigMap", "name": "another", "key": "ca.crt"}]);
     vec![
         (
             "`servers`",
             "servers",
-            json!([{"name": "b", "url": "http://b.example/mcp", "toolPrefix": "b_"}]),
+            json!([{"name": "b", "url": "https://b.example/mcp", "toolPrefix": "b_", "host": "localhost", "tls": {"serverName": "b"}}]),
+        ),
+        (
+            "`servers[].headers`, `.bearerTokenSecretRef`: another Secret",
+            "servers",
+            server(
+                json!({"headers": headers("another"), "bearerTokenSecretRef": {"name": "another", "key": "t"}}),
+            ),
+        ),
+        (
+            "`servers[].tls`: another Secret or ConfigMap",
+            "servers",
+            server(
+                json!({"tls": {"caCertificateRefs": authority, "clientCertificateRef": {"name": "another"}}}),
+            ),
         ),
         ("`webhookTools`", "webhookTools", json!([{"name": "other_*"}])),
         (
             "`transport`",
             "transport",
             json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
+        ),
+        (
+            "`transport.tls`: another Secret",
+            "transport",
+            json!({"tls": {"certificateRef": {"name": "another"}}}),
+        ),
+        (
+            "`auth.jwt`",
+            "auth",
+            json!({"jwt": [{"issuer": "https://auth.example.com", "audiences": ["a"]}]}),
+        ),
+        (
+            "`auth.bearerSecretRefs`: another Secret",
+            "auth",
+            json!({"bearerSecretRefs": [{"name": "another", "key": "token"}]}),
         ),
         (
             "`webhook.timeout`, `.retry`, `.maxAge`",

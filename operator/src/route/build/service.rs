@@ -18,6 +18,14 @@ pub(super) fn build(plan: &Plan<'_>) -> Service {
                 port,
                 target_port: Some(IntOrString::String(name.to_owned())),
                 protocol: Some("TCP".to_owned()),
+                // Proxies that know the field speak TLS to the pods then.
+                app_protocol: plan
+                    .valid
+                    .route
+                    .transport
+                    .certificate
+                    .as_ref()
+                    .map(|_| "https".to_owned()),
                 ..ServicePort::default()
             }]),
             ..ServiceSpec::default()

@@ -206,6 +206,34 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
 }
 
 #[test]
+fn a_config_map_and_a_secret_of_one_name_are_mounted_apart() {
+    let authority = |kind: &str| json!({"kind": kind, "name": "ca", "key": "ca.crt"});
+    let server = json!([{
+        "name": "a",
+        "url": "https://a.example",
+        "tls": {"caCertificateRefs": [authority("Secret"), authority("ConfigMap")], "clientCertificateRef": {"name": "me"}},
+    }]);
+    let pod = pod(&with("servers", server));
+    let sources = &pod["volumes"][0]["projected"]["sources"];
+    let file = |directory: &str| json!([{"key": "ca.crt", "path": format!("{directory}/ca/ca.crt")}]);
+    assert_eq!(
+        sources[3]["configMap"],
+        json!({"name": "ca", "optional": true, "items": file("configmaps")})
+    );
+    assert_eq!(
+        sources[4]["secret"],
+        json!({"name": "ca", "optional": true, "items": file("secrets")})
+    );
+    assert_eq!(
+        sources[5]["secret"],
+        json!({"name": "me", "optional": true, "items": [
+            {"key": "tls.crt", "path": "secrets/me/tls.crt"},
+            {"key": "tls.key", "path": "secrets/me/tls.key"},
+        ]})
+    );
+}
+
+#[test]
 fn the_last_served_document_stays_beside_the_new_one() {
     let last = Document {
         json: "{}".to_owned(),

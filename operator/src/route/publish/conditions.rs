@@ -15,8 +15,15 @@ pub(crate) const KEY_INVALID: &str = "KeyInvalid";
 pub(crate) const NO_SIGNING_KEY: &str = "NoSigningKey";
 /// Reason of `Ready` while a header of the default receiver cannot be sent.
 pub(crate) const NO_HEADER: &str = "NoReceiverHeader";
-/// Reasons of `Ready` while a pod serves, and calls are not stored or results not delivered.
-pub(crate) const HINDRANCES: [&str; 4] = [
+/// Reason of `Ready` while the MCP endpoint has no certificate.
+pub(crate) const NO_CERTIFICATE: &str = "NoCertificate";
+/// Reason of `Ready` while no client has credentials that the pods can check.
+pub(crate) const NO_CREDENTIALS: &str = "NoCredentials";
+/// Reasons of `Ready` while a pod serves, and clients cannot connect or are refused, calls are not stored or results not
+/// delivered.
+pub(crate) const HINDRANCES: [&str; 6] = [
+    NO_CERTIFICATE,
+    NO_CREDENTIALS,
     NO_SIGNING_KEY,
     NO_HEADER,
     StoreProblem::StoreFull.as_str(),

@@ -116,7 +116,10 @@ fn accepted(
         ready_pods: pods.ready,
         pod_trouble: pods.trouble,
         store: store::problem(subject, found),
-        hindrance: secrets::holding_back(valid, &unusable).or_else(|| unreported(subject, found)),
+        hindrance: secrets::no_certificate(valid, &unusable)
+            .or_else(|| secrets::keeping_out(valid, &unusable))
+            .or_else(|| secrets::holding_back(valid, &unusable))
+            .or_else(|| unreported(subject, found)),
         deleting: subject.deleted_at.is_some(),
         hint: unsigned(valid),
     }
@@ -161,8 +164,12 @@ fn describe(
 ) {
     let names = &valid.names;
     let (name, namespace, path) = (names.dataplane(), names.namespace(), &valid.route.transport.path);
+    let scheme = match valid.route.transport.certificate {
+        Some(_) => "https",
+        None => "http",
+    };
     status.address = Some(Address {
-        url: format!("http://{name}.{namespace}.svc:{}{path}", MCP_PORT.1),
+        url: format!("{scheme}://{name}.{namespace}.svc:{}{path}", MCP_PORT.1),
     });
     status.config_hash = Some(valid.document.hash.clone());
     status.replicas = Some(ReplicaStatus {

@@ -1,28 +1,30 @@
-//! Which keys of Secrets that the route refers to cannot be used, and what that prevents. Called by `draft`.
+//! Which keys of Secrets and ConfigMaps that the route refers to cannot be used, and what that prevents. Called by `draft`.
 //!
 //! Invariant: pure. What a key contains is known to the pods alone, which report what is wrong with it, never its value.
 
-use super::conditions::{KEY_INVALID, KEY_NOT_FOUND, NO_HEADER, NO_SIGNING_KEY, Verdict};
-use crate::kinds::{Key, Kind};
+use super::conditions::{
+    KEY_INVALID, KEY_NOT_FOUND, NO_CERTIFICATE, NO_CREDENTIALS, NO_HEADER, NO_SIGNING_KEY, Verdict,
+};
+use crate::kinds::Key;
 use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
 use crate::route::resolve::Found;
 use crate::route::validate::Valid;
-use asyncmcp_crds::StatusReport;
 use asyncmcp_crds::effective::HeaderValue;
 use asyncmcp_crds::v1alpha1::SecretKeyRef;
+use asyncmcp_crds::{ObjectKey, StatusReport};
 use std::fmt;
 
 /// A key that the pods cannot use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unusable<'a> {
-    secret: &'a SecretKeyRef,
+    key: &'a ObjectKey,
     why: Why,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
-    NoSecret,
+    NoObject,
     /// The pods do not find it.
     Unread,
     /// In the words of a pod, such as `is empty`.
@@ -31,14 +33,15 @@ enum Why {
 
 impl fmt::Display for Unusable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SecretKeyRef { name, key } = self.secret;
+        let ObjectKey { kind, name, key } = self.key;
+        let kind = kind.as_str();
         match &self.why {
-            Why::NoSecret => write!(f, "Secret {name} does not exist"),
+            Why::NoObject => write!(f, "{kind} {name} does not exist"),
             Why::Unread => write!(
                 f,
-                "the pods cannot read key {key} of Secret {name}; does it have that key?"
+                "the pods cannot read key {key} of {kind} {name}; does it have that key?"
             ),
-            Why::Invalid(message) => write!(f, "key {key} of Secret {name} {message}"),
+            Why::Invalid(message) => write!(f, "key {key} of {kind} {name} {message}"),
         }
     }
 }
@@ -49,18 +52,18 @@ pub(super) fn unusable<'a>(valid: &'a Valid, template: &str, found: &Found) -> V
     let is_current = |pod: &&Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
     let pods = found.pods.iter().filter(is_current);
     let reports: Vec<&StatusReport> = pods.filter_map(|pod| pod.report.as_deref()).collect();
-    let unusable = valid.secrets.iter().filter_map(|secret| {
-        let why = why(secret, &found.missing, &reports)?;
-        Some(Unusable { secret, why })
+    let unusable = valid.keys.iter().filter_map(|key| {
+        let why = why(key, &found.missing, &reports)?;
+        Some(Unusable { key, why })
     });
     unusable.collect()
 }
 
-fn why(secret: &SecretKeyRef, missing: &[Key], reports: &[&StatusReport]) -> Option<Why> {
-    if missing.contains(&Key::new(Kind::Secret, &secret.name)) {
-        return Some(Why::NoSecret);
+fn why(key: &ObjectKey, missing: &[Key], reports: &[&StatusReport]) -> Option<Why> {
+    if missing.contains(&Key::new(key.kind.into(), &key.name)) {
+        return Some(Why::NoObject);
     }
-    let path = format!("secrets/{}/{}", secret.name, secret.key);
+    let path = key.to_string();
     if reports.iter().any(|report| report.missing_keys.contains(&path)) {
         return Some(Why::Unread);
     }
@@ -71,7 +74,7 @@ fn why(secret: &SecretKeyRef, missing: &[Key], reports: &[&StatusReport]) -> Opt
 
 /// The verdict on everything that the route refers to.
 pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
-    let keys = unusable.iter().filter(|unusable| unusable.why != Why::NoSecret);
+    let keys = unusable.iter().filter(|unusable| unusable.why != Why::NoObject);
     let mut texts: Vec<String> = keys.clone().map(ToString::to_string).collect();
     let is_read = keys.clone().all(|unusable| unusable.why != Why::Unread);
     if !missing.is_empty() {
@@ -84,6 +87,34 @@ pub(super) fn resolved(missing: &[Key], unusable: &[Unusable<'_>]) -> Verdict {
         (false, true) => Verdict::no(KEY_INVALID, texts.join("; ")),
         (false, false) => Verdict::no(KEY_NOT_FOUND, texts.join("; ")),
     }
+}
+
+/// Why clients cannot connect, if they cannot.
+pub(super) fn no_certificate(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let secret = valid.route.transport.certificate.as_ref()?;
+    let keys = ObjectKey::certificate(secret);
+    let why = unusable.iter().find(|unusable| keys.contains(unusable.key))?;
+    Some(Problem {
+        reason: NO_CERTIFICATE,
+        message: format!(
+            "clients can connect only to pods that still have an earlier certificate (transport.tls): {why}"
+        ),
+    })
+}
+
+/// Why every client is refused, if it is.
+pub(super) fn keeping_out(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let auth = valid.route.auth.as_ref()?;
+    let tokens = &auth.bearer;
+    let why: Vec<_> = tokens.iter().filter_map(|key| about(key, unusable)).collect();
+    let refuses = auth.jwt.is_empty() && why.len() == tokens.len();
+    refuses.then(|| Problem {
+        reason: NO_CREDENTIALS,
+        message: format!(
+            "no client's token can be used, so every request is refused: {}",
+            why.join("; ")
+        ),
+    })
 }
 
 /// Why deliveries wait, if they do.
@@ -128,6 +159,7 @@ fn headers(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
 }
 
 fn about(secret: &SecretKeyRef, unusable: &[Unusable<'_>]) -> Option<String> {
-    let found = unusable.iter().find(|unusable| unusable.secret == secret)?;
+    let key = ObjectKey::from(secret.clone());
+    let found = unusable.iter().find(|unusable| *unusable.key == key)?;
     Some(found.to_string())
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Reaction {
     /// A JSON body with this raw result.
     Result(&'static str),
-    /// A stream of these raw messages, in which `ID` becomes the message's id, and then this raw result.
+    /// A stream of these raw messages, in which `TOKEN` becomes the request's progress token, and then this raw result.
     Stream(Vec<String>, &'static str),
     /// A stream that says `retry` and this event id, if any, and breaks; a GET with
     /// `Last-Event-ID` then brings this raw result, if any.
@@ -58,15 +58,21 @@ impl Reaction {
         Self::Http(200, vec![("content-type", kind)], body)
     }
 
+    /// The same to a request with this progress token.
+    pub(super) fn under(mut self, token: &Value) -> Self {
+        if let Self::Stream(messages, _) = &mut self {
+            for message in messages {
+                *message = message.replace("TOKEN", &token.to_string());
+            }
+        }
+        self
+    }
+
     /// The answer to the message with this id.
     pub(super) async fn happen(self, server: &McpServer, id: &Value) -> Response {
         match self {
             Self::Result(result) => json_body(response(id, result)),
             Self::Stream(mut messages, result) => {
-                let id_text = id.to_string();
-                for message in &mut messages {
-                    *message = message.replace("ID", &id_text);
-                }
                 messages.push(response(id, result));
                 events(Body::from(
                     messages.iter().map(|message| event(message)).collect::<String>(),
@@ -77,11 +83,10 @@ impl Reaction {
                 events(Body::from_stream(breaking(token)))
             }
             Self::Asks(question) => events(Body::from_stream(asking(server.clone(), question, id.clone()))),
-            Self::Stalls(kind) => (
-                [("content-type", kind)],
-                Body::from_stream(stalling(server.clone())),
-            )
-                .into_response(),
+            Self::Stalls(kind) => {
+                let never = Body::from_stream(stream::pending::<Result<String, Infallible>>());
+                ([("content-type", kind)], never).into_response()
+            }
             Self::Half(bytes) => events(Body::from_stream(half(server.clone(), bytes))),
             Self::Hangs => std::future::pending().await,
             Self::Status(status, body) => {
@@ -157,18 +162,4 @@ fn asking(
     stream::iter([event(question)])
         .chain(stream::once(answered))
         .map(Ok)
-}
-
-/// Nothing ever, until nobody reads it any more.
-fn stalling(server: McpServer) -> impl Stream<Item = Result<String, Infallible>> {
-    struct Reader(McpServer);
-    impl Drop for Reader {
-        fn drop(&mut self) {
-            self.0.nature().given_up += 1;
-        }
-    }
-    stream::unfold(Reader(server), async |reader| {
-        let _until_dropped = reader;
-        std::future::pending().await
-    })
 }

@@ -119,6 +119,34 @@ fn deny_refuses_every_receiver_that_a_client_names() {
 }
 
 #[test]
+fn any_allows_every_public_receiver_and_nothing_else() {
+    let mut egress = egress(&["localhost"], &["10.0.0.0/8"], &[Scheme::Https]);
+    egress.from_clients.policy = ClientPolicy::Any;
+    for (url, expected) in [
+        ("https://hooks.example.com/", "allowed"),
+        ("https://93.184.215.14/", "allowed"),
+        ("https://10.1.2.3/", "allowed"),
+        ("https://localhost/", "allowed"),
+        ("http://hooks.example.com/", "scheme"),
+        ("https://printer.local/", "name_local"),
+        ("https://tools.default.svc/", "name_svc"),
+        ("https://intranet/", "name_single_label"),
+    ] {
+        assert_eq!(asked(&egress, url), expected, "{url}");
+    }
+    for url in [
+        "https://192.168.0.1/",
+        "https://127.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[::1]/",
+    ] {
+        assert_ne!(asked(&egress, url), "allowed", "{url}");
+    }
+    let private = egress.check_address(NamedBy::Session, "192.168.0.1".parse().unwrap());
+    assert!(private.is_err(), "a public name that leads to a private address");
+}
+
+#[test]
 fn local_names_need_an_entry_of_their_own() {
     let wide = https(&["*.local", "*.internal", "*.svc", "*.cluster.local", "*.localhost"]);
     for (url, expected) in [

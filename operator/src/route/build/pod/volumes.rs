@@ -5,7 +5,7 @@
 use super::super::{Plan, keys, pvc};
 use crate::names::Names;
 use asyncmcp_crds::effective::Store;
-use asyncmcp_crds::v1alpha1::SecretKeyRef;
+use asyncmcp_crds::{ObjectKey, ObjectKind};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, KeyToPath, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
     SecretProjection, Volume, VolumeMount, VolumeProjection,
@@ -77,7 +77,7 @@ fn sources(plan: &Plan<'_>) -> Vec<VolumeProjection> {
     [document, of_route]
         .into_iter()
         .chain(of_volume)
-        .chain(referenced(&plan.valid.secrets))
+        .chain(referenced(&plan.valid.keys))
         .collect()
 }
 
@@ -93,23 +93,38 @@ fn keys_of(secret: String, keys: &[&str]) -> VolumeProjection {
     }
 }
 
-/// `optional`: a missing Secret must not keep the rest of the route from being served.
-fn referenced(secrets: &BTreeSet<SecretKeyRef>) -> impl Iterator<Item = VolumeProjection> {
-    let mut by_name: BTreeMap<&str, Vec<KeyToPath>> = BTreeMap::new();
-    for SecretKeyRef { name, key } in secrets {
-        by_name
-            .entry(name)
+/// `optional`: a missing Secret or ConfigMap must not keep the rest of the route from being served.
+fn referenced(keys: &BTreeSet<ObjectKey>) -> impl Iterator<Item = VolumeProjection> {
+    let mut by_object: BTreeMap<(ObjectKind, &str), Vec<KeyToPath>> = BTreeMap::new();
+    for object in keys {
+        by_object
+            .entry((object.kind, &object.name))
             .or_default()
-            .push(item(key, format!("secrets/{name}/{key}")));
+            .push(item(&object.key, object.to_string()));
     }
-    by_name.into_iter().map(|(name, items)| VolumeProjection {
-        secret: Some(SecretProjection {
-            name: name.to_owned(),
-            items: Some(items),
-            optional: Some(true),
-        }),
-        ..VolumeProjection::default()
-    })
+    by_object.into_iter().map(projection)
+}
+
+fn projection(((kind, name), items): ((ObjectKind, &str), Vec<KeyToPath>)) -> VolumeProjection {
+    let (name, items, optional) = (name.to_owned(), Some(items), Some(true));
+    match kind {
+        ObjectKind::ConfigMap => VolumeProjection {
+            config_map: Some(ConfigMapProjection {
+                name,
+                items,
+                optional,
+            }),
+            ..VolumeProjection::default()
+        },
+        ObjectKind::Secret => VolumeProjection {
+            secret: Some(SecretProjection {
+                name,
+                items,
+                optional,
+            }),
+            ..VolumeProjection::default()
+        },
+    }
 }
 
 fn item(key: &str, path: String) -> KeyToPath {

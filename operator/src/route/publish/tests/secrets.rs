@@ -105,6 +105,22 @@ fn a_route_without_a_usable_signing_key_is_not_ready_and_names_each_key_and_what
 }
 
 #[test]
+fn a_route_that_can_let_nobody_in_is_not_ready_and_names_each_key() {
+    let mut spec = fixture::minimal();
+    spec["webhookTools"] = json!([]);
+    spec["auth"] = json!({"bearerSecretRefs": [{"name": "sign", "key": "a"}, {"name": "sign", "key": "b"}]});
+    let one_good = status_of(&spec, &[("a", Key::Good), ("b", Key::Invalid)], &[]);
+    check(&one_good, ("False", "KeyInvalid"), ("True", "Ready"), "served");
+    let none = status_of(&spec, &[("a", Key::Unread), ("b", Key::Invalid)], &[]);
+    check(
+        &none,
+        ("False", "KeyNotFound"),
+        ("False", "NoCredentials"),
+        "every request is refused: the pods cannot read key a of Secret sign",
+    );
+}
+
+#[test]
 fn a_gateway_without_webhook_tools_signs_nothing() {
     let mut spec = signed_with(&["a"]);
     spec["webhookTools"] = json!([]);
@@ -138,6 +154,66 @@ fn a_route_whose_default_receiver_misses_a_header_is_not_ready() {
         ("True", "Ready"),
         "served",
     );
+}
+
+#[test]
+fn credentials_and_authorities_of_servers_are_named_and_do_not_keep_the_route_from_being_ready() {
+    let authority = json!({"kind": "ConfigMap", "name": "authority", "key": "ca.crt"});
+    let mut spec = fixture::minimal();
+    spec["servers"] = json!([{
+        "name": "a",
+        "url": "https://a.example",
+        "bearerTokenSecretRef": {"name": "sign", "key": "token"},
+        "tls": {"caCertificateRefs": [authority]},
+    }]);
+    let subject = fixture::subject(&spec);
+    let mut pod = pod(&hash(&subject));
+    let report = Arc::make_mut(pod.report.as_mut().unwrap());
+    report.missing_keys.push("configmaps/authority/ca.crt".to_owned());
+    report.unusable_keys.push(UnusableKeyReport {
+        key: "secrets/sign/token".to_owned(),
+        message: "is empty".to_owned(),
+    });
+    let found = Found {
+        pods: vec![pod],
+        ..Found::default()
+    };
+    let status = draft_of(&subject, &found, &programmed(&subject, Vec::new()), 1);
+    check(&status, ("False", "KeyNotFound"), ("True", "Ready"), "served");
+    let conditions = status.conditions.unwrap();
+    let said = &conditions[1].message;
+    assert!(
+        said.contains("cannot read key ca.crt of ConfigMap authority"),
+        "{said}"
+    );
+    assert!(said.contains("key token of Secret sign is empty"), "{said}");
+}
+
+#[test]
+fn a_route_without_a_usable_certificate_is_not_ready_and_its_url_says_https() {
+    let mut spec = fixture::minimal();
+    spec["transport"] = json!({"tls": {"certificateRef": {"name": "sign"}}});
+    let held = ("False", "NoCertificate");
+    let gone = status_of(
+        &spec,
+        &[("tls.crt", Key::Unread), ("tls.key", Key::Unread)],
+        &["sign"],
+    );
+    check(
+        &gone,
+        ("False", "RefNotFound"),
+        held,
+        "Secret sign does not exist",
+    );
+    let invalid = status_of(&spec, &[("tls.key", Key::Invalid)], &[]);
+    let words = "key tls.key of Secret sign is not usable";
+    check(&invalid, ("False", "KeyInvalid"), held, words);
+    let good = status_of(&spec, &[], &[]);
+    check(&good, ("True", "ResolvedRefs"), ("True", "Ready"), "served");
+    let url = good.address.unwrap().url;
+    assert!(url.starts_with("https://"), "{url}");
+    let clear = status_of(&fixture::minimal(), &[], &[]).address.unwrap().url;
+    assert!(clear.starts_with("http://"), "{clear}");
 }
 
 #[test]
