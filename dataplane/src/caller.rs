@@ -15,9 +15,9 @@ pub mod trace;
 
 use std::fmt;
 
-use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
 use asyncmcp_protocol::modern::Envelope;
+use asyncmcp_protocol::{Era, Version};
 
 use self::access::Access;
 use self::grants::Grants;
@@ -116,6 +116,15 @@ impl Caller {
     pub fn owner(&self) -> Option<Scope> {
         let principal = self.principal.map(|principal| Scope(principal.0));
         principal.or(self.scope)
+    }
+
+    /// How the gateway introduces itself to a modern server in the caller's name. A legacy caller cannot be asked there.
+    pub fn envelope(&self) -> Envelope {
+        let capabilities = match self.version.era() {
+            Era::Legacy => ClientCapabilities::NONE,
+            Era::Modern => self.capabilities,
+        };
+        Envelope::new(self.info.clone(), capabilities)
     }
 
     /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version

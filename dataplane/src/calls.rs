@@ -128,7 +128,7 @@ impl Context {
         let list = match self.caller.version.era() {
             Era::Legacy => tools::list_result(&listing.tools),
             Era::Modern => {
-                let caching = self.caching().only_if(listing.is_whole);
+                let caching = self.caching().only_if(listing.is_whole).at_most(listing.ttl);
                 modern::result::tool_list(listing.tools, caching)
             }
         };

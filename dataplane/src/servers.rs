@@ -1,4 +1,4 @@
-//! Everything that faces a server, as an MCP Streamable HTTP endpoint (MCP 2025-03-26 to 2025-11-25,
+//! Everything that faces a server, as an MCP Streamable HTTP endpoint (MCP 2025-03-26 to 2026-07-28,
 //! "Transports"). JSON goes in and comes out as the bytes it is.
 //!
 //! Calls, the job runner and the catalogue send through [`lines`]; who calls and what a message means is not known here.
@@ -8,9 +8,11 @@ mod access;
 mod advice;
 pub mod catalogue;
 mod cause;
+mod eras;
 mod error;
 mod exchange;
 mod follow;
+mod frame;
 mod http;
 pub mod lines;
 mod missing;
@@ -20,12 +22,14 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asyncmcp_protocol::Id;
+use asyncmcp_protocol::tools::HeaderParam;
 use tokio::sync::watch;
 use url::Url;
 
@@ -65,6 +69,9 @@ struct Inner {
     access: watch::Sender<Arc<Access>>,
     metrics: Metrics,
     next_id: AtomicU64,
+    eras: eras::Eras,
+    /// By the names of its tools.
+    header_params: Mutex<HashMap<String, Arc<[HeaderParam]>>>,
 }
 
 impl Upstream {
@@ -76,6 +83,8 @@ impl Upstream {
             metrics,
             // Far from the ids of requests that an earlier process may have under way in the same session.
             next_id: AtomicU64::new(u64::from(rand::random::<u32>()) << 20),
+            eras: eras::Eras::default(),
+            header_params: Mutex::default(),
         }))
     }
 
@@ -125,6 +134,33 @@ impl Upstream {
     pub fn own_id(&self) -> Id {
         let next = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         Id::text(&format!("asyncmcp:{next}"))
+    }
+
+    /// The arguments of a tool that a modern call repeats in its headers; none of a tool that was not listed.
+    pub fn header_params(&self, tool: &str) -> Arc<[HeaderParam]> {
+        let known = self
+            .0
+            .header_params
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.get(tool).cloned().unwrap_or_default()
+    }
+
+    /// It listed these tools.
+    fn lists(&self, tools: &[asyncmcp_protocol::tools::Tool]) {
+        let declared = tools.iter().map(|tool| (tool.name(), tool.header_params()));
+        let mut known = self
+            .0
+            .header_params
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (tool, params) in declared {
+            if params.is_empty() {
+                known.remove(tool);
+            } else {
+                known.insert(tool.to_owned(), params.into());
+            }
+        }
     }
 
     /// Whether `other` is this very server, not one that took its name in a newer route.

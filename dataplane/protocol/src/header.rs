@@ -24,3 +24,5 @@ pub mod names {
 
 /// The last event that a client received on the stream it resumes (HTML, server-sent events).
 pub const LAST_EVENT_ID: &str = "last-event-id";
+/// What the headers of a modern `tools/call` begin with that repeat an argument (SEP-2243).
+pub const PARAM: &str = "mcp-param-";

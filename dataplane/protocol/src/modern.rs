@@ -12,6 +12,8 @@ use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::{Era, Version};
 
+pub mod discovered;
+pub mod legacy;
 pub mod mirror;
 pub mod result;
 
@@ -75,6 +77,24 @@ pub enum Error {
     /// The version is not supported.
     #[error("protocol version {0:?} is not supported")]
     Version(String),
+}
+
+impl Envelope {
+    /// Of a sender with this name and these capabilities.
+    pub fn new(client_info: Implementation, capabilities: ClientCapabilities) -> Self {
+        Self {
+            version: Version::V2026_07_28,
+            client_info,
+            capabilities,
+        }
+    }
+
+    /// Writes the keys of `_meta` by which a server gets to know the sender.
+    pub fn write(&self, meta: &mut RawObject) {
+        meta.set_value(META_PROTOCOL_VERSION, &self.version);
+        meta.set(META_CLIENT_INFO, self.client_info.to_raw());
+        meta.set(META_CLIENT_CAPABILITIES, self.capabilities.to_raw());
+    }
 }
 
 impl Error {
@@ -157,14 +177,19 @@ fn repeats_method(headers: &Headers<'_>, message: &Message) -> Result<(), Error>
     flawed(header::names::METHOD, matching)
 }
 
+/// What `Mcp-Name` repeats of the params of a request of this method, if anything.
+pub fn named(method: &str, params: Option<&RawObject>) -> Option<String> {
+    let member = match method {
+        "tools/call" | "prompts/get" => "name",
+        "resources/read" => "uri",
+        _ => return None,
+    };
+    params?.text(member)
+}
+
 /// A request without the member that the header repeats is refused later, for that.
 fn repeats_name(headers: &Headers<'_>, message: &Message) -> Result<(), Error> {
-    let member = match message.method() {
-        Some("tools/call" | "prompts/get") => "name",
-        Some("resources/read") => "uri",
-        _ => return Ok(()),
-    };
-    let Some(named) = message.params().and_then(|params| params.text(member)) else {
+    let Some(named) = named(message.method().unwrap_or_default(), message.params()) else {
         return Ok(());
     };
     let matching = mirror::check(headers.name, Some(&named), "the name or URI in the body's params");

@@ -6,10 +6,14 @@
 //! entry is corrected or left out, and the others are not affected.
 
 mod correct;
+mod params;
+
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 pub use self::correct::Flaw;
+pub use self::params::HeaderParam;
 use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
@@ -34,6 +38,8 @@ pub struct Page {
     pub tools: Vec<Tool>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
+    /// How long a modern server lets the page be kept.
+    pub ttl: Option<Duration>,
     /// The number of entries after the first [`MAX_TOOLS`], which are left out unread.
     pub beyond: usize,
     /// The number of entries without a valid name, which are left out.
@@ -82,6 +88,10 @@ impl Page {
         let tools: Option<Vec<&RawValue>> = serde_json::from_str(tools.get()).map_err(|_| Error::Tools)?;
         let mut page = Self {
             next_cursor: result.text("nextCursor"),
+            ttl: result
+                .get("ttlMs")
+                .and_then(|ttl| ttl.get().parse().ok())
+                .map(Duration::from_millis),
             ..Self::default()
         };
         let mut tools = tools.unwrap_or_default();
@@ -162,6 +172,12 @@ impl Tool {
             idempotent: says("idempotentHint"),
             read_only: says("readOnlyHint"),
         }
+    }
+
+    /// The arguments that a modern call repeats in its headers.
+    pub fn header_params(&self) -> Vec<HeaderParam> {
+        let schema = self.object.object("inputSchema").ok().flatten();
+        schema.map_or_else(Vec::new, |schema| HeaderParam::all(&schema))
     }
 
     /// Whether the tool can or must be called as a task.

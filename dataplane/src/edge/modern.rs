@@ -3,6 +3,8 @@
 //! [`super::post`] hands it every body of that era. Invariant: nothing is read of a message whose headers and body
 //! disagree; what answers it is of that era, whatever the server's is.
 
+mod params;
+
 use std::sync::Arc;
 
 use asyncmcp_protocol::batch::Body;
@@ -36,6 +38,9 @@ pub(super) async fn answer(
     };
     match (modern::open(&mirrors(headers), &message), message) {
         (Ok(envelope), Message::Request(request)) => {
+            if let Err(error) = params::check(&edge.calls, headers, &request).await {
+                return error.answer(Some(request.id));
+            }
             let context = context(edge, config, envelope, (kinds, access));
             respond(edge, &context, (request, &TraceHeaders::of(headers)), kinds).await
         }
@@ -48,18 +53,19 @@ pub(super) async fn answer(
 
 /// The headers that repeat parts of the body.
 fn mirrors(headers: &HeaderMap) -> Headers<'_> {
-    let field = |name| {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Field::Absent,
-            (Some(value), None) => Field::Once(value.as_bytes()),
-            (Some(_), Some(_)) => Field::Repeated,
-        }
-    };
     Headers {
-        version: field(header::PROTOCOL_VERSION),
-        method: field(header::METHOD),
-        name: field(header::NAME),
+        version: field(headers, header::PROTOCOL_VERSION),
+        method: field(headers, header::METHOD),
+        name: field(headers, header::NAME),
+    }
+}
+
+fn field<'a>(headers: &'a HeaderMap, name: &str) -> Field<'a> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Field::Absent,
+        (Some(value), None) => Field::Once(value.as_bytes()),
+        (Some(_), Some(_)) => Field::Repeated,
     }
 }
 

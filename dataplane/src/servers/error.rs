@@ -166,6 +166,16 @@ impl Error {
         }
     }
 
+    /// Whether a server that answers `initialize` so may be one that has no sessions.
+    pub fn may_refuse_sessions(&self) -> bool {
+        match self {
+            Self::NotOpened(cause) => cause.may_refuse_sessions(),
+            Self::Rejected { status, .. } => matches!(status, 400..500) && !matches!(status, 401 | 403),
+            Self::Refused(_) | Self::Version(_) | Self::Protocol(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the server is there but turned us away, as status distinguishes it from an absent one.
     pub fn is_rejection(&self) -> bool {
         match self {

@@ -111,6 +111,9 @@ impl ServerSession {
     /// Answers a server's request as one that nobody could answer. In the background:
     /// the reply that is waited for must not wait for it.
     pub fn decline(&self, request: &Request) {
+        if self.is_modern() {
+            return; // it may not ask, and there is no way to answer
+        }
         let answer = declining(request);
         let session = self.clone();
         background(async move {

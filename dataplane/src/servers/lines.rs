@@ -10,6 +10,7 @@ mod entry;
 mod fan_in;
 mod line;
 mod loan;
+mod modern_line;
 mod own;
 mod progress;
 mod row;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
 use asyncmcp_protocol::Response;
+use asyncmcp_protocol::tools::HeaderParam;
 use bytes::Bytes;
 use futures::future::join_all;
 use futures::{Stream, StreamExt as _};
@@ -35,6 +37,7 @@ use self::audience::Audience;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
 pub use self::loan::Loan;
+use self::modern_line::ModernLine;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
 use self::session_line::SessionLine;
@@ -110,8 +113,14 @@ impl Lines {
             return Ok(Loan::of_caller(self.of(caller, server)?));
         }
         let own = Arc::clone(&self.0.own);
-        let line = own.take(server, &caller.account)?;
+        let line = own.take_for(server, &caller.account, caller.envelope())?;
         Ok(Loan::of_gateway(line, own, caller.account.clone()))
+    }
+
+    /// The arguments of a server's tool that a modern call repeats in its headers.
+    pub fn header_params(&self, server: &str, tool: &str) -> Arc<[HeaderParam]> {
+        let upstream = self.0.upstreams.get(server);
+        upstream.map_or_else(Arc::default, |upstream| upstream.header_params(tool))
     }
 
     /// The gateway's own lines.
@@ -192,8 +201,10 @@ impl Lines {
     fn line(&self, caller: &Caller, upstream: Upstream) -> Line {
         let entry = self.entry(caller);
         let audience = self.audience(caller, &entry);
+        let era = caller.version.era();
+        let modern = ModernLine::new(upstream.clone(), caller.envelope(), era);
         let sessions = SessionLine::new(upstream, caller.introduction(), entry);
-        Line::new(sessions, Some(audience))
+        Line::new(sessions, modern, era, Some(audience))
     }
 
     fn audience(&self, caller: &Caller, entry: &Entry) -> Audience {

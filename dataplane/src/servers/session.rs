@@ -1,4 +1,4 @@
-//! One MCP session on one server (legacy era).
+//! One MCP session on one server; on a modern server, which has none, what stands in its place.
 //!
 //! [`crate::servers::lines`] holds them; everything else sends through a line.
 //! Invariant: every message after `initialize` carries the session's id and version, and
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use reqwest::Response;
 
 use self::events::Events;
+use super::frame::Frame;
 use super::http::{self, Body};
 use super::operation::Operation;
 use super::{Error, Upstream};
@@ -33,6 +34,8 @@ struct Inner {
     /// `None` where the server keeps no sessions.
     id: Option<HeaderValue>,
     version: Version,
+    /// On a modern server.
+    frame: Option<Frame>,
     said: Said,
     /// The server answered that it does not know the session.
     lost: AtomicBool,
@@ -94,9 +97,27 @@ impl ServerSession {
             upstream,
             id,
             version,
+            frame: None,
             said,
             lost: AtomicBool::new(false),
         }))
+    }
+
+    /// The way to a modern server.
+    pub(super) fn modern(upstream: Upstream, frame: Frame, said: Said) -> Self {
+        Self(Arc::new(Inner {
+            upstream,
+            id: None,
+            version: frame.envelope.version,
+            frame: Some(frame),
+            said,
+            lost: AtomicBool::new(false),
+        }))
+    }
+
+    /// Whether the server is modern: it takes requests only, asks nothing, and what was interrupted cannot be resumed.
+    pub fn is_modern(&self) -> bool {
+        self.0.frame.is_some()
     }
 
     /// The server's name.
@@ -144,28 +165,41 @@ impl ServerSession {
     pub async fn post(&self, message: Outgoing) -> Result<Received, Error> {
         let (server, tool) = (self.server(), message.tool.as_deref());
         let mut operation = Operation::begin(&self.0.upstream.0.metrics, server, &message.method, tool);
-        let mut headers = self.headers();
+        let (mut headers, body) = match &self.0.frame {
+            None => (self.headers(), message.body),
+            Some(_) if message.id.is_none() => return Ok(Received::Nothing),
+            Some(frame) => {
+                let params = self.0.upstream.header_params(tool.unwrap_or_default());
+                frame.of(&message.body, &params)?
+            }
+        };
         message.trace.within(operation.span()).write_headers(&mut headers);
-        match self
-            .exchange(headers, (message.id, message.body), &message.room)
-            .await
-        {
+        match self.exchange(headers, (message.id, body), &message.room).await {
             Ok(Content::Nothing) => Ok(Received::Nothing),
             Ok(Content::Json(body)) => {
                 if let Some(refusal) = refusal::of_body(&body) {
                     self.heed(&refusal);
                     operation.refused();
                 }
-                Ok(Received::Json(body))
+                Ok(Received::Json(self.read(&message.method, body)))
             }
             Ok(Content::Stream(response)) => {
-                let events = Events::answer(self.clone(), response, Some(operation)).within(message.room);
+                let events = Events::answer(self.clone(), response, Some(operation));
+                let events = events.to(message.method).within(message.room);
                 Ok(Received::Stream(Box::new(events)))
             }
             Err(error) => {
                 operation.failed(&error);
                 Err(error)
             }
+        }
+    }
+
+    /// The answer to a request of `method`, as whoever it is for reads it.
+    pub(super) fn read(&self, method: &str, raw: Bytes) -> Bytes {
+        match &self.0.frame {
+            Some(frame) => frame.read(method, raw),
+            None => raw,
         }
     }
 
@@ -179,6 +213,9 @@ impl ServerSession {
 
     /// Opens the server's standalone stream; `None` where it offers none.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
+        if self.is_modern() {
+            return Ok(None);
+        }
         match self.stream(None).await {
             Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
             Err(Error::Rejected { status: 405, .. }) => Ok(None),
@@ -220,6 +257,10 @@ impl ServerSession {
             return receive(response, self.0.upstream.max_response(), room).await;
         }
         let (error, said) = self.refusal(response).await;
+        if self.is_modern() && refusal::is_of_another_era(&error, &said, id.as_ref()) {
+            self.0.upstream.forget_eras();
+            return Err(error);
+        }
         if !refusal::answers(&said, id.as_ref()) {
             return Err(error);
         }

@@ -4,6 +4,7 @@
 //! these: it is a program that users start. Invariant: it speaks HTTP for real, so that what is tested is what a server
 //! would see.
 
+pub mod modern;
 mod reaction;
 pub mod task;
 mod tls;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
+pub use self::modern::Speaks;
 pub use self::reaction::Reaction;
 pub use self::tls::Tls;
 use crate::lock;
@@ -50,6 +52,8 @@ impl Seen {
 /// What the server is like. Change it at any time.
 #[derive(Default)]
 pub struct Nature {
+    /// The eras that it speaks.
+    pub speaks: Speaks,
     /// The version it answers; the client's if empty.
     pub version: &'static str,
     /// Its tools.
@@ -68,6 +72,8 @@ pub struct Nature {
     pub seen: Vec<Seen>,
     /// How often it asked something in the middle of a call, and lived to see the answer.
     pub answered: usize,
+    /// How many answers that stall were given up by whoever read them.
+    pub given_up: usize,
     /// How many answers stopped half way.
     pub halves: usize,
     reactions: HashMap<String, Vec<Reaction>>,
@@ -230,6 +236,9 @@ async fn handle(State(server): State<McpServer>, request: Request) -> Response {
     let scripted = server.nature().reaction(seen.http.as_str());
     if let Some(reaction) = scripted {
         return reaction.happen(&server, &seen.body["id"]).await;
+    }
+    if let Some(answer) = modern::answer(&server, &seen).await {
+        return answer;
     }
     if seen.method() == "initialize" {
         return initialize(&server, &seen).await;

@@ -5,5 +5,6 @@
 mod calls;
 mod jobs;
 mod leaving;
+mod pairings;
 mod refusals;
 mod scene;

@@ -32,11 +32,15 @@ pub(crate) struct Scene {
 impl Scene {
     /// A route with the ordinary tool `quick`, the webhook tool `slow`, and `more` of a spec: lines indented by two.
     pub(crate) async fn open(more: &str) -> Result<Self> {
+        Self::before(McpServer::start(&["quick", "slow"]).await, more).await
+    }
+
+    /// The same with a server of the test's.
+    pub(crate) async fn before(server: McpServer, more: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         for (key, value) in [("one", ONE), ("two", TWO)] {
             DataPlane::write_secret(dir.path(), "clients", key, value)?;
         }
-        let server = McpServer::start(&["quick", "slow"]).await;
         let receiver = Receiver::willing().await?;
         let route = format!(
             "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: eras}}\nspec:\n  \

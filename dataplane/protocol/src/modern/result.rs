@@ -5,6 +5,8 @@
 //!
 //! Invariant: a member that a result already has is never replaced, and all others keep their bytes.
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 
 use crate::code::Code;
@@ -98,6 +100,16 @@ impl Caching {
     pub fn only_if(self, is_whole: bool) -> Self {
         Self {
             ttl_ms: if is_whole { self.ttl_ms } else { 0 },
+            ..self
+        }
+    }
+
+    /// For no longer than this, where a server says how long what it lists may be kept.
+    #[must_use]
+    pub fn at_most(self, ttl: Option<Duration>) -> Self {
+        let ttl = ttl.map_or(u64::MAX, |ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        Self {
+            ttl_ms: self.ttl_ms.min(ttl),
             ..self
         }
     }

@@ -4,6 +4,7 @@
 //! Invariant: bounded in pages and bytes, whatever the server says, and no page is asked for twice.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
@@ -18,6 +19,8 @@ use crate::servers::{Error, Reply};
 pub(super) struct List {
     /// The tools in its order.
     pub(super) tools: Vec<Tool>,
+    /// How long a modern server lets it be kept: the shortest of its pages.
+    pub(super) ttl: Option<Duration>,
     /// What is not as it should be.
     pub(super) defects: Defects,
 }
@@ -39,6 +42,8 @@ pub(super) async fn tools(line: &Line) -> Result<List, Error> {
         if bytes > limit {
             return Err(Error::TooLarge { limit });
         }
+        line.upstream().lists(&page.tools);
+        list.ttl = [list.ttl, page.ttl].into_iter().flatten().min();
         list.defects.add(&page);
         let room = MAX_TOOLS.saturating_sub(list.tools.len());
         let over = page.beyond + page.tools.len().saturating_sub(room);

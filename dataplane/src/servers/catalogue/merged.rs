@@ -11,6 +11,7 @@ use asyncmcp_crds::effective::{Route, Server};
 use asyncmcp_protocol::tools::Tool;
 use futures::future::join_all;
 
+use super::fetch::List;
 use super::index::{Claim, Index, claim, webhook};
 use super::{Catalogue, fetch, scopes};
 use crate::caller::Caller;
@@ -28,6 +29,8 @@ pub struct Listing {
     pub tools: Vec<Tool>,
     /// Whether every server that the caller may use is in it.
     pub is_whole: bool,
+    /// How long it may be kept, if a server says.
+    pub ttl: Option<Duration>,
 }
 
 impl Catalogue {
@@ -43,9 +46,10 @@ impl Catalogue {
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
         let mut merging = Merging::new(&config.route, &index, &caller.grants);
         let mut answered = 0;
-        for (server, tools) in servers.iter().zip(lists) {
-            answered += usize::from(tools.is_some());
-            for tool in tools.into_iter().flatten() {
+        let ttl = lists.iter().flatten().filter_map(|list| list.ttl).min();
+        for (server, list) in servers.iter().zip(lists) {
+            answered += usize::from(list.is_some());
+            for tool in list.into_iter().flat_map(|list| list.tools) {
                 merging.offer(server, tool);
             }
         }
@@ -54,25 +58,26 @@ impl Catalogue {
         }
         Listing {
             is_whole: answered == open.len(),
+            ttl,
             tools: merging.into_tools(),
         }
     }
 }
 
 /// What `server` lists for `caller`; `None` when it does not answer.
-async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<Vec<Tool>> {
+async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<List> {
     let limit = PATIENCE.min(server.timeout);
     let asking = async {
         let loan = lines.lend(caller, &server.name)?;
-        let tools = fetch::tools(&loan).await?;
+        let list = fetch::tools(&loan).await?;
         loan.give_back();
-        Ok(tools)
+        Ok(list)
     };
     let tools = tokio::time::timeout(limit, asking)
         .await
         .unwrap_or(Err(Error::Silent(limit)));
     match tools {
-        Ok(list) => Some(list.tools),
+        Ok(list) => Some(list),
         Err(error) => {
             tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
             None

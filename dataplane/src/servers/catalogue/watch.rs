@@ -21,6 +21,8 @@ use crate::servers::{Error, Events, Upstream};
 
 /// A list is fetched again after this time even without a notification of a change.
 const LIST_AGE: Duration = Duration::from_mins(5);
+/// The same of a modern server that lets its list be kept for a shorter time, which reports no changes.
+const LEAST_AGE: Duration = Duration::from_secs(5);
 /// Between two pings.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// The same for the first pings after it came, so that its state settles soon.
@@ -92,19 +94,20 @@ impl Watch {
         visit
     }
 
-    async fn list(&self, line: &Line) -> Result<(), Error> {
+    /// Lists the tools; returns when to list them again.
+    async fn list(&self, line: &Line) -> Result<Instant, Error> {
         let about = line.about().await?;
         let list = fetch::tools(line).await?;
+        let age = list.ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
         self.table.listed(line.server(), about, list);
-        Ok(())
+        Ok(Instant::now() + age)
     }
 
     /// Lists, lists again when notified, and pings from time to time.
     async fn stay(&self, line: &Line, failures: &mut u32) -> Result<Never, Error> {
-        self.list(line).await?;
+        let mut list_at = self.list(line).await?;
         *failures = 0;
         let mut events = line.listen().await?;
-        let mut list_at = Instant::now() + LIST_AGE;
         let mut pings = 0;
         let mut ping_at = Instant::now() + FIRST_PINGS.1;
         loop {
@@ -115,8 +118,7 @@ impl Watch {
                 }
                 () = self.list_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
                 () = sleep_until(list_at) => {
-                    self.list(line).await?;
-                    list_at = Instant::now() + LIST_AGE;
+                    list_at = self.list(line).await?;
                 }
                 () = sleep_until(ping_at) => {
                     line.ping().await?;

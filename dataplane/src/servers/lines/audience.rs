@@ -32,6 +32,9 @@ impl Audience {
         let Message::Request(request) = incoming.message else {
             return Some(incoming.raw);
         };
+        if session.is_modern() {
+            return None;
+        }
         let Some(id) = self.wrap.seal(self.scope, session.server(), &request.id) else {
             session.decline(&request);
             return None;

@@ -5,10 +5,11 @@
 
 use std::future::Future;
 
-use asyncmcp_protocol::{Id, Message, RawObject, Request, Version};
+use asyncmcp_protocol::{Era, Id, Message, RawObject, Request, Version};
 use bytes::Bytes;
 
 use super::audience::Audience;
+use super::modern_line::ModernLine;
 use super::progress::InUse;
 use super::session_line::SessionLine;
 use super::token::{Place, ResumeToken};
@@ -20,6 +21,9 @@ use crate::servers::{
 #[derive(Clone)]
 pub struct Line {
     sessions: SessionLine,
+    modern: ModernLine,
+    /// The era that is used where the server speaks both.
+    prefers: Era,
     /// To whom the server's messages are passed on. `None`: the gateway's own line.
     audience: Option<Audience>,
 }
@@ -36,8 +40,18 @@ pub struct About {
 }
 
 impl Line {
-    pub(super) fn new(sessions: SessionLine, audience: Option<Audience>) -> Self {
-        Self { sessions, audience }
+    pub(super) fn new(
+        sessions: SessionLine,
+        modern: ModernLine,
+        prefers: Era,
+        audience: Option<Audience>,
+    ) -> Self {
+        Self {
+            sessions,
+            modern,
+            prefers,
+            audience,
+        }
     }
 
     /// The server's name.
@@ -52,7 +66,7 @@ impl Line {
 
     /// How the server describes itself.
     pub async fn about(&self) -> Result<About, Error> {
-        let session = self.sessions.get().await?;
+        let session = self.connection().await?;
         Ok(About {
             version: session.version(),
             instructions: session.instructions().map(str::to_owned),
@@ -102,13 +116,13 @@ impl Line {
         params: Bytes,
         options: RequestOptions,
     ) -> Result<Reply, Error> {
-        let session = self.sessions.get().await?;
+        let session = self.connection().await?;
         session.call_once(request, params, options).await
     }
 
     /// Waits for the reply to a request that an earlier process sent, from the event `last` of its answer on.
     pub async fn resume(&self, request: &Id, last: &str, options: RequestOptions) -> Result<Reply, Error> {
-        self.sessions.get().await?.resume(request, last, options).await
+        self.connection().await?.resume(request, last, options).await
     }
 
     /// Sends a notification about what was sent before. Without a session nothing was, and with a new one the server
@@ -122,8 +136,13 @@ impl Line {
 
     /// Whether the server is still the one that was spoken to before. One that restarted has lost the session.
     pub async fn ping(&self) -> Result<(), Error> {
-        let ping = Request::new(self.own_id(), "ping", None);
-        let session = self.sessions.get().await?;
+        let session = self.connection().await?;
+        let method = if session.is_modern() {
+            "server/discover"
+        } else {
+            "ping"
+        };
+        let ping = Request::new(self.own_id(), method, None);
         let limit = self.upstream().timeout();
         let asking = session.call(&ping, RequestOptions::default());
         let answer = tokio::time::timeout(limit, asking).await;
@@ -136,7 +155,7 @@ impl Line {
 
     /// The messages that the server sends outside of any request; `None` where it offers no such stream.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
-        self.sessions.get().await?.listen().await
+        self.connection().await?.listen().await
     }
 
     /// What the caller is to read of a message on `events`: a server's request under an id by which the answer finds
@@ -181,11 +200,50 @@ impl Line {
         self.sessions.is_established().await
     }
 
+    /// The way to send by: in the preferred era if the server speaks it, else in the other one.
+    async fn connection(&self) -> Result<ServerSession, Error> {
+        match self.prefers {
+            Era::Modern => self.modern_first().await,
+            Era::Legacy => self.legacy_first().await,
+        }
+    }
+
+    async fn modern_first(&self) -> Result<ServerSession, Error> {
+        if let Some(modern) = self.modern.get().await? {
+            return Ok(modern);
+        }
+        let session = self.sessions.get().await;
+        session.inspect_err(|error| {
+            if error.may_refuse_sessions() {
+                self.upstream().forget_eras();
+            }
+        })
+    }
+
+    async fn legacy_first(&self) -> Result<ServerSession, Error> {
+        if self.upstream().refuses_sessions()
+            && let Some(modern) = self.modern.get().await?
+        {
+            return Ok(modern);
+        }
+        let error = match self.sessions.get().await {
+            Err(error) if error.may_refuse_sessions() => error,
+            result => return result,
+        };
+        match self.modern.get().await {
+            Ok(Some(modern)) => {
+                self.upstream().has_refused_sessions();
+                Ok(modern)
+            }
+            Ok(None) | Err(_) => Err(error),
+        }
+    }
+
     async fn once_more<T, F>(&self, send: impl Fn(ServerSession) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let session = self.sessions.get().await?;
+        let session = self.connection().await?;
         match send(session.clone()).await {
             Err(Error::SessionLost) => send(self.sessions.replace(&session).await?).await,
             result => result,

@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::job::Key;
-use asyncmcp_protocol::Version;
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::modern::Envelope;
+use asyncmcp_protocol::{Era, Version};
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::end;
 use super::entry::lock;
 use super::line::Line;
+use super::modern_line::ModernLine;
 use super::session_line::{Keeper, SessionLine};
 use super::token::{Place, ResumeToken};
-use crate::servers::{Error, ServerSession, Upstream, Upstreams};
+use crate::servers::{Error, ServerSession, Upstream, Upstreams, eras};
 
 /// A session without a job for this long is ended.
 const IDLE: Duration = Duration::from_mins(1);
@@ -61,9 +63,19 @@ impl OwnLines {
         own
     }
 
-    /// A line for one job or call of `client`: on a session that is idle and was its own, else on one that is opened with the
-    /// first message.
+    /// A line for one job of `client`: on a session that is idle and was its own, else on one that is opened with the first
+    /// message. On it nobody can be asked, and its result is delivered in the one form that all receivers read.
     pub fn take(&self, server: &str, client: &str) -> Result<Line, Error> {
+        let modern = eras::gateway(ClientCapabilities::NONE);
+        self.on_idle(server, client, (Era::Legacy, modern, Era::Legacy))
+    }
+
+    /// The same for one exchange of a modern caller, whom a modern server gets to know by `envelope`.
+    pub(super) fn take_for(&self, server: &str, client: &str, envelope: Envelope) -> Result<Line, Error> {
+        self.on_idle(server, client, (Era::Modern, envelope, Era::Modern))
+    }
+
+    fn on_idle(&self, server: &str, client: &str, modern: ModernSide) -> Result<Line, Error> {
         let upstream = self.upstreams.get(server);
         let upstream = upstream.ok_or_else(|| Error::NoServer(server.to_owned()))?;
         let session = lock(&self.idle).take(owner(server, client));
@@ -75,7 +87,12 @@ impl OwnLines {
             // The route has moved the server, and with it every session kept for it.
             tokio::spawn(end(vec![idle.session]));
         }
-        Ok(own_line(upstream, ClientCapabilities::NONE, Lease::holding(kept)))
+        Ok(own_line(
+            upstream,
+            ClientCapabilities::NONE,
+            modern,
+            Lease::holding(kept),
+        ))
     }
 
     /// The line that an earlier process left `token` for. Its session is the only one that will do, and it is not kept
@@ -88,7 +105,11 @@ impl OwnLines {
             replaceable: false,
             ..Lease::holding(Some(session))
         };
-        Some((own_line(upstream, ClientCapabilities::NONE, lease), token.place))
+        let modern = (Era::Legacy, eras::gateway(ClientCapabilities::NONE), Era::Legacy);
+        Some((
+            own_line(upstream, ClientCapabilities::NONE, modern, lease),
+            token.place,
+        ))
     }
 
     /// Keeps the session of a line on which a job or call of `client` went well, unless its server has forgotten it.
@@ -155,7 +176,8 @@ impl Pool {
 /// A line for the catalogue's visits. Everything is declared on it, since a server may show a poorer client less.
 pub fn visiting(upstream: &Upstream) -> Line {
     let everything = ClientCapabilities::from_bits(u16::MAX);
-    own_line(upstream.clone(), everything, Lease::holding(None))
+    let modern = (Era::Legacy, eras::gateway(everything), Era::Modern);
+    own_line(upstream.clone(), everything, modern, Lease::holding(None))
 }
 
 /// Ends the session of a line that should not be used again. Nobody waits for it.
@@ -163,14 +185,24 @@ pub fn discard(line: Line) {
     tokio::spawn(async move { end(line.sessions().current().into_iter().collect()).await });
 }
 
-fn own_line(upstream: Upstream, capabilities: ClientCapabilities, lease: Lease) -> Line {
+/// The preferred era, who speaks to a modern server, and the era of who reads its answers.
+type ModernSide = (Era, Envelope, Era);
+
+fn own_line(
+    upstream: Upstream,
+    capabilities: ClientCapabilities,
+    (prefers, envelope, reader): ModernSide,
+    lease: Lease,
+) -> Line {
     let introduction = InitializeParams {
         protocol_version: Version::LEGACY[0].to_string(),
         capabilities,
         client_info: Implementation::new("asyncmcp", env!("CARGO_PKG_VERSION")),
         webhook_url: None,
     };
-    Line::new(SessionLine::new(upstream, introduction, Arc::new(lease)), None)
+    let modern = ModernLine::new(upstream.clone(), envelope, reader);
+    let sessions = SessionLine::new(upstream, introduction, Arc::new(lease));
+    Line::new(sessions, modern, prefers, None)
 }
 
 /// The session of one job or one visit.

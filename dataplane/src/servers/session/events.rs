@@ -62,6 +62,8 @@ pub struct Events {
     /// Asked for capacity before much of an event is held.
     room: Room,
     noted: Option<Noted>,
+    /// The method of the request that this answers.
+    method: String,
 }
 
 impl fmt::Debug for Events {
@@ -96,6 +98,13 @@ impl Events {
         self
     }
 
+    /// The same, as the answer to a request of this method.
+    #[must_use]
+    pub(in crate::servers) fn to(mut self, method: String) -> Self {
+        self.method = method;
+        self
+    }
+
     /// The same, reporting the ids of its events.
     #[must_use]
     pub(in crate::servers) fn noting(mut self, noted: Option<Noted>) -> Self {
@@ -126,6 +135,7 @@ impl Events {
             over: false,
             room: Room::default(),
             noted: None,
+            method: String::new(),
         }
     }
 
@@ -167,7 +177,7 @@ impl Events {
         })
     }
 
-    fn hand_out(&mut self, incoming: Incoming) -> Incoming {
+    fn hand_out(&mut self, mut incoming: Incoming) -> Incoming {
         if let (Message::Response(response), Purpose::Answer) = (&incoming.message, self.purpose) {
             self.session.heed(response);
             if let (Outcome::Error(_), Some(operation)) = (&response.outcome, &mut self.operation) {
@@ -176,8 +186,21 @@ impl Events {
             self.over = true;
             self.chunks = None;
             self.operation = None; // measured to here
+            incoming = self.translated(incoming);
         }
         incoming
+    }
+
+    /// The response as its reader's era has it.
+    fn translated(&self, incoming: Incoming) -> Incoming {
+        if !self.session.is_modern() {
+            return incoming;
+        }
+        let raw = self.session.read(&self.method, incoming.raw);
+        match Message::parse(&raw) {
+            Ok(message) => Incoming { message, raw },
+            Err(_) => Incoming { raw, ..incoming },
+        }
     }
 
     /// Reads a chunk, or resumes the stream.
@@ -201,7 +224,7 @@ impl Events {
             if let Some(data) = event.message() {
                 self.ready.extend(messages(data)?);
             }
-            if let Some(id) = event.id {
+            if let Some(id) = event.id.filter(|_| !self.session.is_modern()) {
                 if let Some(noted) = &self.noted {
                     noted(&id);
                 }
@@ -221,7 +244,7 @@ impl Events {
             self.ready.push_back(response);
             return Ok(());
         }
-        if self.purpose == Purpose::Answer && self.last_id.is_none() {
+        if self.purpose == Purpose::Answer && (self.last_id.is_none() || self.session.is_modern()) {
             return Err(error);
         }
         self.chunks = None;

@@ -3,8 +3,10 @@
 //!
 //! Called by [`super::ServerSession`]. Invariant: an error of a tool's is never taken for one about the session.
 
-use asyncmcp_protocol::{Id, Message, Outcome, Response};
+use asyncmcp_protocol::{Code, Id, Message, Outcome, Response};
 use bytes::Bytes;
+
+use crate::servers::Error;
 
 /// A JSON-RPC error under the request's own id is its answer, whatever the HTTP status: the server has
 /// dispatched the request.
@@ -15,6 +17,23 @@ pub(super) fn answers(said: &Bytes, request: Option<&Id>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a server that was modern refuses a request as only one of another era, or of other versions, does.
+pub(super) fn is_of_another_era(error: &Error, said: &Bytes, request: Option<&Id>) -> bool {
+    const OTHER_VERSIONS: i64 = Code::UnsupportedProtocolVersion.value();
+    let is_refused = matches!(
+        error,
+        Error::Rejected {
+            status: 400 | 404 | 405,
+            ..
+        }
+    );
+    let other_versions = || {
+        let code = of_body(said).and_then(|response| response.error_object());
+        code.is_some_and(|error| error.code == OTHER_VERSIONS)
+    };
+    is_refused && (!answers(said, request) || other_versions())
 }
 
 /// How servers report an unknown session, in an error of any form: "No valid session ID provided",

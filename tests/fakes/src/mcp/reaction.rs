@@ -83,10 +83,11 @@ impl Reaction {
                 events(Body::from_stream(breaking(token)))
             }
             Self::Asks(question) => events(Body::from_stream(asking(server.clone(), question, id.clone()))),
-            Self::Stalls(kind) => {
-                let never = Body::from_stream(stream::pending::<Result<String, Infallible>>());
-                ([("content-type", kind)], never).into_response()
-            }
+            Self::Stalls(kind) => (
+                [("content-type", kind)],
+                Body::from_stream(stalling(server.clone())),
+            )
+                .into_response(),
             Self::Half(bytes) => events(Body::from_stream(half(server.clone(), bytes))),
             Self::Hangs => std::future::pending().await,
             Self::Status(status, body) => {
@@ -162,4 +163,18 @@ fn asking(
     stream::iter([event(question)])
         .chain(stream::once(answered))
         .map(Ok)
+}
+
+/// Nothing ever, until nobody reads it any more.
+fn stalling(server: McpServer) -> impl Stream<Item = Result<String, Infallible>> {
+    struct Reader(McpServer);
+    impl Drop for Reader {
+        fn drop(&mut self) {
+            self.0.nature().given_up += 1;
+        }
+    }
+    stream::unfold(Reader(server), async |reader| {
+        let _until_dropped = reader;
+        std::future::pending().await
+    })
 }
