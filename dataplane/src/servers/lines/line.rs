@@ -76,7 +76,7 @@ impl Line {
 
     /// Opens what the next message needs.
     pub async fn open(&self) -> Result<(), Error> {
-        self.sessions.get().await.map(drop)
+        self.connection().await.map(drop)
     }
 
     /// Sends a message. Returns at the response's head, but reads a JSON body whole. It waits as long as the server
