@@ -58,10 +58,16 @@ async fn a_refusal_names_the_field() -> Result<()> {
     space.done()
 }
 
-/// A message names a field, or the one that holds it: a rule that compares two fields sits on their parent.
+/// A message names a field, or the one that holds it: a rule that compares two fields sits on their parent. One that sits on
+/// the spec names the field itself, without its place in a list.
 fn names(message: &str, field: &str) -> bool {
     let parent = field.rsplit_once(['.', '[']).map_or(field, |(parent, _)| parent);
-    message.contains(field) || message.contains(parent)
+    let below_spec = field.trim_start_matches("spec.");
+    let in_any_item: String = below_spec
+        .chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect();
+    message.contains(field) || message.contains(parent) || message.contains(&in_any_item)
 }
 
 #[tokio::test]

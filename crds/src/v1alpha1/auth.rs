@@ -72,10 +72,9 @@ pub(crate) const AUDIENCE_MESSAGE: &str =
     "set audiences or resource; without either, a token for any other service would be accepted";
 pub(crate) const RESOURCE_MESSAGE: &str = "resource must be the same for all issuers";
 
-pub(crate) const SCOPES_MESSAGE: &str =
-    "scopes need auth.jwt: without access tokens no client has any, and nobody could call these tools";
+pub(crate) const SCOPES_MESSAGE: &str = "servers[].tools.scopes and webhookTools[].scopes need auth.jwt: without access tokens no client has any, and nobody could call these tools";
 
-pub(crate) const ANY_MESSAGE: &str = "policy Any needs auth: without it, anybody could have the route send requests anywhere; set auth, or list receivers";
+pub(crate) const ANY_MESSAGE: &str = "webhook.receivers.fromClients.policy Any needs auth: without it, anybody could have the route send requests anywhere; set auth, or list receivers";
 
 /// The rules on the whole spec.
 pub(super) fn what_needs_it() -> Vec<serde_json::Value> {
