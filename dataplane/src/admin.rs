@@ -2,7 +2,7 @@
 //!
 //! The kubelet, Prometheus and the operator call it, and people through [`jobs`]. Here lives what the process reports of
 //! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
-//! no job, and no page in a browser reads any of it ([`door`]).
+//! no job, and no page in a browser reads any of it (`door`).
 
 mod door;
 pub mod health;
