@@ -275,11 +275,8 @@ async fn initialize(server: &McpServer, seen: &Seen) -> Response {
     ([("mcp-session-id", id)], json_body(body.to_string())).into_response()
 }
 
-async fn answer(server: &McpServer, seen: &Seen) -> Response {
-    let id = &seen.body["id"];
-    if let Some(answer) = task::answer(server, seen) {
-        return json_body(answer.to_string());
-    }
+/// What the test wants done with this message. A tool that is called is counted.
+fn scripted(server: &McpServer, seen: &Seen) -> Option<Reaction> {
     let key = match seen.method() {
         "tools/call" => {
             let tool = seen.body["params"]["name"].as_str().unwrap_or_default();
@@ -288,7 +285,15 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         }
         method => method,
     };
-    let scripted = server.nature().reaction(key);
+    server.nature().reaction(key)
+}
+
+async fn answer(server: &McpServer, seen: &Seen) -> Response {
+    let id = &seen.body["id"];
+    if let Some(answer) = task::answer(server, seen) {
+        return json_body(answer.to_string());
+    }
+    let scripted = scripted(server, seen);
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "tools/list") => return json_body(response(id, &list(server, seen).to_string())),

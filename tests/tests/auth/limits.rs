@@ -17,17 +17,7 @@ async fn limit(scene: &Scene, auth: &str) -> Result<()> {
     let route = crate::scene::route(&scene.server, &scene.receiver, auth);
     let route = route.replace("webhook: {", "webhook: {perClient: {requestsPerSecond: 1}, ");
     let route = route.replace("transport: {", "transport: {trustedProxies: [127.0.0.1/32], ");
-    scene.gateway.edit(&route)?;
-    asyncmcp_tests::eventually(SOON, || async {
-        let log = scene.gateway.process.output();
-        if log.contains("configuration changed") {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    })
-    .await;
-    Ok(())
+    scene.edit(&route).await
 }
 
 fn is_refused(reply: &Reply) -> bool {

@@ -51,6 +51,21 @@ pub(crate) fn route(server: &McpServer, receiver: &Receiver, auth: &str) -> Stri
 }
 
 impl Scene {
+    /// Changes the route; returns once the change is served.
+    pub(crate) async fn edit(&self, route: &str) -> Result<()> {
+        self.gateway.edit(route)?;
+        asyncmcp_tests::eventually(SOON, || async {
+            let log = self.gateway.process.output();
+            if log.contains("configuration changed") {
+                Ok(())
+            } else {
+                Err(log)
+            }
+        })
+        .await;
+        Ok(())
+    }
+
     /// Everything up; `secrets` are values of the Secret `clients`, by key.
     pub(crate) async fn open(auth: &str, secrets: &[(&str, &str)]) -> Result<Self> {
         let dir = tempfile::tempdir()?;

@@ -49,15 +49,7 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
     if let Some(flaw) = flaw(seen) {
         return error(seen, 400, -32020, flaw, &Value::Null);
     }
-    let key = match seen.method() {
-        "tools/call" => {
-            let tool = seen.body["params"]["name"].as_str().unwrap_or_default();
-            *server.nature().ran.entry(tool.to_owned()).or_default() += 1;
-            tool
-        }
-        method => method,
-    };
-    let scripted = server.nature().reaction(key);
+    let scripted = super::scripted(server, seen);
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "server/discover") => return result(seen, &discover()),
