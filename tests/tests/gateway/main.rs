@@ -4,6 +4,7 @@
 
 mod bytes;
 mod calls;
+mod hostile;
 mod jobs;
 mod leaving;
 mod pairings;
