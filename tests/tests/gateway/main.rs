@@ -5,6 +5,7 @@
 mod calls;
 mod jobs;
 mod leaving;
+mod logging;
 mod pairings;
 mod refusals;
 mod scene;
