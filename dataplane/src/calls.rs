@@ -12,6 +12,7 @@ mod forward;
 mod level;
 mod outgoing;
 mod rate;
+mod target;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,9 @@
 //!
 //! Invariant: what a client gets is asserted beside what its server saw.
 
+mod bytes;
 mod calls;
+mod hostile;
 mod jobs;
 mod leaving;
 mod logging;
