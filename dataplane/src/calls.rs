@@ -11,6 +11,7 @@ mod cancel;
 mod forward;
 mod outgoing;
 mod rate;
+mod target;
 
 use std::sync::Arc;
 use std::time::Duration;

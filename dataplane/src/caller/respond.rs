@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
-use self::server::Failure;
+use self::server::{Asked, Failure};
 use super::session;
 
 /// How long a client is asked to wait before it tries again.
@@ -85,23 +85,28 @@ pub enum Error {
     #[error("server {0:?} is unreachable at present")]
     Unavailable(String),
     /// The tool's server failed.
-    #[error("server {server:?} {}", failure.text())]
+    #[error("server {server:?} {}", failure.text(*.asked))]
     Server {
         /// Its name in the route.
         server: String,
         /// How.
         failure: Failure,
+        /// What it was asked for.
+        asked: Asked,
     },
     /// The tool's server was silent for too long.
     #[error(
-        "server {server:?} was silent for {}; raise transport.timeout, or list the tool in webhookTools to get its result by webhook",
-        asyncmcp_crds::Duration::from(*.limit)
+        "server {server:?} was silent for {}; {}",
+        asyncmcp_crds::Duration::from(*.limit),
+        asked.remedy()
     )]
     Silent {
         /// Its name in the route.
         server: String,
         /// The silence allowed.
         limit: Duration,
+        /// What it was asked for.
+        asked: Asked,
     },
     /// The receiver may not be used.
     #[error("{0}")]

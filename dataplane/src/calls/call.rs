@@ -8,12 +8,14 @@ use asyncmcp_protocol::tools::MAX_NAME;
 
 use super::accept::Webhook;
 use super::audit::{self, Decision};
+use super::target::Target;
 use super::{Context, forward};
 use crate::auth::metadata;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
 use crate::caller::respond::access::Refusal;
+use crate::caller::respond::server::Asked;
 use crate::servers::catalogue::{Resolved, Tool, scopes};
 
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
@@ -36,7 +38,7 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
         Ok(Some(webhook)) => webhook.accept(context, &request, &operation.trace()).await,
         Ok(None) => {
             log(Decision::Relayed);
-            return forward::call(context, tool, request, operation).await;
+            return forward::call(context, Target::of_tool(&tool), request, operation).await;
         }
         Err(error) => Err(error),
     };
@@ -82,6 +84,7 @@ fn unavailable(context: &Context, server: String) -> Error {
     match line.map(|line| line.upstream().check_access()) {
         Ok(Err(error)) => Error::Server {
             failure: error.failure(),
+            asked: Asked::Tool,
             server,
         },
         _ => Error::Unavailable(server),

@@ -1,4 +1,4 @@
-//! An ordinary tool call: to the tool's server and back, its payload untouched.
+//! An ordinary call, of a tool or of anything else: to its server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
 //! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
@@ -22,25 +22,27 @@ use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
+use super::target::Target;
 use crate::caller::answer::Answer;
-use crate::caller::operation::Operation;
+use crate::caller::operation::{Operation, method_label};
 use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
-use crate::servers::catalogue::Tool;
 use crate::servers::{self, Events, Outgoing, Received};
 
-/// Calls `tool` on its server.
+/// Sends the request to its server.
 pub(super) async fn call(
     context: &Context,
-    tool: Tool,
+    target: Target,
     request: Request,
     mut operation: Operation,
 ) -> Answer {
-    let way = match context.calls.lines.lend(&context.caller, &tool.server) {
+    let way = match context.calls.lines.lend(&context.caller, &target.server) {
         Ok(loan) => Way::of(&request, loan),
-        Err(error) => return Answer::refusal(&failed(&tool, &error), request.id, &mut operation),
+        Err(error) => {
+            return Answer::refusal(&failed((&target, &request), &error), request.id, &mut operation);
+        }
     };
-    let outgoing = for_server(&request, &tool, (&way, &operation.trace()));
+    let outgoing = for_server(&request, &target, (&way, &operation.trace()));
     let calls = &context.calls.in_progress.calls;
     let Some(held) = calls.take(&context.caller.account, outgoing.body.len()) else {
         way.end(End::Answered); // nothing was sent, so its session is as good as before
@@ -53,8 +55,8 @@ pub(super) async fn call(
         ends_with_client: context.caller.version.era() == Era::Modern,
         json_only: context.json_only,
         outgoing,
-        limit: context.silence(&tool.server),
-        tool,
+        limit: context.silence(&target.server),
+        target,
         request,
         operation,
         sender,
@@ -70,7 +72,7 @@ struct Call {
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
     json_only: bool,
-    tool: Tool,
+    target: Target,
     request: Request,
     outgoing: Outgoing,
     limit: Duration,
@@ -174,7 +176,7 @@ impl Call {
         };
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
-            Outcome::Result(result) if tool_result::is_error(result) => {
+            Outcome::Result(result) if self.target.tool.is_some() && tool_result::is_error(result) => {
                 self.operation.failed("tool_error");
             }
             Outcome::Result(_) => {}
@@ -204,8 +206,9 @@ impl Call {
     async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
         let waiting = tokio::time::timeout(self.limit, waiting);
         waiting.await.map_err(|_| Error::Silent {
-            server: self.tool.server.clone(),
+            server: self.target.server.clone(),
             limit: self.limit,
+            asked: self.target.asked(),
         })
     }
 
@@ -214,29 +217,31 @@ impl Call {
     }
 
     fn failed(&self, error: &servers::Error) -> Error {
-        failed(&self.tool, error)
+        failed((&self.target, &self.request), error)
     }
 }
 
 /// The error as the client sees it; what the server or the network said stays in the log.
-fn failed(tool: &Tool, error: &servers::Error) -> Error {
-    tracing::info!(server = tool.server, tool = tool.name, reason = error.reason(), %error, "a call failed");
+fn failed((target, request): (&Target, &Request), error: &servers::Error) -> Error {
+    let (server, tool, method) = (&target.server, &target.tool, method_label(&request.method));
+    tracing::info!(server, tool, method, reason = error.reason(), %error, "a call failed");
     Error::Server {
-        server: tool.server.clone(),
+        server: server.clone(),
         failure: error.failure(),
+        asked: target.asked(),
     }
 }
 
 /// The call as its server gets it.
-fn for_server(request: &Request, tool: &Tool, (way, trace): (&Way, &TraceHeaders)) -> Outgoing {
+fn for_server(request: &Request, target: &Target, (way, trace): (&Way, &TraceHeaders)) -> Outgoing {
     let mut request = request.clone();
-    adapt(&mut request, tool, trace);
+    adapt(&mut request, target, trace);
     way.spell(&mut request);
     Outgoing {
         id: Some(request.id.clone()),
         body: request.to_bytes().into(),
         method: request.method,
-        tool: Some(tool.name.clone()),
+        tool: target.tool.clone(),
         trace: trace.clone(),
         room: Room::default(),
     }

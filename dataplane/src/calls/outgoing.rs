@@ -1,17 +1,18 @@
-//! A client's `tools/call` as its server is to get it.
+//! A client's request as its server is to get it.
 //!
-//! [`super::forward`] sends it at once, [`super::accept`] stores its parameters. Invariant: the arguments keep their bytes,
+//! [`super::forward`] sends it at once, [`super::accept`] stores the parameters of a job. Invariant: the arguments keep their bytes,
 //! and of `_meta` nothing is passed on that was meant for the gateway.
 
 use asyncmcp_protocol::{RawObject, Request, modern};
 use bytes::Bytes;
 
+use super::target::Target;
 use crate::caller::trace::TraceHeaders;
 use crate::servers::catalogue::Tool;
 
-/// Puts the tool under its own name, takes out what is meant for the gateway, and puts the trace in (SEP-414).
+/// Puts in the name that the server knows, takes out what is meant for the gateway, and puts the trace in (SEP-414).
 /// Everything else keeps its bytes.
-pub(super) fn adapt(request: &mut Request, tool: &Tool, trace: &TraceHeaders) {
+pub(super) fn adapt(request: &mut Request, target: &Target, trace: &TraceHeaders) {
     let mut meta = request.meta().unwrap_or_default();
     clean(&mut meta);
     trace.write_meta(&mut meta);
@@ -19,16 +20,16 @@ pub(super) fn adapt(request: &mut Request, tool: &Tool, trace: &TraceHeaders) {
     let params = request.params.get_or_insert_default();
     // Tasks were not offered, so the field means nothing here (2025-11-25, Tasks) and
     // must not mean anything to the server either.
-    params.remove("task");
-    if tool.name != tool.shown_as {
-        params.set_value("name", &tool.name);
+    if target.tool.is_some() {
+        params.remove("task");
     }
+    target.rename(params);
 }
 
 /// The `params` of a job. Nobody listens for its progress, so none is asked for.
 pub(super) fn params_of_job(request: &Request, tool: &Tool, trace: &TraceHeaders) -> Bytes {
     let mut request = request.clone();
-    adapt(&mut request, tool, trace);
+    adapt(&mut request, &Target::of_tool(tool), trace);
     let mut meta = request.meta().unwrap_or_default();
     meta.remove("progressToken");
     request.set_meta(&meta);

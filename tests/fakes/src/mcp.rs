@@ -5,6 +5,7 @@
 //! would see.
 
 pub mod modern;
+mod raw;
 mod reaction;
 pub mod task;
 mod tls;
@@ -226,16 +227,17 @@ async fn handle(State(server): State<McpServer>, request: Request) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response(); // cut on its way
     };
+    let raw = String::from_utf8_lossy(&bytes).into_owned();
     let seen = Seen {
         http: parts.method,
         headers: parts.headers,
-        body: serde_json::from_slice(&bytes).unwrap_or_default(),
-        raw: String::from_utf8_lossy(&bytes).into_owned(),
+        body: serde_json::from_str(&raw).unwrap_or_else(|_| raw::without_arguments(&raw)),
+        raw,
     };
     server.nature().seen.push(seen.clone());
     let scripted = server.nature().reaction(seen.http.as_str());
     if let Some(reaction) = scripted {
-        return reaction.happen(&server, &seen.body["id"]).await;
+        return reaction.happen(&server, &seen).await;
     }
     if let Some(answer) = modern::answer(&server, &seen).await {
         return answer;
@@ -303,7 +305,7 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         (None, _) => return StatusCode::ACCEPTED.into_response(),
     };
     let token = &seen.body["params"]["_meta"]["progressToken"];
-    reaction.under(token).happen(server, id).await
+    reaction.under(token).happen(server, seen).await
 }
 
 fn list(server: &McpServer, seen: &Seen) -> Value {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what a client gets is asserted beside what its server saw.
 
+mod bytes;
 mod calls;
 mod jobs;
 mod leaving;

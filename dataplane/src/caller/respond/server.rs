@@ -1,4 +1,4 @@
-//! What a server's failure is to a client: did the tool run, perhaps?
+//! What a server's failure is to a client: did what it asked for run, perhaps?
 //!
 //! [`crate::servers::Error::failure`] decides which it is, [`super`] reports it. Invariant: what the server or the network said
 //! is not in it; that stays in the log.
@@ -20,6 +20,15 @@ pub enum Failure {
     Unknown,
 }
 
+/// What the message asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A tool's call.
+    Tool,
+    /// What runs nothing: a prompt, a resource, a completion.
+    Other,
+}
+
 impl Failure {
     pub(super) fn code(self) -> Code {
         match self {
@@ -30,16 +39,38 @@ impl Failure {
         }
     }
 
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Self::NotDispatched => "could not be reached or took no call; the tool did not run",
-            Self::NoCredentials => {
+    pub(super) fn text(self, asked: Asked) -> &'static str {
+        match (self, asked) {
+            (Self::NotDispatched, Asked::Tool) => {
+                "could not be reached or took no call; the tool did not run"
+            }
+            (Self::NotDispatched, Asked::Other) => "could not be reached or took no request",
+            (Self::NoCredentials, Asked::Tool) => {
                 "was not called: a credential or certificate that the route gives for it cannot be used at present (the \
                  route's status names it); the tool did not run"
             }
-            Self::Silent => "did not answer in time",
-            Self::TooLarge => "sent an answer that is larger than the gateway relays",
-            Self::Unknown => "stopped before it answered; whether the tool ran to its end is not known",
+            (Self::NoCredentials, Asked::Other) => {
+                "was not asked: a credential or certificate that the route gives for it cannot be used at present (the \
+                 route's status names it)"
+            }
+            (Self::Silent, _) => "did not answer in time",
+            (Self::TooLarge, _) => "sent an answer that is larger than the gateway relays",
+            (Self::Unknown, Asked::Tool) => {
+                "stopped before it answered; whether the tool ran to its end is not known"
+            }
+            (Self::Unknown, Asked::Other) => "stopped before it answered",
+        }
+    }
+}
+
+impl Asked {
+    /// What helps against a server that takes longer than it may.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Tool => {
+                "raise transport.timeout, or list the tool in webhookTools to get its result by webhook"
+            }
+            Self::Other => "raise transport.timeout",
         }
     }
 }

@@ -13,6 +13,7 @@ fn server(failure: Failure) -> Error {
     Error::Server {
         server: "a".into(),
         failure,
+        asked: Asked::Tool,
     }
 }
 
@@ -41,6 +42,7 @@ fn silent() -> Error {
     Error::Silent {
         server: "a".into(),
         limit: Duration::from_secs(30),
+        asked: Asked::Tool,
     }
 }
 
@@ -204,6 +206,7 @@ fn a_duration_is_written_as_users_write_it() {
     let error = Error::Silent {
         server: "a".into(),
         limit: Duration::from_millis(5_400_500),
+        asked: Asked::Other,
     };
     assert!(error.to_string().contains("silent for 1h30m500ms;"), "{error}");
 }
@@ -214,6 +217,22 @@ fn a_silent_server_names_both_remedies() {
     assert!(
         message.contains("transport.timeout") && message.contains("webhookTools") && message.contains("30s")
     );
+}
+
+#[test]
+fn what_runs_nothing_is_not_said_to_have_run() {
+    let failures = [
+        Failure::NotDispatched,
+        Failure::NoCredentials,
+        Failure::Silent,
+        Failure::TooLarge,
+        Failure::Unknown,
+    ];
+    for failure in failures {
+        let text = failure.text(Asked::Other);
+        assert!(!text.contains("tool"), "{text}");
+    }
+    assert!(!Asked::Other.remedy().contains("webhookTools"));
 }
 
 #[test]

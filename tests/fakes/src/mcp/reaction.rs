@@ -10,7 +10,8 @@ use futures::{Stream, StreamExt as _, stream};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{McpServer, events, json_body, response};
+use super::raw::arguments;
+use super::{McpServer, Seen, events, json_body, response};
 use crate::eventually;
 
 /// How long it waits for the answer to a question of its own.
@@ -21,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Reaction {
     /// A JSON body with this raw result.
     Result(&'static str),
+    /// A JSON body whose result has the call's arguments, byte for byte, as its member `echo`; or an event of it.
+    Echo {
+        /// Whether it comes as an event.
+        stream: bool,
+    },
     /// A stream of these raw messages, in which `TOKEN` becomes the request's progress token, and then this raw result.
     Stream(Vec<String>, &'static str),
     /// A stream that says `retry` and this event id, if any, and breaks; a GET with
@@ -69,9 +75,18 @@ impl Reaction {
     }
 
     /// The answer to the message with this id.
-    pub(super) async fn happen(self, server: &McpServer, id: &Value) -> Response {
+    pub(super) async fn happen(self, server: &McpServer, seen: &Seen) -> Response {
+        let id = &seen.body["id"];
         match self {
             Self::Result(result) => json_body(response(id, result)),
+            Self::Echo { stream } => {
+                let result = format!(r#"{{"content":[],"echo":{}}}"#, arguments(&seen.raw));
+                if stream {
+                    events(event(&response(id, &result)).into())
+                } else {
+                    json_body(response(id, &result))
+                }
+            }
             Self::Stream(mut messages, result) => {
                 messages.push(response(id, result));
                 events(Body::from(

@@ -1,0 +1,68 @@
+//! What a client's request is about: the server that it goes to, and what it names there.
+//!
+//! Whoever resolves a request makes one, [`super::forward`] sends the request there. Invariant: of the request's params only
+//! the name that clients see is replaced, by the one that the server knows.
+
+use asyncmcp_protocol::RawObject;
+
+use crate::caller::respond::server::Asked;
+use crate::servers::catalogue::Tool;
+
+/// The way to a member of `params`.
+type Path = &'static [&'static str];
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The server.
+    pub(super) server: String,
+    /// The tool that is called, as the server names it: a name from the catalogue.
+    pub(super) tool: Option<String>,
+    /// Where the request has a name that the server does not know, and the name that it knows.
+    renamed: Option<(Path, String)>,
+}
+
+impl Target {
+    /// A tool on its server.
+    pub(super) fn of_tool(tool: &Tool) -> Self {
+        Self {
+            server: tool.server.clone(),
+            tool: Some(tool.name.clone()),
+            renamed: renamed(&["name"], &tool.shown_as, &tool.name),
+        }
+    }
+
+    /// Puts the name that the server knows into the params.
+    pub(super) fn rename(&self, params: &mut RawObject) {
+        if let Some((path, name)) = &self.renamed {
+            set(params, path, name);
+        }
+    }
+
+    /// What an error should say about.
+    pub(super) fn asked(&self) -> Asked {
+        if self.tool.is_some() {
+            Asked::Tool
+        } else {
+            Asked::Other
+        }
+    }
+}
+
+/// A name that is the same on both sides keeps its bytes.
+fn renamed(path: Path, shown_as: &str, name: &str) -> Option<(Path, String)> {
+    (shown_as != name).then(|| (path, name.to_owned()))
+}
+
+fn set(object: &mut RawObject, path: &[&str], name: &str) {
+    match path {
+        [] => {}
+        [key] => object.set_value(key, name),
+        [key, rest @ ..] => {
+            if let Ok(Some(mut inner)) = object.object(key) {
+                set(&mut inner, rest, name);
+                object.set(key, inner.to_raw());
+            }
+        }
+    }
+}
