@@ -7,6 +7,7 @@ mod calls;
 mod hostile;
 mod jobs;
 mod leaving;
+mod logging;
 mod pairings;
 mod refusals;
 mod scene;
