@@ -71,6 +71,7 @@ impl Upstream {
         let said = Said {
             instructions: server.instructions.clone(),
             tasks: false,
+            offers: server.offers,
         };
         Ok(Some(ServerSession::modern(
             self.clone(),

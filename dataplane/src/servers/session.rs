@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Id, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
@@ -47,6 +48,8 @@ pub(super) struct Said {
     pub(super) instructions: Option<String>,
     /// Whether it offers tools as tasks.
     pub(super) tasks: bool,
+    /// What it offers beside tools.
+    pub(super) offers: Offers,
 }
 
 /// A message for a server, and what to measure it by.
@@ -148,6 +151,11 @@ impl ServerSession {
     /// Whether the server offers tools as tasks; not known of a session that an earlier process opened.
     pub fn offers_tasks(&self) -> bool {
         self.0.said.tasks
+    }
+
+    /// What the server offers beside tools; not known of a session that an earlier process opened.
+    pub fn offers(&self) -> Offers {
+        self.0.said.offers
     }
 
     /// Whether the server answered that it does not know the session any more.

@@ -3,8 +3,11 @@
 //! Invariant: what a client gets is asserted beside what its server saw.
 
 mod calls;
+mod client;
+mod content;
 mod jobs;
 mod leaving;
+mod lists;
 mod pairings;
 mod refusals;
 mod scene;
