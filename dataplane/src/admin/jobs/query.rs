@@ -169,7 +169,12 @@ impl Selection {
                 .map(|text| time_of("until", text))
                 .transpose()?,
         };
-        Ok(Query { filter, tool, host })
+        Ok(Query {
+            filter,
+            tool,
+            host,
+            ..Query::default()
+        })
     }
 }
 
