@@ -4,8 +4,10 @@
 
 mod bytes;
 mod calls;
+mod hostile;
 mod jobs;
 mod leaving;
+mod logging;
 mod pairings;
 mod refusals;
 mod scene;

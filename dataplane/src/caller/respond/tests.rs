@@ -163,6 +163,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (Error::Unsaved(down()), 200, -31004, "for the session"),
     ]
 }
 
@@ -277,9 +278,10 @@ fn each_error_has_a_row() {
         Error::Envelope(_) => 29,
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
+        Error::Unsaved(_) => 32,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=31).collect());
+    assert_eq!(places, (0..=32).collect());
 }
 
 #[test]
