@@ -1,6 +1,6 @@
 //! A client that calls tools, and a receiver for the webhooks that deliver their results.
 //!
-//! Used by the `asyncmcp` command, by the end-to-end tests and by applications in Rust.
+//! Used by the `asyncmcp` command (`cli/`), by the end-to-end tests and by applications in Rust.
 //!
 //! Invariant: if signing keys are configured, a result reaches the application only after its signature was verified.
 //! Arguments and results stay raw JSON.
@@ -19,5 +19,6 @@ pub use config::{BearerToken, Config};
 pub use error::Error;
 pub use receiver::{Attempt, Outcome, Receiver, ReceiverOptions};
 
+pub use asyncmcp_protocol::tool_result::is_error as is_tool_error;
 pub use asyncmcp_protocol::tools::Tool;
-pub use asyncmcp_protocol::{ErrorObject, Id, RawValue};
+pub use asyncmcp_protocol::{ErrorObject, Id, Outcome as ResponseOutcome, RawObject, RawValue, Response};

@@ -10,6 +10,7 @@ mod bound;
 mod call;
 mod cancel;
 mod forward;
+mod level;
 mod lists;
 mod outgoing;
 mod permit;
@@ -123,6 +124,7 @@ impl Context {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
             "tools/call" => call::answer(self, request, operation).await,
+            "logging/setLevel" => level::set(self, request, operation).await,
             method if ask::answers(method) => ask::answer(self, request, operation).await,
             method => match Kind::of_method(method) {
                 Some(kind) => lists::answer(self, kind, request, operation).await,

@@ -144,7 +144,7 @@ impl InitializeResult {
         tools.set_value("listChanged", &true);
         let mut capabilities = RawObject::new();
         capabilities.set("tools", tools.to_raw());
-        for offered in ["prompts", "resources", "completions"] {
+        for offered in ["prompts", "resources", "completions", "logging"] {
             capabilities.set(offered, RawObject::new().to_raw());
         }
         Self {

@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn an_id_in_which_one_bit_is_changed_is_none() {
+        let ring = Ring::random();
+        let id = session("c", Some("http://r")).seal(&ring, ROUTE, NONCE);
+        for bit in 0..8 * id.len() {
+            let mut changed = id.clone().into_bytes();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let Ok(changed) = String::from_utf8(changed) else {
+                continue; // no header's text
+            };
+            let opened = LegacySession::open(&ring, ROUTE, &changed, (Millis(0), LIFETIME));
+            assert_eq!(opened, Err(Error::Unknown), "bit {bit}");
+        }
+    }
+
+    #[test]
     fn a_shorter_lifetime_holds_for_sessions_that_were_opened_before_and_a_longer_one_does_not() {
         let ring = Ring::random();
         let id = session("c", None).seal(&ring, ROUTE, NONCE);

@@ -70,8 +70,8 @@ impl Upstream {
         envelope.version = server.version;
         let said = Said {
             instructions: server.instructions.clone(),
-            tasks: false,
             offers: server.offers,
+            ..Said::default()
         };
         Ok(Some(ServerSession::modern(
             self.clone(),

@@ -64,6 +64,7 @@ impl Upstream {
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
             offers: Offers::of(&result.capabilities),
+            logging: Some(result.capabilities.get("logging").is_some()),
             instructions: result.instructions,
         };
         let session = ServerSession::opened(self.clone(), id, version, said);

@@ -6,6 +6,7 @@
 
 pub mod content;
 pub mod modern;
+mod raw;
 mod reaction;
 pub mod task;
 mod tls;
@@ -68,6 +69,8 @@ pub struct Nature {
     pub unknown_session: (u16, &'static str),
     /// How long `initialize` takes.
     pub slow_start: Duration,
+    /// What it declares beside tools and tasks.
+    pub declares: Value,
     /// The statuses of its task, in turn; `None` where it offers no tasks.
     pub tasks: Option<Vec<&'static str>>,
     /// The sessions it knows.
@@ -86,6 +89,17 @@ pub struct Nature {
 }
 
 impl Nature {
+    fn capabilities(&self) -> Value {
+        let mut capabilities = json!({"tools": {}});
+        for name in self.content.capabilities() {
+            capabilities[name] = json!({});
+        }
+        for (name, declared) in self.declares.as_object().into_iter().flatten() {
+            capabilities[name] = declared.clone();
+        }
+        capabilities
+    }
+
     /// What is scripted for a tool, a method or an HTTP method.
     fn reaction(&mut self, key: &str) -> Option<Reaction> {
         let reactions = self.reactions.get_mut(key)?;
@@ -230,16 +244,17 @@ async fn handle(State(server): State<McpServer>, request: Request) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response(); // cut on its way
     };
+    let raw = String::from_utf8_lossy(&bytes).into_owned();
     let seen = Seen {
         http: parts.method,
         headers: parts.headers,
-        body: serde_json::from_slice(&bytes).unwrap_or_default(),
-        raw: String::from_utf8_lossy(&bytes).into_owned(),
+        body: serde_json::from_str(&raw).unwrap_or_else(|_| raw::without_arguments(&raw)),
+        raw,
     };
     server.nature().seen.push(seen.clone());
     let scripted = server.nature().reaction(seen.http.as_str());
     if let Some(reaction) = scripted {
-        return reaction.happen(&server, &seen.body["id"]).await;
+        return reaction.happen(&server, &seen).await;
     }
     if let Some(answer) = modern::answer(&server, &seen).await {
         return answer;
@@ -306,13 +321,15 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "tools/list") => return json_body(response(id, &list(server, seen).to_string())),
-        (None, "ping") => Reaction::Result("{}"),
+        (None, "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe") => {
+            Reaction::Result("{}")
+        }
         (None, "tools/call") => Reaction::Result(r#"{"content":[]}"#),
         (None, "tasks/result") => Reaction::Result(task::RESULT),
         (None, _) => return StatusCode::ACCEPTED.into_response(),
     };
     let token = &seen.body["params"]["_meta"]["progressToken"];
-    reaction.under(token).happen(server, id).await
+    reaction.under(token).happen(server, seen).await
 }
 
 fn list(server: &McpServer, seen: &Seen) -> Value {

@@ -2,12 +2,15 @@
 //!
 //! Invariant: what a client gets is asserted beside what its server saw.
 
+mod bytes;
 mod calls;
 mod client;
 mod content;
+mod hostile;
 mod jobs;
 mod leaving;
 mod lists;
+mod logging;
 mod pairings;
 mod refusals;
 mod scene;

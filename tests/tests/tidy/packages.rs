@@ -13,13 +13,17 @@ use super::{cargo, git_files, read};
 const FAKES: &str = "asyncmcp-fakes";
 
 /// The arrows between our packages. They point down; what is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("asyncmcp-crds", &[]),
     ("asyncmcp-protocol", &[]),
     (FAKES, &[]),
     ("asyncmcp-delivery", &[]),
     ("asyncmcp-example-server", &[]),
     ("asyncmcp-client", &["asyncmcp-protocol"]),
+    (
+        "asyncmcp-cli",
+        &["asyncmcp-client", "asyncmcp-crds", "asyncmcp-delivery"],
+    ),
     ("asyncmcp-operator", &["asyncmcp-crds"]),
     (
         "asyncmcp-dataplane",

@@ -188,6 +188,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (Error::Unsaved(down()), 200, -31004, "for the session"),
     ]
 }
 
@@ -306,9 +307,10 @@ fn each_error_has_a_row() {
         Error::UnknownResource(_) => 33,
         Error::UnknownTemplate(_) => 34,
         Error::Cursor => 35,
+        Error::Unsaved(_) => 36,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=35).collect());
+    assert_eq!(places, (0..=36).collect());
 }
 
 #[test]

@@ -17,7 +17,7 @@ async fn initialize_answers_by_itself_and_opens_a_session() {
     assert_eq!(result["protocolVersion"], "2025-06-18");
     assert_eq!(
         result["capabilities"],
-        json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}, "completions": {}})
+        json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}})
     );
     assert_eq!(result["serverInfo"]["name"], "asyncmcp");
     let id = reply.headers["mcp-session-id"].to_str().unwrap();
@@ -78,7 +78,7 @@ async fn the_methods_that_are_offered_and_the_others() {
         .map(|tool| &tool["name"])
         .collect();
     assert!(names.contains(&&json!("p_echo")), "{names:?}");
-    for method in ["logging/setLevel", "tasks/get", "x"] {
+    for method in ["tasks/get", "x"] {
         let body = json!({"jsonrpc": "2.0", "id": 3, "method": method}).to_string();
         assert_eq!(client.post(body).await.refusal(), (200, -32601), "{method}");
     }
@@ -203,4 +203,7 @@ async fn a_session_is_refused_while_nobody_can_say_whether_it_was_ended() {
     let message = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(new.post(message).await.status, 503);
     assert_eq!(new.with_method("GET").await.status(), 503);
+    // What a session sets is stored, or it is not set.
+    let level = r#"{"jsonrpc":"2.0","id":8,"method":"logging/setLevel","params":{"level":"error"}}"#;
+    assert_eq!(known.post(level).await.refusal(), (200, -31004));
 }

@@ -79,7 +79,7 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
         (None, _) => return error(seen, 404, -32601, "Method not found", &Value::Null),
     };
     let token = &seen.body["params"]["_meta"]["progressToken"];
-    reaction.under(token).happen(server, &seen.body["id"]).await
+    reaction.under(token).happen(server, seen).await
 }
 
 /// What is wrong with the request, as far as this server looks.

@@ -7,8 +7,7 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use asyncmcp_client::{Attempt, Outcome, RawValue};
-use asyncmcp_protocol::{self as protocol, RawObject};
+use asyncmcp_client::{Attempt, Outcome, RawObject, RawValue, ResponseOutcome};
 use serde_json::{Value, json};
 
 /// Maximum length of a result in a line, in characters.
@@ -93,8 +92,8 @@ pub(crate) fn delivered(attempt: &Attempt) -> String {
         .map(|response| (response.error_object(), response.outcome))
     {
         Ok((Some(error), _)) => format!("error {}: {}", error.code, error.message),
-        Ok((None, protocol::Outcome::Result(result))) => result_text(&result),
-        Ok((None, protocol::Outcome::Error(error))) => shortened(error.get()),
+        Ok((None, ResponseOutcome::Result(result))) => result_text(&result),
+        Ok((None, ResponseOutcome::Error(error))) => shortened(error.get()),
         Err(error) => error.to_string(),
     }
 }

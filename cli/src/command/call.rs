@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use asyncmcp_client::{
-    Answer, BearerToken, Client, Config, Id, Outcome, Progress, RawValue, Receiver, ReceiverOptions,
+    Answer, BearerToken, Client, Config, Id, Outcome, Progress, RawObject, RawValue, Receiver,
+    ReceiverOptions, ResponseOutcome, is_tool_error,
 };
-use asyncmcp_protocol::{self as protocol, RawObject, tool_result};
 use serde_json::json;
 
 use super::{KeyArgs, http_url, print};
@@ -70,9 +70,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             delivered?
         }
-        (Answer::Acknowledged { id, job }, None) => {
+        (Answer::Acknowledged { id, job, webhook_id }, None) => {
             print::note("accepted; the result will be delivered by webhook");
-            print::line(json!({"acknowledged": {"id": id.raw(), "job": job}}))?;
+            print::line(json!({"acknowledged": {"id": id.raw(), "job": job, "webhookId": webhook_id}}))?;
             ExitCode::SUCCESS
         }
     };
@@ -116,8 +116,8 @@ async fn delivered(mut receiver: Receiver, id: &Id) -> anyhow::Result<ExitCode> 
         let response = attempt.response()?;
         match response.outcome {
             _ if response.id.as_ref() != Some(id) => {}
-            protocol::Outcome::Result(result) => return show_result(&result),
-            protocol::Outcome::Error(error) => bail!("the call ended with an error: {error}"),
+            ResponseOutcome::Result(result) => return show_result(&result),
+            ResponseOutcome::Error(error) => bail!("the call ended with an error: {error}"),
         }
     }
     bail!("the receiver stopped")
@@ -125,7 +125,7 @@ async fn delivered(mut receiver: Receiver, id: &Id) -> anyhow::Result<ExitCode> 
 
 fn show_result(result: &RawValue) -> anyhow::Result<ExitCode> {
     print::line(result)?;
-    Ok(if tool_result::is_error(result) {
+    Ok(if is_tool_error(result) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
