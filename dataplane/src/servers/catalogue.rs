@@ -32,7 +32,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::cursor::{Cursors, Foreign};
+pub use self::answers::Unlisted;
+pub use self::cursor::Cursors;
 use self::directory::Directory;
 pub use self::directory::{Prompt, Readers};
 use self::index::Index;
