@@ -10,8 +10,10 @@ mod call;
 mod cancel;
 mod forward;
 mod level;
+mod listen;
 mod outgoing;
 mod rate;
+mod subscribe;
 mod target;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use asyncmcp_protocol::modern::result::Caching;
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::bound::Held;
@@ -97,6 +100,21 @@ impl Context {
         }
     }
 
+    /// Opens the stream that a modern `subscriptions/listen` asks for, until `closing`.
+    pub(crate) fn listen(
+        &self,
+        request: Request,
+        headers: &TraceHeaders,
+        closing: CancellationToken,
+    ) -> Answer {
+        let trace = headers.or_of(request.meta().as_ref());
+        let mut operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
+        match self.calls.permit(&self.config, &self.caller.account) {
+            Ok(()) => listen::answer(self, request, operation, closing),
+            Err(error) => Answer::refusal(&error, request.id, &mut operation),
+        }
+    }
+
     async fn request(&self, request: Request, headers: &TraceHeaders) -> Answer {
         let trace = headers.or_of(request.meta().as_ref());
         let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
@@ -119,6 +137,9 @@ impl Context {
             "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             "logging/setLevel" => level::set(self, request, operation).await,
+            "resources/subscribe" | "resources/unsubscribe" => {
+                subscribe::answer(self, request, operation).await
+            }
             _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
         }
     }
@@ -159,7 +180,7 @@ impl Context {
         held.map(Some).ok_or(Error::Busy)
     }
 
-    /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
+    /// How long and by whom what the gateway says of itself may be cached.
     pub(crate) fn caching(&self) -> Caching {
         Caching {
             ttl_ms: CACHE_TIME_MS,

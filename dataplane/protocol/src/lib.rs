@@ -18,6 +18,7 @@ pub mod message;
 pub mod modern;
 pub mod raw;
 pub mod sse;
+pub mod subscriptions;
 pub mod tasks;
 pub mod tool_result;
 pub mod tools;

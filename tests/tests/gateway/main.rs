@@ -4,9 +4,11 @@
 
 mod bytes;
 mod calls;
+mod events;
 mod hostile;
 mod jobs;
 mod leaving;
+mod listening;
 mod logging;
 mod pairings;
 mod refusals;

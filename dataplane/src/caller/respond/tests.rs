@@ -163,6 +163,15 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (
+            Error::Filter(asyncmcp_protocol::subscriptions::Error::NoFilter),
+            200,
+            -32602,
+            "params.notifications",
+        ),
+        (Error::NoStream, 200, -32602, "text/event-stream"),
+        (Error::TooManyStreams, 200, -31004, "close one"),
+        (Error::TooManySubscriptions, 200, -31004, "unsubscribe"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
     ]
 }
@@ -279,9 +288,13 @@ fn each_error_has_a_row() {
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
         Error::Unsaved(_) => 32,
+        Error::Filter(_) => 33,
+        Error::NoStream => 34,
+        Error::TooManyStreams => 35,
+        Error::TooManySubscriptions => 36,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=32).collect());
+    assert_eq!(places, (0..=36).collect());
 }
 
 #[test]

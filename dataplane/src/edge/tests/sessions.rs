@@ -4,6 +4,8 @@ use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use asyncmcp_protocol::subscriptions::List;
+
 use super::gateway::{Gateway, initialize};
 
 #[tokio::test]
@@ -143,7 +145,7 @@ async fn the_newest_stream_takes_the_place_of_the_one_before() {
     let second = client.with_method("GET").await;
     let mut first = first.into_body().into_data_stream();
     assert!(first.next().await.is_none(), "the first stream should end");
-    gateway.edge.calls.lines.tools_changed();
+    gateway.edge.calls.lines.list_changed(List::Tools);
     let event = second
         .into_body()
         .into_data_stream()
@@ -212,4 +214,7 @@ async fn a_session_is_refused_while_nobody_can_say_whether_it_was_ended() {
     // What a session sets is stored, or it is not set.
     let level = r#"{"jsonrpc":"2.0","id":8,"method":"logging/setLevel","params":{"level":"error"}}"#;
     assert_eq!(known.post(level).await.refusal(), (200, -31004));
+    let subscribe = r#"{"jsonrpc":"2.0","id":9,"method":"resources/subscribe","params":{"uri":"u:1"}}"#;
+    assert_eq!(known.post(subscribe).await.refusal(), (200, -31004));
+    gateway.hears("resources/unsubscribe").await;
 }
