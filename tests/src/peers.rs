@@ -7,6 +7,7 @@ pub mod client;
 pub mod receiver;
 pub mod scene;
 pub mod server;
+pub mod suite;
 
 pub use client::{Client, Kind};
 pub use receiver::Receiver;

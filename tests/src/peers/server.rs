@@ -45,12 +45,12 @@ impl Server {
         Self::start(command, port, dir.join("everything.log")).await
     }
 
-    /// What the conformance suite asks of a server, on the TypeScript SDK 1.x.
-    pub async fn fixtures(peers: &Peers, dir: &Path) -> Result<Self> {
+    /// What the conformance suite asks of a server, in both eras, on the `mcp` 2.x SDK.
+    pub async fn fixture(peers: &Peers, dir: &Path) -> Result<Self> {
         let port = free_port()?;
-        let mut command = peers.node("fixtures.mjs");
+        let mut command = peers.python("mcp", "fixture.py");
         command.arg(port.to_string());
-        Self::start(command, port, dir.join("fixtures.log")).await
+        Self::start(command, port, dir.join("fixture.log")).await
     }
 
     /// Tools that outlive whoever called them, on the TypeScript SDK 1.x with its event and task stores.
