@@ -170,6 +170,11 @@ impl ServerSession {
         self.0.lost.load(Ordering::Relaxed)
     }
 
+    /// The server does not know the session any more: the next message opens another one.
+    pub(super) fn lose(&self) {
+        self.0.lost.store(true, Ordering::Relaxed);
+    }
+
     /// Whether `other` is this very session.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
