@@ -143,6 +143,22 @@ impl ErrorObject {
         }
     }
 
+    /// Creates a [`Code::MissingClientCapability`] error for the capability at `path`, as in `["elicitation", "url"]`.
+    pub fn missing_capability(message: impl Into<String>, path: &[&str]) -> Self {
+        let needed = path.iter().rev();
+        let needed = needed.fold(RawObject::new(), |inner, key| {
+            let mut outer = RawObject::new();
+            outer.set(key, inner.to_raw());
+            outer
+        });
+        let mut data = RawObject::new();
+        data.set("requiredCapabilities", needed.to_raw());
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::MissingClientCapability, message)
+        }
+    }
+
     /// Creates a [`Code::UnsupportedProtocolVersion`] error. Standard clients fall back to one of the listed versions.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> Self {
         let mut data = RawObject::new();
@@ -192,6 +208,15 @@ mod tests {
     fn an_overload_error_contains_the_time_to_wait() {
         let data = ErrorObject::overloaded("the queue is full", 1500).data.unwrap();
         assert_eq!(data.get(), r#"{"reason":"overloaded","retryAfterMs":1500}"#);
+    }
+
+    #[test]
+    fn a_missing_capability_is_named_as_it_would_be_declared() {
+        let error = ErrorObject::missing_capability("asks", &["elicitation", "url"]);
+        assert_eq!(
+            (error.code, error.data.unwrap().get()),
+            (-32021, r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#)
+        );
     }
 
     #[test]

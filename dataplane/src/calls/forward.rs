@@ -1,10 +1,11 @@
 //! An ordinary call, of a tool or of anything else: to its server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
-//! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
-//! and a modern one is cancelled; how many are in progress is bounded.
+//! Invariant: a call that may have reached its server is never sent again, unless the server asks for another round; when its
+//! client goes away a legacy call runs on and a modern one is cancelled; how many are in progress is bounded.
 
 mod reply;
+mod rounds;
 mod way;
 
 use std::future::Future;
@@ -26,7 +27,9 @@ use super::target::Target;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Operation, method_label};
 use crate::caller::respond::Error;
+use crate::caller::respond::server::Failure;
 use crate::caller::trace::TraceHeaders;
+use crate::servers::lines::Line;
 use crate::servers::{self, Events, Outgoing, Received};
 
 /// Sends the request to its server.
@@ -37,6 +40,8 @@ pub(super) async fn call(
     mut operation: Operation,
 ) -> Answer {
     let way = match context.calls.lines.lend(&context.caller, &target.server) {
+        // Where the client reads nothing but the response, a server should know that it cannot ask.
+        Ok(loan) if context.json_only && !loan.is_own() => Way::of(&request, loan.unasked()),
         Ok(loan) => Way::of(&request, loan),
         Err(error) => {
             return Answer::refusal(&failed((&target, &request), &error), request.id, &mut operation);
@@ -51,16 +56,17 @@ pub(super) async fn call(
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
+        context: context.clone(),
         way,
         ends_with_client: context.caller.version.era() == Era::Modern,
-        json_only: context.json_only,
         outgoing,
         limit: context.silence(&target.server),
         target,
         request,
         operation,
         sender,
-        _held: held,
+        rounds: 0,
+        held,
     };
     tokio::spawn(call.run().instrument(span));
     pending.answer().await
@@ -68,40 +74,58 @@ pub(super) async fn call(
 
 /// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
 struct Call {
+    context: Context,
     way: Way,
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
-    json_only: bool,
     target: Target,
     request: Request,
     outgoing: Outgoing,
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
+    /// How often it was sent again with what its server needs.
+    rounds: u32,
     /// Counts it, until it has ended.
-    _held: Held,
+    held: Held,
 }
 
 impl Call {
     async fn run(mut self) {
         let opened = self.open().await;
         let left = self.sender.gone();
-        let ends_with_client = self.ends_with_client;
+        let (ends_with_client, cancelled) = (self.ends_with_client, self.cancelled());
         let exchange = async {
             opened?;
             self.exchange().await
         };
         let ended = tokio::select! {
             biased; // a client that left meanwhile wants nothing sent
-            () = left, if ends_with_client => None,
-            response = exchange => Some(response),
+            () = left, if ends_with_client => Err("the client closed the call's connection"),
+            () = cancelled => Err("the client cancelled the call"),
+            response = exchange => Ok(response),
         };
-        if let Some(response) = ended {
-            return self.answer(response).await;
+        match ended {
+            Ok(response) => self.answer(response).await,
+            Err(reason) => {
+                self.operation.failed(Code::Cancelled.reason());
+                self.way.end(End::Cancelled(reason));
+            }
         }
-        self.operation.failed(Code::Cancelled.reason());
-        let end = End::Cancelled("the client closed the call's connection");
-        self.way.end(end);
+    }
+
+    /// Returns when a legacy client cancels what no server hears of: a server without sessions hears of it by the end of the
+    /// connection, as it does in the modern era.
+    fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let cancellable = &self.context.calls.in_progress.cancellable;
+        let cancellable = cancellable.add(self.context.caller.scope, &self.request.id);
+        let line = Line::clone(self.way.loan());
+        async move {
+            cancellable.cancelled().await;
+            if !line.is_across_eras() {
+                std::future::pending::<()>().await; // its server is notified, and answers
+            }
+        }
     }
 
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
@@ -132,13 +156,29 @@ impl Call {
     }
 
     async fn exchange(&mut self) -> Result<Bytes, Error> {
+        loop {
+            let raw = self.round().await?;
+            let Ok(Message::Response(response)) = Message::parse(&raw) else {
+                return Err(self.protocol("the answer to a call is not a response"));
+            };
+            let Some(needed) = self.needed(&response)? else {
+                return self.response(&raw, response);
+            };
+            if let Some(refusal) = self.next_round(&needed).await? {
+                return Ok(refusal);
+            }
+        }
+    }
+
+    /// Sends the call, or its next round, and returns the server's response.
+    async fn round(&mut self) -> Result<Bytes, Error> {
         let sending = self.way.loan().send(self.outgoing.clone());
         match self
             .patient(sending)
             .await?
             .map_err(|error| self.failed(&error))?
         {
-            Received::Json(body) => self.response(&body),
+            Received::Json(body) => Ok(body),
             Received::Stream(events) => self.relay(events).await,
             Received::Nothing => Err(self.protocol("a call was answered with no response")),
         }
@@ -150,8 +190,8 @@ impl Call {
         while let Some(incoming) = self.patient(events.next()).await? {
             let incoming = incoming.map_err(|error| self.failed(&error))?;
             match &incoming.message {
-                Message::Response(_) => return self.response(&incoming.raw),
-                Message::Request(asked) if self.json_only || self.sender.is_gone() => {
+                Message::Response(_) => return Ok(incoming.raw),
+                Message::Request(asked) if self.context.json_only || self.sender.is_gone() => {
                     events.decline(asked);
                 }
                 _ => {
@@ -170,10 +210,7 @@ impl Call {
     }
 
     /// The server's response, in its own bytes wherever it is one to this call.
-    fn response(&mut self, raw: &Bytes) -> Result<Bytes, Error> {
-        let Ok(Message::Response(response)) = Message::parse(raw) else {
-            return Err(self.protocol("the answer to a call is not a response"));
-        };
+    fn response(&mut self, raw: &Bytes, response: Response) -> Result<Bytes, Error> {
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
             Outcome::Result(result) if self.target.tool.is_some() && tool_result::is_error(result) => {
@@ -217,7 +254,20 @@ impl Call {
     }
 
     fn failed(&self, error: &servers::Error) -> Error {
-        failed((&self.target, &self.request), error)
+        let failed = failed((&self.target, &self.request), error);
+        match failed {
+            // An earlier round ran.
+            Error::Server {
+                server,
+                failure: Failure::NotDispatched | Failure::NoCredentials,
+                asked,
+            } if self.rounds > 0 => Error::Server {
+                server,
+                failure: Failure::Unknown,
+                asked,
+            },
+            failed => failed,
+        }
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Invariant: what a client gets is asserted beside what its server saw.
 
+mod asking;
 mod bytes;
 mod calls;
 mod jobs;
 mod leaving;
 mod pairings;
 mod refusals;
+mod rounds;
 mod scene;
+mod unanswered;

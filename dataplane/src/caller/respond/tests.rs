@@ -119,6 +119,27 @@ fn before_the_session() -> Vec<Row> {
     ]
 }
 
+fn unanswered() -> Error {
+    Error::Unanswered {
+        server: "a".into(),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn cannot_ask() -> Error {
+    Error::CannotAsk {
+        server: "a".into(),
+        needs: &["elicitation", "url"],
+    }
+}
+
+fn json_only() -> Error {
+    Error::JsonOnly {
+        server: "a".into(),
+        needs: &["roots"],
+    }
+}
+
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
@@ -139,6 +160,15 @@ fn behind_the_session() -> Vec<Row> {
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
         (silent(), 200, -31002, "transport.timeout"),
+        (unanswered(), 200, -31002, "within 30s; raise transport.timeout"),
+        (cannot_ask(), 200, -32021, "elicitation.url, which this client"),
+        (
+            json_only(),
+            200,
+            -32021,
+            "Accept: application/json, text/event-stream",
+        ),
+        (Error::Rounds("a".into(), 16), 200, -31003, "16 times"),
         (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
         (Error::Repeated("101".into()), 200, -32602, "id 101"),
@@ -277,9 +307,13 @@ fn each_error_has_a_row() {
         Error::Envelope(_) => 29,
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
+        Error::CannotAsk { .. } => 32,
+        Error::JsonOnly { .. } => 33,
+        Error::Unanswered { .. } => 34,
+        Error::Rounds(..) => 35,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=31).collect());
+    assert_eq!(places, (0..=35).collect());
 }
 
 #[test]
