@@ -24,6 +24,7 @@ use crate::transport::{Reply, Transport};
 mod tests;
 
 /// Maximum number of pages read from a tool list.
+const WEBHOOK_ID: &str = "webhook-id";
 const MAX_PAGES: usize = 100;
 
 /// A session with an MCP endpoint.
@@ -46,6 +47,8 @@ pub enum Answer {
         id: Id,
         /// The job's id, if the gateway returned one.
         job: Option<String>,
+        /// The `webhook-id` of the delivery, if the gateway returned one.
+        webhook_id: Option<String>,
     },
 }
 
@@ -115,13 +118,23 @@ impl Client {
     ) -> Result<Answer, Error> {
         let id = self.id();
         let request = Request::new(id.clone(), "tools/call", Some(call_params(tool, arguments, &id)));
-        let (_, reply) = self.post(request.to_bytes()).await?;
+        let (headers, reply) = self.post(request.to_bytes()).await?;
         if matches!(reply, Reply::Accepted) {
-            return Ok(Answer::Acknowledged { id, job: None });
+            let webhook_id = headers.get(WEBHOOK_ID).and_then(|id| id.to_str().ok());
+            let webhook_id = webhook_id.map(str::to_owned);
+            return Ok(Answer::Acknowledged {
+                id,
+                job: None,
+                webhook_id,
+            });
         }
         let result = response(&self.transport, reply, &id, &mut progress).await?;
         Ok(match tool_result::acknowledged_job(&result) {
-            Some(job) => Answer::Acknowledged { id, job: Some(job) },
+            Some(job) => Answer::Acknowledged {
+                id,
+                job: Some(job.id),
+                webhook_id: job.webhook_id,
+            },
             None => Answer::Result(result),
         })
     }

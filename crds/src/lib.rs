@@ -38,8 +38,8 @@ pub use problem::{Problem, Problems};
 pub use quantity::{Quantity, Size};
 pub use references::{CERTIFICATE, ObjectKey, ObjectKind, PRIVATE_KEY, referenced_keys};
 pub use report::{
-    RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport,
-    UnusableKeyReport,
+    IssuerReport, RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem,
+    StoreProblemReport, UnusableKeyReport,
 };
 pub use v1alpha1::{McpWebhookRoute, McpWebhookRouteSpec, McpWebhookRouteStatus};
 pub use validate::validate;

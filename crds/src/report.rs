@@ -1,6 +1,6 @@
 //! The report of a data-plane pod at `/status` of its admin port; the operator polls it.
 //!
-//! Invariant: it contains no receiver, no client and no URL, because it is served without a token. An operator must be
+//! Invariant: it contains no receiver, no client and no URL but the issuers', because it is served without a token. An operator must be
 //! able to read the report of a data plane one version older or newer: fields are only added, and an absent field has a
 //! default.
 
@@ -22,6 +22,9 @@ pub struct StatusReport {
     /// Keys of Secrets that were read, but cannot be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unusable_keys: Vec<UnusableKeyReport>,
+    /// The issuers of `auth.jwt` of which no key was read since the pod started: their tokens are answered with 503.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub issuers_without_keys: Vec<IssuerReport>,
     /// Why calls cannot be stored at present, if they cannot: each call of a webhook tool is refused then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_problem: Option<StoreProblemReport>,
@@ -58,6 +61,16 @@ pub struct UnusableKeyReport {
     /// The key, as `secrets/<name>/<key>`.
     pub key: String,
     /// What is wrong with its value, and what it has to be.
+    pub message: String,
+}
+
+/// An issuer whose keys could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IssuerReport {
+    /// The issuer, as in `spec.auth.jwt`. Clients see it, too, in the route's RFC 9728 metadata.
+    pub issuer: String,
+    /// What went wrong the last time, without a URL.
     pub message: String,
 }
 
@@ -166,6 +179,10 @@ mod tests {
                 key: "secrets/keys/old".to_owned(),
                 message: "is empty".to_owned(),
             }],
+            issuers_without_keys: vec![IssuerReport {
+                issuer: "https://issuer.example".to_owned(),
+                message: "it answered 503".to_owned(),
+            }],
             store_problem: Some(StoreProblemReport {
                 reason: StoreProblem::StoreFull,
                 message: "the volume is full".to_owned(),
@@ -198,6 +215,7 @@ mod tests {
             "refused": {"configHash": "bad", "message": "spec.store: no"},
             "missingKeys": ["secrets/keys/new"],
             "unusableKeys": [{"key": "secrets/keys/old", "message": "is empty"}],
+            "issuersWithoutKeys": [{"issuer": "https://issuer.example", "message": "it answered 503"}],
             "storeProblem": {"reason": "StoreFull", "message": "the volume is full"},
             "servers": [{"name": "a", "state": "Ready", "tools": 2, "webhookTools": 0}],
             "webhookTools": [{"name": "run", "matched": 1}],

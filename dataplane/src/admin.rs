@@ -27,6 +27,7 @@ use self::door::Door;
 use self::health::Health;
 use self::jobs::Jobs;
 use self::jobs::token::Token;
+use crate::auth::Auth;
 use crate::config::Live;
 use crate::servers::catalogue::Catalogue;
 
@@ -43,6 +44,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// What the store's times are as wall time.
     pub clock: Clock,
+    /// Who verifies clients' credentials.
+    pub auth: Arc<Auth>,
     /// The servers' tools.
     pub catalogue: Catalogue,
     /// What opens the jobs API.
@@ -98,6 +101,6 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 
 async fn status(State(admin): State<Admin>) -> Json<StatusReport> {
     let config = Arc::clone(&admin.live.borrow());
-    let parts = (&admin.catalogue, &*admin.engine);
+    let parts = (&*admin.auth, &admin.catalogue, &*admin.engine);
     Json(status::report(&config, parts, (&*admin.store, &admin.clock)).await)
 }

@@ -96,9 +96,11 @@ impl App {
             clock: clock.clone(),
         };
         let ending = CancellationToken::new();
+        let auth = Auth::start(live.clone(), auth::Metrics::register(&registry)?)?;
+        let auth = Arc::new(auth);
         let edge = Arc::new(Edge {
             live: live.clone(),
-            auth: Auth::start(live.clone(), auth::Metrics::register(&registry)?)?,
+            auth: Arc::clone(&auth),
             calls: Arc::new(calls),
             ring,
             loopback: args.listen.ip().is_loopback(),
@@ -112,6 +114,7 @@ impl App {
             store,
             engine: Arc::clone(&engine),
             clock,
+            auth,
             catalogue,
             token,
             health,

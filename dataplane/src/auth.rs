@@ -17,7 +17,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-use asyncmcp_crds::effective;
+use asyncmcp_crds::{IssuerReport, effective};
 use asyncmcp_delivery::clock::Millis;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
@@ -75,6 +75,11 @@ impl Auth {
                 Err(Refusal::new(error, url, wanted(auth)))
             }
         }
+    }
+
+    /// The issuers of which no key could be read, for `/status`.
+    pub fn issuers_without_keys(&self) -> Vec<IssuerReport> {
+        self.issuers.without_keys()
     }
 
     async fn verify(

@@ -16,6 +16,7 @@ pub mod trace;
 use std::fmt;
 
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::log::Level;
 use asyncmcp_protocol::modern::Envelope;
 use asyncmcp_protocol::{Era, Version};
 
@@ -67,6 +68,9 @@ pub struct Caller {
     pub receiver: Option<String>,
     /// How the acceptance of a call is acknowledged.
     pub acknowledges: Acknowledges,
+    /// The log messages that this request asks for. A legacy caller asks once for its session, which
+    /// [`crate::servers::lines`] keeps.
+    pub log_level: Option<Level>,
     /// What only the legacy era has.
     pub session: Option<LegacySession>,
 }
@@ -90,6 +94,7 @@ impl Caller {
                 Some(_) => Acknowledges::Empty202,
                 None => Acknowledges::ToolResult,
             },
+            log_level: None,
             session: Some(session),
         }
     }
@@ -108,6 +113,7 @@ impl Caller {
             capabilities: envelope.capabilities,
             receiver: None,
             acknowledges: Acknowledges::ToolResult,
+            log_level: envelope.log_level,
             session: None,
         }
     }
@@ -125,7 +131,10 @@ impl Caller {
             Era::Legacy => self.capabilities.to_be_asked(),
             Era::Modern => self.capabilities,
         };
-        Envelope::new(self.info.clone(), capabilities)
+        Envelope {
+            log_level: self.log_level,
+            ..Envelope::new(self.info.clone(), capabilities)
+        }
     }
 
     /// How the gateway introduces itself to a server in the caller's name: what the caller gave as its name, version

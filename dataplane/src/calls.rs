@@ -9,6 +9,7 @@ mod bound;
 mod call;
 mod cancel;
 mod forward;
+mod level;
 mod outgoing;
 mod rate;
 mod target;
@@ -117,6 +118,7 @@ impl Context {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
             "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
+            "logging/setLevel" => level::set(self, request, operation).await,
             _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
         }
     }

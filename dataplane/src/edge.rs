@@ -48,7 +48,7 @@ pub struct Edge {
     /// The route as it stands.
     pub live: Live,
     /// What verifies credentials.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// What answers messages.
     pub calls: Arc<Calls>,
     /// What session ids are sealed with.

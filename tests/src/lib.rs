@@ -16,6 +16,7 @@ pub mod example;
 pub mod key;
 pub mod modern;
 pub mod namespace;
+pub mod pages;
 pub mod peers;
 pub mod pile;
 pub mod process;

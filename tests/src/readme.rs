@@ -42,7 +42,7 @@ pub fn commands(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn parse(text: &str) -> Vec<Block> {
+pub(crate) fn parse(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut section = String::new();
     let mut open: Option<Block> = None;

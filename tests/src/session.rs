@@ -146,6 +146,12 @@ impl Session {
         self.post(call.to_string()).await
     }
 
+    /// Sends a request and reads what came back.
+    pub async fn ask(&self, id: u64, method: &str, params: &Value) -> Result<Value, reqwest::Error> {
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        Ok(self.post(body.to_string()).await?.json())
+    }
+
     /// The names of the tools.
     pub async fn tools(&self) -> Result<Vec<String>> {
         let list = json!({"jsonrpc": "2.0", "id": "tools", "method": "tools/list"});

@@ -1,26 +1,11 @@
-//! README.md holds what it says: its routes are valid, its commands exist, its links lead somewhere.
+//! The targets of make that README.md names exist.
 //!
-//! The commands of its section on clusters are run by the end-to-end tests. Invariant: no block is left out because of
-//! how it is written.
+//! Everything else that it says is held by the tests of all pages (`tests/tests/docs/`), and the commands of its section on
+//! clusters are run by the end-to-end tests. Invariant: targets in blocks and in sentences are both looked at.
 
-use anyhow::{Context as _, Result};
-use asyncmcp_crds::{Unknown, load, validate};
+use anyhow::Result;
 use asyncmcp_tests::command::root;
 use asyncmcp_tests::readme;
-
-#[test]
-fn every_route_is_valid() -> Result<()> {
-    let blocks = readme::blocks()?;
-    let routes = blocks.iter().filter(|block| block.language == "yaml");
-    let mut count = 0;
-    for block in routes {
-        let loaded = load(&block.text, Unknown::Refuse).with_context(|| block.section.clone())?;
-        assert_eq!(validate(&loaded.route), Ok(()), "{}", block.section);
-        count += 1;
-    }
-    assert!(count > 0, "README shows no route");
-    Ok(())
-}
 
 #[test]
 fn every_make_target_exists() -> Result<()> {
@@ -48,37 +33,4 @@ fn every_make_target_exists() -> Result<()> {
 fn first(words: &str) -> Option<String> {
     let target = words.split([' ', '`', '\n']).next()?;
     Some(target.to_owned())
-}
-
-#[test]
-fn every_link_to_a_file_leads_to_one() -> Result<()> {
-    let readme = std::fs::read_to_string(root().join("README.md"))?;
-    let links = readme
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
-    let mut count = 0;
-    for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
-        let (file, anchor) = link
-            .split_once('#')
-            .map_or((link, None), |(file, anchor)| (file, Some(anchor)));
-        let text = std::fs::read_to_string(root().join(file)).with_context(|| link.to_owned())?;
-        let mut headings = text.lines().filter(|line| line.starts_with('#')).map(slug);
-        assert!(
-            anchor.is_none_or(|anchor| headings.any(|heading| heading == anchor)),
-            "{link}"
-        );
-        count += 1;
-    }
-    assert!(count > 0);
-    Ok(())
-}
-
-/// A heading as links name it.
-fn slug(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = text
-        .chars()
-        .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-');
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

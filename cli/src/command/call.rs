@@ -70,9 +70,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             delivered?
         }
-        (Answer::Acknowledged { id, job }, None) => {
+        (Answer::Acknowledged { id, job, webhook_id }, None) => {
             print::note("accepted; the result will be delivered by webhook");
-            print::line(json!({"acknowledged": {"id": id.raw(), "job": job}}))?;
+            print::line(json!({"acknowledged": {"id": id.raw(), "job": job, "webhookId": webhook_id}}))?;
             ExitCode::SUCCESS
         }
     };

@@ -149,7 +149,7 @@ async fn call_slow(client: &Client, receiver: &mut Receiver) -> anyhow::Result<(
     print::line("   which fails the first attempt on purpose.")?;
     let begin = begin(tool, arguments)?;
     let id = match client.call_tool(tool, raw(arguments), |_| {}).await? {
-        Answer::Acknowledged { id, job } => {
+        Answer::Acknowledged { id, job, .. } => {
             entry(begin, "acknowledged", &acknowledged(&id, job.as_deref()))?;
             id
         }

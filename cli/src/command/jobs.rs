@@ -6,6 +6,7 @@
 mod admin;
 mod bulk;
 mod filter;
+mod ids;
 mod show;
 mod table;
 
@@ -92,7 +93,7 @@ struct List {
 
 #[derive(clap::Args)]
 struct Show {
-    /// Id of the job.
+    /// Id of the job, or the webhook-id of its attempts.
     id: String,
     /// Print the delivered body instead, unmodified.
     #[arg(long)]
@@ -101,7 +102,7 @@ struct Show {
 
 #[derive(clap::Args)]
 struct Replay {
-    /// Ids of the jobs.
+    /// Ids of the jobs, or the webhook-ids of their attempts.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<String>,
     /// Replay all dead letters that match the filter, or all if there is no filter.
@@ -113,7 +114,7 @@ struct Replay {
 
 #[derive(clap::Args)]
 struct Delete {
-    /// Ids of the jobs.
+    /// Ids of the jobs, or the webhook-ids of their attempts.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<String>,
     /// Delete all dead letters that match the filter, or jobs in the state that it names.
@@ -128,7 +129,7 @@ struct Delete {
 
 #[derive(clap::Args)]
 struct Ids {
-    /// Ids of the jobs.
+    /// Ids of the jobs, or the webhook-ids of their attempts.
     #[arg(required = true)]
     ids: Vec<String>,
 }
@@ -191,7 +192,7 @@ async fn list_jobs(admin: &Admin, list: List, output: Output) -> anyhow::Result<
 }
 
 async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<ExitCode> {
-    let path = format!("/jobs/{}", path_part(&show.id)?);
+    let path = format!("/jobs/{}", ids::job(admin, &show.id).await?);
     if show.result {
         print::line(admin.text(&format!("{path}/result")).await?)?;
         return Ok(ExitCode::SUCCESS);
@@ -213,8 +214,12 @@ async fn act(
 ) -> anyhow::Result<ExitCode> {
     let (mut jobs, mut failures) = (Vec::new(), Failures::default());
     for id in ids {
-        let path = format!("/jobs/{}/{verb}", path_part(id)?);
-        jobs.extend(failures.note(id, admin.post(&path, None).await));
+        let job = async {
+            admin
+                .post(&format!("/jobs/{}/{verb}", ids::job(admin, id).await?), None)
+                .await
+        };
+        jobs.extend(failures.note(id, job.await));
     }
     match output {
         Output::Json => print::line(json!({"jobs": jobs}))?,
@@ -232,8 +237,12 @@ async fn act(
 async fn delete(admin: &Admin, ids: &[String], output: Output) -> anyhow::Result<ExitCode> {
     let (mut deleted, mut failures) = (Vec::new(), Failures::default());
     for id in ids {
-        let path = format!("/jobs/{}", path_part(id)?);
-        deleted.extend(failures.note(id, admin.delete(&path).await.map(|()| id)));
+        let job = async {
+            admin
+                .delete(&format!("/jobs/{}", ids::job(admin, id).await?))
+                .await
+        };
+        deleted.extend(failures.note(id, job.await.map(|()| id)));
     }
     match output {
         Output::Json => print::line(json!({"deleted": deleted}))?,
@@ -267,12 +276,4 @@ impl Failures {
             ExitCode::SUCCESS
         }
     }
-}
-
-/// Checks an id before it becomes part of a path.
-fn path_part(id: &str) -> anyhow::Result<&str> {
-    if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(id);
-    }
-    bail!("{id:?} is not a job id; `asyncmcp jobs list` shows ids")
 }

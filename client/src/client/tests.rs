@@ -92,13 +92,22 @@ async fn a_streamed_response_reports_progress_and_then_the_unchanged_result() {
 
 #[tokio::test]
 async fn both_kinds_of_acknowledgement_are_distinguished_from_a_result() {
-    let fixture = connect(Reaction::Status(202, ""), Config::default()).await;
+    let fixture = connect(
+        Reaction::Http(202, vec![("webhook-id", "msg_1")], ""),
+        Config::default(),
+    )
+    .await;
     let (answer, _) = call(&fixture).await;
-    assert!(matches!(answer, Ok(Answer::Acknowledged { id, job: None }) if id == Id::number(1)));
-    let named = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"_meta":{"dev.asyncmcp/job":{"id":"01j","status":"working"}}}}"#;
+    let ids_of = |answer| match answer {
+        Ok(Answer::Acknowledged { id, job, webhook_id }) => (id, job, webhook_id),
+        other => unreachable!("{other:?}"),
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(ids_of(answer), (Id::number(1), None, text("msg_1")));
+    let named = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"_meta":{"dev.asyncmcp/job":{"id":"01j","status":"working","webhookId":"msg_2"}}}}"#;
     let fixture = connect(Reaction::body(JSON, named), Config::default()).await;
     let (answer, _) = call(&fixture).await;
-    assert!(matches!(answer, Ok(Answer::Acknowledged { job: Some(job), .. }) if job == "01j"));
+    assert_eq!(ids_of(answer), (Id::number(1), text("01j"), text("msg_2")));
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use crate::clock::Millis;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 26 characters of five bits hold 128 bits, the first of them only three.
 const TEXT_LEN: usize = 26;
+/// What a `webhook-id` begins with.
+const PREFIX: &str = "msg_";
 
 /// The id of a job. Orders by the time of acceptance.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,14 +59,46 @@ impl JobId {
 
     /// The `webhook-id` of every attempt to deliver this job (Standard Webhooks 1.0).
     pub fn webhook_id(self) -> String {
+        self.webhook().to_string()
+    }
+
+    /// The same, to compare with.
+    pub fn webhook(self) -> WebhookId {
         let digest = Sha256::new()
             .chain_update("asyncmcp webhook-id")
             .chain_update(self.to_string())
             .finalize();
-        digest[..16].iter().fold(String::from("msg_"), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-            text
-        })
+        WebhookId(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+/// The `webhook-id` of a job's attempts: `msg_` and 32 hexadecimal digits. Nothing leads from it back to the job's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookId([u8; 16]);
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text is not a `webhook-id`.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a webhook-id (msg_ and 32 hexadecimal digits)")]
+pub struct NoWebhookId;
+
+impl FromStr for WebhookId {
+    type Err = NoWebhookId;
+
+    fn from_str(text: &str) -> Result<Self, NoWebhookId> {
+        let digits = text.strip_prefix(PREFIX).ok_or(NoWebhookId)?;
+        let is_hex = digits.len() == 32
+            && digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = u128::from_str_radix(digits, 16).ok().filter(|_| is_hex);
+        number.map(|number| Self(number.to_be_bytes())).ok_or(NoWebhookId)
     }
 }
 
@@ -149,5 +183,16 @@ mod tests {
         assert_eq!(id.webhook_id().len(), "msg_".len() + 32);
         assert!(!id.webhook_id().contains(&id.to_string()));
         assert_eq!(id.webhook_id(), id.webhook_id());
+        assert_eq!(id.webhook_id().parse(), Ok(id.webhook()));
+        let upper = id.webhook_id().to_uppercase();
+        for text in [
+            "",
+            "msg_",
+            &upper,
+            &id.webhook_id()[1..],
+            "msg_+0000000000000000000000000000000",
+        ] {
+            assert_eq!(text.parse::<WebhookId>(), Err(NoWebhookId), "{text}");
+        }
     }
 }

@@ -144,6 +144,7 @@ impl InitializeResult {
         tools.set_value("listChanged", &true);
         let mut capabilities = RawObject::new();
         capabilities.set("tools", tools.to_raw());
+        capabilities.set("logging", RawObject::new().to_raw());
         Self {
             protocol_version: version.to_string(),
             capabilities,

@@ -1,6 +1,7 @@
 //! The level of log messages (`notifications/message`).
 //!
-//! The data plane uses it to pass on what a modern request asks for, and nothing else.
+//! The data plane uses it to pass on what a modern request asks for, and to set the level that a legacy client asked for
+//! on its servers.
 //!
 //! Invariant: a message of an unknown level counts as the least severe.
 
@@ -42,8 +43,14 @@ impl Level {
         Some(level.and_then(|level| Self::parse(&level)).unwrap_or(Self(0)))
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    /// The level of this name.
+    pub fn parse(name: &str) -> Option<Self> {
         LEVELS.iter().position(|known| *known == name).map(Self)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        LEVELS[self.0]
     }
 }
 
@@ -66,6 +73,14 @@ mod tests {
             Level::of(&Notification::new("notifications/progress", None)),
             None
         );
+    }
+
+    #[test]
+    fn every_level_has_the_name_it_is_read_from() {
+        for name in LEVELS {
+            assert_eq!(Level::parse(name).map(Level::name), Some(name));
+        }
+        assert_eq!(Level::parse("loud"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use crate::code::Code;
 use crate::header;
 use crate::initialize::{ClientCapabilities, Implementation};
+use crate::log::Level;
 use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::{Era, Version};
@@ -48,6 +49,8 @@ pub struct Envelope {
     pub client_info: Implementation,
     /// The capabilities that it declares.
     pub capabilities: ClientCapabilities,
+    /// The least severe level of the log messages that it asks for; `None` if it asks for none.
+    pub log_level: Option<Level>,
 }
 
 /// Why a modern message is refused.
@@ -67,6 +70,11 @@ pub enum Error {
         /// The expected type.
         expected: &'static str,
     },
+    /// The level of log messages is none.
+    #[error(
+        "params._meta[{META_LOG_LEVEL:?}] must be one of debug, info, notice, warning, error, critical, alert, emergency"
+    )]
+    LogLevel,
     /// A header is missing, cannot be read, or contradicts the body.
     #[error("the header {header} {flaw}")]
     Header {
@@ -87,6 +95,7 @@ impl Envelope {
             version: Version::V2026_07_28,
             client_info,
             capabilities,
+            log_level: None,
         }
     }
 
@@ -95,6 +104,9 @@ impl Envelope {
         meta.set_value(META_PROTOCOL_VERSION, &self.version);
         meta.set(META_CLIENT_INFO, self.client_info.to_raw());
         meta.set(META_CLIENT_CAPABILITIES, self.capabilities.to_raw());
+        if let Some(level) = self.log_level {
+            meta.set_value(META_LOG_LEVEL, level.name());
+        }
     }
 }
 
@@ -103,7 +115,7 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Batch | Self::Response => Code::InvalidRequest,
-            Self::Meta { .. } => Code::InvalidParams,
+            Self::Meta { .. } | Self::LogLevel => Code::InvalidParams,
             Self::Header { .. } => Code::HeaderMismatch,
             Self::Version(_) => Code::UnsupportedProtocolVersion,
         }
@@ -122,6 +134,10 @@ pub fn open(headers: &Headers<'_>, message: &Message) -> Result<Envelope, Error>
     let version = version(headers, &meta)?;
     repeats_method(headers, message)?;
     repeats_name(headers, message)?;
+    let log_level = Level::asked_for(&meta);
+    if log_level.is_none() && meta.get(META_LOG_LEVEL).is_some() {
+        return Err(Error::LogLevel);
+    }
     let info = meta.object(META_CLIENT_INFO).ok().flatten().unwrap_or_default();
     let capabilities = meta.object(META_CLIENT_CAPABILITIES).ok().flatten();
     Ok(Envelope {
@@ -130,6 +146,7 @@ pub fn open(headers: &Headers<'_>, message: &Message) -> Result<Envelope, Error>
         capabilities: capabilities.map_or(ClientCapabilities::NONE, |declared| {
             ClientCapabilities::parse(&declared)
         }),
+        log_level,
     })
 }
 

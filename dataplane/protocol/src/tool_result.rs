@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::raw::{RawObject, raw};
 
-/// The `_meta` key of an acknowledgement, with `{id, status}` of the accepted call's job.
+/// The `_meta` key of an acknowledgement, with `{id, status, webhookId}` of the accepted call's job. The last one is
+/// the `webhook-id` of its delivery.
 pub const META_JOB: &str = "dev.asyncmcp/job";
 
 /// A result with one text for the model.
@@ -20,10 +21,22 @@ pub fn text(text: &str, is_error: bool) -> RawObject {
     result
 }
 
+/// A job, as its acknowledgement names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedJob {
+    /// Its id, a capability: whoever has it may ask for the result.
+    pub id: String,
+    /// The `webhook-id` of its delivery, by which a receiver's log is matched with the call.
+    pub webhook_id: Option<String>,
+}
+
 /// The acknowledgement of a call whose result is delivered by webhook.
-pub fn acknowledgement(message: &str, job: &str, status: &str) -> RawObject {
+pub fn acknowledgement(message: &str, job: &AcceptedJob, status: &str) -> RawObject {
     let mut meta = RawObject::new();
-    meta.set(META_JOB, raw(&json!({"id": job, "status": status})));
+    meta.set(
+        META_JOB,
+        raw(&json!({"id": job.id, "status": status, "webhookId": job.webhook_id})),
+    );
     let mut result = text(message, false);
     result.set("_meta", meta.to_raw());
     result
@@ -35,11 +48,15 @@ pub fn is_error(result: &RawValue) -> bool {
         .is_ok_and(|result| result.get("isError").is_some_and(|value| value.get() == "true"))
 }
 
-/// The id of the job in an acknowledgement.
-pub fn acknowledged_job(result: &RawValue) -> Option<String> {
+/// The job in an acknowledgement.
+pub fn acknowledged_job(result: &RawValue) -> Option<AcceptedJob> {
     let result = RawObject::parse(result.get().as_bytes()).ok()?;
     let meta = result.object("_meta").ok()??;
-    meta.object(META_JOB).ok()??.text("id")
+    let job = meta.object(META_JOB).ok()??;
+    Some(AcceptedJob {
+        id: job.text("id")?,
+        webhook_id: job.text("webhookId"),
+    })
 }
 
 #[cfg(test)]
@@ -48,14 +65,18 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_contains_its_job_and_is_not_an_error() {
-        let result = acknowledgement("accepted", "01abc", "working").to_raw();
-        assert_eq!(acknowledged_job(&result).as_deref(), Some("01abc"));
+        let job = AcceptedJob {
+            id: "01abc".to_owned(),
+            webhook_id: Some("msg_1".to_owned()),
+        };
+        let result = acknowledgement("accepted", &job, "working").to_raw();
+        assert_eq!(acknowledged_job(&result), Some(job));
         assert!(!is_error(&result));
         assert_eq!(
             result.get(),
             concat!(
                 r#"{"content":[{"text":"accepted","type":"text"}],"isError":false,"#,
-                r#""_meta":{"dev.asyncmcp/job":{"id":"01abc","status":"working"}}}"#
+                r#""_meta":{"dev.asyncmcp/job":{"id":"01abc","status":"working","webhookId":"msg_1"}}}"#
             )
         );
     }

@@ -9,13 +9,14 @@ use asyncmcp_delivery::clock::{Clock, Millis};
 use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::store::{KeyUse, Space, Store};
 
+use crate::auth::Auth;
 use crate::config::Config;
 use crate::servers::catalogue::Catalogue;
 
 /// The report of this moment.
 pub(super) async fn report(
     config: &Config,
-    (catalogue, engine): (&Catalogue, &Engine),
+    (auth, catalogue, engine): (&Auth, &Catalogue, &Engine),
     (store, clock): (&dyn Store, &Clock),
 ) -> StatusReport {
     StatusReport {
@@ -23,6 +24,7 @@ pub(super) async fn report(
         refused: config.refused.clone(),
         missing_keys: config.refs.missing(),
         unusable_keys: config.unusable_keys(),
+        issuers_without_keys: auth.issuers_without_keys(),
         store_problem: store_problem(store.is_up(), &store.space()),
         servers: catalogue.servers(),
         webhook_tools: catalogue.webhook_tools(),

@@ -43,6 +43,21 @@ pub(super) enum Error {
     Metadata(Url),
 }
 
+impl Error {
+    /// What went wrong, without a URL: for status, which needs no token to be read.
+    pub(super) fn without_url(&self) -> String {
+        match self {
+            Self::Url(_) => "its URL is not one that keys can be read from".to_owned(),
+            Self::Refused(refusal) => format!("a request to it is refused: {refusal}"),
+            Self::Send { .. } => "it does not answer".to_owned(),
+            Self::Status { status, .. } => format!("it answered {status}"),
+            Self::TooLarge(_) => format!("its answer is larger than {MAX_BYTES} bytes"),
+            Self::NoKeys(_) => "it has no key that tokens could be signed with".to_owned(),
+            Self::Metadata(_) => "its metadata names another issuer, or no jwks_uri".to_owned(),
+        }
+    }
+}
+
 /// The HTTP client of all issuers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher(reqwest::Client);

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use asyncmcp_crds::IssuerReport;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -48,6 +49,8 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 struct Known {
     keys: Option<Arc<KeySet>>,
+    /// What went wrong the last time, if it did.
+    problem: Option<String>,
     /// How often reading them ended, in either way.
     tries: u64,
     is_reading: bool,
@@ -96,6 +99,14 @@ impl Issuer {
         }
     }
 
+    /// Why there are no keys at all, once reading them has failed.
+    pub(super) fn problem(&self) -> Option<IssuerReport> {
+        let known = self.shared.known.borrow();
+        let message = known.problem.clone().filter(|_| known.keys.is_none())?;
+        let issuer = self.shared.source.issuer.clone();
+        Some(IssuerReport { issuer, message })
+    }
+
     /// Waits for keys that are newer, if there may be any.
     async fn newer(&self) {
         let mut known = self.shared.known.subscribe();
@@ -103,6 +114,7 @@ impl Issuer {
             keys,
             tries,
             is_reading,
+            ..
         } = known.borrow_and_update().clone();
         if !is_reading && (keys.is_none() || !self.may_ask()) {
             return; // it failed just now and is tried again, or somebody asked just now
@@ -146,8 +158,10 @@ impl Shared {
                         tracing::info!(issuer, keys = ?ids, "read the keys of an issuer");
                     }
                     known.keys = Some(Arc::new(keys));
+                    known.problem = None;
                 }
                 Err(error) => {
+                    known.problem = Some(error.without_url());
                     let has_keys = known.keys.is_some();
                     let error = format!("{:#}", anyhow::Error::from(error));
                     tracing::warn!(issuer, error, has_keys, "failed to read the keys of an issuer");

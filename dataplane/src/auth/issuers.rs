@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use asyncmcp_crds::IssuerReport;
 use asyncmcp_crds::effective::Jwt;
 
 use super::fetch::{Fetcher, Source};
@@ -44,6 +45,14 @@ impl Issuers {
         for jwt in named {
             self.of(jwt);
         }
+    }
+
+    /// Those of which no key could be read, in the order of their names.
+    pub(super) fn without_keys(&self) -> Vec<IssuerReport> {
+        let known = self.known();
+        let mut found: Vec<_> = known.values().filter_map(|issuer| issuer.problem()).collect();
+        found.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        found
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Source, Arc<Issuer>>> {

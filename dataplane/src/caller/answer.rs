@@ -12,8 +12,10 @@ use super::respond::Error;
 /// What a client gets for one message.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// 202, no body: there is no response, or it is delivered by webhook.
+    /// 202, no body: there is no response.
     Accepted,
+    /// 202, no body, and the `webhook-id` under which the response is delivered.
+    Acknowledged(String),
     /// A message without a response that was not accepted: only the HTTP status can tell.
     Refused(Error),
     /// A request that is refused by the HTTP status as well: its client is to get other credentials.
@@ -28,7 +30,7 @@ impl Answer {
     /// The response alone, once it is there; other messages are dropped.
     pub(crate) async fn whole(self) -> Option<Bytes> {
         match self {
-            Self::Accepted | Self::Refused(_) => None,
+            Self::Accepted | Self::Acknowledged(_) | Self::Refused(_) => None,
             Self::Forbidden(error, id) => Some(error.to_response(Some(id))),
             Self::Json(response) => Some(response),
             Self::Stream(mut messages) => {

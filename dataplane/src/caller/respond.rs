@@ -195,6 +195,9 @@ pub enum Error {
     /// Whether the session was ended is not known: it was not used since the process started, and the store is down.
     #[error("it cannot be read whether this session was ended, since the gateway's store is down; try again")]
     Unchecked(#[source] asyncmcp_delivery::store::Error),
+    /// What a client set for its session could not be written down.
+    #[error("this could not be stored for the session, since the gateway's store is down or full; try again")]
+    Unsaved(#[source] asyncmcp_delivery::store::Error),
     /// The session's end could not be written down.
     #[error("the session could not be ended, since the gateway's store is down; try again")]
     Revocation(#[source] asyncmcp_delivery::store::Error),
@@ -264,6 +267,7 @@ impl Error {
             | Self::Backlog
             | Self::Store(_)
             | Self::Unchecked(_)
+            | Self::Unsaved(_)
             | Self::Revocation(_) => Code::Overloaded,
         }
     }

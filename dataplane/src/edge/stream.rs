@@ -21,6 +21,8 @@ use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, OpenStream};
 use crate::caller::respond;
 
+/// The header of a 202 that names the delivery of the response, as the delivery itself does.
+const WEBHOOK_ID: &str = "webhook-id";
 /// How long a stream may be quiet.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -38,6 +40,9 @@ pub(super) fn rewritten(
 ) -> Response {
     match answer {
         Answer::Accepted => StatusCode::ACCEPTED.into_response(),
+        Answer::Acknowledged(webhook_id) => {
+            (StatusCode::ACCEPTED, [(WEBHOOK_ID, webhook_id)]).into_response()
+        }
         Answer::Refused(error) => error.answer(None),
         Answer::Forbidden(error, id) => error.answer(Some(id)),
         Answer::Json(body) if kinds.json => respond::json(rewrite(body)),

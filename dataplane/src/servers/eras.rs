@@ -70,7 +70,7 @@ impl Upstream {
         envelope.version = server.version;
         let said = Said {
             instructions: server.instructions.clone(),
-            tasks: false,
+            ..Said::default()
         };
         Ok(Some(ServerSession::modern(
             self.clone(),

@@ -16,6 +16,7 @@ mod progress;
 mod questions;
 mod row;
 mod session_line;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::store::{self, Store};
 use asyncmcp_protocol::Response;
+use asyncmcp_protocol::log::Level;
 use asyncmcp_protocol::tools::HeaderParam;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -197,6 +199,25 @@ impl Lines {
             .await;
     }
 
+    /// The caller asks for log messages of this level and above. Returns when that is stored, and every server that it has
+    /// a session on was asked.
+    pub async fn set_level(&self, caller: &Caller, level: Level) -> Result<(), store::Error> {
+        let entry = self.entry(caller);
+        entry.change(|row| row.set_level(level)).await?;
+        let never_closed = "these semaphores are never closed";
+        let _turn = entry.broadcasts().acquire().await.expect(never_closed);
+        let _permit = self.0.broadcasts.acquire().await.expect(never_closed);
+        let lines = futures::stream::iter(self.established(caller).await);
+        lines
+            .for_each_concurrent(SERVERS_AT_ONCE, async |line| {
+                if let Some(session) = line.sessions().current() {
+                    settings::set_level(&session, level).await;
+                }
+            })
+            .await;
+        Ok(())
+    }
+
     /// The caller ended its session. Returns when that is stored; the servers are notified afterwards.
     pub async fn revoke(&self, caller: &Caller) -> Result<(), store::Error> {
         let entry = self.entry(caller);
@@ -220,7 +241,9 @@ impl Lines {
         let entry = self.entry(caller);
         let audience = self.audience(caller, &entry);
         let era = caller.version.era();
-        let modern = ModernLine::new(upstream.clone(), caller.envelope(), era);
+        let mut envelope = caller.envelope();
+        envelope.log_level = envelope.log_level.or(entry.level());
+        let modern = ModernLine::new(upstream.clone(), envelope, era);
         let sessions = SessionLine::new(upstream, caller.introduction(), entry);
         Line::new(sessions, modern, era, Some(audience))
     }

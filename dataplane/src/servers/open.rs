@@ -62,6 +62,7 @@ impl Upstream {
         let version = version(&result)?;
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
+            logging: Some(result.capabilities.get("logging").is_some()),
             instructions: result.instructions,
         };
         let session = ServerSession::opened(self.clone(), id, version, said);

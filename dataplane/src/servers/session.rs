@@ -47,6 +47,8 @@ pub(super) struct Said {
     pub(super) instructions: Option<String>,
     /// Whether it offers tools as tasks.
     pub(super) tasks: bool,
+    /// Whether it sends log messages.
+    pub(super) logging: Option<bool>,
 }
 
 /// A message for a server, and what to measure it by.
@@ -148,6 +150,11 @@ impl ServerSession {
     /// Whether the server offers tools as tasks; not known of a session that an earlier process opened.
     pub fn offers_tasks(&self) -> bool {
         self.0.said.tasks
+    }
+
+    /// Whether the server may send log messages: only where it is known that it does not, there is no use in setting a level.
+    pub(super) fn may_log(&self) -> bool {
+        self.0.said.logging.unwrap_or(true)
     }
 
     /// Whether the server answered that it does not know the session any more.

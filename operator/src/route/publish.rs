@@ -6,6 +6,7 @@
 pub(crate) mod conditions;
 mod delivery;
 mod draft;
+mod issuers;
 mod notes;
 mod pace;
 mod programmed;

@@ -65,6 +65,8 @@ pub struct Nature {
     pub unknown_session: (u16, &'static str),
     /// How long `initialize` takes.
     pub slow_start: Duration,
+    /// What it declares beside tools and tasks.
+    pub declares: Value,
     /// The statuses of its task, in turn; `None` where it offers no tasks.
     pub tasks: Option<Vec<&'static str>>,
     /// The sessions it knows.
@@ -83,6 +85,14 @@ pub struct Nature {
 }
 
 impl Nature {
+    fn capabilities(&self) -> Value {
+        let mut capabilities = json!({"tools": {}});
+        for (name, declared) in self.declares.as_object().into_iter().flatten() {
+            capabilities[name] = declared.clone();
+        }
+        capabilities
+    }
+
     /// What is scripted for a tool, a method or an HTTP method.
     fn reaction(&mut self, key: &str) -> Option<Reaction> {
         let reactions = self.reactions.get_mut(key)?;
@@ -263,7 +273,7 @@ async fn initialize(server: &McpServer, seen: &Seen) -> Response {
     let mut nature = server.nature();
     let id = format!("session-{}", nature.seen.len());
     nature.sessions.insert(id.clone());
-    let mut capabilities = json!({"tools": {}});
+    let mut capabilities = nature.capabilities();
     if nature.tasks.is_some() {
         capabilities["tasks"] = json!({"requests": {"tools": {"call": {}}}});
     }
@@ -299,7 +309,9 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "tools/list") => return json_body(response(id, &list(server, seen).to_string())),
-        (None, "ping") => Reaction::Result("{}"),
+        (None, "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe") => {
+            Reaction::Result("{}")
+        }
         (None, "tools/call") => Reaction::Result(r#"{"content":[]}"#),
         (None, "tasks/result") => Reaction::Result(task::RESULT),
         (None, _) => return StatusCode::ACCEPTED.into_response(),

@@ -69,6 +69,9 @@ async fn while_no_key_was_ever_read_a_token_is_neither_right_nor_wrong() -> Resu
     assert_eq!(early.status, 503);
     assert_eq!(early.headers["retry-after"], "5");
     assert_eq!(scene.client("no-jwt")?.post(initialize()).await?.status, 401);
+    let unread = scene.gateway.status().await?["issuersWithoutKeys"].clone();
+    assert_eq!(unread[0]["issuer"], claims["iss"], "{unread}");
+    assert_eq!(unread[0]["message"], "it does not answer");
     let issuer = Issuer::at(port).await;
     let client = scene.client(&issuer.sign(&claims))?;
     eventually(SOON, || async {
@@ -78,6 +81,7 @@ async fn while_no_key_was_ever_read_a_token_is_neither_right_nor_wrong() -> Resu
         }
     })
     .await;
+    assert!(scene.gateway.status().await?.get("issuersWithoutKeys").is_none());
     Ok(())
 }
 

@@ -5,8 +5,10 @@
 mod asking;
 mod bytes;
 mod calls;
+mod hostile;
 mod jobs;
 mod leaving;
+mod logging;
 mod pairings;
 mod refusals;
 mod rounds;

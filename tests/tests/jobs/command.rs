@@ -12,7 +12,10 @@ async fn what_is_wrong_is_said_in_one_line_with_the_flag_to_use() -> Result<()> 
     for (args, said) in [
         (vec!["list", "--state", "dying"], "state: must be one of queued"),
         (vec!["show", unknown], "there is no such job"),
-        (vec!["show", "../status"], "is not a job id"),
+        (
+            vec!["show", "../status"],
+            "is neither the id of a job nor a webhook-id",
+        ),
         (vec!["replay", unknown], "there is no such job"),
         (vec!["replay", unknown, "--state", "dead"], "--all"),
         (vec!["stop"], "required"),

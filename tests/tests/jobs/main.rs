@@ -7,6 +7,7 @@ mod command;
 mod dead_letter;
 mod delete;
 mod door;
+mod matching;
 mod readme;
 mod scene;
 mod schema;

@@ -177,6 +177,7 @@ spec:
     retry: {retry}
     signing: {{secretRefs: [{{name: signing, key: secret}}]}}
     receivers:
+      fromClients: {{allowedHosts: ["127.0.0.1"], allowedCidrs: [127.0.0.0/8], schemes: [http]}}
       default: {{url: "{receiver}"}}
 "#
     )

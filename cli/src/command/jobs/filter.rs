@@ -31,6 +31,9 @@ pub(super) struct Filter {
     /// Only jobs accepted before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Only the job whose attempts have this webhook-id.
+    #[arg(long, value_name = "ID")]
+    webhook_id: Option<String>,
 }
 
 impl Filter {
@@ -45,6 +48,7 @@ impl Filter {
             ("deadReason", &self.dead_reason),
             ("since", &self.since),
             ("until", &self.until),
+            ("webhookId", &self.webhook_id),
         ];
         let given = fields.into_iter();
         given

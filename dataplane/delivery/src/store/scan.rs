@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use super::Error;
 use crate::clock::Millis;
-use crate::id::JobId;
+use crate::id::{JobId, WebhookId};
 use crate::job::{Job, Key, Receiver};
 use crate::state::{Category, Push, Stage};
 
@@ -31,6 +31,8 @@ pub struct Filter {
     pub since: Option<Millis>,
     /// Accepted before this time.
     pub until: Option<Millis>,
+    /// Whose attempts have this `webhook-id`. It is computed for each header, which costs less than reading one.
+    pub webhook: Option<WebhookId>,
 }
 
 /// Which jobs come first.
@@ -124,7 +126,8 @@ impl Filter {
         let client = self.client.is_none_or(|client| client == job.client);
         let receiver = self.receiver.is_none_or(|key| job.receiver == Some(key));
         let dead = self.dead.is_none_or(|why| job.state.push == Push::Dead(why));
-        stage && server && client && receiver && dead && self.accepted().contains(&job.id)
+        let seen = stage && server && client && receiver && dead && self.accepted().contains(&job.id);
+        seen && self.webhook.is_none_or(|webhook| job.id.webhook() == webhook)
     }
 
     /// The ids of jobs accepted in the filter's time span.

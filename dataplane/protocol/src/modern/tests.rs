@@ -52,12 +52,14 @@ fn code(version: Option<&str>, method: Option<&str>, name: Option<&str>, message
 fn each_flaw_of_the_envelope_has_its_code() {
     let list = |params: &str| message("tools/list", params);
     let without = |key: &str| list(&META.replace(key, "x/y"));
+    let loud = list(&META.replace(r#""1"}}"#, r#""1"},"io.modelcontextprotocol/logLevel":"loud"}"#));
     let future = list(&META.replace("2026-07-28", "2027-01-01"));
     let (later, older) = (Some("2027-01-01"), Some("2025-11-25"));
     for (version, message, expected) in [
         (NOW, list(""), -32602),
         (NOW, without(META_CLIENT_CAPABILITIES), -32602),
         (NOW, without(META_PROTOCOL_VERSION), -32602),
+        (NOW, loud, -32602),
         (None, list(META), -32020),
         (older, list(META), -32020),
         (later, list(META), -32020),

@@ -43,6 +43,8 @@ pub(super) struct Jobs {
             description = "Accepted at this time or later (RFC 3339)."),
         ("until" = Option<String>, Query, nullable = false, format = DateTime,
             description = "Accepted before this time (RFC 3339)."),
+        ("webhookId" = Option<String>, Query, nullable = false, pattern = "^msg_[0-9a-f]{32}$",
+            description = "The `webhook-id` of their attempts. Pages may be empty although there is a cursor."),
         ("order" = Option<Order>, Query, nullable = false, description = "Which come first: `newest`, or `oldest`."),
         ("limit" = Option<u32>, Query, nullable = false, minimum = 1, maximum = 500,
             description = "Jobs on a page: 50."),

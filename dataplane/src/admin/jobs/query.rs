@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::engine::jobs::{MOST, Query};
-use asyncmcp_delivery::id::JobId;
+use asyncmcp_delivery::id::{JobId, WebhookId};
 use asyncmcp_delivery::job::{Key, Receiver};
 use asyncmcp_delivery::state::{Category, Stage};
 use asyncmcp_delivery::store::scan::{Cursor, Filter, Order};
@@ -49,6 +49,9 @@ pub(super) struct Selection {
     /// Accepted before this time (RFC 3339).
     #[schema(format = DateTime)]
     pub(super) until: Option<String>,
+    /// The `webhook-id` of its attempts.
+    #[schema(pattern = "^msg_[0-9a-f]{32}$")]
+    pub(super) webhook_id: Option<String>,
 }
 
 /// Which part of the answer, as whoever asks wrote it.
@@ -107,7 +110,8 @@ struct Given {
 
 fn unknown(name: &str) -> Problem {
     let name: String = name.chars().take(64).collect();
-    let known = "state, tool, server, client, receiver, deadReason, since, until, order, limit and cursor";
+    let known =
+        "state, tool, server, client, receiver, deadReason, since, until, webhookId, order, limit and cursor";
     Problem::field(&name, format!("is not a parameter; the parameters are {known}"))
 }
 
@@ -137,6 +141,7 @@ impl Selection {
             "deadReason" => Some(&mut self.dead_reason),
             "since" => Some(&mut self.since),
             "until" => Some(&mut self.until),
+            "webhookId" => Some(&mut self.webhook_id),
             _ => None,
         }
     }
@@ -168,6 +173,7 @@ impl Selection {
                 .as_deref()
                 .map(|text| time_of("until", text))
                 .transpose()?,
+            webhook: self.webhook_id.as_deref().map(webhook_of).transpose()?,
         };
         Ok(Query { filter, tool, host })
     }
@@ -202,6 +208,11 @@ fn client_of(text: &str) -> Result<Key, Problem> {
     let key = u64::from_str_radix(text, 16).ok().filter(|_| digits);
     let key = key.map(|key| Key(key.to_be_bytes()));
     key.ok_or_else(|| Problem::field("client", "must be 16 hexadecimal digits, like `client` of a job"))
+}
+
+fn webhook_of(text: &str) -> Result<WebhookId, Problem> {
+    text.parse()
+        .map_err(|error: asyncmcp_delivery::id::NoWebhookId| Problem::field("webhookId", error.to_string()))
 }
 
 fn time_of(name: &str, text: &str) -> Result<Millis, Problem> {

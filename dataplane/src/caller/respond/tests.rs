@@ -193,6 +193,7 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (Error::Unsaved(down()), 200, -31004, "for the session"),
     ]
 }
 
@@ -311,9 +312,10 @@ fn each_error_has_a_row() {
         Error::JsonOnly { .. } => 33,
         Error::Unanswered { .. } => 34,
         Error::Rounds(..) => 35,
+        Error::Unsaved(_) => 36,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=35).collect());
+    assert_eq!(places, (0..=36).collect());
 }
 
 #[test]

@@ -8,7 +8,8 @@ use asyncmcp_delivery::engine::jobs::Listed;
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::Target;
 use asyncmcp_delivery::state::{End, Exec};
-use asyncmcp_protocol::{Request, tool_result};
+use asyncmcp_protocol::Request;
+use asyncmcp_protocol::tool_result::{self, AcceptedJob};
 
 use crate::caller::Acknowledges;
 use crate::caller::answer::Answer;
@@ -22,7 +23,7 @@ pub(super) fn of_new(
     id: JobId,
 ) -> Answer {
     if is_empty(how, target) {
-        return Answer::Accepted;
+        return Answer::Acknowledged(id.webhook_id());
     }
     tool_result(request, id, &in_background(tool, id, receiver(target)), "working")
 }
@@ -35,7 +36,7 @@ pub(super) fn of_repeated(how: Acknowledges, request: &Request, listed: &Listed)
     if target.is_some_and(|target| is_empty(how, target)) {
         return match call.map(|call| &call.request_id) {
             Some(first) if *first != request.id.to_string() => Err(Error::Repeated(first.clone())),
-            _ => Ok(Answer::Accepted),
+            _ => Ok(Answer::Acknowledged(id.webhook_id())),
         };
     }
     let receiver = target.map_or("its receiver", receiver);
@@ -82,6 +83,10 @@ fn outcome(exec: Exec) -> Option<(&'static str, &'static str)> {
 }
 
 fn tool_result(request: &Request, id: JobId, message: &str, status: &str) -> Answer {
-    let result = tool_result::acknowledgement(message, &id.to_string(), status);
+    let job = AcceptedJob {
+        id: id.to_string(),
+        webhook_id: Some(id.webhook_id()),
+    };
+    let result = tool_result::acknowledgement(message, &job, status);
     Answer::result(request.id.clone(), &result.to_raw())
 }

@@ -161,7 +161,7 @@ impl Gateway {
             clock,
         };
         let edge = Arc::new(Edge {
-            auth: Auth::start(live.clone(), auth::Metrics::register(&registry).unwrap()).unwrap(),
+            auth: Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry).unwrap()).unwrap()),
             live,
             calls: Arc::new(calls),
             ring,

@@ -15,7 +15,10 @@ async fn initialize_answers_by_itself_and_opens_a_session() {
         .await;
     let result = &reply.json()["result"];
     assert_eq!(result["protocolVersion"], "2025-06-18");
-    assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
+    assert_eq!(
+        result["capabilities"],
+        json!({"tools": {"listChanged": true}, "logging": {}})
+    );
     assert_eq!(result["serverInfo"]["name"], "asyncmcp");
     let id = reply.headers["mcp-session-id"].to_str().unwrap();
     assert!(id.starts_with("v1.") && id.len() < 2048);
@@ -78,7 +81,6 @@ async fn the_methods_that_are_offered_and_the_others() {
     for method in [
         "resources/list",
         "prompts/list",
-        "logging/setLevel",
         "completion/complete",
         "tasks/get",
         "x",
@@ -207,4 +209,7 @@ async fn a_session_is_refused_while_nobody_can_say_whether_it_was_ended() {
     let message = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(new.post(message).await.status, 503);
     assert_eq!(new.with_method("GET").await.status(), 503);
+    // What a session sets is stored, or it is not set.
+    let level = r#"{"jsonrpc":"2.0","id":8,"method":"logging/setLevel","params":{"level":"error"}}"#;
+    assert_eq!(known.post(level).await.refusal(), (200, -31004));
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::store::{self, SessionRow, Store};
+use asyncmcp_protocol::log::Level;
 use tokio::sync::{Mutex as Gate, Semaphore};
 use tokio::time::Instant;
 
@@ -17,6 +18,7 @@ use super::fan_in::Listener;
 use super::progress::Tokens;
 use super::row::Row;
 use super::session_line::Keeper;
+use super::settings;
 use crate::caller::{Caller, Scope};
 use crate::servers::{ServerSession, Upstream};
 
@@ -34,6 +36,8 @@ pub(super) struct Entry {
     /// One opens, the others wait and find it open.
     gates: Mutex<BTreeMap<String, Arc<Gate<()>>>>,
     row: Gate<Option<(u64, Row)>>,
+    /// What its row says of log messages, as far as the row was read.
+    level: Mutex<Option<Level>>,
     listener: Mutex<Option<Listener>>,
     tokens: Tokens,
     broadcasts: Semaphore,
@@ -50,6 +54,7 @@ impl Entry {
             sessions,
             gates: Mutex::default(),
             row: Gate::default(),
+            level: Mutex::default(),
             listener: Mutex::default(),
             tokens: Tokens::default(),
             broadcasts: Semaphore::new(super::BROADCASTS_OF_ONE),
@@ -88,6 +93,11 @@ impl Entry {
     /// The progress tokens of its calls in progress.
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// The log messages that the client asked for.
+    pub(super) fn level(&self) -> Option<Level> {
+        *lock(&self.level)
     }
 
     /// Permits for its broadcasts.
@@ -148,6 +158,7 @@ impl Entry {
             Some(known) => known,
             empty => empty.insert(self.read(scope).await?),
         };
+        *lock(&self.level) = row.level();
         Ok(row.clone())
     }
 
@@ -169,6 +180,7 @@ impl Entry {
                 bytes: row.write(),
             };
             if self.store.swap_session(scope.0, written).await? {
+                *lock(&self.level) = row.level();
                 *cached = Some((version + 1, row));
                 return Ok(());
             }
@@ -221,6 +233,8 @@ impl Keeper for Entry {
             }
             Err(error) => tracing::warn!(server, %error, "a session will not outlive this process"),
         }
+        // After `put`: whoever sets something meanwhile finds the session open, or is read here.
+        settings::restore(session, self.level()).await;
     }
 }
 

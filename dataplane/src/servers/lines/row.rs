@@ -2,11 +2,12 @@
 //! the servers' sessions instead of opening them again.
 //!
 //! [`super::entry`] reads and writes it. Invariant: at most [`MAX_BYTES`]; what does not fit
-//! is forgotten, never refused, but a revocation always fits.
+//! is forgotten, never refused, but a revocation and what the client set always fit.
 
 use std::collections::BTreeMap;
 
 use asyncmcp_protocol::Version;
+use asyncmcp_protocol::log::Level;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub(super) struct Row {
     /// The client ended its session.
     #[serde(default)]
     pub(super) revoked: bool,
+    /// The log messages that the client asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    level: Option<String>,
     #[serde(default)]
     servers: BTreeMap<String, Known>,
 }
@@ -46,8 +50,11 @@ impl Row {
         if bytes.len() <= MAX_BYTES {
             return bytes.into();
         }
-        let (revoked, servers) = (self.revoked, BTreeMap::new());
-        Self { revoked, servers }.to_json().into()
+        let rest = Self {
+            servers: BTreeMap::new(),
+            ..self.clone()
+        };
+        rest.to_json().into()
     }
 
     fn to_json(&self) -> Vec<u8> {
@@ -58,6 +65,16 @@ impl Row {
     pub(super) fn session(&self, upstream: &Upstream) -> Option<ServerSession> {
         let known = self.servers.get(upstream.name())?;
         upstream.remembered(&known.id, Version::parse(&known.version)?)
+    }
+
+    /// The log messages that the client asked for.
+    pub(super) fn level(&self) -> Option<Level> {
+        Level::parse(self.level.as_deref()?)
+    }
+
+    /// The client asked for these log messages.
+    pub(super) fn set_level(&mut self, level: Level) {
+        self.level = Some(level.name().to_owned());
     }
 
     /// Remembers `session` in place of an older one. A server without sessions has nothing to remember.
@@ -106,6 +123,7 @@ mod tests {
     fn reads_what_it_writes_and_what_a_newer_version_adds() {
         let row = Row {
             revoked: true,
+            level: Some("notice".to_owned()),
             servers: [("a".to_owned(), known("x"))].into(),
         };
         assert_eq!(Row::read(&row.write()), row);
@@ -114,15 +132,17 @@ mod tests {
     }
 
     #[test]
-    fn forgets_what_does_not_fit_but_not_a_revocation() {
+    fn forgets_what_does_not_fit_but_neither_a_revocation_nor_what_the_client_set() {
         let row = Row {
             revoked: true,
+            level: Some("notice".to_owned()),
             servers: (0..64)
                 .map(|n| (format!("server-{n}"), known(&"x".repeat(300))))
                 .collect(),
         };
         let bytes = row.write();
         assert!(bytes.len() <= MAX_BYTES);
-        assert!(Row::read(&bytes).revoked);
+        let kept = Row::read(&bytes);
+        assert!(kept.revoked && kept.level() == Level::parse("notice"));
     }
 }

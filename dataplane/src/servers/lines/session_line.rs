@@ -23,7 +23,7 @@ pub(super) trait Keeper: Send + Sync {
     /// A session on `upstream` that an earlier process opened.
     async fn remembered(&self, upstream: &Upstream) -> Option<ServerSession>;
 
-    /// Keeps a session that was just opened.
+    /// Keeps a session that was just opened, and sets in it what the caller has set for all of them.
     async fn keep(&self, session: &ServerSession);
 
     /// Whether another session will do where the server does not know this one any more.

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_table_in_the_docs_is_what_happens() {
-        let docs = include_str!("../../../../docs/at-most-once.md");
+        let docs = include_str!("../../../../docs/explanation/at-most-once.md");
         let rows = docs.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
         let mut count = 0;
         for row in rows {

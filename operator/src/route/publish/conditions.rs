@@ -19,11 +19,14 @@ pub(crate) const NO_HEADER: &str = "NoReceiverHeader";
 pub(crate) const NO_CERTIFICATE: &str = "NoCertificate";
 /// Reason of `Ready` while no client has credentials that the pods can check.
 pub(crate) const NO_CREDENTIALS: &str = "NoCredentials";
+/// Reason of `Ready` while the tokens of an issuer cannot be checked.
+pub(crate) const NO_ISSUER_KEYS: &str = "NoIssuerKeys";
 /// Reasons of `Ready` while a pod serves, and clients cannot connect or are refused, calls are not stored or results not
 /// delivered.
-pub(crate) const HINDRANCES: [&str; 6] = [
+pub(crate) const HINDRANCES: [&str; 7] = [
     NO_CERTIFICATE,
     NO_CREDENTIALS,
+    NO_ISSUER_KEYS,
     NO_SIGNING_KEY,
     NO_HEADER,
     StoreProblem::StoreFull.as_str(),

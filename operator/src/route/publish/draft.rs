@@ -5,7 +5,7 @@
 use super::Published;
 use super::conditions::{self, Facts, Verdict};
 use super::programmed::{self, Programmed};
-use super::{Outcome, delivery, secrets, servers, store};
+use super::{Outcome, delivery, issuers, secrets, servers, store};
 use crate::route::apply::{Problem, REFUSED};
 use crate::route::build::{MCP_PORT, REPLICAS};
 use crate::route::feedback::Observed;
@@ -118,6 +118,7 @@ fn accepted(
         store: store::problem(subject, found),
         hindrance: secrets::no_certificate(valid, &unusable)
             .or_else(|| secrets::keeping_out(valid, &unusable))
+            .or_else(|| issuers::without_keys(template, found))
             .or_else(|| secrets::holding_back(valid, &unusable))
             .or_else(|| unreported(subject, found)),
         deleting: subject.deleted_at.is_some(),

@@ -49,14 +49,20 @@ impl fmt::Display for Unusable<'_> {
 /// The keys that cannot be used, according to the cluster and to the pods of the current revision. A pod of an earlier
 /// one may not have the Secret mounted.
 pub(super) fn unusable<'a>(valid: &'a Valid, template: &str, found: &Found) -> Vec<Unusable<'a>> {
-    let is_current = |pod: &&Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
-    let pods = found.pods.iter().filter(is_current);
-    let reports: Vec<&StatusReport> = pods.filter_map(|pod| pod.report.as_deref()).collect();
+    let reports: Vec<&StatusReport> = reports(template, found).collect();
     let unusable = valid.keys.iter().filter_map(|key| {
         let why = why(key, &found.missing, &reports)?;
         Some(Unusable { key, why })
     });
     unusable.collect()
+}
+
+/// What the pods of the current revision report.
+pub(super) fn reports<'a>(template: &str, found: &'a Found) -> impl Iterator<Item = &'a StatusReport> {
+    let is_current =
+        move |pod: &&Observed| pod.trusted && !pod.pod.terminating && pod.pod.template == template;
+    let pods = found.pods.iter().filter(is_current);
+    pods.filter_map(|pod| pod.report.as_deref())
 }
 
 fn why(key: &ObjectKey, missing: &[Key], reports: &[&StatusReport]) -> Option<Why> {

@@ -52,7 +52,7 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
     let scripted = super::scripted(server, seen);
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
-        (None, "server/discover") => return result(seen, &discover()),
+        (None, "server/discover") => return result(seen, &discover(&server.nature().capabilities())),
         (None, "tools/list") => {
             let mut tools = list(server, seen);
             tools["ttlMs"] = 5000.into();
@@ -86,8 +86,8 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
         .then_some("there are no sessions")
 }
 
-fn discover() -> Value {
-    json!({"resultType": "complete", "supportedVersions": [VERSION], "capabilities": {"tools": {}},
+fn discover(capabilities: &Value) -> Value {
+    json!({"resultType": "complete", "supportedVersions": [VERSION], "capabilities": capabilities,
         "instructions": "Be modern.", "ttlMs": 60000, "cacheScope": "public"})
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::Error;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _, stream};
 use http::StatusCode;
@@ -38,6 +38,10 @@ pub enum Reaction {
     Stalls(&'static str),
     /// So many bytes of an event that never ends.
     Half(usize),
+    /// A body of this type, one space after the other, for ever.
+    Drips(&'static str),
+    /// A stream that closes in the middle of its only event.
+    Cut,
     /// Nothing ever.
     Hangs,
     /// An HTTP status with this body, in which `ID` becomes the message's id.
@@ -104,6 +108,8 @@ impl Reaction {
             )
                 .into_response(),
             Self::Half(bytes) => events(Body::from_stream(half(server.clone(), bytes))),
+            Self::Drips(kind) => ([("content-type", kind)], Body::from_stream(dripping())).into_response(),
+            Self::Cut => events(Body::from(r#"data: {"jsonrpc":"2.0","id"#)),
             Self::Hangs => std::future::pending().await,
             Self::Status(status, body) => {
                 let is_json = body.starts_with('{');
@@ -112,11 +118,12 @@ impl Reaction {
             }
             Self::Http(status, headers, body) => http(status, &headers, body, id),
             Self::Big { bytes, stream } => {
-                let response = response(id, &format!("\"{}\"", "x".repeat(bytes)));
+                let message = response(id, "\"BIG\"");
                 if stream {
-                    events(event(&response).into())
+                    events(Body::from_stream(large(&event(&message), bytes)))
                 } else {
-                    json_body(response)
+                    let body = Body::from_stream(large(&message, bytes));
+                    ([("content-type", "application/json")], body).into_response()
                 }
             }
         }
@@ -135,6 +142,19 @@ fn http(status: u16, headers: &[(&'static str, &'static str)], body: &str, id: &
 
 fn event(message: &str) -> String {
     format!("data: {message}\n\n")
+}
+
+/// The message with so many bytes in the middle, without holding them.
+fn large(message: &str, bytes: usize) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+    static CHUNK: [u8; 64 << 10] = [b'x'; 64 << 10];
+    let (before, after) = message.split_once("BIG").expect("it is in every such message");
+    let (before, after) = (before.to_owned(), after.to_owned());
+    let whole = stream::repeat(Bytes::from_static(&CHUNK)).take(bytes / CHUNK.len());
+    let rest = Bytes::from_static(&CHUNK[..bytes % CHUNK.len()]);
+    stream::once(async { before.into() })
+        .chain(whole)
+        .chain(stream::iter([rest, after.into()]))
+        .map(Ok)
 }
 
 fn breaking(token: Option<&str>) -> impl Stream<Item = Result<String, Error>> + use<> {
@@ -156,6 +176,13 @@ fn half(server: McpServer, bytes: usize) -> impl Stream<Item = Result<String, In
         std::future::pending().await
     };
     stream::iter([Ok(begun)]).chain(stream::once(silence))
+}
+
+fn dripping() -> impl Stream<Item = Result<&'static str, Infallible>> {
+    stream::unfold((), async |()| {
+        tokio::time::sleep(Duration::from_millis(50)).await; // how fast it drips
+        Some((Ok(" "), ()))
+    })
 }
 
 fn asking(

@@ -18,6 +18,7 @@ const EVERYTHING: Scan = Scan {
         receiver: None,
         dead: None,
         since: None,
+        webhook: None,
         until: None,
     },
     order: Order::Newest,
@@ -148,6 +149,8 @@ pub(in crate::store) async fn filters_by_everything_a_header_says(store: Arc<dyn
     assert_eq!(list(&*store, Filter { client, ..any() }).await, [one, two]);
     let receiver = Some(Receiver::of("https://one.example/"));
     assert_eq!(list(&*store, Filter { receiver, ..any() }).await, [one, four]);
+    let webhook = Some(three.webhook());
+    assert_eq!(list(&*store, Filter { webhook, ..any() }).await, [three]);
     for (why, expected) in [(Category::Http5xx, vec![three]), (Category::Timeout, vec![])] {
         let dead = Some(why);
         assert_eq!(list(&*store, Filter { dead, ..any() }).await, expected, "{why}");

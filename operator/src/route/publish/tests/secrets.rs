@@ -1,7 +1,7 @@
 //! What status and Events say about Secrets that cannot be used.
 
 use super::*;
-use asyncmcp_crds::UnusableKeyReport;
+use asyncmcp_crds::{IssuerReport, UnusableKeyReport};
 
 /// What a pod reports.
 #[derive(Clone, Copy)]
@@ -243,4 +243,40 @@ fn a_key_that_cannot_be_used_is_an_event_once() {
     let gone = status_of(&spec, &[("a", Key::Unread)], &["sign"]);
     assert_eq!(events(&good, &gone), ["RefNotFound", "NoSigningKey"]);
     assert_eq!(events(&invalid, &good), [""; 0]);
+}
+
+#[test]
+fn a_route_whose_issuer_has_no_keys_says_so_until_a_pod_has_read_them() {
+    let mut spec = fixture::minimal();
+    let issuer = "https://issuer.example";
+    spec["auth"] = json!({"jwt": [{"issuer": issuer, "audiences": ["mcp"]}]});
+    let subject = fixture::subject(&spec);
+    let served_by = |issuers: &[&str]| {
+        let mut pod = pod(&hash(&subject));
+        let report = Arc::make_mut(pod.report.as_mut().unwrap());
+        report
+            .issuers_without_keys
+            .extend(issuers.iter().map(|issuer| IssuerReport {
+                issuer: (*issuer).to_owned(),
+                message: "it answered 503".to_owned(),
+            }));
+        let found = Found {
+            pods: vec![pod],
+            ..Found::default()
+        };
+        draft_of(&subject, &found, &programmed(&subject, Vec::new()), 1)
+    };
+    let named = "https://issuer.example (it answered 503)";
+    check(
+        &served_by(&[issuer]),
+        ("True", "ResolvedRefs"),
+        ("False", "NoIssuerKeys"),
+        named,
+    );
+    check(
+        &served_by(&[]),
+        ("True", "ResolvedRefs"),
+        ("True", "Ready"),
+        "served",
+    );
 }
