@@ -11,8 +11,12 @@ mod cancel;
 mod forward;
 mod level;
 mod outgoing;
+mod permit;
 mod rate;
 mod target;
+mod task_ids;
+mod task_report;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +27,13 @@ use asyncmcp_protocol::modern::result::Caching;
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::bound::Held;
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
+pub use self::task_ids::TaskIds;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -60,6 +66,10 @@ pub struct Calls {
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+    /// The ids of servers' tasks.
+    pub task_ids: TaskIds,
+    /// Fires when this process ends: what waits for a client's sake ends then.
+    pub closing: CancellationToken,
 }
 
 impl Calls {
@@ -119,6 +129,7 @@ impl Context {
             "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             "logging/setLevel" => level::set(self, request, operation).await,
+            method if tasks::is_about(method) => tasks::answer(self, request, operation).await,
             _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
         }
     }

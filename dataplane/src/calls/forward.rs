@@ -5,6 +5,7 @@
 //! and a modern one is cancelled; how many are in progress is bounded.
 
 mod reply;
+mod tasks;
 mod way;
 
 use std::future::Future;
@@ -18,14 +19,15 @@ use bytes::Bytes;
 use tracing::Instrument as _;
 
 use self::reply::AnswerSender;
+use self::tasks::Names;
 use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
-use super::target::Target;
+use super::target::{Target, Tasks};
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Operation, method_label};
-use crate::caller::respond::Error;
+use crate::caller::respond::{Error, task};
 use crate::caller::trace::TraceHeaders;
 use crate::servers::{self, Events, Outgoing, Received};
 
@@ -36,6 +38,7 @@ pub(super) async fn call(
     request: Request,
     mut operation: Operation,
 ) -> Answer {
+    let ends_with_client = tasks::waits(&request) || context.caller.version.era() == Era::Modern;
     let way = match context.calls.lines.lend(&context.caller, &target.server) {
         Ok(loan) => Way::of(&request, loan),
         Err(error) => {
@@ -52,10 +55,15 @@ pub(super) async fn call(
     let span = operation.span().clone();
     let call = Call {
         way,
-        ends_with_client: context.caller.version.era() == Era::Modern,
+        ends_with_client,
+        names: Names::of(context, &target.server, &target.tasks),
         json_only: context.json_only,
         outgoing,
-        limit: context.silence(&target.server),
+        limit: if tasks::waits(&request) {
+            Duration::MAX // the task takes as long as it takes
+        } else {
+            context.silence(&target.server)
+        },
         target,
         request,
         operation,
@@ -72,6 +80,8 @@ struct Call {
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
     json_only: bool,
+    /// The client's names of the server's tasks.
+    names: Names,
     target: Target,
     request: Request,
     outgoing: Outgoing,
@@ -107,6 +117,13 @@ impl Call {
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
     /// would leave a session behind at the server.
     async fn open(&self) -> Result<(), Error> {
+        if let Tasks::Wanted(tool) = &self.target.tasks {
+            let about = self.patient(self.way.loan().about()).await?;
+            return match about.map_err(|error| self.failed(&error))?.version.era() {
+                Era::Legacy => Ok(()),
+                Era::Modern => Err(task::Error::NotOffered(tool.clone()).into()),
+            };
+        }
         if !self.ends_with_client {
             return Ok(());
         }
@@ -155,7 +172,7 @@ impl Call {
                     events.decline(asked);
                 }
                 _ => {
-                    let message = self.way.relay(&events, incoming);
+                    let message = self.way.relay(&events, self.names.incoming(incoming));
                     self.pass_on(message).await;
                 }
             }
@@ -171,7 +188,7 @@ impl Call {
 
     /// The server's response, in its own bytes wherever it is one to this call.
     fn response(&mut self, raw: &Bytes) -> Result<Bytes, Error> {
-        let Ok(Message::Response(response)) = Message::parse(raw) else {
+        let Ok(Message::Response(mut response)) = Message::parse(raw) else {
             return Err(self.protocol("the answer to a call is not a response"));
         };
         match &response.outcome {
@@ -181,7 +198,12 @@ impl Call {
             }
             Outcome::Result(_) => {}
         }
+        let is_renamed = self.names.rename(&mut response);
         match &response.id {
+            _ if is_renamed.is_err() => {
+                Err(self.protocol("a task that was not asked for, or whose id is too long"))
+            }
+            Some(id) if id == self.way.id() && is_renamed == Ok(true) => Ok(self.named(response)),
             Some(id) if id == self.way.id() => Ok(self.renamed(raw, response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),

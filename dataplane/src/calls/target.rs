@@ -5,6 +5,7 @@
 
 use asyncmcp_protocol::RawObject;
 
+use super::task_ids::ServerTask;
 use crate::caller::respond::server::Asked;
 use crate::servers::catalogue::Tool;
 
@@ -20,6 +21,22 @@ pub(super) struct Target {
     pub(super) tool: Option<String>,
     /// Where the request has a name that the server does not know, and the name that it knows.
     renamed: Option<(Path, String)>,
+    /// What it has to do with the server's tasks.
+    pub(super) tasks: Tasks,
+}
+
+/// What a request has to do with tasks of its server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tasks {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is a call of the tool that the client sees by this name, and it asks for a task (2025-11-25).
+    Wanted(String),
+    /// The same, where the server decides and the client knows tasks (2026-07-28).
+    Welcome(String),
+    /// It is about the task that the client knows by this id.
+    About(String),
 }
 
 impl Target {
@@ -29,6 +46,22 @@ impl Target {
             server: tool.server.clone(),
             tool: Some(tool.name.clone()),
             renamed: renamed(&["name"], &tool.shown_as, &tool.name),
+            tasks: Tasks::None,
+        }
+    }
+
+    /// The same, with what it has to do with tasks of the server's.
+    pub(super) fn with(self, tasks: Tasks) -> Self {
+        Self { tasks, ..self }
+    }
+
+    /// A task on its server, which the client knows by `id`.
+    pub(super) fn of_task(task: &ServerTask, id: &str) -> Self {
+        Self {
+            server: task.server.clone(),
+            tool: None,
+            renamed: renamed(&["taskId"], id, &task.id),
+            tasks: Tasks::About(id.to_owned()),
         }
     }
 

@@ -4,6 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::tasks::report::Unreadable;
 use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
@@ -54,7 +55,8 @@ fn down() -> store::Error {
 type Row = (Error, u16, i64, &'static str);
 
 fn table() -> impl Iterator<Item = Row> {
-    before_the_session().into_iter().chain(behind_the_session())
+    let behind = behind_the_session().into_iter().chain(about_tasks());
+    before_the_session().into_iter().chain(behind)
 }
 
 fn before_the_session() -> Vec<Row> {
@@ -164,6 +166,38 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
+    ]
+}
+
+fn about_tasks() -> Vec<Row> {
+    vec![
+        (
+            task::Error::Undeclared("tools/call".into()).into(),
+            400,
+            -32021,
+            "extension",
+        ),
+        (
+            task::Error::Required("t".into()).into(),
+            200,
+            -32601,
+            "params.task",
+        ),
+        (
+            task::Error::NotOffered("t".into()).into(),
+            200,
+            -32601,
+            "cannot be called as a task",
+        ),
+        (task::Error::Param(Unreadable).into(), 200, -32602, "params.task"),
+        (
+            task::Error::Unknown("t".into()).into(),
+            200,
+            -32602,
+            "no such task",
+        ),
+        (task::Error::Over("t".into()).into(), 200, -32602, "has ended"),
+        (task::Error::Gone("t".into()).into(), 200, -32602, "any more"),
     ]
 }
 
@@ -279,9 +313,10 @@ fn each_error_has_a_row() {
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
         Error::Unsaved(_) => 32,
+        Error::Task(_) => 33,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=32).collect());
+    assert_eq!(places, (0..=33).collect());
 }
 
 #[test]

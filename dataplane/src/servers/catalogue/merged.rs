@@ -44,7 +44,7 @@ impl Catalogue {
         servers.sort_by(|one, other| one.name.cmp(&other.name));
         let lines = self.lines();
         let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
-        let mut merging = Merging::new(&config.route, &index, &caller.grants);
+        let mut merging = Merging::new(&config.route, &index, caller);
         let mut answered = 0;
         let ttl = lists.iter().flatten().filter_map(|list| list.ttl).min();
         for (server, list) in servers.iter().zip(lists) {
@@ -90,6 +90,8 @@ struct Merging<'a> {
     route: &'a Route,
     index: &'a Index,
     grants: &'a Grants,
+    /// Whether webhook tools say that they may be called as tasks.
+    offers_tasks: bool,
     tools: Vec<Option<Tool>>,
     /// Where a name stands in `tools`, and by whose claim.
     places: HashMap<String, (usize, Claim)>,
@@ -98,11 +100,12 @@ struct Merging<'a> {
 }
 
 impl<'a> Merging<'a> {
-    fn new(route: &'a Route, index: &'a Index, grants: &'a Grants) -> Self {
+    fn new(route: &'a Route, index: &'a Index, caller: &'a Caller) -> Self {
         Self {
             route,
             index,
-            grants,
+            grants: &caller.grants,
+            offers_tasks: caller.version.has_requested_tasks(),
             tools: Vec::new(),
             places: HashMap::new(),
             unrouted: Vec::new(),
@@ -131,6 +134,9 @@ impl<'a> Merging<'a> {
         tool.rename(&shown_as);
         if webhook(self.route, &shown_as).is_some() {
             tool.deliver_by_webhook();
+            if self.offers_tasks {
+                tool.offer_as_task();
+            }
         }
         self.places.insert(shown_as, (place, claim));
         self.tools.push(Some(tool));

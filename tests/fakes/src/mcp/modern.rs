@@ -77,8 +77,11 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
     if header(seen, "mcp-method") != seen.method() {
         return Some("Mcp-Method is not the method");
     }
-    let name = params["name"].as_str().unwrap_or_default();
-    if header(seen, "mcp-name") != name {
+    let name = ["name", "taskId"]
+        .iter()
+        .find_map(|member| params[member].as_str());
+    let name = name.unwrap_or_default();
+    if name.is_ascii() && header(seen, "mcp-name") != name {
         return Some("Mcp-Name is not the name");
     }
     seen.headers
