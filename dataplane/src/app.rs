@@ -29,7 +29,7 @@ use crate::caller::operation;
 use crate::calls::{Calls, InProgress, Rates, TaskIds};
 use crate::config::Live;
 use crate::edge::Edge;
-use crate::servers::catalogue::Catalogue;
+use crate::servers::catalogue::{Catalogue, Cursors};
 use crate::servers::lines::{Lines, Wrap};
 use crate::servers::{self, Upstreams};
 use crate::work::delivery_policy;
@@ -77,7 +77,8 @@ impl App {
         let task_ids = TaskIds::new(Arc::clone(&ring), config.identity());
         let ending = CancellationToken::new();
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let cursors = Cursors::new(Arc::clone(&ring), config.identity());
+        let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
         let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),

@@ -85,7 +85,7 @@ impl Modern {
     /// A POST of a message with the headers that repeat parts of it.
     pub fn post(&self, message: &Value) -> RequestBuilder {
         let method = &message["method"];
-        let name = ["name", "taskId"]
+        let name = ["name", "uri", "taskId"]
             .iter()
             .find_map(|member| message["params"][member].as_str());
         let mut headers = vec![

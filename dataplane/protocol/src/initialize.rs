@@ -146,7 +146,9 @@ impl InitializeResult {
         tools.set_value("listChanged", &true);
         let mut capabilities = RawObject::new();
         capabilities.set("tools", tools.to_raw());
-        capabilities.set("logging", RawObject::new().to_raw());
+        for offered in ["prompts", "resources", "completions", "logging"] {
+            capabilities.set(offered, RawObject::new().to_raw());
+        }
         Self {
             protocol_version: version.to_string(),
             capabilities,

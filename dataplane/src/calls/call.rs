@@ -10,9 +10,8 @@ use asyncmcp_protocol::{Id, Request};
 
 use super::accept::Webhook;
 use super::audit::{self, Decision};
-use super::permit::permit;
 use super::target::{Target, Tasks};
-use super::{Context, forward};
+use super::{Context, forward, permit};
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
@@ -31,7 +30,7 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
     };
     operation.calls(&tool.shown_as);
     let log = |decision| audit::log(&context.caller, Some(&tool.shown_as), decision);
-    if let Err(refusal) = permit(context, &tool.server, &tool.shown_as) {
+    if let Err(refusal) = permit::tool(context, &tool.server, &tool.shown_as) {
         operation.failed(refusal.error.reason());
         log(Decision::Refused(refusal.error.reason()));
         return Answer::Forbidden(refusal.into(), request.id);

@@ -7,7 +7,7 @@ use asyncmcp_protocol::RawObject;
 
 use super::task_ids::ServerTask;
 use crate::caller::respond::server::Asked;
-use crate::servers::catalogue::Tool;
+use crate::servers::catalogue::{Prompt, Tool};
 
 /// The way to a member of `params`.
 type Path = &'static [&'static str];
@@ -23,6 +23,8 @@ pub(super) struct Target {
     renamed: Option<(Path, String)>,
     /// What it has to do with the server's tasks.
     pub(super) tasks: Tasks,
+    /// The server is asked only since no other listed what the request names: where it cannot be reached, the next is asked.
+    pub(super) by_chance: bool,
 }
 
 /// What a request has to do with tasks of its server.
@@ -46,6 +48,7 @@ impl Target {
             server: tool.server.clone(),
             tool: Some(tool.name.clone()),
             renamed: renamed(&["name"], &tool.shown_as, &tool.name),
+            by_chance: false,
             tasks: Tasks::None,
         }
     }
@@ -58,10 +61,36 @@ impl Target {
     /// A task on its server, which the client knows by `id`.
     pub(super) fn of_task(task: &ServerTask, id: &str) -> Self {
         Self {
-            server: task.server.clone(),
-            tool: None,
             renamed: renamed(&["taskId"], id, &task.id),
             tasks: Tasks::About(id.to_owned()),
+            ..Self::of_server(&task.server)
+        }
+    }
+
+    /// A prompt on its server, whose name is here in the params.
+    pub(super) fn of_prompt(prompt: &Prompt, path: Path) -> Self {
+        Self {
+            renamed: renamed(path, &prompt.shown_as, &prompt.name),
+            ..Self::of_server(&prompt.server)
+        }
+    }
+
+    /// A server that knows what the request names by the same name as the client.
+    pub(super) fn of_server(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            tool: None,
+            renamed: None,
+            by_chance: false,
+            tasks: Tasks::None,
+        }
+    }
+
+    /// A server that may know what no server listed.
+    pub(super) fn by_chance(server: &str) -> Self {
+        Self {
+            by_chance: true,
+            ..Self::of_server(server)
         }
     }
 

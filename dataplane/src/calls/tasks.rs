@@ -46,6 +46,11 @@ pub(super) fn is_about(method: &str) -> bool {
     method.starts_with("tasks/")
 }
 
+/// Whether it is one that modern clients know.
+pub(super) fn is_modern(method: &str) -> bool {
+    matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel")
+}
+
 pub(super) async fn answer(context: &Context, request: Request, operation: Operation) -> Answer {
     let asks = match asks(&context.caller, &request.method) {
         Ok(asks) => asks,

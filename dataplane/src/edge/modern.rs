@@ -12,7 +12,7 @@ use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::initialize::InitializeResult;
 use asyncmcp_protocol::modern::mirror::Field;
 use asyncmcp_protocol::modern::{self, Envelope, Headers, result};
-use asyncmcp_protocol::{Message, Request, header};
+use asyncmcp_protocol::{Message, Request, Response as RpcResponse, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -90,10 +90,12 @@ async fn respond(
     (request, headers): (Request, &TraceHeaders),
     kinds: Kinds,
 ) -> Response {
+    let rewrite = match request.method.as_str() {
+        "resources/read" => |message| complete(message, result::complete_read),
+        _ => |message| complete(message, result::complete),
+    };
     let answer = match request.method.as_str() {
-        "tools/list" | "tools/call" | "tasks/get" | "tasks/update" | "tasks/cancel" => {
-            context.answer(Message::Request(request), headers).await
-        }
+        method if Context::offers(method) => context.answer(Message::Request(request), headers).await,
         method => {
             let trace = headers.or_of(request.meta().as_ref());
             let mut operation = Operation::begin(&edge.calls.metrics, method, &trace);
@@ -109,7 +111,7 @@ async fn respond(
         }
     };
     let lacks_capability = lacks_capability(&answer);
-    let mut response = stream::rewritten(answer, kinds, &edge.calls.metrics, complete);
+    let mut response = stream::rewritten(answer, kinds, &edge.calls.metrics, rewrite);
     if lacks_capability {
         *response.status_mut() = StatusCode::BAD_REQUEST;
     }
@@ -141,11 +143,11 @@ fn about(edge: &Edge) -> InitializeResult {
 }
 
 /// The message as a modern client expects it. Only responses differ.
-fn complete(message: Bytes) -> Bytes {
+fn complete(message: Bytes, completes: fn(&mut RpcResponse) -> bool) -> Bytes {
     let Ok(Message::Response(mut response)) = Message::parse(&message) else {
         return message;
     };
-    if result::complete(&mut response) {
+    if completes(&mut response) {
         response.to_bytes().into()
     } else {
         message

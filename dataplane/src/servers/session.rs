@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Id, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
@@ -49,6 +50,8 @@ pub(super) struct Said {
     pub(super) tasks: bool,
     /// Whether it sends log messages.
     pub(super) logging: Option<bool>,
+    /// What it offers beside tools.
+    pub(super) offers: Offers,
 }
 
 /// A message for a server, and what to measure it by.
@@ -155,6 +158,11 @@ impl ServerSession {
     /// Whether the server may send log messages: only where it is known that it does not, there is no use in setting a level.
     pub(super) fn may_log(&self) -> bool {
         self.0.said.logging.unwrap_or(true)
+    }
+
+    /// What the server offers beside tools; not known of a session that an earlier process opened.
+    pub fn offers(&self) -> Offers {
+        self.0.said.offers
     }
 
     /// Whether the server answered that it does not know the session any more.

@@ -23,7 +23,8 @@ async fn discovery_and_lists_are_of_the_modern_era() -> Result<()> {
     assert_eq!(found["resultType"], "complete", "{found}");
     let versions = [VERSION, "2025-11-25", "2025-06-18", "2025-03-26"];
     assert_eq!(found["supportedVersions"], json!(versions));
-    assert_eq!(found["capabilities"], json!({"tools": {}}));
+    let offered = json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}});
+    assert_eq!(found["capabilities"], offered);
     assert_eq!(found["cacheScope"], "public");
     assert!(found["ttlMs"].as_u64() > Some(0));
     assert_eq!(found["instructions"], "# a\nBe kind.");

@@ -4,9 +4,12 @@
 
 mod bytes;
 mod calls;
+mod client;
+mod content;
 mod hostile;
 mod jobs;
 mod leaving;
+mod lists;
 mod logging;
 mod pairings;
 mod refusals;

@@ -13,8 +13,7 @@ use super::{OfTask, wait};
 use crate::caller::answer::Answer;
 use crate::caller::respond::{Error, task};
 use crate::calls::bound::Held;
-use crate::calls::permit::permit;
-use crate::calls::{Context, task_report};
+use crate::calls::{Context, permit, task_report};
 
 const NO_RESPONSES: Error =
     Error::Params("params.inputResponses must be an object: the answers to what the task asks");
@@ -43,7 +42,7 @@ pub(super) async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
     if call.owner != owner || task_report::is_over(&job, webhook, now) {
         return Err(task::Error::Unknown(id.to_string()).into());
     }
-    permit(context, &call.server, &call.shown_as)?;
+    permit::tool(context, &call.server, &call.shown_as)?;
     Ok(job)
 }
 

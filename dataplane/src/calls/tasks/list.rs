@@ -12,8 +12,7 @@ use asyncmcp_protocol::version::Era;
 use super::job;
 use crate::caller::answer::Answer;
 use crate::caller::respond::Error;
-use crate::calls::permit::permit;
-use crate::calls::{Context, task_report};
+use crate::calls::{Context, permit, task_report};
 
 /// Tasks on one page.
 const PAGE: usize = 50;
@@ -52,7 +51,7 @@ pub(super) async fn answer(context: &Context, request: &Request) -> Result<Answe
 fn is_shown(context: &Context, listed: &Listed) -> bool {
     let (webhook, now) = (&context.config.route.webhook, context.calls.clock.now());
     let call = listed.call.as_ref();
-    let is_permitted = call.is_some_and(|call| permit(context, &call.server, &call.shown_as).is_ok());
+    let is_permitted = call.is_some_and(|call| permit::tool(context, &call.server, &call.shown_as).is_ok());
     is_permitted && !task_report::is_over(&listed.job, webhook, now)
 }
 

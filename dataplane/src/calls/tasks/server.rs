@@ -7,10 +7,9 @@ use asyncmcp_protocol::Request;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::{Error, task};
-use crate::calls::permit::permit;
 use crate::calls::target::Target;
 use crate::calls::task_ids::ServerTask;
-use crate::calls::{Context, forward};
+use crate::calls::{Context, forward, permit};
 
 /// The task that the caller knows by this id.
 pub(super) fn find(context: &Context, id: &str) -> Result<ServerTask, Error> {
@@ -24,7 +23,7 @@ pub(super) fn find(context: &Context, id: &str) -> Result<ServerTask, Error> {
     if !servers.iter().any(|server| server.name == task.server) {
         return Err(unknown()); // it has left the route
     }
-    permit(context, &task.server, &task.tool)?;
+    permit::tool(context, &task.server, &task.tool)?;
     Ok(task)
 }
 
