@@ -73,7 +73,7 @@ async fn who_waits_is_sent_away_by_a_process_that_ends() -> Result<()> {
     ended?;
     let answer = waited?.json();
     assert_eq!(code(&answer), -31004, "{answer}");
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_mins(1), || {
         let has_ended = !scene.gateway.process.is_running().unwrap_or(true);
         async move { has_ended }
     })

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is sent that a test did not ask for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -73,11 +74,16 @@ impl Scene {
     }
 }
 
-/// The route of a scene.
+/// The route of a scene. `more` may say something else of the webhook tools.
 pub(crate) fn route(server: &McpServer, more: &str) -> String {
+    let tools = if more.contains("webhookTools:") {
+        ""
+    } else {
+        "  webhookTools: [{name: slow, onInterruption: Retry}]\n"
+    };
     format!(
         "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: tasks}}\nspec:\n  servers: [{{name: a, \
-         url: '{}'}}]\n  webhookTools: [{{name: slow, onInterruption: Retry}}]\n{more}",
+         url: '{}'}}]\n{tools}{more}",
         server.url(),
     )
 }
@@ -87,6 +93,8 @@ pub(crate) enum Client {
     Legacy(Session),
     Modern(Modern),
 }
+
+static IDS: AtomicU64 = AtomicU64::new(1000);
 
 /// The extension, as a modern client declares it.
 fn declared() -> Value {
@@ -109,7 +117,8 @@ impl Client {
             }
             params["_meta"] = meta(&more);
         }
-        let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        let id = IDS.fetch_add(1, Ordering::Relaxed); // a session uses each once
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         match self {
             Self::Legacy(client) => Ok(client.post(body.to_string()).await?),
             Self::Modern(client) => client.send(&body).await,
@@ -178,6 +187,13 @@ impl Client {
 /// The id of a task.
 pub(crate) fn id(task: &Value) -> Result<&str> {
     task["taskId"].as_str().context("no id")
+}
+
+/// Whether a time in milliseconds is this one, or a little more: the clock goes on until it is said.
+pub(crate) fn is_about(millis: &Value, expected: u64) -> bool {
+    millis
+        .as_u64()
+        .is_some_and(|millis| (expected..expected + 10_000).contains(&millis))
 }
 
 /// The code of the error that `answer` is.
