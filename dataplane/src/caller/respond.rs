@@ -9,6 +9,7 @@
 pub mod access;
 pub mod door;
 pub mod server;
+pub mod task;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,9 @@ pub enum Error {
     /// The same in the modern era, whose clients read the HTTP status.
     #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
     NoMethod(String),
+    /// There is no task, or it is not the caller's.
+    #[error(transparent)]
+    Task(#[from] task::Error),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
@@ -248,6 +252,7 @@ impl Error {
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Task(error) => error.status(),
             Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
@@ -279,6 +284,7 @@ impl Error {
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Envelope(error) => error.code(),
             Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
+            Self::Task(error) => error.code(),
             Self::Initialize(_)
             | Self::Params(_)
             | Self::Filter(_)
@@ -317,6 +323,7 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
+            Self::Task(error) => error.object(),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }

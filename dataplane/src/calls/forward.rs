@@ -7,6 +7,7 @@
 mod elsewhere;
 mod reply;
 mod rounds;
+mod tasks;
 mod way;
 
 use std::future::Future;
@@ -21,15 +22,16 @@ use tracing::Instrument as _;
 
 use self::elsewhere::{Elsewhere, Next};
 use self::reply::AnswerSender;
+use self::tasks::Names;
 use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
-use super::target::Target;
+use super::target::{Target, Tasks};
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Operation, method_label};
-use crate::caller::respond::Error;
 use crate::caller::respond::server::Failure;
+use crate::caller::respond::{Error, task};
 use crate::caller::trace::TraceHeaders;
 use crate::servers::lines::Line;
 use crate::servers::{self, Events, Outgoing, Received};
@@ -51,6 +53,7 @@ pub(super) async fn first_of(
     request: Request,
     mut operation: Operation,
 ) -> Answer {
+    let ends_with_client = tasks::waits(&request) || context.caller.version.era() == Era::Modern;
     let way = match way_to(context, &target, &request) {
         Ok(way) => way,
         Err(error) => {
@@ -69,9 +72,14 @@ pub(super) async fn first_of(
         context: context.clone(),
         elsewhere: Elsewhere::new(others),
         way,
-        ends_with_client: context.caller.version.era() == Era::Modern,
+        ends_with_client,
+        names: Names::of(context, &target.server, &target.tasks),
         outgoing,
-        limit: context.silence(&target.server),
+        limit: if tasks::waits(&request) {
+            Duration::MAX // the task takes as long as it takes
+        } else {
+            context.silence(&target.server)
+        },
         target,
         request,
         operation,
@@ -100,6 +108,8 @@ struct Call {
     elsewhere: Elsewhere,
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
+    /// The client's names of the server's tasks.
+    names: Names,
     target: Target,
     request: Request,
     outgoing: Outgoing,
@@ -158,6 +168,7 @@ impl Call {
         let way = way.map_err(|error| self.failed(&error))?;
         self.outgoing = for_server(&self.request, &self.target, (&way, &self.operation.trace()));
         self.limit = self.context.silence(&self.target.server);
+        self.names = Names::of(&self.context, &self.target.server, &self.target.tasks);
         self.rounds = 0;
         std::mem::replace(&mut self.way, way).end(End::Answered);
         self.operation.again();
@@ -181,6 +192,13 @@ impl Call {
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
     /// would leave a session behind at the server.
     async fn open(&self) -> Result<(), Error> {
+        if let Tasks::Wanted(tool) = &self.target.tasks {
+            let about = self.patient(self.way.loan().about()).await?;
+            return match about.map_err(|error| self.failed(&error))?.version.era() {
+                Era::Legacy => Ok(()),
+                Era::Modern => Err(task::Error::NotOffered(tool.clone()).into()),
+            };
+        }
         if !self.ends_with_client {
             return Ok(());
         }
@@ -245,7 +263,7 @@ impl Call {
                     events.decline(asked);
                 }
                 _ => {
-                    let message = self.way.relay(&events, incoming);
+                    let message = self.way.relay(&events, self.names.incoming(incoming));
                     self.pass_on(message).await;
                 }
             }
@@ -260,7 +278,7 @@ impl Call {
     }
 
     /// The server's response, in its own bytes wherever it is one to this call.
-    fn response(&mut self, raw: &Bytes, response: Response) -> Result<Bytes, Error> {
+    fn response(&mut self, raw: &Bytes, mut response: Response) -> Result<Bytes, Error> {
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
             Outcome::Result(result) if self.target.tool.is_some() && tool_result::is_error(result) => {
@@ -268,7 +286,12 @@ impl Call {
             }
             Outcome::Result(_) => {}
         }
+        let is_renamed = self.names.rename(&mut response);
         match &response.id {
+            _ if is_renamed.is_err() => {
+                Err(self.protocol("a task that was not asked for, or whose id is too long"))
+            }
+            Some(id) if id == self.way.id() && is_renamed == Ok(true) => Ok(self.named(response)),
             Some(id) if id == self.way.id() => Ok(self.renamed(raw, response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),

@@ -4,6 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::tasks::report::Unreadable;
 use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
@@ -54,7 +55,12 @@ fn down() -> store::Error {
 type Row = (Error, u16, i64, &'static str);
 
 fn table() -> impl Iterator<Item = Row> {
-    let rows = [before_the_session(), behind_the_session(), about_content()];
+    let rows = [
+        before_the_session(),
+        behind_the_session(),
+        about_content(),
+        about_tasks(),
+    ];
     rows.into_iter().flatten()
 }
 
@@ -231,6 +237,38 @@ fn behind_the_session() -> Vec<Row> {
     ]
 }
 
+fn about_tasks() -> Vec<Row> {
+    vec![
+        (
+            task::Error::Undeclared("tools/call".into()).into(),
+            400,
+            -32021,
+            "extension",
+        ),
+        (
+            task::Error::Required("t".into()).into(),
+            200,
+            -32601,
+            "params.task",
+        ),
+        (
+            task::Error::NotOffered("t".into()).into(),
+            200,
+            -32601,
+            "cannot be called as a task",
+        ),
+        (task::Error::Param(Unreadable).into(), 200, -32602, "params.task"),
+        (
+            task::Error::Unknown("t".into()).into(),
+            200,
+            -32602,
+            "no such task",
+        ),
+        (task::Error::Over("t".into()).into(), 200, -32602, "has ended"),
+        (task::Error::Gone("t".into()).into(), 200, -32602, "any more"),
+    ]
+}
+
 #[tokio::test]
 async fn each_error_has_its_status_its_code_and_its_words() {
     for (error, status, code, words) in table() {
@@ -355,9 +393,10 @@ fn each_error_has_a_row() {
         Error::JsonOnly { .. } => 42,
         Error::Unanswered { .. } => 43,
         Error::Rounds(..) => 44,
+        Error::Task(_) => 45,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=44).collect());
+    assert_eq!(places, (0..=45).collect());
 }
 
 #[test]
