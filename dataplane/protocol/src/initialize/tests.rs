@@ -75,7 +75,7 @@ fn the_gateway_declares_what_it_offers_and_nothing_else() {
     assert_eq!(
         result.get(),
         concat!(
-            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"#,
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"completions":{},"logging":{}},"#,
             r#""serverInfo":{"name":"asyncmcp","version":"1.2.3"}}"#
         )
     );

@@ -248,7 +248,7 @@ mod tests {
             discover(&initialized, caching).get(),
             concat!(
                 r#"{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"#,
-                r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"instructions":"say please","#,
+                r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"completions":{},"logging":{}},"instructions":"say please","#,
                 r#""ttlMs":5,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":"#,
                 r#"{"name":"asyncmcp","version":"1.2.3"}}}"#
             )

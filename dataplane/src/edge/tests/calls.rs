@@ -42,7 +42,7 @@ async fn only_the_name_and_what_is_meant_for_the_gateway_change_on_the_way_in() 
     assert_eq!(client.post(call).await.status, 200);
     let expect = concat!(
         r#"{"jsonrpc":"2.0","id":"\u0061","method":"tools/call","params":{"arguments":{ "n":1.00,"n":2 },"#,
-        r#""_meta":{"progressToken":1,"com.example/y":[ 1 ]},"name":"echo","x-other":1e5}}"#
+        r#""_meta":{"progressToken":1,"com.example/y":[ 1 ]},"task":{},"name":"echo","x-other":1e5}}"#
     );
     assert_eq!(gateway.hears("tools/call").await.raw, expect);
 }
