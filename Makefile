@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help setup run test check fmt generate e2e crash simulate bench-delivery cluster-up cluster-down images clean
+.PHONY: help setup run test check fmt generate e2e crash simulate fuzz bench-delivery bench-gateway cluster-up cluster-down images release clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,8 +43,14 @@ simulate: ## Runs the engine in 1,000,000 simulated worlds of faults (SEEDS=n, S
 	@SIMULATE_SEEDS='$(or $(SEEDS),1000000)' SIMULATE_SEED='$(SEED)' cargo test -q --profile simulate \
 		-p asyncmcp-delivery --lib simulation::every_world -- --nocapture
 
+fuzz: ## Feeds random input to what reads messages, streams and session ids, 60 s each (SECONDS_EACH=n; needs a nightly compiler)
+	@SECONDS_EACH='$(or $(SECONDS_EACH),60)' tests/fuzz/run
+
 bench-delivery: ## Measures deliveries side by side with asyncmcp, or with another commit (BASE=commit), or beside a hostile client (HOSTILE=1; not a test; 10 minutes)
 	@$(if $(BASE),tests/bench/compare '$(BASE)',tests/bench/run $(if $(HOSTILE),--hostile))
+
+bench-gateway: ## Measures ordinary calls through the gateway beside nginx, asyncmcp and the server itself (not a test; 10 minutes)
+	@tests/bench/run --gateway --seconds '$(or $(SECONDS_EACH),5)'
 
 cluster-up: ## Starts a local Kubernetes 1.35 in a network namespace of its own
 	@tests/cluster/up
@@ -54,6 +60,9 @@ cluster-down: ## Stops it and removes what it left
 
 images: ## Builds the images as OCI archives, without Docker
 	@tests/setup/images
+
+release: ## Makes all files of a release, unsigned, for both architectures (ARCH=amd64: one)
+	@PATH="$$(source tests/setup/parts && cluster_programs):$$PATH" release/build $(ARCH)
 
 clean: ## Removes what the build made in this checkout
 	@tests/cluster/down

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::raw::{RawObject, raw};
+use crate::tasks;
 use crate::version::Version;
 
 /// The kind of an error, as clients see it.
@@ -147,6 +148,17 @@ impl ErrorObject {
         }
     }
 
+    /// Creates a [`Code::MissingClientCapability`] error for a request that needs the tasks extension.
+    pub fn needs_tasks(message: impl Into<String>) -> Self {
+        let mut data = RawObject::new();
+        let extensions = serde_json::json!({"extensions": {tasks::EXTENSION: {}}});
+        data.set("requiredCapabilities", raw(&extensions));
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::MissingClientCapability, message)
+        }
+    }
+
     /// Creates a [`Code::UnsupportedProtocolVersion`] error. Standard clients fall back to one of the listed versions.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> Self {
         let mut data = RawObject::new();
@@ -206,6 +218,16 @@ mod tests {
     fn an_overload_error_contains_the_time_to_wait() {
         let data = ErrorObject::overloaded("the queue is full", 1500).data.unwrap();
         assert_eq!(data.get(), r#"{"reason":"overloaded","retryAfterMs":1500}"#);
+    }
+
+    #[test]
+    fn a_missing_capability_is_named_as_a_client_declares_it() {
+        let error = ErrorObject::needs_tasks("declare it");
+        assert_eq!(error.code, -32021);
+        assert_eq!(
+            error.data.unwrap().get(),
+            r#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#
+        );
     }
 
     #[test]

@@ -6,11 +6,12 @@
 
 mod params;
 
+use serde_json::json;
 use serde_json::value::RawValue;
 
 pub use self::params::HeaderParam;
 use crate::listing::{self, Entry, Kind};
-use crate::raw::RawObject;
+use crate::raw::{self, RawObject};
 use crate::tasks::Support;
 
 /// The `_meta` key that marks a tool whose result is delivered by webhook; its value is `"webhook"`.
@@ -55,8 +56,8 @@ impl Tool {
     }
 
     /// Marks the tool as one whose result is delivered by webhook. Removes the output schema, because SDKs validate
-    /// results and an acknowledgement does not match it. Removes `execution` as well: the gateway decides whether to
-    /// call the tool as a task, and a client that has to request a task would not get an acknowledgement.
+    /// results and an acknowledgement does not match it. Removes `execution` as well: what it says is about the server, and
+    /// the gateway decides whether to call the tool as a task there.
     pub fn deliver_by_webhook(&mut self) {
         let object = self.0.object_mut();
         object.remove("outputSchema");
@@ -65,6 +66,12 @@ impl Tool {
         let mut meta = object.object("_meta").ok().flatten().unwrap_or_default();
         meta.set_value(META_DELIVERY, "webhook");
         object.set("_meta", meta.to_raw());
+    }
+
+    /// Says that a client may call the tool as a task (2025-11-25).
+    pub fn offer_as_task(&mut self) {
+        let support = raw::raw(&json!({"taskSupport": "optional"}));
+        self.0.object_mut().set("execution", support);
     }
 
     /// Removes `execution`: modern clients know no tasks of 2025-11-25.
@@ -141,6 +148,7 @@ mod tests {
         tool.rename("a_slow");
         tool.deliver_by_webhook();
         assert!(tool.is_delivered_by_webhook());
+        assert_eq!(tool.task_support(), Support::Forbidden);
         assert_eq!(
             list_result([&tool]).get(),
             concat!(
@@ -148,6 +156,14 @@ mod tests {
                 r#""_meta":{"v":[ 1 ],"dev.asyncmcp/delivery":"webhook"},"x-vendor":{ }}]}"#
             )
         );
+    }
+
+    #[test]
+    fn a_webhook_tool_may_be_offered_as_a_task_whatever_its_server_says() {
+        let mut tool = Tool::parse(serde_json::from_str(TOOL).unwrap()).unwrap();
+        tool.deliver_by_webhook();
+        tool.offer_as_task();
+        assert_eq!(tool.task_support(), Support::Optional);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! `make bench-delivery`: how fast, how late and how dear a delivery is, side by side with asyncmcp; with `HOSTILE=1`, how
-//! late it is beside a hostile client.
+//! late it is beside a hostile client. `make bench-gateway`: what an ordinary call through the gateway costs.
 //!
 //! Started by `tests/bench/run`, which builds everything. Invariant: what is measured is a process of its
 //! own, the release binary, and the figures of all sides are of one run.
 
 mod book;
 mod client;
+mod gateway;
 mod hostile;
 mod json;
 mod load;
@@ -55,6 +56,12 @@ struct Args {
     /// Measures how late deliveries are beside a hostile client, and nothing else.
     #[arg(long)]
     hostile: bool,
+    /// Measures ordinary calls beside those to the server itself, through nginx and to asyncmcp, and nothing else.
+    #[arg(long)]
+    gateway: bool,
+    /// How many sessions and streams are opened for `--gateway` to measure their memory.
+    #[arg(long, default_value_t = 1000)]
+    sessions: usize,
 }
 
 #[tokio::main]
@@ -62,6 +69,12 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     if args.hostile {
         let text = hostile::measure(&args.dataplane, Duration::from_secs(args.seconds)).await?;
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    if args.gateway {
+        let time = Duration::from_secs(args.seconds);
+        let python = args.python.as_deref();
+        let text = gateway::measure(&args.dataplane, python, (time, args.sessions)).await?;
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }
     let mut columns = Vec::new();

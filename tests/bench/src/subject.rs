@@ -33,6 +33,29 @@ spec:
   store: {embedded: {size: 32Gi}}
 "#;
 
+/// One process, so that its figures are those of one process; one worker suffices where its server and its client take the
+/// other core. HTTP/1.1 and connections that stay open towards the server are no defaults.
+const NGINX: &str = "\
+daemon off;
+master_process off;
+pid nginx.pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  keepalive_requests 100000000;
+  upstream server { server 127.0.0.1:UPSTREAM; keepalive 512; keepalive_requests 100000000; }
+  server {
+    listen 127.0.0.1:PORT;
+    location / { proxy_pass http://server; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off; }
+  }
+}
+";
+
 /// A running server.
 pub(crate) struct Subject {
     /// Where it listens for clients.
@@ -75,6 +98,27 @@ impl Subject {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("asyncmcp_server.py");
         command.arg(script).arg(port.to_string());
         Self::start(command, dir, (port, None), Acknowledgement::Head).await
+    }
+
+    /// The same with a tool that answers on the call's connection, in this form.
+    pub(crate) async fn asyncmcp_answering(python: &Path, dir: &Path, form: &str) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(python);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("asyncmcp_server.py");
+        command.arg(script).arg(port.to_string()).arg(form);
+        Self::start(command, dir, (port, None), Acknowledgement::Whole).await
+    }
+
+    /// nginx in front of the server at `upstream`, with two workers and connections that stay open.
+    pub(crate) async fn nginx(dir: &Path, upstream: u16) -> Result<Self> {
+        let port = free_port()?;
+        let conf = NGINX.replace("UPSTREAM", &upstream.to_string());
+        let conf = conf.replace("PORT", &port.to_string());
+        fs::write(dir.join("nginx.conf"), conf)?;
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(dir.join("error.log"));
+        command.arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf"));
+        Self::start(command, dir, (port, None), Acknowledgement::Whole).await
     }
 
     async fn start(

@@ -40,6 +40,11 @@ pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     Ok(number(&format!("/proc/{pid}/status"), "VmHWM:")? << 10)
 }
 
+/// The memory that the process has now, in bytes.
+pub(crate) fn memory(pid: u32) -> Result<u64> {
+    Ok(number(&format!("/proc/{pid}/status"), "VmRSS:")? << 10)
+}
+
 /// The number behind `name` in a file of names and numbers.
 fn number(file: &str, name: &str) -> Result<u64> {
     let text = fs::read_to_string(file)?;

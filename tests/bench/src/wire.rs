@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as the bench speaks: messages with `content-length` on connections that stay open.
+//! As much of HTTP/1.1 as the bench speaks: messages with `content-length`, or in chunks, on connections that stay open.
 //!
 //! Client, receivers and tool server share it, by hand, so that they cost little beside what is measured.
 //! Invariant: what follows a message on the connection stays for the next one.
@@ -72,12 +72,48 @@ impl Wire {
     pub(crate) async fn message(&mut self) -> io::Result<Message> {
         let head = self.head().await?;
         let length = header(&head, "content-length").and_then(|value| value.parse().ok());
-        let length: usize = length.unwrap_or(0);
+        let body = self.exactly(length.unwrap_or(0)).await?;
+        Ok(Message { head, body })
+    }
+
+    /// The next message, whose body may come in chunks.
+    pub(crate) async fn response(&mut self) -> io::Result<Message> {
+        let head = self.head().await?;
+        let Some(length) = header(&head, "content-length") else {
+            let body = self.chunks().await?;
+            return Ok(Message { head, body });
+        };
+        let length = length.parse().unwrap_or(0);
+        let body = self.exactly(length).await?;
+        Ok(Message { head, body })
+    }
+
+    /// Chunks up to the last, which is empty.
+    async fn chunks(&mut self) -> io::Result<Bytes> {
+        let mut body = BytesMut::new();
+        loop {
+            let size = loop {
+                match self.read.windows(2).position(|two| two == b"\r\n") {
+                    Some(at) => break self.read.split_to(at + 2),
+                    None => self.more().await?,
+                }
+            };
+            let size = std::str::from_utf8(&size).ok().map(str::trim);
+            let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
+            let size = size.ok_or(io::ErrorKind::InvalidData)?;
+            let chunk = self.exactly(size + 2).await?;
+            if size == 0 {
+                return Ok(body.freeze());
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    async fn exactly(&mut self, length: usize) -> io::Result<Bytes> {
         while self.read.len() < length {
             self.more().await?;
         }
-        let body = self.read.split_to(length).freeze();
-        Ok(Message { head, body })
+        Ok(self.read.split_to(length).freeze())
     }
 
     /// All until the other end closes.

@@ -45,8 +45,8 @@ pub fn complete(response: &mut Response) -> bool {
     is_changed
 }
 
-/// The result with its type in front; everything behind it keeps its bytes.
-fn typed(result: &RawValue) -> Option<Box<RawValue>> {
+/// The result with its type in front; everything behind it keeps its bytes. `None` where it has one.
+pub(crate) fn typed(result: &RawValue) -> Option<Box<RawValue>> {
     let object = RawObject::parse(result.get().as_bytes()).ok()?;
     if object.get("resultType").is_some() {
         return None;
@@ -56,7 +56,7 @@ fn typed(result: &RawValue) -> Option<Box<RawValue>> {
     RawValue::from_string(format!("{{\"resultType\":\"complete\"{comma}{members}")).ok()
 }
 
-fn renumbered(error: &RawValue) -> Option<Box<RawValue>> {
+pub(crate) fn renumbered(error: &RawValue) -> Option<Box<RawValue>> {
     let mut object = RawObject::parse(error.get().as_bytes()).ok()?;
     let code: i64 = object.get("code")?.get().parse().ok()?;
     if code != NOT_FOUND {
