@@ -28,6 +28,7 @@ use std::time::Duration;
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::WebhookToolStatus;
 use asyncmcp_protocol::listing::Kind;
+use asyncmcp_protocol::subscriptions::List;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -110,7 +111,7 @@ impl Catalogue {
             let (mut changes, lines) = (table.changes(), lines.clone());
             async move {
                 while changes.changed().await.is_ok() {
-                    lines.tools_changed();
+                    lines.list_changed(List::Tools);
                 }
             }
         }));
