@@ -97,8 +97,7 @@ impl App {
             clock: clock.clone(),
         };
         let ending = CancellationToken::new();
-        let auth = Auth::start(live.clone(), auth::Metrics::register(&registry)?)?;
-        let auth = Arc::new(auth);
+        let auth = Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry)?)?);
         let edge = Arc::new(Edge {
             live: live.clone(),
             auth: Arc::clone(&auth),
