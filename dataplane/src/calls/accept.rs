@@ -15,6 +15,7 @@ use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::{Call, NewJob, OnInterruption, Retry, Target};
 use asyncmcp_delivery::store::{Acceptance, ClientLimit};
 use asyncmcp_protocol::Request;
+use asyncmcp_protocol::modern::rounds;
 
 use self::dedupe::Identifier;
 pub(super) use self::dedupe::of_request;
@@ -34,7 +35,7 @@ pub(crate) struct Webhook<'a> {
 
 impl<'a> Webhook<'a> {
     /// How `tool`'s result is delivered to this client; `None` where the call is an ordinary
-    /// one, because the tool is, or because nobody named a receiver.
+    /// one, because the tool is, because nobody named a receiver, or because it answers what its server asked.
     pub(crate) fn of(context: &Context, tool: &'a Tool, request: &Request) -> Result<Option<Self>, Error> {
         let named = named::receiver(request)?;
         let Some(entry) = &tool.webhook else {
@@ -43,6 +44,9 @@ impl<'a> Webhook<'a> {
                 Some(_) => Err(Error::Params(named::NOT_A_WEBHOOK_TOOL)),
             };
         };
+        if rounds::is_next_round(request) {
+            return Ok(None); // the call began as an ordinary one, and its server waits for no other
+        }
         let target = named.or_else(|| target(context));
         Ok(target.map(|target| Self { tool, entry, target }))
     }
