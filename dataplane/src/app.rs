@@ -100,8 +100,7 @@ impl App {
             task_ids,
             closing: ending.clone(),
         };
-        let auth = Auth::start(live.clone(), auth::Metrics::register(&registry)?)?;
-        let auth = Arc::new(auth);
+        let auth = Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry)?)?);
         let edge = Arc::new(Edge {
             live: live.clone(),
             auth: Arc::clone(&auth),

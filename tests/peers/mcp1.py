@@ -92,6 +92,15 @@ async def main(url, webhook):
         async def tools():
             return plain(await session.list_tools())["tools"]
 
+        async def prompts():
+            return plain(await session.list_prompts())["prompts"]
+
+        async def resources():
+            return plain(await session.list_resources())["resources"]
+
+        async def templates():
+            return plain(await session.list_resource_templates())["resourceTemplates"]
+
         async def ping():
             return plain(await session.send_ping())
 
@@ -148,6 +157,9 @@ async def main(url, webhook):
             {
                 "about": about,
                 "list": tools,
+                "prompts": prompts,
+                "resources": resources,
+                "templates": templates,
                 "ping": ping,
                 "call": call,
                 "begin": begin,

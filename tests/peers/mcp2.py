@@ -51,6 +51,15 @@ async def main(url, mode, capable):
         async def tools():
             return plain(await client.list_tools())["tools"]
 
+        async def prompts():
+            return plain(await client.list_prompts())["prompts"]
+
+        async def resources():
+            return plain(await client.list_resources())["resources"]
+
+        async def templates():
+            return plain(await client.list_resource_templates())["resourceTemplates"]
+
         async def ping():
             return plain(await client.send_ping())
 
@@ -73,9 +82,8 @@ async def main(url, mode, capable):
                 await client.call_tool(tool, arguments, progress_callback=on_progress)
             return {"cancelled": scope.cancelled_caught}
 
-        await answer(
-            {"about": about, "list": tools, "ping": ping, "call": call, "cancel": cancel, "heard": heard.so_far}
-        )
+        lists = {"list": tools, "prompts": prompts, "resources": resources, "templates": templates}
+        await answer({"about": about, **lists, "ping": ping, "call": call, "cancel": cancel, "heard": heard.so_far})
 
 
 anyio.run(lambda: main(**json.loads(sys.argv[1])))

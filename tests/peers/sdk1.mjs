@@ -27,6 +27,9 @@ await client.connect(transport);
 await answer({
   about: () => ({ version: transport.protocolVersion, server: client.getServerVersion().name }),
   list: async () => (await client.listTools()).tools,
+  prompts: async () => (await client.listPrompts()).prompts,
+  resources: async () => (await client.listResources()).resources,
+  templates: async () => (await client.listResourceTemplates()).resourceTemplates,
   ping: () => client.ping(),
   heard: soFar,
   // Through the SDK's own handling of tasks: it begins one, polls it, and gets the result.

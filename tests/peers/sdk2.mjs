@@ -23,6 +23,9 @@ await client.connect(transport);
 await answer({
   about: () => ({ version: client.getNegotiatedProtocolVersion(), server: client.getServerVersion()?.name ?? null }),
   list: async () => (await client.listTools()).tools,
+  prompts: async () => (await client.listPrompts()).prompts,
+  resources: async () => (await client.listResources()).resources,
+  templates: async () => (await client.listResourceTemplates()).resourceTemplates,
   ping: () => client.ping(),
   heard: soFar,
   ...calling((params, options) => client.callTool(params, options)),

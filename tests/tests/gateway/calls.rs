@@ -164,7 +164,6 @@ async fn only_what_the_call_asked_for_comes_before_its_response() -> Result<()> 
         (json!({}), vec![response]),
         (json!({"progressToken": 7}), vec![progress, response]),
         (json!({level: "warning"}), vec![high, response]),
-        (json!({level: "loud"}), vec![response]),
         (
             json!({"progressToken": 7, level: "error"}),
             vec![progress, high, response],

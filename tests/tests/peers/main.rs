@@ -6,6 +6,7 @@
 mod asking;
 mod asyncmcp;
 mod conformance;
+mod content;
 mod malformed;
 mod merged;
 mod oauth;
