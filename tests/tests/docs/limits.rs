@@ -113,9 +113,9 @@ const FIXED: [(&str, &str, &str); 34] = [
         "const MOST: usize = 4096;",
     ),
     (
-        "tools of one server | 4,096",
-        "dataplane/protocol/src/tools.rs",
-        "MAX_TOOLS: usize = 4096;",
+        "such as its tools | 4,096",
+        "dataplane/protocol/src/listing.rs",
+        "MAX_ENTRIES: usize = 4096;",
     ),
     (
         "tool's name | 128",
