@@ -99,7 +99,7 @@ const FIXED: [(&str, &str, &str); 39] = [
     (
         "| ordinary calls at the same time | 1,024",
         "dataplane/src/calls/bound.rs",
-        "count: 1024,",
+        "count: 1024,\n        bytes: 64 << 20,",
     ),
     ("512, of them 64", "dataplane/src/calls/bound.rs", "count: 64,"),
     (
