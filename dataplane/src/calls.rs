@@ -4,30 +4,39 @@
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;
+mod ask;
 mod audit;
 mod bound;
 mod call;
 mod cancel;
 mod forward;
 mod level;
+mod listen;
+mod lists;
 mod outgoing;
+mod permit;
 mod rate;
+mod subscribe;
 mod target;
+mod task_ids;
+mod task_report;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
+use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::modern::result::Caching;
-use asyncmcp_protocol::version::Era;
-use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
+use asyncmcp_protocol::{Message, Notification, RawObject, Request, Response};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use self::bound::Held;
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
+pub use self::task_ids::TaskIds;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -35,12 +44,12 @@ use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::config::Config;
 use crate::servers::Outgoing;
-use crate::servers::catalogue::{Catalogue, Listing};
+use crate::servers::catalogue::Catalogue;
 use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
-/// For how long modern clients may keep a list of tools. No longer than a change of the route may take to be noticed: a
+/// For how long modern clients may keep a list. No longer than a change of the route may take to be noticed: a
 /// tool that has just become a webhook tool is acknowledged with what its former output schema does not allow.
 const CACHE_TIME_MS: u64 = 5_000;
 
@@ -48,7 +57,7 @@ const CACHE_TIME_MS: u64 = 5_000;
 pub struct Calls {
     /// The ways to servers.
     pub lines: Lines,
-    /// The servers' tools.
+    /// What the servers offer.
     pub catalogue: Catalogue,
     /// Who executes and delivers webhook tools' calls.
     pub engine: Arc<Engine>,
@@ -60,6 +69,10 @@ pub struct Calls {
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+    /// The ids of servers' tasks.
+    pub task_ids: TaskIds,
+    /// Fires when this process ends: what waits for a client's sake ends then.
+    pub closing: CancellationToken,
 }
 
 impl Calls {
@@ -82,6 +95,14 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Whether requests of this method are answered in the modern era.
+    pub(crate) fn offers(method: &str) -> bool {
+        method == "tools/call"
+            || ask::answers(method)
+            || tasks::is_modern(method)
+            || Kind::of_method(method).is_some()
+    }
+
     /// Answers one message.
     pub(crate) async fn answer(&self, message: Message, headers: &TraceHeaders) -> Answer {
         match message {
@@ -94,6 +115,21 @@ impl Context {
                 let done = self.response(response);
                 done.map_or_else(Answer::Refused, |()| Answer::Accepted)
             }
+        }
+    }
+
+    /// Opens the stream that a modern `subscriptions/listen` asks for, until `closing`.
+    pub(crate) fn listen(
+        &self,
+        request: Request,
+        headers: &TraceHeaders,
+        closing: CancellationToken,
+    ) -> Answer {
+        let trace = headers.or_of(request.meta().as_ref());
+        let mut operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
+        match self.calls.permit(&self.config, &self.caller.account) {
+            Ok(()) => listen::answer(self, request, operation, closing),
+            Err(error) => Answer::refusal(&error, request.id, &mut operation),
         }
     }
 
@@ -116,50 +152,21 @@ impl Context {
     async fn method(&self, request: Request, mut operation: Operation) -> Answer {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
-            "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             "logging/setLevel" => level::set(self, request, operation).await,
-            _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
-        }
-    }
-
-    async fn list(&self, id: Id, mut operation: Operation) -> Answer {
-        let listing = match self.listing().await {
-            Ok(listing) => listing,
-            Err(error) => return Answer::refusal(&error, id, &mut operation),
-        };
-        let list = match self.caller.version.era() {
-            Era::Legacy => tools::list_result(&listing.tools),
-            Era::Modern => {
-                let caching = self.caching().only_if(listing.is_whole).at_most(listing.ttl);
-                modern::result::tool_list(listing.tools, caching)
+            "resources/subscribe" | "resources/unsubscribe" => {
+                subscribe::answer(self, request, operation).await
             }
-        };
-        Answer::result(id, &list)
-    }
-
-    /// In a task of its own: a client that leaves in the middle would leave sessions behind at the servers.
-    async fn listing(&self) -> Result<Listing, Error> {
-        let held = self.hold_list()?;
-        let (catalogue, caller) = (self.calls.catalogue.clone(), Arc::clone(&self.caller));
-        let listing = async move {
-            let _held = held;
-            catalogue.list(&caller).await
-        };
-        let listing = tokio::spawn(listing.in_current_span()).await;
-        listing.map_err(|_| Error::Closing) // the runtime ends
-    }
-
-    /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.
-    fn hold_list(&self) -> Result<Option<Held>, Error> {
-        if self.caller.scope.is_some() {
-            return Ok(None);
+            method if tasks::is_about(method) => tasks::answer(self, request, operation).await,
+            method if ask::answers(method) => ask::answer(self, request, operation).await,
+            method => match Kind::of_method(method) {
+                Some(kind) => lists::answer(self, kind, request, operation).await,
+                None => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
+            },
         }
-        let held = self.calls.in_progress.calls.take(&self.caller.account, 0);
-        held.map(Some).ok_or(Error::Busy)
     }
 
-    /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
+    /// How long and by whom what the gateway says of itself may be cached.
     pub(crate) fn caching(&self) -> Caching {
         Caching {
             ttl_ms: CACHE_TIME_MS,

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a stream may stay open.
-const FOR_EVER: Duration = Duration::from_hours(24);
+pub(crate) const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -190,6 +190,20 @@ impl Session {
     }
 }
 
+/// The messages of an event stream, without its comments, until it ends.
+pub fn messages(response: reqwest::Response) -> impl Stream<Item = Value> + Send + use<> {
+    let mut text = String::new();
+    let messages = response.bytes_stream().map(move |chunk| {
+        text.push_str(&String::from_utf8_lossy(&chunk.unwrap_or_default()));
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines: String = text.drain(..whole).collect();
+        let data = lines.lines().filter_map(|line| line.strip_prefix("data:"));
+        let parsed: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
+        futures::stream::iter(parsed)
+    });
+    messages.flatten()
+}
+
 /// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.
 fn client_at(url: &str) -> ClientBuilder {
     static CLIENTS: AtomicU32 = AtomicU32::new(1);
@@ -209,20 +223,6 @@ pub async fn answer(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
         headers: response.headers().clone(),
         body: response.bytes().await?,
     })
-}
-
-/// The messages of a stream, without its comments.
-fn messages(response: reqwest::Response) -> impl Stream<Item = Value> + Send + use<> {
-    let mut text = String::new();
-    let messages = response.bytes_stream().map(move |chunk| {
-        text.push_str(&String::from_utf8_lossy(&chunk.unwrap_or_default()));
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let lines: String = text.drain(..whole).collect();
-        let data = lines.lines().filter_map(|line| line.strip_prefix("data:"));
-        let parsed: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
-        futures::stream::iter(parsed)
-    });
-    messages.flatten()
 }
 
 fn initialize(webhook_url: Option<&str>, capabilities: &Value) -> String {

@@ -22,6 +22,8 @@ pub enum Code {
     MethodNotFound,
     /// The parameters are invalid, or the tool is unknown (MCP).
     InvalidParams,
+    /// No resource has this URI (MCP up to 2025-11-25; clients of newer versions get [`Code::InvalidParams`]).
+    ResourceNotFound,
     /// A bug in the gateway (JSON-RPC 2.0).
     InternalError,
     /// A header and the body disagree (SEP-2243).
@@ -54,6 +56,7 @@ impl Code {
             Self::InvalidRequest => -32600,
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
+            Self::ResourceNotFound => -32002,
             Self::InternalError => -32603,
             Self::HeaderMismatch => -32020,
             Self::MissingClientCapability => -32021,
@@ -75,6 +78,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
+            Self::ResourceNotFound => "resource_not_found",
             Self::InternalError => "internal_error",
             Self::HeaderMismatch => "header_mismatch",
             Self::MissingClientCapability => "missing_client_capability",
@@ -172,6 +176,16 @@ impl ErrorObject {
         Self {
             data: Some(data.to_raw()),
             ..Self::new(Code::UnsupportedProtocolVersion, message)
+        }
+    }
+
+    /// Creates a [`Code::ResourceNotFound`] error with the URI.
+    pub fn resource_not_found(message: impl Into<String>, uri: &str) -> Self {
+        let mut data = RawObject::new();
+        data.set_value("uri", uri);
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::ResourceNotFound, message)
         }
     }
 

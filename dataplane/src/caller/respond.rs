@@ -9,6 +9,7 @@
 pub mod access;
 pub mod door;
 pub mod server;
+pub mod task;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern, subscriptions};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -63,8 +64,8 @@ pub enum Error {
     /// `initialize` in a batch.
     #[error("initialize must not be part of a batch")]
     InitializeInBatch,
-    /// A second `tools/list` in a batch: each asks every server.
-    #[error("a batch may contain one tools/list; send the others by themselves")]
+    /// A second list of one kind in a batch: each asks every server.
+    #[error("a batch may contain one list of each kind; send the others by themselves")]
     ListedInBatch,
     /// The envelope of a modern message is not right.
     #[error("{0}")]
@@ -75,12 +76,48 @@ pub enum Error {
     /// The same in the modern era, whose clients read the HTTP status.
     #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
     NoMethod(String),
+    /// There is no task, or it is not the caller's.
+    #[error(transparent)]
+    Task(#[from] task::Error),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
+    /// What to listen to is not right.
+    #[error("{0}")]
+    Filter(subscriptions::Error),
+    /// A stream is asked for where every answer is one JSON body.
+    #[error(
+        "subscriptions/listen is answered by an event stream: accept text/event-stream, and transport.jsonResponse must \
+         be false"
+    )]
+    NoStream,
+    /// The client, or all of them, have as many streams open as may be.
+    #[error(
+        "too many streams of subscriptions/listen are open, of this client or of all; close one, or listen to more on one"
+    )]
+    TooManyStreams,
+    /// The session has as many subscriptions as it may, or as long ones.
+    #[error(
+        "this session subscribed to as many resources as it may (64, 4 KiB of URIs); unsubscribe from some first"
+    )]
+    TooManySubscriptions,
     /// No server has this tool.
     #[error("unknown tool: {}", echo(.0))]
     UnknownTool(String),
+    /// No server has this prompt.
+    #[error("unknown prompt: {}", echo(.0))]
+    UnknownPrompt(String),
+    /// No server has this resource.
+    #[error("resource not found: {}", echo(.0))]
+    UnknownResource(String),
+    /// No server has this resource template.
+    #[error("params.ref.uri is of no resource template that a server lists: {}", echo(.0))]
+    UnknownTemplate(String),
+    /// The cursor is of another list, or of another client.
+    #[error(
+        "params.cursor is none that this list gave to this client; send the request without it to begin again"
+    )]
+    Cursor,
     /// The tool's server is away.
     #[error("server {0:?} is unreachable at present")]
     Unavailable(String),
@@ -215,6 +252,7 @@ impl Error {
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Task(error) => error.status(),
             Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
@@ -246,11 +284,18 @@ impl Error {
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Envelope(error) => error.code(),
             Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
+            Self::Task(error) => error.code(),
             Self::Initialize(_)
             | Self::Params(_)
+            | Self::Filter(_)
+            | Self::NoStream
             | Self::UnknownTool(_)
+            | Self::UnknownPrompt(_)
+            | Self::UnknownTemplate(_)
+            | Self::Cursor
             | Self::Conflict(_)
             | Self::Repeated(_) => Code::InvalidParams,
+            Self::UnknownResource(_) => Code::ResourceNotFound,
             Self::Unavailable(_) => Code::ServerUnreachable,
             Self::Server { failure, .. } => failure.code(),
             Self::Silent { .. } | Self::Unanswered { .. } => Code::Timeout,
@@ -268,6 +313,8 @@ impl Error {
             | Self::Store(_)
             | Self::Unchecked(_)
             | Self::Unsaved(_)
+            | Self::TooManyStreams
+            | Self::TooManySubscriptions
             | Self::Revocation(_) => Code::Overloaded,
         }
     }
@@ -276,6 +323,7 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
+            Self::Task(error) => error.object(),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
@@ -283,6 +331,7 @@ impl Error {
                 ErrorObject::missing_capability(self.to_string(), needs)
             }
             Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
+            Self::UnknownResource(uri) => ErrorObject::resource_not_found(self.to_string(), uri),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }

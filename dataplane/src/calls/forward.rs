@@ -1,11 +1,13 @@
 //! An ordinary call, of a tool or of anything else: to its server and back, its payload untouched.
 //!
-//! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
+//! [`super::call`] hands it each `tools/call` whose result does not go by webhook, [`super::ask`] what is asked beside tools.
 //! Invariant: a call that may have reached its server is never sent again, unless the server asks for another round; when its
 //! client goes away a legacy call runs on and a modern one is cancelled; how many are in progress is bounded.
 
+mod elsewhere;
 mod reply;
 mod rounds;
+mod tasks;
 mod way;
 
 use std::future::Future;
@@ -18,16 +20,18 @@ use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
+use self::elsewhere::{Elsewhere, Next};
 use self::reply::AnswerSender;
+use self::tasks::Names;
 use self::way::{End, Way};
 use super::Context;
 use super::bound::Held;
 use super::outgoing::adapt;
-use super::target::Target;
+use super::target::{Target, Tasks};
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Operation, method_label};
-use crate::caller::respond::Error;
 use crate::caller::respond::server::Failure;
+use crate::caller::respond::{Error, task};
 use crate::caller::trace::TraceHeaders;
 use crate::servers::lines::Line;
 use crate::servers::{self, Events, Outgoing, Received};
@@ -37,12 +41,21 @@ pub(super) async fn call(
     context: &Context,
     target: Target,
     request: Request,
+    operation: Operation,
+) -> Answer {
+    first_of(context, (target, Vec::new()), request, operation).await
+}
+
+/// Sends the request to one server after another, until one knows what it is about.
+pub(super) async fn first_of(
+    context: &Context,
+    (target, others): (Target, Vec<Target>),
+    request: Request,
     mut operation: Operation,
 ) -> Answer {
-    let way = match context.calls.lines.lend(&context.caller, &target.server) {
-        // Where the client reads nothing but the response, a server should know that it cannot ask.
-        Ok(loan) if context.json_only && !loan.is_own() => Way::of(&request, loan.unasked()),
-        Ok(loan) => Way::of(&request, loan),
+    let ends_with_client = tasks::waits(&request) || context.caller.version.era() == Era::Modern;
+    let way = match way_to(context, &target, &request) {
+        Ok(way) => way,
         Err(error) => {
             return Answer::refusal(&failed((&target, &request), &error), request.id, &mut operation);
         }
@@ -57,10 +70,16 @@ pub(super) async fn call(
     let span = operation.span().clone();
     let call = Call {
         context: context.clone(),
+        elsewhere: Elsewhere::new(others),
         way,
-        ends_with_client: context.caller.version.era() == Era::Modern,
+        ends_with_client,
+        names: Names::of(context, &target.server, &target.tasks),
         outgoing,
-        limit: context.silence(&target.server),
+        limit: if tasks::waits(&request) {
+            Duration::MAX // the task takes as long as it takes
+        } else {
+            context.silence(&target.server)
+        },
         target,
         request,
         operation,
@@ -72,12 +91,25 @@ pub(super) async fn call(
     pending.answer().await
 }
 
+/// The way to the target's server. Where the client reads nothing but the response, a server should know that it cannot ask.
+fn way_to(context: &Context, target: &Target, request: &Request) -> Result<Way, servers::Error> {
+    let loan = context.calls.lines.lend(&context.caller, &target.server)?;
+    if context.json_only && !loan.is_own() {
+        return Ok(Way::of(request, loan.unasked()));
+    }
+    Ok(Way::of(request, loan))
+}
+
 /// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
 struct Call {
     context: Context,
     way: Way,
+    /// Who else may know what the request is about.
+    elsewhere: Elsewhere,
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
+    /// The client's names of the server's tasks.
+    names: Names,
     target: Target,
     request: Request,
     outgoing: Outgoing,
@@ -92,6 +124,28 @@ struct Call {
 
 impl Call {
     async fn run(mut self) {
+        loop {
+            let mut ended = match self.attempt().await {
+                Ok(ended) => ended,
+                Err(reason) => {
+                    self.operation.failed(Code::Cancelled.reason());
+                    return self.way.end(End::Cancelled(reason));
+                }
+            };
+            loop {
+                match self.elsewhere.after(&self.target, ended) {
+                    Next::Answer(response) => return self.answer(response).await,
+                    Next::Ask(target) => match self.turn_to(target) {
+                        Ok(()) => break,
+                        Err(error) => ended = Err(error),
+                    },
+                }
+            }
+        }
+    }
+
+    /// Sends the request and waits for the response; an error if the client cancelled it meanwhile, and how.
+    async fn attempt(&mut self) -> Result<Result<Bytes, Error>, &'static str> {
         let opened = self.open().await;
         let left = self.sender.gone();
         let (ends_with_client, cancelled) = (self.ends_with_client, self.cancelled());
@@ -99,19 +153,26 @@ impl Call {
             opened?;
             self.exchange().await
         };
-        let ended = tokio::select! {
+        tokio::select! {
             biased; // a client that left meanwhile wants nothing sent
             () = left, if ends_with_client => Err("the client closed the call's connection"),
             () = cancelled => Err("the client cancelled the call"),
             response = exchange => Ok(response),
-        };
-        match ended {
-            Ok(response) => self.answer(response).await,
-            Err(reason) => {
-                self.operation.failed(Code::Cancelled.reason());
-                self.way.end(End::Cancelled(reason));
-            }
         }
+    }
+
+    /// The request goes to this server instead. The one before has answered it, or saw nothing of it.
+    fn turn_to(&mut self, target: Target) -> Result<(), Error> {
+        self.target = target;
+        let way = way_to(&self.context, &self.target, &self.request);
+        let way = way.map_err(|error| self.failed(&error))?;
+        self.outgoing = for_server(&self.request, &self.target, (&way, &self.operation.trace()));
+        self.limit = self.context.silence(&self.target.server);
+        self.names = Names::of(&self.context, &self.target.server, &self.target.tasks);
+        self.rounds = 0;
+        std::mem::replace(&mut self.way, way).end(End::Answered);
+        self.operation.again();
+        Ok(())
     }
 
     /// Returns when a legacy client cancels what no server hears of: a server without sessions hears of it by the end of the
@@ -131,6 +192,13 @@ impl Call {
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
     /// would leave a session behind at the server.
     async fn open(&self) -> Result<(), Error> {
+        if let Tasks::Wanted(tool) = &self.target.tasks {
+            let about = self.patient(self.way.loan().about()).await?;
+            return match about.map_err(|error| self.failed(&error))?.version.era() {
+                Era::Legacy => Ok(()),
+                Era::Modern => Err(task::Error::NotOffered(tool.clone()).into()),
+            };
+        }
         if !self.ends_with_client {
             return Ok(());
         }
@@ -195,7 +263,7 @@ impl Call {
                     events.decline(asked);
                 }
                 _ => {
-                    let message = self.way.relay(&events, incoming);
+                    let message = self.way.relay(&events, self.names.incoming(incoming));
                     self.pass_on(message).await;
                 }
             }
@@ -210,7 +278,7 @@ impl Call {
     }
 
     /// The server's response, in its own bytes wherever it is one to this call.
-    fn response(&mut self, raw: &Bytes, response: Response) -> Result<Bytes, Error> {
+    fn response(&mut self, raw: &Bytes, mut response: Response) -> Result<Bytes, Error> {
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
             Outcome::Result(result) if self.target.tool.is_some() && tool_result::is_error(result) => {
@@ -218,7 +286,12 @@ impl Call {
             }
             Outcome::Result(_) => {}
         }
+        let is_renamed = self.names.rename(&mut response);
         match &response.id {
+            _ if is_renamed.is_err() => {
+                Err(self.protocol("a task that was not asked for, or whose id is too long"))
+            }
+            Some(id) if id == self.way.id() && is_renamed == Ok(true) => Ok(self.named(response)),
             Some(id) if id == self.way.id() => Ok(self.renamed(raw, response)),
             None => Ok(self.named(response)),
             Some(_) => Err(self.protocol("the response has another id than the call")),

@@ -5,8 +5,9 @@
 
 use asyncmcp_protocol::RawObject;
 
+use super::task_ids::ServerTask;
 use crate::caller::respond::server::Asked;
-use crate::servers::catalogue::Tool;
+use crate::servers::catalogue::{Prompt, Tool};
 
 /// The way to a member of `params`.
 type Path = &'static [&'static str];
@@ -20,6 +21,24 @@ pub(super) struct Target {
     pub(super) tool: Option<String>,
     /// Where the request has a name that the server does not know, and the name that it knows.
     renamed: Option<(Path, String)>,
+    /// What it has to do with the server's tasks.
+    pub(super) tasks: Tasks,
+    /// The server is asked only since no other listed what the request names: where it cannot be reached, the next is asked.
+    pub(super) by_chance: bool,
+}
+
+/// What a request has to do with tasks of its server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tasks {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is a call of the tool that the client sees by this name, and it asks for a task (2025-11-25).
+    Wanted(String),
+    /// The same, where the server decides and the client knows tasks (2026-07-28).
+    Welcome(String),
+    /// It is about the task that the client knows by this id.
+    About(String),
 }
 
 impl Target {
@@ -29,6 +48,49 @@ impl Target {
             server: tool.server.clone(),
             tool: Some(tool.name.clone()),
             renamed: renamed(&["name"], &tool.shown_as, &tool.name),
+            by_chance: false,
+            tasks: Tasks::None,
+        }
+    }
+
+    /// The same, with what it has to do with tasks of the server's.
+    pub(super) fn with(self, tasks: Tasks) -> Self {
+        Self { tasks, ..self }
+    }
+
+    /// A task on its server, which the client knows by `id`.
+    pub(super) fn of_task(task: &ServerTask, id: &str) -> Self {
+        Self {
+            renamed: renamed(&["taskId"], id, &task.id),
+            tasks: Tasks::About(id.to_owned()),
+            ..Self::of_server(&task.server)
+        }
+    }
+
+    /// A prompt on its server, whose name is here in the params.
+    pub(super) fn of_prompt(prompt: &Prompt, path: Path) -> Self {
+        Self {
+            renamed: renamed(path, &prompt.shown_as, &prompt.name),
+            ..Self::of_server(&prompt.server)
+        }
+    }
+
+    /// A server that knows what the request names by the same name as the client.
+    pub(super) fn of_server(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            tool: None,
+            renamed: None,
+            by_chance: false,
+            tasks: Tasks::None,
+        }
+    }
+
+    /// A server that may know what no server listed.
+    pub(super) fn by_chance(server: &str) -> Self {
+        Self {
+            by_chance: true,
+            ..Self::of_server(server)
         }
     }
 

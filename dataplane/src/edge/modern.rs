@@ -8,10 +8,12 @@ mod params;
 use std::sync::Arc;
 
 use asyncmcp_protocol::batch::Body;
+use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::initialize::InitializeResult;
 use asyncmcp_protocol::modern::mirror::Field;
 use asyncmcp_protocol::modern::{self, Envelope, Headers, result};
-use asyncmcp_protocol::{Message, Request, header};
+use asyncmcp_protocol::subscriptions::LISTEN;
+use asyncmcp_protocol::{Message, Request, Response as RpcResponse, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -89,8 +91,13 @@ async fn respond(
     (request, headers): (Request, &TraceHeaders),
     kinds: Kinds,
 ) -> Response {
+    let rewrite = match request.method.as_str() {
+        "resources/read" => |message| complete(message, result::complete_read),
+        _ => |message| complete(message, result::complete),
+    };
     let answer = match request.method.as_str() {
-        "tools/list" | "tools/call" => context.answer(Message::Request(request), headers).await,
+        method if Context::offers(method) => context.answer(Message::Request(request), headers).await,
+        LISTEN => context.listen(request, headers, edge.closing.clone()),
         method => {
             let trace = headers.or_of(request.meta().as_ref());
             let mut operation = Operation::begin(&edge.calls.metrics, method, &trace);
@@ -105,7 +112,26 @@ async fn respond(
             Answer::result(request.id, &result::discover(&about(edge), context.caching()))
         }
     };
-    stream::rewritten(answer, kinds, &edge.calls.metrics, complete)
+    let lacks_capability = lacks_capability(&answer);
+    let mut response = stream::rewritten(answer, kinds, &edge.calls.metrics, rewrite);
+    if lacks_capability {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    response
+}
+
+/// Whether a server says that the client should declare a capability, which clients read from the status, too (2026-07-28,
+/// Basic).
+fn lacks_capability(answer: &Answer) -> bool {
+    let Answer::Json(body) = answer else {
+        return false;
+    };
+    match Message::parse(body) {
+        Ok(Message::Response(response)) => response
+            .error_object()
+            .is_some_and(|error| error.code == Code::MissingClientCapability.value()),
+        _ => false,
+    }
 }
 
 /// What the gateway says of itself. Asks no server, so that it answers whatever state they are in.
@@ -115,14 +141,15 @@ fn about(edge: &Edge) -> InitializeResult {
         env!("CARGO_PKG_VERSION"),
         edge.calls.catalogue.instructions(),
     )
+    .offering_tasks(false)
 }
 
 /// The message as a modern client expects it. Only responses differ.
-fn complete(message: Bytes) -> Bytes {
+fn complete(message: Bytes, completes: fn(&mut RpcResponse) -> bool) -> Bytes {
     let Ok(Message::Response(mut response)) = Message::parse(&message) else {
         return message;
     };
-    if result::complete(&mut response) {
+    if completes(&mut response) {
         response.to_bytes().into()
     } else {
         message

@@ -9,6 +9,7 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::SESSION_ID;
 use asyncmcp_protocol::initialize::{InitializeParams, InitializeResult};
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Era, Id, Notification, Request, Version, sse, tasks};
 use reqwest::Response;
 
@@ -62,6 +63,7 @@ impl Upstream {
         let version = version(&result)?;
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
+            offers: Offers::of(&result.capabilities),
             logging: Some(result.capabilities.get("logging").is_some()),
             instructions: result.instructions,
         };

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Id, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
@@ -47,6 +48,8 @@ pub(super) struct Said {
     pub(super) instructions: Option<String>,
     /// Whether it offers tools as tasks.
     pub(super) tasks: bool,
+    /// What it offers beside tools.
+    pub(super) offers: Offers,
     /// Whether it sends log messages.
     pub(super) logging: Option<bool>,
 }
@@ -152,6 +155,11 @@ impl ServerSession {
         self.0.said.tasks
     }
 
+    /// What the server offers beside tools; not known of a session that an earlier process opened.
+    pub fn offers(&self) -> Offers {
+        self.0.said.offers
+    }
+
     /// Whether the server may send log messages: only where it is known that it does not, there is no use in setting a level.
     pub(super) fn may_log(&self) -> bool {
         self.0.said.logging.unwrap_or(true)
@@ -160,6 +168,11 @@ impl ServerSession {
     /// Whether the server answered that it does not know the session any more.
     pub fn is_lost(&self) -> bool {
         self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// The server does not know the session any more: the next message opens another one.
+    pub(super) fn lose(&self) {
+        self.0.lost.store(true, Ordering::Relaxed);
     }
 
     /// Whether `other` is this very session.

@@ -124,6 +124,10 @@ impl Executor for Runner {
         response::instead(call, end)
     }
 
+    fn is_failure(&self, body: &Bytes) -> bool {
+        response::is_tool_error(body)
+    }
+
     fn unreadable(&self, call: &Call) -> Bytes {
         response::unreadable(call)
     }

@@ -4,6 +4,7 @@
 //! these: it is a program that users start. Invariant: it speaks HTTP for real, so that what is tested is what a server
 //! would see.
 
+pub mod content;
 pub mod modern;
 mod raw;
 mod reaction;
@@ -11,20 +12,22 @@ pub mod task;
 mod tls;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
+pub use self::content::Content;
 pub use self::modern::Speaks;
 pub use self::reaction::Reaction;
 pub use self::tls::Tls;
@@ -61,6 +64,8 @@ pub struct Nature {
     pub tools: Vec<Value>,
     /// Tools on one page of the list; all if 0.
     pub page: usize,
+    /// What it offers beside tools.
+    pub content: Content,
     /// What a request with an unknown session gets.
     pub unknown_session: (u16, &'static str),
     /// How long `initialize` takes.
@@ -87,6 +92,9 @@ pub struct Nature {
 impl Nature {
     fn capabilities(&self) -> Value {
         let mut capabilities = json!({"tools": {}});
+        for name in self.content.capabilities() {
+            capabilities[name] = json!({});
+        }
         for (name, declared) in self.declares.as_object().into_iter().flatten() {
             capabilities[name] = declared.clone();
         }
@@ -108,7 +116,8 @@ impl Nature {
 pub struct McpServer {
     url: String,
     nature: Arc<Mutex<Nature>>,
-    pushes: broadcast::Sender<String>,
+    /// What the open streams say; null ends them.
+    pushes: broadcast::Sender<Value>,
 }
 
 /// A tool of this name.
@@ -192,7 +201,19 @@ impl McpServer {
 
     /// Says this on every open GET stream.
     pub fn push(&self, message: &Value) {
-        let _ = self.pushes.send(format!("data: {message}\n\n"));
+        let _ = self.pushes.send(message.clone());
+    }
+
+    /// Ends every open GET stream, and those of `subscriptions/listen`.
+    pub fn hang_up(&self) {
+        let _ = self.pushes.send(Value::Null);
+    }
+
+    /// What a stream says from now on.
+    fn pushed(&self) -> impl Stream<Item = Value> + Send + use<> {
+        let pushes = BroadcastStream::new(self.pushes.subscribe());
+        let pushes = pushes.map(Result::unwrap_or_default);
+        pushes.take_while(|push| std::future::ready(!push.is_null()))
     }
 
     /// GET streams that are open.
@@ -306,6 +327,11 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         return json_body(answer.to_string());
     }
     let scripted = scripted(server, seen);
+    if scripted.is_none()
+        && let Some(answer) = content::answer(server, seen)
+    {
+        return content_body(id, answer);
+    }
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "tools/list") => return json_body(response(id, &list(server, seen).to_string())),
@@ -341,13 +367,28 @@ fn listen(server: &McpServer, seen: &Seen) -> Response {
             None => StatusCode::BAD_REQUEST.into_response(),
         };
     }
-    let pushes = BroadcastStream::new(server.pushes.subscribe()).map(|push| push.map(Bytes::from));
-    events(Body::from_stream(pushes))
+    said(server.pushed())
+}
+
+/// A stream of these messages.
+fn said(messages: impl Stream<Item = Value> + Send + 'static) -> Response {
+    let written = messages.map(|message| Ok::<_, Infallible>(format!("data: {message}\n\n")));
+    events(Body::from_stream(written))
 }
 
 /// A JSON-RPC response with this raw result.
 fn response(id: &Value, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+fn content_body(id: &Value, answer: Result<Value, (i64, &'static str)>) -> Response {
+    match answer {
+        Ok(result) => json_body(response(id, &result.to_string())),
+        Err((code, message)) => {
+            let error = json!({"code": code, "message": message});
+            json_body(json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string())
+        }
+    }
 }
 
 fn json_body(text: String) -> Response {

@@ -30,7 +30,7 @@ fn the_defaults_of_limits_are_the_reference_s() -> Result<()> {
 }
 
 /// The row of the page, the file that has the number, and the line in it.
-const FIXED: [(&str, &str, &str); 34] = [
+const FIXED: [(&str, &str, &str); 39] = [
     (
         "16,384",
         "dataplane/src/ports/limits.rs",
@@ -113,9 +113,34 @@ const FIXED: [(&str, &str, &str); 34] = [
         "const MOST: usize = 4096;",
     ),
     (
-        "tools of one server | 4,096",
-        "dataplane/protocol/src/tools.rs",
-        "MAX_TOOLS: usize = 4096;",
+        "templates of one server | 4,096",
+        "dataplane/protocol/src/listing.rs",
+        "MAX_ENTRIES: usize = 4096;",
+    ),
+    (
+        "server's list | 100",
+        "dataplane/src/servers/catalogue/defects.rs",
+        "MAX_PAGES: usize = 100;",
+    ),
+    (
+        "passed on | 4,096 bytes",
+        "dataplane/src/servers/catalogue/cursor.rs",
+        "MAX_CURSOR: usize = 4096;",
+    ),
+    (
+        "compared with | 256",
+        "dataplane/src/servers/catalogue/directory/lists.rs",
+        "MAX_TEMPLATES: usize = 256;",
+    ),
+    (
+        "prompt's name | 128 bytes",
+        "dataplane/src/servers/catalogue/directory.rs",
+        "MAX_PROMPT: usize = 128;",
+    ),
+    (
+        "`resources/read` | 8,192 bytes",
+        "dataplane/src/calls/ask.rs",
+        "MAX_URI: usize = 8192;",
     ),
     (
         "tool's name | 128",
@@ -266,6 +291,65 @@ const STORE: [(&str, &str, &str); 13] = [
         "Self::StoreFull | Self::ClientStoreFull(_) =>",
     ),
 ];
+
+const SIZES: [(&str, &str, &str); 6] = [
+    (
+        "rows of a job | 512",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "const JOB: u64 = 512;",
+    ),
+    (
+        "1.5 times its size",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "row + row / 2 //",
+    ),
+    (
+        "the next power of two",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "row.next_power_of_two() //",
+    ),
+    (
+        "waits or runs | 4 KiB",
+        "dataplane/delivery/src/store/space.rs",
+        "const QUEUED: u64 = 4 << 10;",
+    ),
+    (
+        "job that runs | 64 KiB",
+        "dataplane/delivery/src/store/space.rs",
+        "const RUNNING: u64 = 64 << 10;",
+    ),
+    (
+        "cache of the store (at most 128 MiB)",
+        "dataplane/delivery/src/store/redb/file.rs",
+        "const CACHE: usize = 128 << 20;",
+    ),
+];
+
+/// The benchmark's numbers are repeated from ARCHITECTURE, which is where they are measured anew.
+const MEASURED: [&str; 9] = ["4530", "4076", "317", "10.3", "25927", "245", "253", "33", "44"];
+
+#[test]
+fn the_sizes_are_the_sources_and_the_measurements_those_of_architecture() -> Result<()> {
+    let pages = ["docs/how-to/size-a-route.md", "docs/explanation/availability.md"];
+    let text: String = pages
+        .iter()
+        .map(|page| Ok(Page::read(page)?.text))
+        .collect::<Result<_>>()?;
+    for (said, file, line) in &SIZES {
+        assert!(text.contains(said), "no page says {said:?}");
+        assert_eq!(source(file)?.matches(line).count(), 1, "{file}: {line:?}");
+    }
+    let architecture = source("ARCHITECTURE.md")?;
+    let (_, table) = architecture
+        .split_once("## What a delivery costs")
+        .context("no section")?;
+    let (table, _) = table.split_once("\n## ").context("no next section")?;
+    for number in MEASURED {
+        let is_in = |text: &str| text.split_whitespace().any(|word| word == number);
+        assert!(is_in(&text) && is_in(table), "{number}");
+    }
+    Ok(())
+}
 
 #[test]
 fn the_fixed_limits_are_the_sources() -> Result<()> {

@@ -10,6 +10,8 @@ mod facts;
 mod howtos;
 mod limits;
 mod links;
+mod meta;
+mod metrics;
 mod reader;
 mod receivers;
 mod tutorial;

@@ -5,9 +5,14 @@
 mod asking;
 mod bytes;
 mod calls;
+mod client;
+mod content;
+mod events;
 mod hostile;
 mod jobs;
 mod leaving;
+mod listening;
+mod lists;
 mod logging;
 mod pairings;
 mod refusals;

@@ -4,6 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::tasks::report::Unreadable;
 use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
@@ -54,7 +55,13 @@ fn down() -> store::Error {
 type Row = (Error, u16, i64, &'static str);
 
 fn table() -> impl Iterator<Item = Row> {
-    before_the_session().into_iter().chain(behind_the_session())
+    let rows = [
+        before_the_session(),
+        behind_the_session(),
+        about_content(),
+        about_tasks(),
+    ];
+    rows.into_iter().flatten()
 }
 
 fn before_the_session() -> Vec<Row> {
@@ -119,6 +126,30 @@ fn before_the_session() -> Vec<Row> {
     ]
 }
 
+fn about_content() -> Vec<Row> {
+    vec![
+        (
+            Error::UnknownPrompt("p".into()),
+            200,
+            -32602,
+            "unknown prompt: \"p\"",
+        ),
+        (
+            Error::UnknownResource("a:b".into()),
+            200,
+            -32002,
+            "not found: \"a:b\"",
+        ),
+        (
+            Error::UnknownTemplate("a:{b}".into()),
+            200,
+            -32602,
+            "params.ref.uri",
+        ),
+        (Error::Cursor, 200, -32602, "params.cursor"),
+    ]
+}
+
 fn unanswered() -> Error {
     Error::Unanswered {
         server: "a".into(),
@@ -143,7 +174,7 @@ fn json_only() -> Error {
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
-        (Error::ListedInBatch, 200, -32600, "one tools/list"),
+        (Error::ListedInBatch, 200, -32600, "one list of each kind"),
         (
             Error::Method("resources/list".into()),
             200,
@@ -193,7 +224,48 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (
+            Error::Filter(asyncmcp_protocol::subscriptions::Error::NoFilter),
+            200,
+            -32602,
+            "params.notifications",
+        ),
+        (Error::NoStream, 200, -32602, "text/event-stream"),
+        (Error::TooManyStreams, 200, -31004, "close one"),
+        (Error::TooManySubscriptions, 200, -31004, "unsubscribe"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
+    ]
+}
+
+fn about_tasks() -> Vec<Row> {
+    vec![
+        (
+            task::Error::Undeclared("tools/call".into()).into(),
+            400,
+            -32021,
+            "extension",
+        ),
+        (
+            task::Error::Required("t".into()).into(),
+            200,
+            -32601,
+            "params.task",
+        ),
+        (
+            task::Error::NotOffered("t".into()).into(),
+            200,
+            -32601,
+            "cannot be called as a task",
+        ),
+        (task::Error::Param(Unreadable).into(), 200, -32602, "params.task"),
+        (
+            task::Error::Unknown("t".into()).into(),
+            200,
+            -32602,
+            "no such task",
+        ),
+        (task::Error::Over("t".into()).into(), 200, -32602, "has ended"),
+        (task::Error::Gone("t".into()).into(), 200, -32602, "any more"),
     ]
 }
 
@@ -308,14 +380,23 @@ fn each_error_has_a_row() {
         Error::Envelope(_) => 29,
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
-        Error::CannotAsk { .. } => 32,
-        Error::JsonOnly { .. } => 33,
-        Error::Unanswered { .. } => 34,
-        Error::Rounds(..) => 35,
+        Error::UnknownPrompt(_) => 32,
+        Error::UnknownResource(_) => 33,
+        Error::UnknownTemplate(_) => 34,
+        Error::Cursor => 35,
         Error::Unsaved(_) => 36,
+        Error::Filter(_) => 37,
+        Error::NoStream => 38,
+        Error::TooManyStreams => 39,
+        Error::TooManySubscriptions => 40,
+        Error::CannotAsk { .. } => 41,
+        Error::JsonOnly { .. } => 42,
+        Error::Unanswered { .. } => 43,
+        Error::Rounds(..) => 44,
+        Error::Task(_) => 45,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=36).collect());
+    assert_eq!(places, (0..=45).collect());
 }
 
 #[test]

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, WebhookToolStatus};
+use asyncmcp_protocol::offers::Offers;
 use tokio::sync::watch;
 
 use super::Resolved;
 use super::defects::Defects;
+use super::directory::{Directory, Fetched};
 use super::fetch::List;
 use super::health::Health;
 use super::index::{Index, Listed, possible_claim};
@@ -22,6 +24,8 @@ use crate::servers::lines::About;
 /// The whole memory.
 pub(super) struct Table {
     facts: Mutex<Facts>,
+    /// What they list beside tools.
+    directory: Directory,
     /// Counts the visits that were some server's first.
     tried: watch::Sender<usize>,
     /// Counts the times that what clients see changed.
@@ -59,6 +63,7 @@ impl Table {
         };
         Self {
             facts: Mutex::new(facts),
+            directory: Directory::default(),
             tried: watch::Sender::new(0),
             changes: watch::Sender::new(0),
         }
@@ -74,8 +79,14 @@ impl Table {
         self.changes.subscribe()
     }
 
+    /// What servers list beside tools.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// The route changed.
     pub(super) fn follow(&self, config: &Arc<Config>) {
+        self.directory.follow(&config.route);
         self.change(|facts| {
             let names: BTreeSet<_> = config
                 .route
@@ -93,15 +104,33 @@ impl Table {
         self.tried.send_modify(|_| ()); // a server that nobody waits for any more
     }
 
-    /// A server answered with its list.
+    /// A server answered with its list of tools.
     pub(super) fn listed(&self, name: &str, about: About, list: List) {
-        let tools = list.tools.iter().map(Listed::of).collect();
+        let tools = list
+            .entries
+            .into_iter()
+            .map(|tool| Listed::of(&tool.into()))
+            .collect();
         self.visited(name, |facts| {
             facts.lists.insert(name.to_owned(), tools);
             facts.about.insert(name.to_owned(), about);
             facts.note(name, list.defects);
             facts.record(name, ServerState::Ready, None);
         });
+    }
+
+    /// The same server answered with its other lists.
+    pub(super) fn listed_others(&self, name: &str, offers: Offers, others: Vec<Fetched>) {
+        let facts = self.lock();
+        if facts
+            .config
+            .route
+            .servers
+            .iter()
+            .any(|server| server.name == name)
+        {
+            self.directory.listed(name, offers, others);
+        }
     }
 
     /// A server answered a ping.
@@ -116,6 +145,7 @@ impl Table {
         } else {
             ServerState::Unreachable
         };
+        self.directory.visited(name);
         self.visited(name, |facts| facts.record(name, state, Some(error.to_string())));
     }
 
@@ -177,7 +207,8 @@ impl Table {
             .iter()
             .map(|server| &server.name)
             .collect();
-        names.into_iter().map(|name| facts.report(name)).collect()
+        let report = |name: &String| facts.report(name, self.directory.complaint(&facts.config.route, name));
+        names.into_iter().map(report).collect()
     }
 
     /// The entries of `webhookTools` for status, in the order of the route.
@@ -285,7 +316,7 @@ impl Facts {
             .collect()
     }
 
-    fn report(&self, name: &str) -> ServerReport {
+    fn report(&self, name: &str, of_others: Option<String>) -> ServerReport {
         let health = self.health.get(name).cloned().unwrap_or_default();
         let tools: Vec<_> = self.index.of(name).collect();
         let by_webhook = tools.iter().filter(|tool| tool.webhook.is_some()).count();
@@ -297,7 +328,7 @@ impl Facts {
             tools: count(tools.len()),
             webhook_tools: count(by_webhook),
             message: health.message().map(str::to_owned).or_else(|| {
-                let complaints = [self.complaint(name), self.index.complaint(name)];
+                let complaints = [self.complaint(name), self.index.complaint(name), of_others];
                 let complaints: Vec<_> = complaints.into_iter().flatten().collect();
                 Some(complaints.join("; ")).filter(|text| !text.is_empty())
             }),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Catalogue, Resolved, Tool};
+use super::{Catalogue, Cursors, Resolved, Tool};
 use crate::caller::session::seal::Ring;
 use crate::config::Config;
 use crate::servers::lines::{Lines, Wrap};
@@ -29,10 +29,12 @@ struct Route {
 impl Route {
     fn start(spec: &str) -> Self {
         let (upstreams, change) = upstreams(spec);
-        let wrap = Wrap::new(Arc::new(Ring::random()), "r".to_owned());
+        let ring = Arc::new(Ring::random());
+        let cursors = Cursors::new(Arc::clone(&ring), "r".to_owned());
+        let wrap = Wrap::new(ring, "r".to_owned());
         let lines = Lines::new(upstreams.clone(), store() as Arc<dyn Store>, wrap);
         Self {
-            catalogue: Catalogue::start(upstreams, lines.clone()),
+            catalogue: Catalogue::start(upstreams, lines.clone(), cursors),
             lines,
             change,
         }
@@ -47,7 +49,8 @@ impl Route {
 
     async fn list(&self) -> Vec<Value> {
         let result: Value = serde_json::from_str(
-            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.tools).get(),
+            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.unwrap().tools)
+                .get(),
         )
         .unwrap();
         result["tools"].as_array().unwrap().clone()

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_protocol::Message;
+use asyncmcp_protocol::listing::Kind;
+use asyncmcp_protocol::offers::Offers;
+use futures::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::fetch;
+use super::directory::Fetched;
+use super::fetch::{self, PATIENCE};
 use super::state::Table;
 use crate::servers::access::Access;
 use crate::servers::lines::{self, Line};
@@ -35,6 +39,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const EAGER: u32 = 30;
 /// The longest wait between visits.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// By these a server notifies of a change.
+const CHANGES: [&str; 3] = [
+    "notifications/tools/list_changed",
+    "notifications/prompts/list_changed",
+    "notifications/resources/list_changed",
+];
 
 /// Watches one server.
 pub(super) struct Watch {
@@ -94,12 +105,17 @@ impl Watch {
         visit
     }
 
-    /// Lists the tools; returns when to list them again.
+    /// Fetches all lists; returns when to fetch them again. Only that of the tools must succeed.
     async fn list(&self, line: &Line) -> Result<Instant, Error> {
         let about = line.about().await?;
-        let list = fetch::tools(line).await?;
-        let age = list.ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
-        self.table.listed(line.server(), about, list);
+        let tools = fetch::all(line, Kind::Tools).await?;
+        let (offers, mut ttl) = (about.offers, tools.ttl);
+        self.table.listed(line.server(), about, tools);
+        let others = others(line, offers).await;
+        let listed = others.iter().filter_map(|(_, list)| list.as_ref().ok());
+        ttl = listed.filter_map(|list| list.ttl).chain(ttl).min();
+        self.table.listed_others(line.server(), offers, others);
+        let age = ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
         Ok(Instant::now() + age)
     }
 
@@ -131,6 +147,19 @@ impl Watch {
     }
 }
 
+/// What the server lists beside tools.
+async fn others(line: &Line, offers: Offers) -> Vec<Fetched> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tools);
+    let fetching = kinds.map(async |kind| {
+        if !offers.lists(kind) {
+            return None;
+        }
+        let list = tokio::time::timeout(PATIENCE, fetch::all(line, kind)).await;
+        Some((kind, list.unwrap_or(Err(Error::Silent(PATIENCE)))))
+    });
+    join_all(fetching).await.into_iter().flatten().collect()
+}
+
 /// Returns when the server reports that its list changed; never where it offers no stream.
 async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
     let Some(stream) = events else {
@@ -138,7 +167,7 @@ async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
     };
     while let Some(incoming) = stream.next().await {
         match incoming?.message {
-            Message::Notification(note) if note.method == "notifications/tools/list_changed" => return Ok(()),
+            Message::Notification(note) if CHANGES.contains(&note.method.as_str()) => return Ok(()),
             Message::Request(request) => stream.decline(&request),
             _ => {}
         }

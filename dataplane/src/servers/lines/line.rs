@@ -5,6 +5,7 @@
 
 use std::future::Future;
 
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Era, Id, Message, RawObject, Request, Version};
 use bytes::Bytes;
 
@@ -37,6 +38,8 @@ pub struct About {
     pub instructions: Option<String>,
     /// Whether it offers tools as tasks; not known where an earlier process opened the session.
     pub tasks: bool,
+    /// What it offers beside tools; not known where an earlier process opened the session.
+    pub offers: Offers,
 }
 
 impl Line {
@@ -84,6 +87,7 @@ impl Line {
             version: session.version(),
             instructions: session.instructions().map(str::to_owned),
             tasks: session.offers_tasks(),
+            offers: session.offers(),
         })
     }
 
@@ -211,6 +215,11 @@ impl Line {
 
     pub(super) async fn is_established(&self) -> bool {
         self.sessions.is_established().await
+    }
+
+    /// What the next message is sent in: a session, or what stands for one on a modern server.
+    pub(super) async fn session(&self) -> Result<ServerSession, Error> {
+        self.connection().await
     }
 
     /// The way to send by: in the preferred era if the server speaks it, else in the other one.

@@ -8,7 +8,7 @@ use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::state::End;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::raw::RawObject;
-use asyncmcp_protocol::{Id, Outcome, Response};
+use asyncmcp_protocol::{Id, Message, Outcome, Response, tool_result};
 use bytes::Bytes;
 
 use crate::servers::Reply;
@@ -94,6 +94,17 @@ pub(super) fn poisoned(call: &Call) -> Bytes {
     Response::error(id(call), &ErrorObject::poisoned(message))
         .to_bytes()
         .into()
+}
+
+/// Whether the tool itself reports failure in this response.
+pub(super) fn is_tool_error(body: &Bytes) -> bool {
+    match Message::parse(body) {
+        Ok(Message::Response(Response {
+            outcome: Outcome::Result(result),
+            ..
+        })) => tool_result::is_error(&result),
+        _ => false,
+    }
 }
 
 /// The client's id as it was written; acceptance has read it once already.

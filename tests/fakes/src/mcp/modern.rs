@@ -3,6 +3,7 @@
 //! Invariant: what a real server would refuse is refused here, and counted as seen.
 
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -50,6 +51,21 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
         return error(seen, 400, -32020, flaw, &Value::Null);
     }
     let scripted = super::scripted(server, seen);
+    if scripted.is_none()
+        && let Some(answer) = super::content::answer(server, seen)
+    {
+        return match answer {
+            Ok(content) => result(seen, &complete(seen, content)),
+            // There is no code of its own for what is not found in this era.
+            Err((_, message)) => error(
+                seen,
+                200,
+                -32602,
+                message,
+                &json!({"uri": seen.body["params"]["uri"]}),
+            ),
+        };
+    }
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "server/discover") => return result(seen, &discover(&server.nature().capabilities())),
@@ -61,6 +77,9 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
             return result(seen, &tools);
         }
         (None, "tools/call") => Reaction::Result(r#"{"resultType":"complete","content":[ ]}"#),
+        (None, "subscriptions/listen") if !server.nature().declares["resources"].is_null() => {
+            return listen(server, seen);
+        }
         (None, _) => return error(seen, 404, -32601, "Method not found", &Value::Null),
     };
     let token = &seen.body["params"]["_meta"]["progressToken"];
@@ -77,8 +96,13 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
     if header(seen, "mcp-method") != seen.method() {
         return Some("Mcp-Method is not the method");
     }
-    let name = params["name"].as_str().unwrap_or_default();
-    if header(seen, "mcp-name") != name {
+    let member = match seen.method() {
+        "resources/read" => "uri",
+        method if method.starts_with("tasks/") => "taskId",
+        _ => "name",
+    };
+    let name = params[member].as_str().unwrap_or_default();
+    if name.is_ascii() && header(seen, "mcp-name") != name {
         return Some("Mcp-Name is not the name");
     }
     seen.headers
@@ -86,9 +110,33 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
         .then_some("there are no sessions")
 }
 
+/// What this era has in every result, and in those that may be kept.
+fn complete(seen: &Seen, mut content: Value) -> Value {
+    content["resultType"] = "complete".into();
+    if !matches!(seen.method(), "prompts/get" | "completion/complete") {
+        content["ttlMs"] = 5000.into();
+        content["cacheScope"] = "public".into();
+    }
+    content
+}
+
 fn discover(capabilities: &Value) -> Value {
     json!({"resultType": "complete", "supportedVersions": [VERSION], "capabilities": capabilities,
         "instructions": "Be modern.", "ttlMs": 60000, "cacheScope": "public"})
+}
+
+/// Acknowledges all that is asked for, and then says what is pushed.
+fn listen(server: &McpServer, seen: &Seen) -> Response {
+    let id = seen.body["id"].clone();
+    let asked = &seen.body["params"]["notifications"];
+    let acknowledged = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+        "params": {"notifications": asked}});
+    let pushed = futures::stream::iter([acknowledged]).chain(server.pushed());
+    let written = pushed.map(move |mut message| {
+        message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] = id.clone();
+        message
+    });
+    super::said(written)
 }
 
 fn header<'a>(seen: &'a Seen, name: &str) -> &'a str {
