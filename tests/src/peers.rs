@@ -4,12 +4,15 @@
 //! `tests/peers/`. Used by `tests/tests/peers/`. Invariant: all of it listens on loopback only.
 
 pub mod client;
+pub mod kind;
+pub mod matrix;
 pub mod receiver;
 pub mod scene;
 pub mod server;
 pub mod suite;
 
-pub use client::{Client, Kind};
+pub use client::Client;
+pub use kind::Kind;
 pub use receiver::Receiver;
 pub use scene::Scene;
 pub use server::Server;
@@ -72,6 +75,13 @@ impl Peers {
         command
             .arg(self.script("authorization.mjs"))
             .arg(port.to_string());
+        Ok(command)
+    }
+
+    /// The Inspector's command line, about to be driven; it wants a newer Node as well.
+    pub fn inspector(&self) -> Result<Command> {
+        let mut command = self.newer_node()?;
+        command.arg(self.script("inspector.mjs"));
         Ok(command)
     }
 

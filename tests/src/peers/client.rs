@@ -1,6 +1,6 @@
 //! A stock MCP client that does what a test tells it, a line at a time.
 //!
-//! The scripts `tests/peers/{mcp1,mcp2}.py` and `{sdk1,sdk2}.mjs` are the other end. Invariant: an order
+//! The scripts `tests/peers/{mcp1,mcp2,fast}.py` and `{sdk1,sdk2,inspector}.mjs`, and `tests/rmcp`, are the other end. Invariant: an order
 //! is answered, or the test fails within `PATIENCE` and shows what the client wrote.
 
 use std::path::{Path, PathBuf};
@@ -13,94 +13,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
-use super::Peers;
-use crate::key;
-use crate::modern;
-use crate::process::free_port;
+use super::{Kind, Peers};
 
 /// How long an order may take.
 const PATIENCE: Duration = Duration::from_mins(3);
-
-/// Which client, and how it finds out what the server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// TypeScript SDK 1.x.
-    Sdk1,
-    /// TypeScript SDK 2.x that begins with `initialize`.
-    Sdk2Legacy,
-    /// TypeScript SDK 2.x that asks for the modern era first.
-    Sdk2Auto,
-    /// TypeScript SDK 2.x that speaks nothing but the modern era.
-    Sdk2Modern,
-    /// Python SDK 1.x.
-    Mcp1,
-    /// Python SDK 2.x that begins with `initialize`.
-    Mcp2Legacy,
-    /// Python SDK 2.x that asks for the modern era first.
-    Mcp2Auto,
-    /// Python SDK 2.x that speaks nothing but the modern era, and does not ask before.
-    Mcp2Modern,
-    /// The asyncmcp client on the Python SDK 1.x, with its own receiver.
-    Asyncmcp,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Sdk1,
-        Self::Sdk2Legacy,
-        Self::Sdk2Auto,
-        Self::Sdk2Modern,
-        Self::Mcp1,
-        Self::Mcp2Legacy,
-        Self::Mcp2Auto,
-        Self::Mcp2Modern,
-        Self::Asyncmcp,
-    ];
-
-    /// Whether it has a session with the gateway, and so a stream, pings, and questions that servers may ask.
-    pub fn has_session(self) -> bool {
-        !matches!(
-            self,
-            Self::Sdk2Auto | Self::Sdk2Modern | Self::Mcp2Auto | Self::Mcp2Modern
-        )
-    }
-
-    fn command(self, peers: &Peers, url: &str, capable: bool, secret: &str) -> Result<Command> {
-        let (mut command, options) = match self {
-            Self::Sdk1 => (peers.node("sdk1.mjs"), json!({"capable": capable})),
-            Self::Sdk2Legacy | Self::Sdk2Auto | Self::Sdk2Modern => (
-                peers.node("sdk2.mjs"),
-                json!({"capable": capable, "mode": self.mode()}),
-            ),
-            Self::Mcp1 => (peers.python("asyncmcp", "mcp1.py"), json!({"webhook": null})),
-            Self::Mcp2Legacy | Self::Mcp2Auto | Self::Mcp2Modern => (
-                peers.python("mcp", "mcp2.py"),
-                json!({"capable": capable, "mode": self.mode()}),
-            ),
-            Self::Asyncmcp => {
-                let port = free_port()?;
-                let secret = key::derived(secret, &format!("http://127.0.0.1:{port}"))?;
-                (
-                    peers.python("asyncmcp", "mcp1.py"),
-                    json!({"webhook": {"port": port, "secret": secret}}),
-                )
-            }
-        };
-        let mut options = options;
-        options["url"] = url.into();
-        command.arg(options.to_string());
-        Ok(command)
-    }
-
-    fn mode(self) -> &'static str {
-        match self {
-            Self::Sdk2Auto | Self::Mcp2Auto => "auto",
-            Self::Sdk2Modern | Self::Mcp2Modern => modern::VERSION,
-            _ => "legacy",
-        }
-    }
-}
 
 /// A connected client. Dropping it kills it; [`Client::close`] lets it say goodbye.
 pub struct Client {
@@ -141,7 +57,7 @@ impl Client {
         let mut command = match kind {
             Kind::Sdk1 => peers.node("oauth1.mjs"),
             Kind::Mcp2Legacy | Kind::Mcp2Auto => {
-                options["mode"] = kind.mode().into();
+                options["mode"] = kind.mode_option().into();
                 peers.python("mcp", "oauth2.py")
             }
             other => bail!("{other:?} has no script for it"),

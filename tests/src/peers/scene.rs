@@ -10,8 +10,8 @@ use anyhow::Result;
 use futures::future::try_join_all;
 use tempfile::TempDir;
 
-use super::client::{Client, Kind, Options};
-use super::{Peers, Receiver};
+use super::client::{Client, Options};
+use super::{Kind, Peers, Receiver};
 use crate::dataplane::DataPlane;
 use crate::eventually;
 

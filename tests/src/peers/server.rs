@@ -32,6 +32,14 @@ impl Server {
         Self::start(command, port, dir.join("python.log")).await
     }
 
+    /// FastMCP with the tools quick and slow.
+    pub async fn fast(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.python("fastmcp", "fast_server.py");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("fast.log")).await
+    }
+
     /// `server-everything` of the MCP project.
     pub async fn everything(peers: &Peers, dir: &Path) -> Result<Self> {
         let port = free_port()?;

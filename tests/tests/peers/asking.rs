@@ -53,6 +53,38 @@ async fn questions(scene: &Scene, kind: Kind, url: &str) -> Result<()> {
     capable.close().await
 }
 
+/// In the modern era the SDKs answer by calling again, as often as the server needs.
+#[tokio::test]
+async fn a_server_asks_in_rounds_what_modern_clients_can_answer() -> Result<()> {
+    let scene = Scene::new()?;
+    let server = Server::fixture(&scene.peers, scene.dir()).await?;
+    let gateway = scene.gateway(&[behind(&server)], &[], None).await?;
+    let tools = [
+        (
+            "test_input_required_result_multiple_inputs",
+            "All inputs received.",
+        ),
+        (
+            "test_input_required_result_multi_round",
+            "elicited here likes None.",
+        ),
+        ("test_input_required_result_sampling", "Model said: sampled here"),
+        ("test_input_required_result_request_state", "state-ok: confirmed"),
+    ];
+    for kind in [Kind::Sdk2Auto, Kind::Sdk2Modern, Kind::Mcp2Auto, Kind::Mcp2Modern] {
+        let mut client = scene.client(kind, &gateway.url(), true).await?;
+        for (tool, text) in tools {
+            let answer = client.call(tool, &json!({})).await?;
+            assert_eq!(
+                answer["result"]["content"][0]["text"], text,
+                "{kind:?} {tool}: {answer}"
+            );
+        }
+        client.close().await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_client_that_gives_up_is_heard_by_the_server() {
     let scene = Scene::new().unwrap();

@@ -13,7 +13,7 @@ use super::{cargo, git_files, read};
 const FAKES: &str = "asyncmcp-fakes";
 
 /// The arrows between our packages. They point down; what is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("asyncmcp-crds", &[]),
     ("asyncmcp-protocol", &[]),
     (FAKES, &[]),
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
         &["asyncmcp-crds", "asyncmcp-delivery", "asyncmcp-protocol"],
     ),
     ("asyncmcp-bench", &["asyncmcp-delivery"]),
+    ("asyncmcp-rmcp-peer", &[]),
     // The tests may see everything.
     (
         "asyncmcp-tests",
