@@ -9,6 +9,7 @@ mod fetch;
 mod health;
 mod index;
 mod merged;
+mod notices;
 pub(crate) mod scopes;
 mod state;
 #[cfg(test)]
