@@ -4,16 +4,24 @@
 //!
 //! Invariant: a subcommand finishes by itself, or stops on Ctrl-C or SIGTERM.
 
+mod admin;
 pub(crate) mod call;
+pub(crate) mod check;
+mod cluster;
+pub(crate) mod completion;
+mod connection;
 pub(crate) mod demo;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod print;
 pub(crate) mod receive;
+pub(crate) mod status;
+pub(crate) mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use asyncmcp_client::BearerToken;
 use asyncmcp_client::signature::Key;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
@@ -43,6 +51,15 @@ impl KeyArgs {
         }
         Ok(keys)
     }
+}
+
+/// The bearer token in a file.
+pub(crate) fn bearer_token(file: Option<&Path>) -> anyhow::Result<Option<BearerToken>> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
+    Ok(Some(BearerToken::new(&text)))
 }
 
 /// Checks that an argument is an absolute URL of a server; clap adds the name of the argument to the error.

@@ -11,11 +11,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, demo, jobs, keys, print, receive};
+use command::{call, check, completion, demo, jobs, keys, print, receive, status, tools};
+
+/// What the command's exit codes mean.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the tool reported an error; 2 wrong arguments; 4 no result in time \
+                          (call --wait); 78 invalid route (check); 130 interrupted. As `kubectl-asyncmcp` on PATH, it is a plugin \
+                          of kubectl.";
 
 /// Call MCP tools through asyncmcp, receive their webhooks and manage jobs.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "asyncmcp", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,13 +30,24 @@ struct Cli {
 enum Command {
     /// Call a tool and print its result, or the acknowledgement of a webhook tool.
     Call(call::Args),
+    /// List the tools of an endpoint, and which of them are delivered by webhook.
+    Tools(tools::Args),
+    /// Show the state of a data plane: servers, deliveries, keys, what waits.
+    Status(status::Args),
+    /// Check a route: what it says, what is missing, what to look at.
+    Check(check::Args),
     /// Receive webhooks, verify them, and print each attempt.
     Receive(receive::Args),
     /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
+    /// Print a completion script for a shell.
+    Completion(completion::Args),
+    /// Write the manual pages into a directory.
+    Man(completion::ManArgs),
     /// Demonstrate a quick tool and a webhook tool on a running data plane.
+    #[command(hide = true)]
     Demo(demo::Args),
 }
 
@@ -41,6 +57,11 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = match Cli::parse().command {
         Command::Call(args) => call::run(args).await,
+        Command::Tools(args) => tools::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Completion(args) => completion::run::<Cli>(&args),
+        Command::Man(args) => completion::man::<Cli>(&args),
+        Command::Check(args) => check::run(&args),
         Command::Receive(args) => receive::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
         Command::Keys(args) => keys::run(&args),

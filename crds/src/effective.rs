@@ -7,6 +7,7 @@
 
 mod convert;
 mod defaults;
+mod total;
 
 pub use defaults::fill;
 

@@ -7,11 +7,14 @@
 //! Invariant: pure. No clock, no network, no environment, and no Kubernetes client, so that the data plane, which
 //! depends on this package, has none either.
 
+pub mod advice;
 pub mod document;
 pub mod effective;
 pub mod fixtures;
 pub mod generate;
 pub mod load;
+pub mod overrides;
+pub mod summary;
 pub mod v1alpha1;
 pub mod validate;
 
@@ -24,7 +27,9 @@ mod problem;
 mod quantity;
 mod references;
 mod report;
+mod span;
 
+pub use advice::advice;
 pub use document::{canonical, config_hash, document};
 pub use duration::Duration;
 pub use effective::effective;
@@ -34,13 +39,15 @@ pub use host::HostPattern;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 pub use lines::Lines;
 pub use load::{Loaded, Unknown, load};
+pub use overrides::Overrides;
 pub use problem::{Problem, Problems};
 pub use quantity::{Quantity, Size};
 pub use references::{CERTIFICATE, ObjectKey, ObjectKind, PRIVATE_KEY, referenced_keys};
 pub use report::{
     IssuerReport, RefusedDocument, ServerReport, StatusReport, StoreKeyReport, StoreProblem,
-    StoreProblemReport, UnusableKeyReport,
+    StoreProblemReport, UnusableKeyReport, WaitingReport,
 };
+pub use span::words;
 pub use v1alpha1::{McpWebhookRoute, McpWebhookRouteSpec, McpWebhookRouteStatus};
 pub use validate::validate;
 

@@ -37,6 +37,9 @@ pub struct StatusReport {
     /// Receivers that get no deliveries for now because they answered `webhook-delivery: disable`.
     #[serde(skip_serializing_if = "is_zero")]
     pub disabled_receivers: u32,
+    /// What deliveries wait for that are due, with the number of receivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingReport>,
     /// Whether the route is being deleted and the pod refuses new calls.
     pub draining: bool,
     /// Whether deliveries are not signed because the route configures no key.
@@ -72,6 +75,16 @@ pub struct IssuerReport {
     pub issuer: String,
     /// What went wrong the last time, without a URL.
     pub message: String,
+}
+
+/// What the due deliveries of some receivers wait for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WaitingReport {
+    /// As `waitingFor.reason` of a job, for example `breaker` or `signing_key`.
+    pub reason: String,
+    /// How many receivers.
+    pub receivers: u32,
 }
 
 /// Why calls cannot be stored.

@@ -20,8 +20,17 @@ mod webhook_tools;
 
 use findings::Findings;
 
-use crate::problem::Problems;
+use crate::form::Form;
+use crate::problem::{Problem, Problems};
 use crate::v1alpha1::McpWebhookRoute;
+
+/// Checks the URL that a flag gives in place of a field with this format.
+pub(crate) fn url(flag: &str, url: &str, form: &Form) -> Option<Problem> {
+    let mut findings = Findings::default();
+    findings.url(flag, form, Some(url));
+    address::check_url(flag, Some(url), "servers and receivers", &mut findings);
+    findings.0.into_iter().next()
+}
 
 /// Checks a route against every rule.
 pub fn validate(route: &McpWebhookRoute) -> Result<(), Problems> {

@@ -13,11 +13,10 @@ use anyhow::{Context as _, Result};
 use asyncmcp_crds::effective::Route;
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::egress::resolver::Dns;
-use asyncmcp_delivery::engine::{Engine, Parts, rng};
+use asyncmcp_delivery::engine::{Engine, Grace, Parts, rng};
 use asyncmcp_delivery::sender::HttpSender;
 use asyncmcp_delivery::store::Store;
 use prometheus::{IntGaugeVec, Opts, Registry};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
@@ -35,8 +34,10 @@ use crate::servers::{self, Upstreams};
 use crate::work::delivery_policy;
 use crate::work::runner::Runner;
 
-/// What is kept of the grace period for attempts under way and for closing the store.
-const KEPT_FOR_THE_END: Duration = Duration::from_secs(30);
+/// What is kept of the grace period for delivering what the last calls ended with.
+const KEPT_FOR_DELIVERIES: Duration = Duration::from_secs(30);
+/// What is kept of it for the last commits and for closing the store.
+const KEPT_FOR_THE_END: Duration = Duration::from_secs(10);
 
 /// A data plane at work.
 pub struct App {
@@ -148,19 +149,22 @@ impl App {
         &self.admin.health
     }
 
-    /// How long work under way may continue after SIGTERM: most of the pod's grace period.
-    pub fn time_to_end(&self) -> Duration {
+    /// How long calls and deliveries may continue after SIGTERM: most of the pod's grace period.
+    pub fn time_to_end(&self) -> Grace {
         let grace = self.live.borrow().route.data_plane.termination_grace_period;
-        grace.saturating_sub(KEPT_FOR_THE_END)
+        Grace {
+            calls: grace.saturating_sub(KEPT_FOR_DELIVERIES),
+            deliveries: grace.saturating_sub(KEPT_FOR_THE_END),
+        }
     }
 
-    /// Ends the work on jobs. What runs may go on until `deadline`; ordinary calls and their answers go on.
-    pub async fn drain(&self, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let grace = asyncmcp_crds::Duration::from(Duration::from_secs(left.as_secs()));
-        tracing::info!(pending = self.engine.pending(), %grace, "shutting down");
+    /// Ends the work on jobs. Ordinary calls and their answers go on.
+    pub async fn drain(&self, grace: Grace) {
+        let span = |time: Duration| asyncmcp_crds::Duration::from(Duration::from_secs(time.as_secs()));
+        let (calls, deliveries) = (span(grace.calls), span(grace.deliveries));
+        tracing::info!(pending = self.engine.pending(), %calls, %deliveries, "shutting down: waiting at most this long; Ctrl-C ends at once");
         self.ending.cancel();
-        if let Err(error) = self.engine.drain(left).await {
+        if let Err(error) = self.engine.drain(grace).await {
             tracing::error!(%error, "the store did not close cleanly; it is recovered at the next start");
         }
         self.runner.close().await;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
-use crate::config::{Overrides, Source};
+use asyncmcp_crds::Overrides;
+
+use crate::config::Source;
 use crate::store_command::StoreCommand;
 use crate::telemetry::LogFormat;
 
@@ -39,11 +41,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", group = "document")]
     pub config_dir: Option<PathBuf>,
 
-    /// URL to use for a server that the route references as a Service (repeatable).
-    #[arg(long = "server", value_name = "NAME=URL", value_parser = name_and_url, requires = "route")]
+    /// URL to use for a server in place of its Service or url (repeatable).
+    #[arg(long = "server", value_name = "NAME=URL", value_parser = asyncmcp_crds::overrides::name_and_url, requires = "route")]
     pub servers: Vec<(String, String)>,
 
-    /// URL to use for the default receiver, if the route references it as a Service.
+    /// URL to use for the default receiver in place of its Service or url.
     #[arg(long, value_name = "URL", requires = "route")]
     pub receiver: Option<String>,
 
@@ -56,11 +58,11 @@ pub struct Args {
     pub state_dir: Option<PathBuf>,
 
     /// Address for MCP clients.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Admin address. /livez, /readyz, /metrics and /status are open; /jobs requires the admin token.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464", value_parser = address)]
     pub admin_listen: SocketAddr,
 
     /// File with the admin token. Default: `keys/adminToken` in --config-dir, or `adminToken` in --state-dir, which is
@@ -68,13 +70,17 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
 
-    /// Format of log lines.
-    #[arg(long, value_enum, default_value = "json")]
+    /// Format of log lines. auto: text on a terminal, else JSON.
+    #[arg(long, value_enum, default_value = "auto")]
     pub log_format: LogFormat,
 
-    /// Validate the route and exit.
-    #[arg(long)]
+    /// Validate the route, print what it says and what to look at, and exit: 0 if it is valid, 78 if not.
+    #[arg(long, conflicts_with = "openapi")]
     pub check: bool,
+
+    /// With --check: exit with 1 if there is a warning.
+    #[arg(long, requires = "check")]
+    pub strict: bool,
 
     /// Print the `OpenAPI` document of /jobs and exit.
     #[arg(long, group = "document")]
@@ -104,10 +110,13 @@ impl Args {
     }
 }
 
-fn name_and_url(text: &str) -> Result<(String, String), String> {
-    let (name, url) = text.split_once('=').ok_or("expected NAME=URL")?;
-    match url::Url::parse(url) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok((name.to_owned(), url.to_owned())),
-        _ => Err(format!("{url:?} is not an http or https URL")),
-    }
+/// An address to listen on; `localhost` is the loopback address.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let numeric = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("127.0.0.1:{port}"));
+    let numeric = numeric.as_deref().unwrap_or(text);
+    numeric
+        .parse()
+        .map_err(|_| "expected ADDRESS:PORT, for example 127.0.0.1:8080, or 0.0.0.0:8080 for all addresses")
 }

@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod keys;
+pub mod notices;
 mod refs;
 mod source;
 pub mod watch;
@@ -16,7 +17,7 @@ use asyncmcp_crds::RefusedDocument;
 use asyncmcp_crds::effective::Route;
 
 pub use self::refs::{Refs, Secret};
-pub use self::source::{Overrides, Source};
+pub use self::source::Source;
 
 /// The newest configuration, and a notification of each new one.
 pub type Live = tokio::sync::watch::Receiver<Arc<Config>>;
@@ -50,7 +51,7 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("failed to read {path}")]
+    #[error("failed to read {path}: {source}")]
     Read {
         /// Which.
         path: String,
@@ -75,17 +76,9 @@ pub enum Error {
         /// What is wrong, each with its field and the fix.
         problems: asyncmcp_crds::Problems,
     },
-    /// A field names a Kubernetes Service, and no flag gives its URL on this machine.
-    #[error("{field} is a Service, which only a cluster can resolve: pass {flag}")]
-    NoSuchService {
-        /// The field.
-        field: String,
-        /// The flag that gives it a URL.
-        flag: String,
-    },
-    /// `--server` names a server that the route does not have.
-    #[error("--server {0}=...: the route has no server of that name")]
-    UnknownServer(String),
+    /// `--server` or `--receiver` does not fit the route.
+    #[error(transparent)]
+    Flags(#[from] asyncmcp_crds::overrides::Error),
 }
 
 #[cfg(test)]

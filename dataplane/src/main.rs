@@ -13,7 +13,7 @@ use asyncmcp_dataplane::app::App;
 use asyncmcp_dataplane::app::registry;
 use asyncmcp_dataplane::args::{Args, Command};
 use asyncmcp_dataplane::config::watch::Watch;
-use asyncmcp_dataplane::config::{Config, Live, Source};
+use asyncmcp_dataplane::config::{Config, Live, Source, notices};
 use asyncmcp_dataplane::ports::{self, Port};
 use asyncmcp_dataplane::telemetry::{Otlp, Telemetry};
 use asyncmcp_dataplane::{admin, edge, store_command};
@@ -29,6 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The route is invalid (`EX_CONFIG` of sysexits.h).
 const BAD_ROUTE: u8 = 78;
+/// Ended at once by Ctrl-C, as shells number it.
+const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if args.check {
-        return ExitCode::SUCCESS;
+        return print_report(&source, &first, args.strict);
     }
     match serve(&args, source, first) {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,6 +62,16 @@ fn print_document() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE, // whoever was to read it is gone
     }
+}
+
+/// Prints what a check found. Warnings are an error only where they are asked to be.
+fn print_report(source: &Source, config: &Config, strict: bool) -> ExitCode {
+    let (text, warnings) = notices::report(source, config);
+    let printed = writeln!(std::io::stdout(), "{text}");
+    if printed.is_err() || (strict && warnings > 0) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 #[expect(
@@ -80,10 +92,11 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     let telemetry = Arc::new(Telemetry::install(args.log_format, "asyncmcp-dataplane")?);
     let registry = registry(&first.route)?;
     let connections = ports::Metrics::register(&registry)?;
-    let watch = Watch::new(source, first, &registry)?;
+    let watch = Watch::new(source.clone(), first, &registry)?;
     let mut live = watch.live();
     configure(&telemetry, &live.borrow_and_update()); // before the first request, which is traced as well
     tokio::spawn(follow(Arc::clone(&telemetry), live));
+    tokio::spawn(notices::follow(source, watch.live()));
     let mcp = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
@@ -101,19 +114,21 @@ async fn serve(args: &Args, source: Source, first: Config) -> Result<()> {
     let mut mcp = tokio::spawn(ports::serve(mcp, connections));
     let ended = ending(&app).await;
     // After a failure nothing that still runs could be stored: only a new process helps, and at once.
-    let patience = if ended.is_ok() {
+    let grace = if ended.is_ok() {
+        tokio::spawn(end_at_once());
         app.time_to_end()
     } else {
-        Duration::ZERO
+        Duration::ZERO.into()
     };
-    let deadline = Instant::now() + patience;
-    app.drain(deadline).await;
+    let deadline = Instant::now() + grace.calls;
+    app.drain(grace).await;
     last_call.cancel();
     if timeout_at(deadline, &mut mcp).await.is_err() {
         tracing::warn!("answers that were still under way are interrupted");
         mcp.abort();
     }
     admin.abort();
+    tracing::info!("ended");
     telemetry.shut_down();
     ended
 }
@@ -125,6 +140,16 @@ async fn ending(app: &App) -> Result<()> {
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
         failed = app.health().failed() => Err(failed.into()),
+    }
+}
+
+/// Ends the process at another Ctrl-C. A second SIGTERM is not one: a kubelet that restarts sends it again.
+async fn end_at_once() {
+    if let Ok(mut int) = signal(SignalKind::interrupt())
+        && int.recv().await.is_some()
+    {
+        tracing::warn!("Ctrl-C again: ending at once; what was acknowledged continues at the next start");
+        std::process::exit(INTERRUPTED);
     }
 }
 

@@ -20,7 +20,8 @@ pub enum StoreCommand {
     Check(Place),
     /// Print every readable job and session, one JSON object per line; encrypted values stay encrypted. Read-only.
     Export(Place),
-    /// Create a new store from the JSON lines on stdin, in a directory without one.
+    /// Create a new store from the JSON lines on stdin, in a directory without one. It needs the `store.json` of the exported
+    /// store beside it to be read.
     Import(Place),
     /// Shrink the store file.
     Compact(Place),
@@ -112,6 +113,13 @@ fn import(dir: &Path) -> Result<bool> {
     }
     let (jobs, sessions) = (imported.jobs, imported.sessions);
     say(&format!("imported {jobs} jobs and {sessions} sessions"));
+    if !dir.join("store.json").exists() {
+        say(&format!(
+            "now copy store.json, and clock.json if there is one, from the directory of the exported store to {}: without \
+             store.json nothing can be decrypted, and no data plane starts",
+            dir.display()
+        ));
+    }
     Ok(imported.skipped.is_empty())
 }
 

@@ -7,6 +7,8 @@
 mod exporter;
 mod switch;
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -39,6 +41,8 @@ pub enum Error {
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
     /// One JSON object a line.
     Json,
     /// For a person at a terminal.
@@ -75,13 +79,18 @@ impl Telemetry {
             .with_resource(Resource::builder().with_service_name(service_name).build())
             .build();
         let (filter, level) = reload::Layer::new(filter("info"));
+        let is_terminal = std::io::stderr().is_terminal();
         let lines = match format {
-            LogFormat::Json => fmt::layer()
+            LogFormat::Auto | LogFormat::Json if format == LogFormat::Json || !is_terminal => fmt::layer()
                 .json()
                 .flatten_event(true)
                 .with_writer(std::io::stderr)
                 .boxed(),
-            LogFormat::Text => fmt::layer().compact().with_writer(std::io::stderr).boxed(),
+            _ => fmt::layer()
+                .compact()
+                .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+                .with_writer(std::io::stderr)
+                .boxed(),
         };
         let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("asyncmcp"));
         tracing_subscriber::registry()

@@ -94,6 +94,23 @@ impl Process {
         Ok(())
     }
 
+    /// SIGINT, as Ctrl-C.
+    pub fn interrupt(&self) -> Result<()> {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args(["-INT", &pid]).status()?;
+        anyhow::ensure!(status.success(), "kill -INT {pid}");
+        Ok(())
+    }
+
+    /// Waits until it has written this.
+    pub async fn said(&self, text: &str, deadline: Duration) {
+        eventually(deadline, || async {
+            let is_said = self.output().contains(text);
+            is_said.then_some(()).ok_or_else(|| format!("no {text:?}"))
+        })
+        .await;
+    }
+
     /// Whether it runs still.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use asyncmcp_client::{
-    Answer, BearerToken, Client, Config, Id, Outcome, Progress, RawObject, RawValue, Receiver,
-    ReceiverOptions, ResponseOutcome, is_tool_error,
+    Answer, Client, Config, Id, Outcome, Progress, RawObject, RawValue, Receiver, ReceiverOptions,
+    ResponseOutcome, is_tool_error,
 };
 use serde_json::json;
 
-use super::{KeyArgs, http_url, print};
+use super::{KeyArgs, bearer_token, http_url, print};
+
+/// The exit code where the result of a call did not come in time.
+const NO_RESULT: u8 = 4;
 
 /// The arguments of `asyncmcp call`.
 #[derive(clap::Args)]
@@ -22,7 +25,7 @@ pub(crate) struct Args {
     /// Name of the tool.
     tool: String,
     /// URL of the MCP endpoint.
-    #[arg(long, default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
+    #[arg(long, env = "ASYNCMCP_URL", default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
     url: String,
     /// Argument of the tool (repeatable). A value that is not JSON is used as a string.
     #[arg(long = "arg", value_name = "KEY=VALUE")]
@@ -63,10 +66,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let answer = client.call_tool(&args.tool, arguments, show_progress).await?;
     let code = match (answer, receiver) {
         (Answer::Result(result), _) => show_result(&result)?,
-        (Answer::Acknowledged { id, .. }, Some(receiver)) => {
+        (Answer::Acknowledged { id, webhook_id, .. }, Some(receiver)) => {
             let deadline = Duration::from_secs(args.wait_seconds);
             let Ok(delivered) = tokio::time::timeout(deadline, delivered(receiver, &id)).await else {
-                bail!("no result within {} s; see --wait-seconds", args.wait_seconds);
+                too_late(&args, webhook_id.as_deref());
+                return Ok(ExitCode::from(NO_RESULT));
             };
             delivered?
         }
@@ -81,6 +85,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
+/// What to do about a call whose result did not come in time. Its receiver ends with this command.
+fn too_late(args: &Args, webhook_id: Option<&str>) {
+    let seconds = args.wait_seconds;
+    print::note(format!("error: no result within {seconds} s; see --wait-seconds"));
+    if let Some(id) = webhook_id {
+        print::note(format!(
+            "the call continues: `asyncmcp jobs show {id}` shows it, `asyncmcp jobs cancel {id}` ends it"
+        ));
+    }
+}
+
 async fn open_receiver(args: &Args) -> anyhow::Result<Receiver> {
     let keys = args.keys.keys()?;
     let options = ReceiverOptions {
@@ -92,16 +107,11 @@ async fn open_receiver(args: &Args) -> anyhow::Result<Receiver> {
 
 fn config(args: &Args, receiver: Option<&Receiver>) -> anyhow::Result<Config> {
     let own = || receiver.map(Receiver::url);
-    let read = |file: &PathBuf| {
-        let text = std::fs::read_to_string(file);
-        let text = text.with_context(|| format!("--token-file {}", file.display()))?;
-        Ok::<_, anyhow::Error>(BearerToken::new(&text))
-    };
     Ok(Config {
         server_url: args.url.clone(),
         webhook_url: args.webhook_url.clone().or_else(own),
         timeout_seconds: args.timeout_seconds,
-        bearer_token: args.token_file.as_ref().map(read).transpose()?,
+        bearer_token: bearer_token(args.token_file.as_deref())?,
         ..Config::default()
     })
 }

@@ -3,51 +3,33 @@
 //! Invariant: the result is written to standard output, as a table or as one JSON document; the exit code is 0 only if
 //! the whole command succeeded.
 
-mod admin;
 mod bulk;
 mod filter;
 mod ids;
-mod show;
-mod table;
+mod list;
+mod output;
+pub(crate) mod show;
+pub(crate) mod table;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde_json::json;
 
-use self::admin::Admin;
+use self::bulk::Bulk;
 use self::filter::Filter;
-use super::{http_url, print};
+use self::list::List;
+use self::output::Output;
+use super::admin::Admin;
+use super::connection::Connection;
+use super::print;
 
 /// The arguments of `asyncmcp jobs`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// URL of a data plane's admin port.
-    #[arg(
-        long,
-        global = true,
-        env = "ASYNCMCP_ADMIN",
-        default_value = "http://127.0.0.1:9464",
-        value_name = "URL",
-        value_parser = http_url,
-        help_heading = "Connection"
-    )]
-    admin: String,
-    /// File that contains the admin token: `adminToken` in the data plane's --state-dir. Takes precedence over --token.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
-    token_file: Option<PathBuf>,
-    /// Admin token: the key `adminToken` of the Secret `<route>-keys`. Visible in the process list; prefer the variable.
-    #[arg(
-        long,
-        global = true,
-        env = "ASYNCMCP_ADMIN_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN",
-        help_heading = "Connection"
-    )]
-    token: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// Output format.
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     output: Output,
@@ -55,19 +37,13 @@ pub(crate) struct Args {
     command: Command,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Human-readable.
-    Table,
-    /// The response of the jobs API.
-    Json,
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// List jobs by time of acceptance, or dead letters by time of death.
+    #[command(visible_alias = "ls")]
     List(List),
-    /// Show a job and its attempts with their errors.
+    /// Show a job, what it waits for, and its attempts with their errors.
+    #[command(visible_alias = "get")]
     Show(Show),
     /// Replay dead or stopped deliveries: same webhook-id, new signature, new retries.
     Replay(Replay),
@@ -77,18 +53,6 @@ enum Command {
     Cancel(Ids),
     /// Delete jobs that are over (dead, stopped, delivered or ended), with their results.
     Delete(Delete),
-}
-
-#[derive(clap::Args)]
-struct List {
-    #[command(flatten)]
-    filter: Filter,
-    /// Sort order.
-    #[arg(long, default_value = "newest", value_parser = ["newest", "oldest"])]
-    order: String,
-    /// Maximum number of jobs.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
 }
 
 #[derive(clap::Args)]
@@ -108,6 +72,12 @@ struct Replay {
     /// Replay all dead letters that match the filter, or all if there is no filter.
     #[arg(long)]
     all: bool,
+    /// With --all: only count the jobs.
+    #[arg(long, requires = "all")]
+    dry_run: bool,
+    /// With --all: do not ask on a terminal.
+    #[arg(long, requires = "all")]
+    yes: bool,
     #[command(flatten)]
     filter: Filter,
 }
@@ -135,60 +105,48 @@ struct Ids {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let admin = Admin::new(&args.admin, args.token, args.token_file.as_deref())?;
+    let open = args.connection.open().await?;
+    let (admin, output) = (&open.admin, args.output);
     match args.command {
-        Command::List(list) => list_jobs(&admin, list, args.output).await,
-        Command::Show(show) => show_job(&admin, show, args.output).await,
-        Command::Replay(replay) if replay.all => bulk::replay(&admin, &replay.filter, args.output).await,
-        Command::Delete(Delete {
+        Command::List(list) => list::run(admin, list, output).await,
+        Command::Show(show) => show_job(admin, show, output).await,
+        Command::Replay(Replay {
             all: true,
-            yes: true,
+            dry_run,
+            yes,
             filter,
             ..
-        }) => bulk::delete(&admin, &filter, args.output).await,
+        }) => {
+            if dry_run {
+                bulk::count(admin, &filter, Bulk::Replay, output).await
+            } else {
+                bulk::replay(admin, &filter, yes, output).await
+            }
+        }
         Command::Delete(Delete {
-            all: true, filter, ..
-        }) => bulk::count(&admin, &filter, args.output).await,
+            all: true,
+            yes,
+            filter,
+            ..
+        }) => {
+            if yes {
+                bulk::delete(admin, &filter, output).await
+            } else {
+                bulk::count(admin, &filter, Bulk::Delete, output).await
+            }
+        }
         Command::Replay(Replay { filter, .. }) | Command::Delete(Delete { filter, .. })
             if !filter.is_empty() =>
         {
             bail!("filters cannot be combined with ids; use --all")
         }
         Command::Replay(Replay { ids, .. }) => {
-            act(&admin, &ids, ("replay", "queued for replay"), args.output).await
+            act(admin, &ids, ("replay", "queued for replay"), output).await
         }
-        Command::Stop(Ids { ids }) => act(&admin, &ids, ("stop", "stopped"), args.output).await,
-        Command::Delete(Delete { ids, .. }) => delete(&admin, &ids, args.output).await,
-        Command::Cancel(Ids { ids }) => act(&admin, &ids, ("cancel", "cancelled"), args.output).await,
+        Command::Stop(Ids { ids }) => act(admin, &ids, ("stop", "stopped"), output).await,
+        Command::Delete(Delete { ids, .. }) => delete(admin, &ids, output).await,
+        Command::Cancel(Ids { ids }) => act(admin, &ids, ("cancel", "cancelled"), output).await,
     }
-}
-
-/// Reads pages until there are enough jobs. A page may be empty although more pages follow.
-async fn list_jobs(admin: &Admin, list: List, output: Output) -> anyhow::Result<ExitCode> {
-    let (mut jobs, mut cursor) = (Vec::new(), None::<String>);
-    let wanted = list.limit as usize;
-    loop {
-        let mut query = list.filter.pairs();
-        query.push(("order", list.order.clone()));
-        query.push(("limit", (wanted - jobs.len()).min(500).to_string()));
-        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-        let mut page = admin.get("/jobs", &query).await?;
-        if let Some(found) = page["jobs"].as_array_mut() {
-            jobs.append(found);
-        }
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() || jobs.len() >= wanted {
-            break;
-        }
-    }
-    match output {
-        Output::Json => print::line(json!({"jobs": jobs, "cursor": cursor}))?,
-        Output::Table => print::line(show::list(&jobs))?,
-    }
-    if cursor.is_some() {
-        print::note("there may be more jobs; see --limit");
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<ExitCode> {
@@ -199,8 +157,9 @@ async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<E
     }
     let job = admin.get(&path, &[]).await?;
     match output {
-        Output::Json => print::line(job)?,
-        Output::Table => print::line(show::job(&job))?,
+        Output::Table | Output::Wide => print::line(show::job(&job))?,
+        Output::Name => Output::names(&[job])?,
+        Output::Json | Output::Yaml => output.document(&job)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -222,8 +181,9 @@ async fn act(
         jobs.extend(failures.note(id, job.await));
     }
     match output {
-        Output::Json => print::line(json!({"jobs": jobs}))?,
-        Output::Table => {
+        Output::Json | Output::Yaml => output.document(&json!({"jobs": jobs}))?,
+        Output::Name => Output::names(&jobs)?,
+        Output::Table | Output::Wide => {
             for job in &jobs {
                 let (id, state) = (show::text(&job["id"]), show::text(&job["state"]));
                 print::line(format!("{id} {done} (state: {state})"))?;
@@ -245,8 +205,9 @@ async fn delete(admin: &Admin, ids: &[String], output: Output) -> anyhow::Result
         deleted.extend(failures.note(id, job.await.map(|()| id)));
     }
     match output {
-        Output::Json => print::line(json!({"deleted": deleted}))?,
-        Output::Table => {
+        Output::Json | Output::Yaml => output.document(&json!({"deleted": deleted}))?,
+        Output::Name => deleted.iter().try_for_each(print::line)?,
+        Output::Table | Output::Wide => {
             for id in &deleted {
                 print::line(format!("{id} deleted"))?;
             }

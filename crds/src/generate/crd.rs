@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::defaults::Defaults;
 use super::tree::{self, Node};
-use crate::form;
 use crate::v1alpha1::{self, McpWebhookRoute};
+use crate::{API_VERSION, KIND, effective, form, summary};
 
 /// The text before the default in a description.
 pub(super) const DEFAULT: &str = "Default: ";
@@ -37,12 +37,23 @@ fn finish(path: &str, node: &mut Node, defaults: &Defaults) {
     } else {
         None
     };
+    if path == "spec.webhook.retry" {
+        text = format!("{text} With the defaults: {}, without jitter.", default_retries());
+    }
     if let Some(default) = defaults.of(path).or(member) {
         text = format!("{text} {DEFAULT}`{default}`.");
     }
     if !text.is_empty() {
         node.insert("description".to_owned(), text.into());
     }
+}
+
+/// How many retries there are by default, and how long they take.
+fn default_retries() -> String {
+    let servers = json!([{"name": "a", "url": "http://a"}]);
+    let object = json!({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "a"}, "spec": {"servers": servers}});
+    let route: McpWebhookRoute = serde_json::from_value(object).expect("the smallest route is a route");
+    summary::retry_total(&effective(&route).webhook.retry.waits)
 }
 
 /// Writes bounds without a fraction, and removes formats that Kubernetes does not know.

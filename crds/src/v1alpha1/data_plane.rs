@@ -22,8 +22,8 @@ pub struct DataPlane {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
     /// The time a pod has to shut down, at least 40s. Running calls of webhook tools may continue for up to this value
-    /// minus 30s; calls that are interrupted then are handled as `onInterruption` says. Undelivered results stay in the
-    /// store.
+    /// minus 30s; calls that are interrupted then are handled as `onInterruption` says. What is due is delivered until 10s
+    /// before the end; the rest stays in the store.
     #[schemars(extend("x-kubernetes-validations" = at_least_40_seconds()))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_period: Option<Duration>,

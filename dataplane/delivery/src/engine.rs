@@ -19,6 +19,7 @@ mod evict;
 mod execution;
 mod executor;
 mod expire;
+mod explain;
 mod finish;
 mod hints;
 mod holds;
@@ -34,6 +35,7 @@ mod scheduler;
 mod shares;
 mod sweep;
 mod unreadable;
+pub mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::core::Core;
+pub use self::drain::Grace;
 pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 use self::hints::Hint;
@@ -184,10 +187,10 @@ impl Engine {
         drain::finish_deliveries(&self.core).await;
     }
 
-    /// For a process that shuts down: accepts and claims nothing more, lets what runs continue for `grace`, then
-    /// interrupts it, and closes the store.
-    pub async fn drain(&self, grace: Duration) -> Result<(), store::Error> {
-        drain::drain(&self.core, grace).await
+    /// For a process that shuts down: accepts and begins no more calls, lets those that run continue, delivers what is due
+    /// meanwhile, interrupts what is left after `grace`, and closes the store.
+    pub async fn drain(&self, grace: impl Into<Grace>) -> Result<(), store::Error> {
+        drain::drain(&self.core, grace.into()).await
     }
 
     /// [`Core::detached`].

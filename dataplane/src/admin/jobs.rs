@@ -13,6 +13,7 @@ mod show;
 mod times;
 pub mod token;
 mod view;
+mod waiting;
 
 use std::sync::Arc;
 

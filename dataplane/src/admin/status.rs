@@ -4,9 +4,10 @@
 //! client or a receiver; and it never fails, since a store that is down is what it has to report.
 
 use asyncmcp_crds::v1alpha1::DeliveryStatus;
-use asyncmcp_crds::{StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport};
+use asyncmcp_crds::{StatusReport, StoreKeyReport, StoreProblem, StoreProblemReport, WaitingReport};
 use asyncmcp_delivery::clock::{Clock, Millis};
 use asyncmcp_delivery::engine::Engine;
+use asyncmcp_delivery::engine::waiting::Reason;
 use asyncmcp_delivery::store::{KeyUse, Space, Store};
 
 use crate::auth::Auth;
@@ -30,6 +31,7 @@ pub(super) async fn report(
         webhook_tools: catalogue.webhook_tools(),
         delivery: delivery(store, clock).await,
         disabled_receivers: u32::try_from(engine.disabled_receivers()).unwrap_or(u32::MAX),
+        waiting: waiting(engine),
         draining: config.route.deleting,
         unsigned: config.route.webhook.signing.is_empty(),
         unknown_fields: config.unknown_fields.clone(),
@@ -62,6 +64,14 @@ fn store_problem(is_up: bool, space: &Space) -> Option<StoreProblemReport> {
     };
     let message = message.to_owned();
     Some(StoreProblemReport { reason, message })
+}
+
+fn waiting(engine: &Engine) -> Vec<WaitingReport> {
+    let report = |(reason, receivers): (Reason, usize)| WaitingReport {
+        reason: reason.as_str().to_owned(),
+        receivers: u32::try_from(receivers).unwrap_or(u32::MAX),
+    };
+    engine.waits().into_iter().map(report).collect()
 }
 
 fn key(key: KeyUse) -> StoreKeyReport {

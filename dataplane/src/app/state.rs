@@ -88,11 +88,27 @@ async fn follow_size(mut live: Live, store: Arc<Embedded>) {
 
 /// In a pod the operator's keys; on a laptop a file beside the store.
 fn sealer(args: &Args, dir: &Path) -> Result<Sealer> {
-    let keys = match &args.config_dir {
-        Some(mounted) => KeyFile::load(&mounted.join("keys/store.json")),
-        None => KeyFile::open_or_create(&dir.join("store.json")),
+    let keys = if let Some(mounted) = &args.config_dir {
+        KeyFile::load(&mounted.join("keys/store.json"))
+    } else {
+        refuse_new_keys(dir)?;
+        KeyFile::open_or_create(&dir.join("store.json"))
     };
     keys.map(Sealer::of_file).context("the store's keys")
+}
+
+/// New keys open nothing of a store that is there already, and old ones that come back open nothing that was accepted
+/// meanwhile.
+fn refuse_new_keys(dir: &Path) -> Result<()> {
+    let (keys, store) = (dir.join("store.json"), dir.join("jobs.redb"));
+    anyhow::ensure!(
+        keys.exists() || !store.exists(),
+        "{} is missing: nothing in {} can be decrypted without it. Copy it from where the store was copied or exported \
+         from; to begin with an empty store, name another --state-dir",
+        keys.display(),
+        store.display()
+    );
+    Ok(())
 }
 
 /// In a pod the operator's keys; on a laptop a file beside the store. With a store in memory they are keys of this process

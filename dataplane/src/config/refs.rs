@@ -68,6 +68,11 @@ impl Refs {
         self.found.keys().map(|key| path(dir, key)).collect()
     }
 
+    /// All keys, as `secrets/<name>/<key>` or `configmaps/<name>/<key>`.
+    pub fn keys(&self) -> Vec<String> {
+        self.found.keys().map(ToString::to_string).collect()
+    }
+
     /// The key's value, if it could be read.
     pub fn get(&self, key: &ObjectKey) -> Option<&Secret> {
         self.found.get(key)?.as_ref()

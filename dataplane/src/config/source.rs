@@ -4,22 +4,14 @@
 //! Both are the same document and go through the same loader, the same `validate` and the same
 //! `effective`. Invariant: reading has no side effect, so it can be repeated at any time.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use asyncmcp_crds::effective::{Route, effective};
+use asyncmcp_crds::effective::effective;
 use asyncmcp_crds::load::{Unknown, load};
-use asyncmcp_crds::{RefusedDocument, config_hash, document, validate};
+use asyncmcp_crds::{Overrides, RefusedDocument, config_hash, document, validate};
 
 use super::{Config, Error, Refs};
-
-/// The values of `--server` and `--receiver`.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// URLs of servers, by name.
-    pub servers: Vec<(String, String)>,
-    /// The URL of the default receiver.
-    pub receiver: Option<String>,
-}
 
 /// Where the route document is.
 #[derive(Clone, Debug)]
@@ -86,6 +78,19 @@ impl Source {
         }
     }
 
+    /// Why no key can be read, if the directory of a laptop is to blame.
+    pub fn directory_trouble(&self) -> Option<String> {
+        let Self::File { refs, .. } = self else {
+            return None;
+        };
+        let trouble = match std::fs::metadata(refs) {
+            Ok(data) if data.is_dir() => return None,
+            Ok(_) => "it is not a directory".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!("--refs-dir {}: {trouble}", refs.display()))
+    }
+
     /// The files that decide the configuration: when none of them changed, neither did it.
     pub fn files(&self, refs: &Refs) -> Vec<PathBuf> {
         let (mut files, dir) = match self {
@@ -126,57 +131,19 @@ fn read(path: &Path, refs: &Path, unknown: Unknown) -> Result<Config, Error> {
 }
 
 fn text(path: &Path) -> Result<String, Error> {
-    let read = std::fs::read_to_string(path).map(|text| text.trim().to_owned());
+    let utf8 = |bytes| {
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("it is not UTF-8 (at byte {at})"),
+            )
+        })
+    };
+    let read = std::fs::read(path).and_then(utf8);
+    let read = read.map(|text| text.trim().to_owned());
     read.map_err(|source| Error::Read {
         path: path.display().to_string(),
         source,
     })
-}
-
-impl Overrides {
-    /// Puts the given URLs in place of Services, and refuses a Service without one.
-    fn apply(&self, route: &mut Route) -> Result<(), Error> {
-        for (name, url) in &self.servers {
-            let server = route.servers.iter_mut().find(|server| server.name == *name);
-            let server = server.ok_or_else(|| Error::UnknownServer(name.clone()))?;
-            server.url.clone_from(url);
-            server.is_service = false;
-        }
-        if let (Some(url), Some(receiver)) = (&self.receiver, &mut route.webhook.receivers.default) {
-            receiver.url.clone_from(url);
-            receiver.is_service = false;
-        }
-        match no_such_service(route) {
-            Some((field, flag)) => Err(Error::NoSuchService { field, flag }),
-            None => Ok(()),
-        }
-    }
-}
-
-fn no_such_service(route: &Route) -> Option<(String, String)> {
-    let server = route
-        .servers
-        .iter()
-        .position(|server| server.is_service)
-        .map(|at| {
-            (
-                format!("spec.servers[{at}].service"),
-                format!("--server {}=URL", route.servers[at].name),
-            )
-        });
-    let receiver = || {
-        let receiver = route
-            .webhook
-            .receivers
-            .default
-            .as_ref()
-            .filter(|receiver| receiver.is_service);
-        receiver.map(|_| {
-            (
-                "spec.webhook.receivers.default.service".to_owned(),
-                "--receiver URL".to_owned(),
-            )
-        })
-    };
-    server.or_else(receiver)
 }

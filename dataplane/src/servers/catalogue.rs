@@ -12,6 +12,7 @@ mod fetch;
 mod health;
 mod index;
 mod merged;
+mod notices;
 mod pages;
 mod prompts;
 mod resources;

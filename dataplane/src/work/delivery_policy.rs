@@ -114,17 +114,12 @@ fn scheme(given: Scheme) -> egress::Scheme {
     }
 }
 
-/// A key that cannot be used is skipped; with none left deliveries wait.
+/// A key that cannot be used is skipped, and named by `config::notices`; with none left deliveries wait.
 fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
     if webhook.signing.is_empty() {
         return Signing::Off;
     }
-    let keys = webhook.signing.iter().map(|named| {
-        let key = refs.signing_key(named);
-        key.inspect_err(|error| {
-            tracing::error!(secret = %named.name, key = %named.key, %error, "a signing key is skipped");
-        })
-    });
+    let keys = webhook.signing.iter().map(|named| refs.signing_key(named));
     let keys: Vec<SigningKey> = keys.filter_map(Result::ok).collect();
     if keys.is_empty() {
         Signing::Waiting
@@ -141,10 +136,8 @@ fn default_headers(webhook: &Webhook, refs: &Refs) -> Option<HeaderMap> {
         .iter()
         .flat_map(|receiver| &receiver.headers);
     let parsed = headers.map(|header| {
-        let value = refs.header(header).inspect_err(|error| {
-            tracing::error!(header = %header.name, %error, "deliveries to the default receiver wait for a header");
-        });
-        Some((header.name.parse::<HeaderName>().ok()?, value.ok()?))
+        let value = refs.header(header).ok()?;
+        Some((header.name.parse::<HeaderName>().ok()?, value))
     });
     parsed.collect()
 }

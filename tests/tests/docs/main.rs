@@ -14,5 +14,6 @@ mod meta;
 mod metrics;
 mod reader;
 mod receivers;
+mod retries;
 mod tutorial;
 mod yaml;

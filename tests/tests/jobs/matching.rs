@@ -29,14 +29,14 @@ async fn every_acknowledgement_names_the_webhook_id_and_either_id_finds_the_job(
     // The same call once more is acknowledged with the same id.
     let again = session.call(2, TOOL, &arguments).await?;
     assert_eq!(
-        again.headers.get("webhook-id").map(|id| id.as_bytes()),
+        again.headers.get("webhook-id").map(http::HeaderValue::as_bytes),
         Some(header.as_bytes())
     );
 
     let posts = scene.receiver.answered(2, PATIENCE).await;
     let mut seen: Vec<_> = posts.iter().map(Post::webhook_id).collect();
     let mut named_ids = [named.clone(), header.to_owned()];
-    seen.sort();
+    seen.sort_unstable();
     named_ids.sort();
     assert_eq!(seen, named_ids);
 

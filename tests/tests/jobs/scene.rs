@@ -34,7 +34,7 @@ pub(crate) struct Mood {
 /// What is running. Dropped in this order.
 pub(crate) struct Scene {
     pub(crate) gateway: DataPlane,
-    _example: Example,
+    example: Option<Example>,
     pub(crate) receiver: Receiver,
     mood: Arc<Mood>,
     pub(crate) dir: TempDir,
@@ -57,6 +57,15 @@ impl Said {
 impl Scene {
     /// Everything up, with a receiver that answers `status`; `retry` is the route's `webhook.retry`.
     pub(crate) async fn open(status: u16, retry: &str) -> Result<Self> {
+        Self::with_key(status, retry, Some(SECRET)).await
+    }
+
+    /// The same without the key that the route signs with.
+    pub(crate) async fn open_without_key(retry: &str) -> Result<Self> {
+        Self::with_key(200, retry, None).await
+    }
+
+    async fn with_key(status: u16, retry: &str, key: Option<&str>) -> Result<Self> {
         let mood = Arc::new(Mood {
             status: AtomicU16::new(status),
             delay_ms: AtomicU64::new(0),
@@ -64,11 +73,13 @@ impl Scene {
         let dir = tempfile::tempdir()?;
         let receiver = receiver(Arc::clone(&mood)).await?;
         let example = Example::start(dir.path()).await?;
-        DataPlane::write_secret(dir.path(), "signing", "secret", SECRET)?;
+        if let Some(key) = key {
+            DataPlane::write_secret(dir.path(), "signing", "secret", key)?;
+        }
         let route = route(&example.url, &receiver.url("/hook?key=hidden"), retry);
         Ok(Self {
             gateway: DataPlane::start(dir.path(), &route, &[]).await?,
-            _example: example,
+            example: Some(example),
             receiver,
             mood,
             dir,
@@ -80,6 +91,11 @@ impl Scene {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         self.mood.delay_ms.store(after, Ordering::Relaxed);
         self.mood.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Ends the MCP server.
+    pub(crate) fn stop_server(&mut self) {
+        drop(self.example.take());
     }
 
     /// Calls the tool; gives the job's id.

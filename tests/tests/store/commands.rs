@@ -1,6 +1,7 @@
 //! `asyncmcp-dataplane store`: on the store of a process that was killed, and where there is none.
 
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -64,6 +65,12 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
     fs::rename(&state, dir.path().join("old"))?;
     let imported = store("import", &state, Some(&lines))?;
     assert!(imported.status.success(), "{}", words(&imported));
+    assert!(
+        words(&imported).contains("now copy store.json"),
+        "{}",
+        words(&imported)
+    );
+    refused_without_its_keys(&mut gateway, &state).await?;
     assert!(store("compact", &state, None)?.status.success());
     for keys in ["store.json", "sessions.json"] {
         fs::copy(dir.path().join("old").join(keys), state.join(keys))?;
@@ -71,6 +78,19 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
     gateway.relaunch(&[])?;
     gateway.ready().await;
     assert_eq!(gateway.status().await?["delivery"]["pending"], 5);
+    Ok(())
+}
+
+/// New keys would open nothing of it, and the old ones nothing of what comes meanwhile.
+async fn refused_without_its_keys(gateway: &mut DataPlane, state: &Path) -> Result<()> {
+    gateway.relaunch(&[])?;
+    let status = gateway.process.ended(Duration::from_secs(30)).await;
+    let said = gateway.process.output();
+    assert!(
+        !status.success() && said.contains("state/store.json is missing"),
+        "{said}"
+    );
+    assert!(!state.join("store.json").exists(), "no new keys");
     Ok(())
 }
 

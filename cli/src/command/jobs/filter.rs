@@ -1,15 +1,18 @@
 //! The flags that select jobs.
 //!
-//! Invariant: values are passed on unchanged; the API validates them.
+//! Invariant: values are passed on as they are and the API validates them, but for times, which may be spans before now.
 
+use anyhow::{Result, ensure};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Criteria that a job must meet; all of those that are set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Filter {
-    /// Only jobs in this state: queued, running, due, sending, delivered, dead, stopped or ended.
-    #[arg(long)]
-    state: Option<String>,
+    /// Only jobs in this state: queued, running, due, sending, delivered, dead, stopped or ended. `list` takes several,
+    /// separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    state: Vec<String>,
     /// Only jobs of this tool, by its name as clients see it.
     #[arg(long)]
     tool: Option<String>,
@@ -25,11 +28,11 @@ pub(super) struct Filter {
     /// Only dead letters with this reason, such as `http_4xx`.
     #[arg(long, value_name = "CATEGORY")]
     dead_reason: Option<String>,
-    /// Only jobs accepted at or after this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    /// Only jobs accepted at or after this time (RFC 3339), or in this span before now, such as 30m, 1h or 7d.
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
-    /// Only jobs accepted before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    /// Only jobs accepted before this time (RFC 3339), or longer ago than this span.
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
     /// Only the job whose attempts have this webhook-id.
     #[arg(long, value_name = "ID")]
@@ -37,10 +40,9 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// As query parameters.
-    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+    /// As query parameters, but for the state.
+    fn others(&self) -> Vec<(&'static str, String)> {
         let fields = [
-            ("state", &self.state),
             ("tool", &self.tool),
             ("server", &self.server),
             ("client", &self.client),
@@ -56,23 +58,74 @@ impl Filter {
             .collect()
     }
 
-    /// The same with a state, if none is set.
-    pub(super) fn pairs_of(&self, state: &str) -> Vec<(&'static str, String)> {
-        let state = self.state.is_none().then(|| ("state", state.to_owned()));
-        self.pairs().into_iter().chain(state).collect()
+    /// As query parameters, one set for each state that is asked for.
+    pub(super) fn of_each_state(&self) -> Vec<Vec<(&'static str, String)>> {
+        let with = |state: &String| [vec![("state", state.clone())], self.others()].concat();
+        match self.state.as_slice() {
+            [] => vec![self.others()],
+            states => states.iter().map(with).collect(),
+        }
     }
 
-    /// As a JSON object.
-    pub(super) fn object(&self) -> Value {
-        let pairs = self.pairs().into_iter();
-        Value::Object(
+    /// As query parameters, with one state at most, and this one if none is set.
+    pub(super) fn pairs_of(&self, state: &str) -> Result<Vec<(&'static str, String)>> {
+        let state = self.state()?.unwrap_or(state).to_owned();
+        Ok([vec![("state", state)], self.others()].concat())
+    }
+
+    /// As a JSON object, with one state at most.
+    pub(super) fn object(&self) -> Result<Value> {
+        let state = self.state()?.map(|state| ("state", state.to_owned()));
+        let pairs = state.into_iter().chain(self.others());
+        Ok(Value::Object(
             pairs
                 .map(|(name, value)| (name.to_owned(), value.into()))
                 .collect(),
-        )
+        ))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pairs().is_empty()
+        self.state.is_empty() && self.others().is_empty()
+    }
+
+    fn state(&self) -> Result<Option<&str>> {
+        ensure!(self.state.len() < 2, "--state: name one state at a time here");
+        Ok(self.state.first().map(String::as_str))
+    }
+}
+
+/// A time as the API reads it. A span is counted back from now.
+fn time(text: &str) -> Result<String, &'static str> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let hours = days.map(|days| format!("{}h", days.saturating_mul(24)));
+    let Ok(span) = hours
+        .as_deref()
+        .unwrap_or(text)
+        .parse::<asyncmcp_crds::Duration>()
+    else {
+        let time = text.parse::<Timestamp>().map(|_| text.to_owned());
+        return time
+            .map_err(|_| "expected a time such as 2026-11-22T08:30:00Z, or a span such as 30m, 1h or 7d");
+    };
+    let then = Timestamp::now() - span.as_std();
+    Ok(then.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_counted_back_and_a_time_stays() {
+        let ago = |text: &str| {
+            Timestamp::now()
+                .duration_since(time(text).unwrap().parse().unwrap())
+                .as_secs()
+        };
+        assert!((3600..3660).contains(&ago("1h")) && (90..150).contains(&ago("1m30s")));
+        assert!((7 * 86_400..7 * 86_400 + 60).contains(&ago("7d")));
+        let text = "2026-11-22T08:30:00Z";
+        assert_eq!(time(text).unwrap(), text);
+        assert!(time("yesterday").is_err());
     }
 }

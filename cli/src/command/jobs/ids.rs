@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail};
 
-use super::admin::Admin;
+use crate::command::admin::Admin;
 
 /// The id of the job that `text` names.
 pub(super) async fn job(admin: &Admin, text: &str) -> Result<String> {

@@ -7,25 +7,63 @@ use serde_json::Value;
 use super::table::table;
 
 /// A table of jobs, one line each.
-pub(super) fn list(jobs: &[Value]) -> String {
+pub(super) fn list(jobs: &[Value], wide: bool) -> String {
     let rows: Vec<_> = jobs.iter().map(row).collect();
+    if !wide {
+        return table(HEADINGS, &rows);
+    }
+    let [
+        id,
+        state,
+        waits,
+        tool,
+        receiver,
+        attempts,
+        replays,
+        failure,
+        accepted,
+    ] = HEADINGS;
     let headings = [
-        "ID",
-        "STATE",
-        "TOOL",
-        "RECEIVER",
-        "ATTEMPTS",
-        "REPLAYS",
-        "LAST FAILURE",
-        "ACCEPTED",
+        id,
+        state,
+        waits,
+        tool,
+        receiver,
+        attempts,
+        replays,
+        failure,
+        accepted,
+        "SERVER",
+        "CLIENT",
+        "SIZE",
+        "NEXT",
+        "WEBHOOK-ID",
     ];
+    let rows: Vec<_> = jobs
+        .iter()
+        .zip(rows)
+        .map(|(job, row)| wide_row(job, row))
+        .collect();
     table(headings, &rows)
 }
 
-fn row(job: &Value) -> [String; 8] {
+const HEADINGS: [&str; 9] = [
+    "ID",
+    "STATE",
+    "WAITS FOR",
+    "TOOL",
+    "RECEIVER",
+    "ATTEMPTS",
+    "REPLAYS",
+    "LAST FAILURE",
+    "ACCEPTED",
+];
+
+fn row(job: &Value) -> [String; 9] {
     [
         text(&job["id"]),
         text(&job["state"]),
+        text(&job["waitingFor"]["reason"]),
         text(&job["tool"]),
         host(&job["receiver"]["url"]),
         text(&job["attempts"]),
@@ -35,12 +73,34 @@ fn row(job: &Value) -> [String; 8] {
     ]
 }
 
+fn wide_row(job: &Value, row: [String; 9]) -> [String; 14] {
+    let [
+        id,
+        state,
+        waits,
+        tool,
+        receiver,
+        attempts,
+        replays,
+        failure,
+        accepted,
+    ] = row;
+    let server = text(&job["server"]);
+    let (client, size) = (text(&job["client"]), text(&job["size"]));
+    let (next, webhook_id) = (time(&job["nextAttemptAt"]), text(&job["webhookId"]));
+    [
+        id, state, waits, tool, receiver, attempts, replays, failure, accepted, server, client, size, next,
+        webhook_id,
+    ]
+}
+
 /// All fields of one job, and its attempts.
 pub(super) fn job(job: &Value) -> String {
     let lines = [
         ("job", text(&job["id"])),
         ("webhook-id", text(&job["webhookId"])),
         ("state", because(&job["state"], &job["deadReason"])),
+        ("waiting for", waiting(&job["waitingFor"])),
         (
             "tool",
             format!("{} on {}", text(&job["tool"]), text(&job["server"])),
@@ -82,12 +142,21 @@ fn attempt(attempt: &Value) -> [String; 8] {
 }
 
 /// A value as text.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         // A name from a client or server must not control the user's terminal.
         Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
         other => other.to_string(),
+    }
+}
+
+/// What a job waits for, and until when.
+fn waiting(waiting: &Value) -> String {
+    match (&waiting["message"], &waiting["until"]) {
+        (Value::Null, _) => "-".to_owned(),
+        (message, Value::Null) => text(message),
+        (message, until) => format!("{}, until {}", text(message), time(until)),
     }
 }
 
@@ -159,11 +228,14 @@ mod tests {
 
     #[test]
     fn a_line_contains_only_the_receivers_host_and_no_control_character() {
-        let line = list(&[json!({"id": "01", "tool": "a\u{1b}[2J", "receiver": {"url": "http://h:81/p"}})]);
+        let line = list(
+            &[json!({"id": "01", "tool": "a\u{1b}[2J", "receiver": {"url": "http://h:81/p"}})],
+            false,
+        );
         assert!(
             line.contains("h:81") && !line.contains("/p") && !line.contains('\u{1b}'),
             "{line}"
         );
-        assert!(list(&[]).starts_with("ID"));
+        assert!(list(&[], false).starts_with("ID") && list(&[], true).contains("WEBHOOK-ID"));
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: every column is as wide as its widest cell, and no line ends in a space.
 
 /// Formats rows of cells under their headings.
-pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = headings.map(|heading| heading.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -166,9 +166,9 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
 async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt) {
     let (policy, job) = (core.policy(), &delivery.job);
     if let Some(sample) = sample(attempt.verdict)
-        && slot.sample(sample, core.now())
+        && let Some(change) = slot.sample(sample, core.now())
     {
-        log::breaker(&policy, delivery, sample);
+        log::breaker(&policy, delivery, change);
     }
     block(core, delivery, &policy, &attempt);
     let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));

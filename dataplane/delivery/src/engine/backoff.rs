@@ -102,6 +102,20 @@ impl Backoff {
         state.jobs.get(&id).is_some_and(|wait| !wait.is_over())
     }
 
+    /// Until when a server is not tried again.
+    pub(super) fn server_until(&self, server: Key) -> Option<Instant> {
+        let state = self.state();
+        let wait = state.servers.get(&server).filter(|wait| !wait.is_over());
+        wait.map(|wait| wait.until)
+    }
+
+    /// Until when a job is not tried again.
+    pub(super) fn job_until(&self, id: JobId) -> Option<Instant> {
+        let state = self.state();
+        let wait = state.jobs.get(&id).filter(|wait| !wait.is_over());
+        wait.map(|wait| wait.until)
+    }
+
     /// When the next job or server has waited long enough. Forgets what is long over.
     pub(super) fn next(&self) -> Option<Instant> {
         let mut state = self.state();

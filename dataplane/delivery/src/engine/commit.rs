@@ -55,6 +55,7 @@ impl Core {
         if fenced && !self.failed.is_cancelled() {
             tracing::error!(target: "asyncmcp::delivery", "another process owns this process's jobs now: shutting down");
             self.stop.cancel();
+            self.last.cancel();
             self.failed.cancel();
         }
     }
@@ -129,7 +130,7 @@ impl Core {
     pub(super) async fn pause(&self, error: &store::Error, faults: u32) {
         self.heed(matches!(error, store::Error::Fenced));
         tracing::warn!(target: "asyncmcp::delivery", %error, reason = error.reason(), "waiting for the store");
-        let _stopped = tokio::time::timeout(self.back_off(faults), self.stop.cancelled()).await;
+        let _stopped = tokio::time::timeout(self.back_off(faults), self.last.cancelled()).await;
     }
 }
 

@@ -52,9 +52,13 @@ pub(super) struct Core {
     pub(super) backoff: Backoff,
     /// Receivers with due deliveries or attempts in progress.
     pub(super) receivers: Arc<Receivers>,
-    /// Nothing more is claimed once this fires.
+    /// No more calls are begun once this fires.
     pub(super) stop: CancellationToken,
-    /// What still runs is interrupted once this fires.
+    /// The calls that still run are interrupted once this fires.
+    pub(super) cut_calls: CancellationToken,
+    /// No more attempts are begun once this fires.
+    pub(super) last: CancellationToken,
+    /// Whatever is still in progress is interrupted once this fires.
     pub(super) cut: CancellationToken,
     /// Fires when a loop panicked, or another process owns the jobs.
     pub(super) failed: CancellationToken,
@@ -97,6 +101,8 @@ impl Core {
             backoff: Backoff::default(),
             receivers: Arc::default(),
             stop: CancellationToken::new(),
+            cut_calls: CancellationToken::new(),
+            last: CancellationToken::new(),
             cut: CancellationToken::new(),
             failed: CancellationToken::new(),
             loops: TaskTracker::new(),
@@ -133,6 +139,11 @@ impl Core {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// Whether no more attempts are begun.
+    pub(super) fn sends_no_more(&self) -> bool {
+        self.last.is_cancelled()
     }
 
     pub(super) fn hint(&self, hint: Hint) {

@@ -23,11 +23,11 @@ const IDLE: Duration = Duration::from_mins(1);
 /// When a receiver is considered again whose deliveries are all of clients that use their whole share.
 const PASSED_OVER: Duration = Duration::from_secs(1);
 
-/// Claims and attempts until the engine stops.
+/// Claims and attempts until the engine sends no more, which is some time after it begins no more calls.
 pub(super) async fn run(core: &Arc<Core>) {
     let mut policy = core.policy_changes();
     let mut faults = 0;
-    while !core.is_stopping() {
+    while !core.sends_no_more() {
         if let Err(error) = claim_ready(core).await {
             core.pause(&error, faults).await;
             faults += 1;
@@ -36,7 +36,7 @@ pub(super) async fn run(core: &Arc<Core>) {
         faults = 0;
         tokio::select! {
             biased;
-            () = core.stop.cancelled() => {}
+            () = core.last.cancelled() => {}
             () = core.receivers.changed() => {}
             () = policy.next() => core.receivers.release_held(),
             () = tokio::time::sleep(until_next_turn(core)) => {}
@@ -123,7 +123,7 @@ async fn claim_due(core: &Arc<Core>, claim: ClaimDue) -> Result<Due, store::Erro
 pub(super) fn reserve(core: &Core, call: &Call, size: usize) -> Option<(Held, Slot)> {
     let policy = core.policy();
     let target = call.target.as_ref()?;
-    if core.is_stopping() || !policy.can_send_to(target.named_by) {
+    if core.sends_no_more() || !policy.can_send_to(target.named_by) {
         return None;
     }
     let receiver = target.receiver();

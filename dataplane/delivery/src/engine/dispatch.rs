@@ -12,7 +12,7 @@ pub(super) async fn run(core: &Arc<Core>) {
     let Some(mut hints) = core.hints.receiver() else {
         return;
     };
-    while let Some(Some(hint)) = core.stop.run_until_cancelled(hints.recv()).await {
+    while let Some(Some(hint)) = core.last.run_until_cancelled(hints.recv()).await {
         match hint {
             Hint::Queued => core.running.wake(),
             Hint::Due(receiver, rank, at, client) => {

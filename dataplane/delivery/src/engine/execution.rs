@@ -115,7 +115,7 @@ async fn execute(core: &Core, entry: &Execution, work: Work, begin: Begin) -> Ex
         biased;
         outcome = &mut execution => return outcome,
         () = entry.cancel.cancelled() => ExecutionEnd::Cancelled,
-        () = core.cut.cancelled() => match tokens.last() {
+        () = core.cut_calls.cancelled() => match tokens.last() {
             Some(token) => return ExecutionEnd::Left(token), // the server is not notified
             None => ExecutionEnd::Stopped,
         },

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use futures::future::try_join_all;
 
 use super::core::Core;
+use super::log;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Expect, Job, Receiver};
@@ -55,6 +56,7 @@ async fn expire(
     let expect = Expect::Version(job.version);
     if core.apply(job.id, expect, vec![bury]).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
+        log::expired(&core.policy(), &job);
     }
     Ok(())
 }

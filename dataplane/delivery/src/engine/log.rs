@@ -5,13 +5,15 @@
 use std::time::Duration;
 
 use tracing::Span;
+use url::Url;
 
 use super::delivery::Delivery;
-use super::receivers::Sample;
+use super::receivers::BreakerChange;
 use crate::history::Outcome;
 use crate::job::{Call, Change, Job};
 use crate::policy::Policy;
 use crate::sender::Attempt;
+use crate::state::Category;
 use crate::verdict::Verdict;
 
 /// The line of an attempt that ended by itself.
@@ -25,19 +27,43 @@ pub(super) fn attempt(
         Change::Retry { at, .. } => Some(at.to_string()),
         _ => None,
     };
-    tracing::info!(
+    // The level of a line is part of its call site.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "asyncmcp::delivery",
+                job = %job.id,
+                webhook_id = job.id.webhook_id(),
+                route = policy.route,
+                tool = call.shown_as,
+                attempt = job.attempts,
+                outcome = outcome.as_str(),
+                status = attempt.status,
+                category = word(attempt.verdict),
+                duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+                next,
+                host = host(call).filter(|_| outcome == Outcome::Dead),
+                "attempt"
+            )
+        };
+    }
+    if outcome == Outcome::Dead {
+        line!(warn);
+    } else {
+        line!(info);
+    }
+}
+
+/// A delivery that waited too long became a dead letter without another attempt.
+pub(super) fn expired(policy: &Policy, job: &Job) {
+    tracing::warn!(
         target: "asyncmcp::delivery",
         job = %job.id,
         webhook_id = job.id.webhook_id(),
         route = policy.route,
-        tool = call.shown_as,
-        attempt = job.attempts,
-        outcome = outcome.as_str(),
-        status = attempt.status,
-        category = word(attempt.verdict),
-        duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
-        next,
-        "attempt"
+        outcome = Outcome::Dead.as_str(),
+        category = Category::Expired.as_str(),
+        "a delivery is older than webhook.maxAge"
     );
 }
 
@@ -56,24 +82,40 @@ pub(super) fn interrupted(policy: &Policy, Delivery { job, call }: &Delivery) {
 }
 
 /// This job's attempt opened a receiver's breaker, or closed it again.
-pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, sample: Sample) {
-    tracing::warn!(
-        target: "asyncmcp::delivery",
-        job = %job.id,
-        route = policy.route,
-        tool = call.shown_as,
-        state = match sample {
-            Sample::Ill => "open",
-            Sample::Well => "closed",
-        },
-        "a receiver's circuit breaker changed state"
-    );
+pub(super) fn breaker(policy: &Policy, Delivery { job, call }: &Delivery, change: BreakerChange) {
+    let host = host(call);
+    match change {
+        BreakerChange::Opened(wait) => tracing::warn!(
+            target: "asyncmcp::delivery",
+            host,
+            webhook_id = job.id.webhook_id(),
+            route = policy.route,
+            state = "open",
+            seconds = wait.as_secs(),
+            "the circuit breaker of a receiver opened: most of its recent attempts failed, so it gets none for a while"
+        ),
+        BreakerChange::Closed => tracing::warn!(
+            target: "asyncmcp::delivery",
+            host,
+            webhook_id = job.id.webhook_id(),
+            route = policy.route,
+            state = "closed",
+            "the circuit breaker of a receiver closed: it works again"
+        ),
+    }
+}
+
+/// A receiver's host; its path and query may hold credentials.
+fn host(call: &Call) -> Option<String> {
+    let url = Url::parse(&call.target.as_ref()?.url).ok()?;
+    url.host_str().map(str::to_owned)
 }
 
 /// This job's receiver wants no attempts for now.
 pub(super) fn disabled(policy: &Policy, Delivery { job, call }: &Delivery, wait: Duration) {
     tracing::warn!(
         target: "asyncmcp::delivery",
+        host = host(call),
         job = %job.id,
         route = policy.route,
         tool = call.shown_as,

@@ -9,14 +9,15 @@
 mod breaker;
 mod rate;
 mod state;
+mod waits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub(super) use self::breaker::Sample;
 use self::breaker::Term;
+pub(super) use self::breaker::{BreakerChange, Sample};
 use self::state::{OriginState, ReceiverState};
 use super::shares;
 use crate::clock::Millis;
@@ -341,10 +342,10 @@ impl Slot {
         }
     }
 
-    /// Records the attempt's sample; returns whether the breaker opened or closed by it.
-    pub(super) fn sample(&self, sample: Sample, now: Millis) -> bool {
+    /// Records the attempt's sample; returns how the breaker changed by it.
+    pub(super) fn sample(&self, sample: Sample, now: Millis) -> Option<BreakerChange> {
         let Some((_, client)) = self.begun else {
-            return false; // an attempt that never began says nothing
+            return None; // an attempt that never began says nothing
         };
         let mut state = self.receivers.state();
         let entry = state.entry(self.receiver);
@@ -352,7 +353,7 @@ impl Slot {
             entry.sample(self.term, (client, sample), now)
         } else {
             entry.close();
-            false
+            None
         }
     }
 }

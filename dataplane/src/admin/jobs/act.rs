@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::problem::Problem;
-use super::{query, times, view};
+use super::{query, view, waiting};
 
 /// Replays a dead or stopped delivery: the same webhook-id, a new timestamp and signature, new retries.
 #[utoipa::path(
@@ -150,5 +150,5 @@ async fn answer(
     let job = done.map_err(|error| problem(error, fix))?;
     let listed = engine.show(job.id).await?.map(|shown| shown.listed);
     let listed = listed.unwrap_or(Listed { job, call: None });
-    Ok(Json(times::listed(clock, listed).into()))
+    Ok(Json(waiting::listed(engine, clock, listed)))
 }

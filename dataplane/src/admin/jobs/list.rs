@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::{query, times, view};
+use super::{query, times, view, waiting};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +73,7 @@ pub(super) async fn list(
     };
     let listing = engine.list(&times::stored(&clock, query), page).await?;
     let listed = listing.jobs.into_iter();
-    let shown = listed.map(|listed| times::listed(&clock, listed).into());
+    let shown = listed.map(|listed| waiting::listed(&engine, &clock, listed));
     Ok(Json(Jobs {
         jobs: shown.collect(),
         cursor: listing.next.map(|cursor| cursor.to_string()),

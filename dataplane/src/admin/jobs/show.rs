@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::problem::Problem;
-use super::{json, query, times, view};
+use super::{json, query, view, waiting};
 
 /// Shows a job and its attempts.
 #[utoipa::path(
@@ -35,7 +35,7 @@ pub(super) async fn show(
 ) -> Result<Json<view::Job>, Problem> {
     let shown = engine.show(query::id(&id)?).await?;
     let shown = shown.ok_or(ActError::Unknown)?;
-    Ok(Json(times::shown(&clock, shown).into()))
+    Ok(Json(waiting::shown(&engine, &clock, shown)))
 }
 
 /// Gives what is delivered: the JSON-RPC response, byte for byte.

@@ -110,6 +110,8 @@ pub(super) struct Job {
     /// When the next attempt is due.
     #[schema(format = DateTime)]
     next_attempt_at: Option<String>,
+    /// What it waits for; null while it is being worked on, or is over.
+    waiting_for: Option<WaitingFor>,
     /// How often its execution began.
     executions: u8,
     /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
@@ -138,6 +140,20 @@ pub(super) struct Receiver {
     url: String,
     /// Who named it: `session`, `call` or `route`.
     named_by: &'static str,
+}
+
+/// What a job waits for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WaitingFor {
+    /// `retry`, `breaker`, `receiver` (it asked for a pause), `rate`, `in_flight`, `signing_key`, `header`, `store_key`,
+    /// `server`, `server_gone`, `store_space`, `running` (limits of running calls), `shutting_down` or `turn`.
+    pub(super) reason: &'static str,
+    /// Until when at least, where that is known.
+    #[schema(format = DateTime)]
+    pub(super) until: Option<String>,
+    /// The same for people.
+    pub(super) message: &'static str,
 }
 
 /// One attempt at a delivery.
@@ -219,6 +235,7 @@ impl From<Listed> for Job {
             ended_at: text(job.ended),
             settled_at: text(settled),
             next_attempt_at: text(due),
+            waiting_for: None,
             executions: job.executions,
             poisoned: job.poisoned,
             size: job.size,
@@ -233,6 +250,13 @@ impl From<Listed> for Job {
             server: call.map(|call| call.server),
             history: None,
         }
+    }
+}
+
+impl Job {
+    /// The same job, with what it waits for.
+    pub(super) fn that_waits_for(self, waiting_for: Option<WaitingFor>) -> Self {
+        Self { waiting_for, ..self }
     }
 }
 

@@ -17,6 +17,7 @@ use super::directory::{Directory, Fetched};
 use super::fetch::List;
 use super::health::Health;
 use super::index::{Index, Listed, possible_claim};
+use super::notices;
 use crate::config::Config;
 use crate::servers::Error;
 use crate::servers::lines::About;
@@ -40,6 +41,8 @@ struct Facts {
     health: BTreeMap<String, Health>,
     about: BTreeMap<String, About>,
     defects: BTreeMap<String, Defects>,
+    /// What was logged about the catalogue.
+    notices: BTreeSet<String>,
 }
 
 /// What the table knows about a name.
@@ -60,6 +63,7 @@ impl Table {
             health: BTreeMap::new(),
             about: BTreeMap::new(),
             defects: BTreeMap::new(),
+            notices: BTreeSet::new(),
         };
         Self {
             facts: Mutex::new(facts),
@@ -259,6 +263,7 @@ impl Table {
         let (before, seen) = (facts.index.clone(), facts.seen());
         change(&mut facts);
         facts.index = Arc::new(Index::build(&facts.config.route, &facts.lists));
+        facts.log_notices();
         let now = facts.seen();
         let changed = before.view(|name| seen.contains(name)) != facts.index.view(|name| now.contains(name));
         drop(facts);
@@ -278,7 +283,11 @@ impl Facts {
         if health.record(state, message) {
             // A field called `message` would replace the line's own text.
             let detail = health.message().unwrap_or_default();
-            tracing::info!(server = name, ?state, detail, "a server's state changed");
+            if state == ServerState::Ready {
+                tracing::info!(server = name, ?state, "a server's state changed");
+            } else {
+                tracing::warn!(server = name, ?state, detail, "a server's state changed");
+            }
         }
     }
 
@@ -295,6 +304,21 @@ impl Facts {
                 "a server's list of tools is not as it should be"
             );
         }
+    }
+
+    /// Logs what is wrong with the catalogue, each thing once.
+    fn log_notices(&mut self) {
+        let now = notices::of(&self.config.route, &self.lists, &self.index);
+        for notice in now.difference(&self.notices) {
+            tracing::warn!(notice, "the tools need attention");
+        }
+        self.notices = now;
+    }
+
+    fn unmatched(&self, name: &str) -> Option<String> {
+        let mut servers = self.config.route.servers.iter();
+        let server = servers.find(|server| server.name == name)?;
+        notices::unmatched(server, &self.lists)
     }
 
     fn complaint(&self, name: &str) -> Option<String> {
@@ -328,7 +352,12 @@ impl Facts {
             tools: count(tools.len()),
             webhook_tools: count(by_webhook),
             message: health.message().map(str::to_owned).or_else(|| {
-                let complaints = [self.complaint(name), self.index.complaint(name), of_others];
+                let complaints = [
+                    self.complaint(name),
+                    self.index.complaint(name),
+                    of_others,
+                    self.unmatched(name),
+                ];
                 let complaints: Vec<_> = complaints.into_iter().flatten().collect();
                 Some(complaints.join("; ")).filter(|text| !text.is_empty())
             }),

@@ -33,6 +33,15 @@ pub(in crate::engine) enum Sample {
     Ill,
 }
 
+/// What an attempt changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum BreakerChange {
+    /// It opened: no attempts for so long.
+    Opened(Duration),
+    /// It is closed again.
+    Closed,
+}
+
 /// Counts the changes of state; an attempt carries the one that it began in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Term(u32);
@@ -139,9 +148,14 @@ impl Breaker {
         }
     }
 
-    /// An attempt that began in `term` ended. Returns whether the breaker opened or closed by it.
-    pub(super) fn end(&mut self, term: Term, (client, sample): (Key, Sample), now: Millis) -> bool {
-        let was_open = self.is_open();
+    /// An attempt that began in `term` ended. Returns how the breaker changed by it.
+    pub(super) fn end(
+        &mut self,
+        term: Term,
+        (client, sample): (Key, Sample),
+        now: Millis,
+    ) -> Option<BreakerChange> {
+        let before = self.state;
         self.touched = now;
         if term == self.term {
             match (self.state, sample) {
@@ -154,7 +168,13 @@ impl Breaker {
                 (State::Open { .. }, _) => {}
             }
         }
-        was_open != self.is_open()
+        match (before, self.state) {
+            (State::Closed | State::HalfOpen { .. }, State::Open { until }) => {
+                Some(BreakerChange::Opened(until.since(now)))
+            }
+            (State::HalfOpen { .. }, State::Closed) => Some(BreakerChange::Closed),
+            _ => None,
+        }
     }
 
     /// Whether nothing of it is worth remembering.
@@ -345,9 +365,9 @@ mod tests {
         let before = breaker.term();
         feed(&mut breaker, Sample::Ill, 10, START);
         breaker.begin(after(30));
-        assert!(!breaker.end(before, (CLIENT, Sample::Ill), after(30)));
+        assert_eq!(breaker.end(before, (CLIENT, Sample::Ill), after(30)), None);
         assert_eq!(breaker.room(), 1);
-        assert!(!breaker.end(before, (CLIENT, Sample::Well), after(30)));
+        assert_eq!(breaker.end(before, (CLIENT, Sample::Well), after(30)), None);
         assert_eq!(breaker.room(), 1);
     }
 }

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::breaker::{Breaker, Sample, Term};
+use super::breaker::{Breaker, BreakerChange, Sample, Term};
 use super::rate::Rate;
 use crate::clock::Millis;
+use crate::engine::waiting::{Reason, Waiting};
 use crate::job::{Key, Rank};
 use crate::policy::PerReceiver;
 
@@ -162,6 +163,61 @@ impl OriginState {
         self.receivers.is_empty() && self.in_flight == 0 && self.rate.free_at(limits.rate) <= now
     }
 
+    /// What a delivery of `rank` waits for that is due for the receiver with this URL.
+    pub(super) fn waiting_for(
+        &self,
+        url: Key,
+        rank: Rank,
+        now: Millis,
+        limits: &PerReceiver,
+    ) -> Option<Waiting> {
+        let receiver = self.receivers.get(&url)?;
+        if receiver.is_held {
+            return Some(Reason::Header.into());
+        }
+        if let Some(until) = receiver
+            .breaker
+            .until()
+            .filter(|until| limits.breaker && *until > now)
+        {
+            return Some(Reason::Breaker.until(until));
+        }
+        if let Some(until) = receiver.blocked_until.filter(|until| *until > now) {
+            return Some(Reason::Receiver.until(until));
+        }
+        if self.in_flight >= limits.max_in_flight {
+            return Some(Reason::InFlight.into());
+        }
+        if receiver.room(limits) == 0 {
+            return Some(Reason::Breaker.into()); // half open: a few attempts at once
+        }
+        if rank == Rank::Replayed && self.room_for_replays(receiver, limits) == 0 {
+            return Some(Reason::InFlight.into());
+        }
+        let free = self.rate.free_at(limits.rate);
+        (free > now).then(|| Reason::Rate.until(free))
+    }
+
+    /// Its receivers that have something due, and the rank of it.
+    pub(super) fn due(&self, now: Millis) -> impl Iterator<Item = (Key, Rank)> {
+        let is_due = move |at: Option<Millis>| at.is_some_and(|at| at <= now);
+        let receivers = self.receivers.iter();
+        receivers.filter_map(move |(url, receiver)| {
+            match (is_due(receiver.next), is_due(receiver.replayed)) {
+                (true, _) => Some((*url, Rank::Live)),
+                (false, true) => Some((*url, Rank::Replayed)),
+                (false, false) => None,
+            }
+        })
+    }
+
+    /// What its receivers wait for that have something due.
+    pub(super) fn waits(&self, now: Millis, limits: &PerReceiver) -> Vec<Waiting> {
+        let due = self.due(now);
+        due.filter_map(|(url, rank)| self.waiting_for(url, rank, now, limits))
+            .collect()
+    }
+
     /// Whether one of its receivers has something to send.
     pub(super) fn has_work(&self) -> bool {
         let mut receivers = self.receivers.values();
@@ -198,8 +254,8 @@ impl ReceiverState {
         self.breaker.term()
     }
 
-    /// Records how an attempt went; returns whether the breaker opened or closed by it.
-    pub(super) fn sample(&mut self, term: Term, sample: (Key, Sample), now: Millis) -> bool {
+    /// Records how an attempt went; returns how the breaker changed by it.
+    pub(super) fn sample(&mut self, term: Term, sample: (Key, Sample), now: Millis) -> Option<BreakerChange> {
         self.breaker.end(term, sample, now)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::engine::AcceptError;
+use crate::engine::{AcceptError, Grace};
 use crate::store::roles::*;
 
 const GRACE: Duration = Duration::from_secs(30);
@@ -24,18 +24,62 @@ async fn nothing_is_accepted_or_begun_once_it_drains() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_ends_in_time_is_kept_for_the_next_process_to_deliver() {
+async fn the_result_of_a_call_that_ends_in_time_is_delivered() {
     let world = World::new();
     let engine = world.start();
     let job = world.job("takes-10");
     let id = job.id;
     engine.accept(job).await.unwrap();
     eventually(AN_HOUR, async || world.servers.count() == 1).await;
+    let begun = world.clock.now();
     engine.drain(GRACE).await.unwrap();
+    assert_eq!(fate(&world.look(id).await), ("result", "delivered"));
+    assert!(
+        world.clock.now().since(begun) < GRACE,
+        "nothing else is waited for"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_later_is_left_to_the_next_process() {
+    let world = World::new();
+    world
+        .receivers
+        .script("http://r/", [Reply::status(503), Reply::status(200)]);
+    let engine = world.start();
+    let job = world.job("takes-10");
+    let id = job.id;
+    engine.accept(job).await.unwrap();
+    eventually(AN_HOUR, async || world.servers.count() == 1).await;
+    engine.drain(GRACE).await.unwrap();
+    assert_eq!(world.receivers.seen().len(), 1);
     assert_eq!(fate(&world.look(id).await), ("result", "due"));
     let next = world.after();
     let _engine = next.start();
     assert_eq!(fate(&next.settled(id).await), ("result", "delivered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_may_take_longer_than_calls() {
+    let world = World::new();
+    let slow = Reply::status(200).after(Duration::from_secs(40));
+    world.receivers.script("http://r/", [slow, Reply::status(200)]);
+    let engine = world.start();
+    let (delivered, hangs) = (world.job("echo"), by("other", world.job("hang")));
+    let ids = (delivered.id, hangs.id);
+    engine.accept(delivered).await.unwrap();
+    engine.accept(hangs).await.unwrap();
+    eventually(AN_HOUR, async || world.servers.count() == 2).await;
+    let begun = world.clock.now();
+    let grace = Grace {
+        calls: GRACE,
+        deliveries: Duration::from_secs(50),
+    };
+    engine.drain(grace).await.unwrap();
+    let took = world.clock.now().since(begun);
+    assert!(took >= GRACE && took < grace.deliveries, "{took:?}");
+    assert_eq!(fate(&world.look(ids.0).await), ("result", "delivered"));
+    assert_eq!(fate(&world.look(ids.1).await).0, "unknown");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! HTTP client of a data plane's admin port.
 //!
+//! Used by `jobs` and `status`.
+//!
 //! Invariant: the token is sent to the given URL only (no proxy, no redirect), and appears in no error.
 
 use std::path::Path;
@@ -14,15 +16,18 @@ use url::Url;
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-pub(super) struct Admin {
+pub(crate) struct Admin {
     client: Client,
     url: Url,
     token: String,
 }
 
 impl Admin {
-    pub(super) fn new(url: &str, token: Option<String>, file: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(url: &str, token: Option<String>, file: Option<&Path>) -> Result<Self> {
         let url = Url::parse(url).with_context(|| format!("--admin {url:?} is not a URL"))?;
+        if url.path().trim_end_matches('/').ends_with("/jobs") {
+            bail!("--admin {url}: leave out the path /jobs");
+        }
         let client = Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
@@ -33,7 +38,7 @@ impl Admin {
     }
 
     /// Gets the JSON at `path`.
-    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
         let mut url = self.at(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -42,12 +47,12 @@ impl Admin {
     }
 
     /// Gets the text at `path`.
-    pub(super) async fn text(&self, path: &str) -> Result<String> {
+    pub(crate) async fn text(&self, path: &str) -> Result<String> {
         self.answer(self.client.get(self.at(path))).await
     }
 
     /// Posts to `path` and returns the JSON of the response.
-    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+    pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         let request = self.client.post(self.at(path));
         let request = match body {
             Some(body) => request
@@ -59,7 +64,7 @@ impl Admin {
     }
 
     /// Deletes what is at `path`.
-    pub(super) async fn delete(&self, path: &str) -> Result<()> {
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
         self.answer(self.client.delete(self.at(path))).await.map(drop)
     }
 
