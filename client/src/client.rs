@@ -8,7 +8,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams, InitializeResult};
-use asyncmcp_protocol::tools::{Page, Tool};
+use asyncmcp_protocol::listing::{Kind, Page};
+use asyncmcp_protocol::tools::Tool;
 use asyncmcp_protocol::{
     Code, ErrorObject, Id, Message, Notification, Outcome, RawObject, RawValue, Request, Response, Version,
     header, raw, tool_result,
@@ -99,8 +100,8 @@ impl Client {
         let mut params = None;
         for _ in 0..MAX_PAGES {
             let result = self.request("tools/list", params).await?;
-            let page = Page::parse(&result).map_err(Error::Tools)?;
-            tools.extend(page.tools);
+            let page = Page::parse(Kind::Tools, &result).map_err(Error::Tools)?;
+            tools.extend(page.entries.into_iter().map(Tool::from));
             let Some(cursor) = page.next_cursor else { break };
             let mut next = RawObject::new();
             next.set_value("cursor", &cursor);

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use asyncmcp_protocol::{ErrorObject, initialize, message, sse, tools};
+use asyncmcp_protocol::{ErrorObject, initialize, listing, message, sse};
 
 /// Why a call, or opening a session or receiver, failed.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub enum Error {
     Initialize(#[source] initialize::Error),
     /// The result of `tools/list` is invalid.
     #[error("the server sent an invalid tool list")]
-    Tools(#[source] tools::Error),
+    Tools(#[source] listing::Error),
     /// The receiver cannot listen on its address.
     #[error("failed to listen on {address}")]
     Listen {

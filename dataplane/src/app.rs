@@ -29,7 +29,7 @@ use crate::caller::operation;
 use crate::calls::{Calls, InProgress, Rates};
 use crate::config::Live;
 use crate::edge::Edge;
-use crate::servers::catalogue::Catalogue;
+use crate::servers::catalogue::{Catalogue, Cursors};
 use crate::servers::lines::{Lines, Wrap};
 use crate::servers::{self, Upstreams};
 use crate::work::delivery_policy;
@@ -75,7 +75,8 @@ impl App {
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
-        let catalogue = Catalogue::start(upstreams, lines.clone());
+        let cursors = Cursors::new(Arc::clone(&ring), config.identity());
+        let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
         let runner = Arc::new(Runner::new(lines.own()));
         let parts = Parts {
             store: Arc::clone(&store),

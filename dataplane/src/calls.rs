@@ -4,6 +4,7 @@
 //! how a server is reached do not. Invariant: every request is measured once, from here to the end of its answer.
 
 mod accept;
+mod ask;
 mod audit;
 mod bound;
 mod call;
@@ -11,7 +12,9 @@ mod cancel;
 mod forward;
 mod level;
 mod listen;
+mod lists;
 mod outgoing;
+mod permit;
 mod rate;
 mod subscribe;
 mod target;
@@ -21,14 +24,13 @@ use std::time::Duration;
 
 use asyncmcp_delivery::clock::Clock;
 use asyncmcp_delivery::engine::Engine;
+use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::modern::result::Caching;
-use asyncmcp_protocol::version::Era;
-use asyncmcp_protocol::{Id, Message, Notification, RawObject, Request, Response, modern, tools};
+use asyncmcp_protocol::{Message, Notification, RawObject, Request, Response};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use self::bound::Held;
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
 use crate::caller::Caller;
@@ -38,12 +40,12 @@ use crate::caller::respond::Error;
 use crate::caller::trace::TraceHeaders;
 use crate::config::Config;
 use crate::servers::Outgoing;
-use crate::servers::catalogue::{Catalogue, Listing};
+use crate::servers::catalogue::Catalogue;
 use crate::servers::lines::Lines;
 
 /// How long servers may take to hear a client's notification or answer.
 const DELIVERY_TIME: Duration = Duration::from_secs(30);
-/// For how long modern clients may keep a list of tools. No longer than a change of the route may take to be noticed: a
+/// For how long modern clients may keep a list. No longer than a change of the route may take to be noticed: a
 /// tool that has just become a webhook tool is acknowledged with what its former output schema does not allow.
 const CACHE_TIME_MS: u64 = 5_000;
 
@@ -51,7 +53,7 @@ const CACHE_TIME_MS: u64 = 5_000;
 pub struct Calls {
     /// The ways to servers.
     pub lines: Lines,
-    /// The servers' tools.
+    /// What the servers offer.
     pub catalogue: Catalogue,
     /// Who executes and delivers webhook tools' calls.
     pub engine: Arc<Engine>,
@@ -85,6 +87,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Whether requests of this method are answered in every era.
+    pub(crate) fn offers(method: &str) -> bool {
+        method == "tools/call" || ask::answers(method) || Kind::of_method(method).is_some()
+    }
+
     /// Answers one message.
     pub(crate) async fn answer(&self, message: Message, headers: &TraceHeaders) -> Answer {
         match message {
@@ -134,50 +141,17 @@ impl Context {
     async fn method(&self, request: Request, mut operation: Operation) -> Answer {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
-            "tools/list" => self.list(request.id, operation).await,
             "tools/call" => call::answer(self, request, operation).await,
             "logging/setLevel" => level::set(self, request, operation).await,
             "resources/subscribe" | "resources/unsubscribe" => {
                 subscribe::answer(self, request, operation).await
             }
-            _ => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
+            method if ask::answers(method) => ask::answer(self, request, operation).await,
+            method => match Kind::of_method(method) {
+                Some(kind) => lists::answer(self, kind, request, operation).await,
+                None => Answer::refusal(&Error::Method(request.method), request.id, &mut operation),
+            },
         }
-    }
-
-    async fn list(&self, id: Id, mut operation: Operation) -> Answer {
-        let listing = match self.listing().await {
-            Ok(listing) => listing,
-            Err(error) => return Answer::refusal(&error, id, &mut operation),
-        };
-        let list = match self.caller.version.era() {
-            Era::Legacy => tools::list_result(&listing.tools),
-            Era::Modern => {
-                let caching = self.caching().only_if(listing.is_whole).at_most(listing.ttl);
-                modern::result::tool_list(listing.tools, caching)
-            }
-        };
-        Answer::result(id, &list)
-    }
-
-    /// In a task of its own: a client that leaves in the middle would leave sessions behind at the servers.
-    async fn listing(&self) -> Result<Listing, Error> {
-        let held = self.hold_list()?;
-        let (catalogue, caller) = (self.calls.catalogue.clone(), Arc::clone(&self.caller));
-        let listing = async move {
-            let _held = held;
-            catalogue.list(&caller).await
-        };
-        let listing = tokio::spawn(listing.in_current_span()).await;
-        listing.map_err(|_| Error::Closing) // the runtime ends
-    }
-
-    /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.
-    fn hold_list(&self) -> Result<Option<Held>, Error> {
-        if self.caller.scope.is_some() {
-            return Ok(None);
-        }
-        let held = self.calls.in_progress.calls.take(&self.caller.account, 0);
-        held.map(Some).ok_or(Error::Busy)
     }
 
     /// How long and by whom what the gateway says of itself may be cached.

@@ -29,7 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asyncmcp_protocol::Id;
-use asyncmcp_protocol::tools::HeaderParam;
+use asyncmcp_protocol::listing::Entry;
+use asyncmcp_protocol::tools::{HeaderParam, header_params};
 use tokio::sync::watch;
 use url::Url;
 
@@ -147,8 +148,8 @@ impl Upstream {
     }
 
     /// It listed these tools.
-    fn lists(&self, tools: &[asyncmcp_protocol::tools::Tool]) {
-        let declared = tools.iter().map(|tool| (tool.name(), tool.header_params()));
+    fn lists(&self, tools: &[Entry]) {
+        let declared = tools.iter().map(|tool| (tool.key(), header_params(tool)));
         let mut known = self
             .0
             .header_params

@@ -90,7 +90,8 @@ impl Modern {
             ("mcp-protocol-version", VERSION),
             ("mcp-method", method.as_str().unwrap_or_default()),
         ];
-        headers.extend(name.as_str().map(|name| ("mcp-name", name)));
+        let uri = (method == "resources/read").then(|| message["params"]["uri"].as_str());
+        headers.extend(name.as_str().or(uri.flatten()).map(|name| ("mcp-name", name)));
         self.bare(&headers, &message.to_string())
     }
 

@@ -32,7 +32,7 @@ pub fn all() -> Result<Vec<Page>> {
     let mut paths = vec![PathBuf::from("README.md")];
     walk(Path::new("docs"), &mut paths)?;
     paths.sort();
-    paths.iter().map(|path| Page::read(path)).collect()
+    paths.iter().map(Page::read).collect()
 }
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {

@@ -88,6 +88,7 @@ fn job(pile: &Pile, number: u64, at: Millis) -> NewJob {
             fingerprint: unique,
         },
         names: Vec::new(),
+        kept_longer: Duration::ZERO,
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     }
@@ -115,6 +116,7 @@ fn call(pile: &Pile, number: u64) -> Call {
         },
         trace: Trace::default(),
         as_task: false,
+        owner: None,
     }
 }
 

@@ -32,7 +32,10 @@ fn text(path: &Path) -> Result<&str> {
 fn every_file_is_there_under_its_version_and_has_its_checksum() -> Result<()> {
     let files = files()?;
     let listed = std::fs::read_to_string(files.join("SHA256SUMS"))?;
-    let listed: BTreeSet<&str> = listed.lines().filter_map(|line| line.split("  ").nth(1)).collect();
+    let listed: BTreeSet<&str> = listed
+        .lines()
+        .filter_map(|line| line.split("  ").nth(1))
+        .collect();
     let expected = [
         format!("asyncmcp-{VERSION}-linux-{ARCH}.tar.gz"),
         format!("asyncmcp-{VERSION}.cdx.json"),
@@ -91,7 +94,10 @@ fn the_chart_is_of_the_same_version_and_has_the_definition() -> Result<()> {
     let definition = std::fs::read_to_string(files()?.join(format!("asyncmcp-crds-{VERSION}.yaml")))?;
     assert!(definition.contains("kind: CustomResourceDefinition"));
     assert!(shown.contains("kind: CustomResourceDefinition"));
-    assert!(shown.contains(&format!("asyncmcp-operator:{VERSION}")), "the image's tag is the version");
+    assert!(
+        shown.contains(&format!("asyncmcp-operator:{VERSION}")),
+        "the image's tag is the version"
+    );
     Ok(())
 }
 
@@ -99,7 +105,12 @@ fn the_chart_is_of_the_same_version_and_has_the_definition() -> Result<()> {
 fn a_version_that_the_sources_do_not_have_is_not_released() -> Result<()> {
     let script = root().join("release/check");
     let said = refused(text(&script)?, &["9.9.9"])?;
-    for place in ["Cargo.toml", "Chart.yaml: version", "Chart.yaml: appVersion", "CHANGELOG.md"] {
+    for place in [
+        "Cargo.toml",
+        "Chart.yaml: version",
+        "Chart.yaml: appVersion",
+        "CHANGELOG.md",
+    ] {
         assert!(said.contains(place), "{said}");
     }
     Ok(())

@@ -104,6 +104,8 @@ pub struct Call {
     pub trace: Trace,
     /// Whether the server is asked to run it as a task of its own, which outlives a connection.
     pub as_task: bool,
+    /// Who may ask for it by its id; `None` where nothing ties one request of its client to the next.
+    pub owner: Option<[u8; 16]>,
 }
 
 /// How the same call is recognised.
@@ -135,6 +137,8 @@ pub struct NewJob {
     pub max_pending: u64,
     /// The call is refused while this many jobs are queued for its server (`servers[].maxQueuedJobs`).
     pub max_queued: u64,
+    /// How much longer than others its client wants it kept once it is over.
+    pub kept_longer: Duration,
 }
 
 /// The header: the part of a job that changes. Small (under 400 bytes in a store), because every step rewrites it.
@@ -188,6 +192,10 @@ pub struct Job {
     pub has_resume_token: bool,
     /// Ended as unknown because it was interrupted too often: it may be the cause.
     pub poisoned: bool,
+    /// Ended with a result in which the tool itself reports failure.
+    pub tool_failed: bool,
+    /// How much longer than others it is kept once it is over.
+    pub kept_longer: Duration,
 }
 
 impl Job {
@@ -220,6 +228,8 @@ impl Job {
             size: size(&new.params),
             has_resume_token: false,
             poisoned: false,
+            tool_failed: false,
+            kept_longer: new.kept_longer,
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::raw::{RawObject, raw};
+use crate::tasks;
 use crate::version::Version;
 
 /// The kind of an error, as clients see it.
@@ -22,6 +23,8 @@ pub enum Code {
     MethodNotFound,
     /// The parameters are invalid, or the tool is unknown (MCP).
     InvalidParams,
+    /// No resource has this URI (MCP up to 2025-11-25; clients of newer versions get [`Code::InvalidParams`]).
+    ResourceNotFound,
     /// A bug in the gateway (JSON-RPC 2.0).
     InternalError,
     /// A header and the body disagree (SEP-2243).
@@ -54,6 +57,7 @@ impl Code {
             Self::InvalidRequest => -32600,
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
+            Self::ResourceNotFound => -32002,
             Self::InternalError => -32603,
             Self::HeaderMismatch => -32020,
             Self::MissingClientCapability => -32021,
@@ -75,6 +79,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
+            Self::ResourceNotFound => "resource_not_found",
             Self::InternalError => "internal_error",
             Self::HeaderMismatch => "header_mismatch",
             Self::MissingClientCapability => "missing_client_capability",
@@ -143,6 +148,17 @@ impl ErrorObject {
         }
     }
 
+    /// Creates a [`Code::MissingClientCapability`] error for a request that needs the tasks extension.
+    pub fn needs_tasks(message: impl Into<String>) -> Self {
+        let mut data = RawObject::new();
+        let extensions = serde_json::json!({"extensions": {tasks::EXTENSION: {}}});
+        data.set("requiredCapabilities", raw(&extensions));
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::MissingClientCapability, message)
+        }
+    }
+
     /// Creates a [`Code::UnsupportedProtocolVersion`] error. Standard clients fall back to one of the listed versions.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> Self {
         let mut data = RawObject::new();
@@ -156,6 +172,16 @@ impl ErrorObject {
         Self {
             data: Some(data.to_raw()),
             ..Self::new(Code::UnsupportedProtocolVersion, message)
+        }
+    }
+
+    /// Creates a [`Code::ResourceNotFound`] error with the URI.
+    pub fn resource_not_found(message: impl Into<String>, uri: &str) -> Self {
+        let mut data = RawObject::new();
+        data.set_value("uri", uri);
+        Self {
+            data: Some(data.to_raw()),
+            ..Self::new(Code::ResourceNotFound, message)
         }
     }
 
@@ -192,6 +218,16 @@ mod tests {
     fn an_overload_error_contains_the_time_to_wait() {
         let data = ErrorObject::overloaded("the queue is full", 1500).data.unwrap();
         assert_eq!(data.get(), r#"{"reason":"overloaded","retryAfterMs":1500}"#);
+    }
+
+    #[test]
+    fn a_missing_capability_is_named_as_a_client_declares_it() {
+        let error = ErrorObject::needs_tasks("declare it");
+        assert_eq!(error.code, -32021);
+        assert_eq!(
+            error.data.unwrap().get(),
+            r#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#
+        );
     }
 
     #[test]

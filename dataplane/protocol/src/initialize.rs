@@ -4,21 +4,32 @@
 //!
 //! Invariant: everything that is kept is bounded, because an encrypted session id contains it.
 
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::raw::{self, RawObject};
-use crate::version::Version;
+use crate::tasks;
+use crate::version::{Era, Version};
 
 mod capabilities;
 #[cfg(test)]
 mod tests;
 
-pub use capabilities::ClientCapabilities;
+pub use capabilities::{ClientCapabilities, TASKS_EXTENSION};
 
 /// Maximum length of the receiver's URL, in bytes.
 pub const MAX_WEBHOOK_URL: usize = 1024;
 /// Maximum length of a client's name and of its version, in bytes; longer ones are truncated.
 pub const MAX_CLIENT_INFO: usize = 128;
+
+/// The gateway's capabilities, and what of each.
+const OFFERED: [(&str, &[&str]); 5] = [
+    ("tools", &["listChanged"]),
+    ("prompts", &["listChanged"]),
+    ("resources", &["subscribe", "listChanged"]),
+    ("completions", &[]),
+    ("logging", &[]),
+];
 
 /// The name and version that a client or server reports. Shown to people, never trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,17 +151,41 @@ impl InitializeResult {
     /// The gateway's result. Its capabilities are constant, so that a server that becomes ready later does not require
     /// new sessions.
     pub fn of_gateway(version: Version, server_version: &str, instructions: Option<String>) -> Self {
-        let mut tools = RawObject::new();
-        tools.set_value("listChanged", &true);
         let mut capabilities = RawObject::new();
-        capabilities.set("tools", tools.to_raw());
-        capabilities.set("logging", RawObject::new().to_raw());
+        for (name, members) in OFFERED {
+            let mut declared = RawObject::new();
+            for member in members {
+                declared.set_value(member, &true);
+            }
+            capabilities.set(name, declared.to_raw());
+        }
         Self {
             protocol_version: version.to_string(),
             capabilities,
             server_info: Implementation::new("asyncmcp", server_version),
             instructions: instructions.filter(|text| !text.is_empty()),
         }
+    }
+
+    /// Offers to run calls of tools as tasks, as the result's version knows it; `lists` is whether a client may list its own.
+    /// Versions before 2025-11-25 know no tasks.
+    #[must_use]
+    pub fn offering_tasks(mut self, lists: bool) -> Self {
+        match Version::parse(&self.protocol_version) {
+            Some(version) if version.has_requested_tasks() => {
+                let mut tasks = json!({"cancel": {}, "requests": {"tools": {"call": {}}}});
+                if lists {
+                    tasks["list"] = json!({});
+                }
+                self.capabilities.set("tasks", raw::raw(&tasks));
+            }
+            Some(version) if version.era() == Era::Modern => {
+                let extensions = json!({tasks::EXTENSION: {}});
+                self.capabilities.set("extensions", raw::raw(&extensions));
+            }
+            _ => {}
+        }
+        self
     }
 
     /// Parses a server's `result`, leniently where nothing depends on a field, because servers differ.

@@ -1,9 +1,12 @@
 //! Tasks of MCP 2025-11-25 (SEP-1686) from the requestor's side: requesting a task and reading its status.
 //!
-//! The data plane executes jobs as tasks if a server supports them. The modern era's extension (SEP-2663), whose tasks
-//! have another format, is not covered.
+//! The data plane executes jobs as tasks if a server supports them. What clients read of tasks, in both eras, is in
+//! [`report`]; how a server's task becomes one of the gateway's is in [`named`].
 //!
 //! Invariant: an unknown status counts as working, because a later status of the server tells the outcome.
+
+pub mod named;
+pub mod report;
 
 use std::time::Duration;
 
@@ -12,7 +15,10 @@ use serde_json::value::RawValue;
 use crate::raw::RawObject;
 
 /// The `_meta` key of a task's result that contains the task's id.
-const META_RELATED: &str = "io.modelcontextprotocol/related-task";
+pub const META_RELATED: &str = "io.modelcontextprotocol/related-task";
+
+/// The extension of 2026-07-28 by which clients and servers offer tasks (SEP-2663).
+pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// Whether a tool can, must or must not be called as a task (`execution.taskSupport`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -83,6 +83,11 @@ impl Version {
             .unwrap_or(Self::LEGACY[0])
     }
 
+    /// Whether clients ask for tasks, by a parameter of the call.
+    pub const fn has_requested_tasks(self) -> bool {
+        matches!(self, Self::V2025_11_25)
+    }
+
     /// Whether a body may be a batch of messages.
     pub const fn has_batches(self) -> bool {
         matches!(self, Self::V2025_03_26)

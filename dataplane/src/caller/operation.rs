@@ -162,6 +162,12 @@ impl Operation {
         mark_failed(&self.span, reason);
     }
 
+    /// It does not fail yet: what failed is tried in another way.
+    pub fn again(&mut self) {
+        self.error = "";
+        self.span.record("otel.status_code", "UNSET");
+    }
+
     /// Its span.
     pub fn span(&self) -> &Span {
         &self.span

@@ -63,8 +63,8 @@ pub enum Error {
     /// `initialize` in a batch.
     #[error("initialize must not be part of a batch")]
     InitializeInBatch,
-    /// A second `tools/list` in a batch: each asks every server.
-    #[error("a batch may contain one tools/list; send the others by themselves")]
+    /// A second list of one kind in a batch: each asks every server.
+    #[error("a batch may contain one list of each kind; send the others by themselves")]
     ListedInBatch,
     /// The envelope of a modern message is not right.
     #[error("{0}")]
@@ -100,6 +100,20 @@ pub enum Error {
     /// No server has this tool.
     #[error("unknown tool: {}", echo(.0))]
     UnknownTool(String),
+    /// No server has this prompt.
+    #[error("unknown prompt: {}", echo(.0))]
+    UnknownPrompt(String),
+    /// No server has this resource.
+    #[error("resource not found: {}", echo(.0))]
+    UnknownResource(String),
+    /// No server has this resource template.
+    #[error("params.ref.uri is of no resource template that a server lists: {}", echo(.0))]
+    UnknownTemplate(String),
+    /// The cursor is of another list, or of another client.
+    #[error(
+        "params.cursor is none that this list gave to this client; send the request without it to begin again"
+    )]
+    Cursor,
     /// The tool's server is away.
     #[error("server {0:?} is unreachable at present")]
     Unavailable(String),
@@ -236,8 +250,12 @@ impl Error {
             | Self::Filter(_)
             | Self::NoStream
             | Self::UnknownTool(_)
+            | Self::UnknownPrompt(_)
+            | Self::UnknownTemplate(_)
+            | Self::Cursor
             | Self::Conflict(_)
             | Self::Repeated(_) => Code::InvalidParams,
+            Self::UnknownResource(_) => Code::ResourceNotFound,
             Self::Unavailable(_) => Code::ServerUnreachable,
             Self::Server { failure, .. } => failure.code(),
             Self::Silent { .. } => Code::Timeout,
@@ -267,6 +285,7 @@ impl Error {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
             }
             Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
+            Self::UnknownResource(uri) => ErrorObject::resource_not_found(self.to_string(), uri),
             _ if self.code() == Code::Overloaded => ErrorObject::overloaded(self.to_string(), millis(PAUSE)),
             _ => ErrorObject::new(self.code(), self.to_string()),
         }

@@ -69,6 +69,7 @@ impl<'a> Webhook<'a> {
             names: identifier.name().into_iter().collect(),
             max_pending,
             max_queued,
+            kept_longer: std::time::Duration::ZERO,
             call: self.snapshot(context, request, trace),
         };
         match engine.accept(job).await {
@@ -109,6 +110,7 @@ impl<'a> Webhook<'a> {
             retry: repeated(&retry.waits),
             trace: trace.stored(),
             as_task: self.tool.as_task,
+            owner: context.caller.owner().map(|owner| owner.0),
         }
     }
 

@@ -9,8 +9,7 @@ use asyncmcp_protocol::tools::MAX_NAME;
 use super::accept::Webhook;
 use super::audit::{self, Decision};
 use super::target::Target;
-use super::{Context, forward};
-use crate::auth::metadata;
+use super::{Context, forward, permit};
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
@@ -49,17 +48,10 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
     accepted.unwrap_or_else(|error| Answer::refusal(&error, request.id.clone(), &mut operation))
 }
 
-/// Whether the caller's credentials cover the tool. Where they do not, the client is told so by the HTTP status also in a
-/// session, where any other refusal has status 200: stock clients get a token with more scopes for a 403 and ask again
-/// (MCP 2025-11-25, "Scope Challenge Handling").
+/// Whether the caller's credentials cover the tool.
 fn permit(context: &Context, tool: &Tool) -> Result<(), Refusal> {
-    let route = &context.config.route;
-    let needed = scopes::needed(route, &tool.server, &tool.shown_as);
-    let grants = &context.caller.grants;
-    if grants.cover(needed.iter()) {
-        return Ok(());
-    }
-    Err(grants.refusal(&needed, metadata::scopes(route)))
+    let needed = scopes::needed(&context.config.route, &tool.server, &tool.shown_as);
+    permit::check(context, &needed)
 }
 
 async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {

@@ -1,9 +1,10 @@
 //! An ordinary call, of a tool or of anything else: to its server and back, its payload untouched.
 //!
-//! [`super::call`] hands it each `tools/call` whose result does not go by webhook.
+//! [`super::call`] hands it each `tools/call` whose result does not go by webhook, [`super::ask`] what is asked beside tools.
 //! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
 //! and a modern one is cancelled; how many are in progress is bounded.
 
+mod elsewhere;
 mod reply;
 mod way;
 
@@ -17,6 +18,7 @@ use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
+use self::elsewhere::{Elsewhere, Next};
 use self::reply::AnswerSender;
 use self::way::{End, Way};
 use super::Context;
@@ -33,6 +35,16 @@ use crate::servers::{self, Events, Outgoing, Received};
 pub(super) async fn call(
     context: &Context,
     target: Target,
+    request: Request,
+    operation: Operation,
+) -> Answer {
+    first_of(context, (target, Vec::new()), request, operation).await
+}
+
+/// Sends the request to one server after another, until one knows what it is about.
+pub(super) async fn first_of(
+    context: &Context,
+    (target, others): (Target, Vec<Target>),
     request: Request,
     mut operation: Operation,
 ) -> Answer {
@@ -51,6 +63,8 @@ pub(super) async fn call(
     let (sender, pending) = reply::channel();
     let span = operation.span().clone();
     let call = Call {
+        context: context.clone(),
+        elsewhere: Elsewhere::new(others),
         way,
         ends_with_client: context.caller.version.era() == Era::Modern,
         json_only: context.json_only,
@@ -68,7 +82,10 @@ pub(super) async fn call(
 
 /// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
 struct Call {
+    context: Context,
     way: Way,
+    /// Who else may know what the request is about.
+    elsewhere: Elsewhere,
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
     json_only: bool,
@@ -84,6 +101,24 @@ struct Call {
 
 impl Call {
     async fn run(mut self) {
+        while let Some(mut ended) = self.attempt().await {
+            loop {
+                match self.elsewhere.after(&self.target, ended) {
+                    Next::Answer(response) => return self.answer(response).await,
+                    Next::Ask(target) => match self.turn_to(target) {
+                        Ok(()) => break,
+                        Err(error) => ended = Err(error),
+                    },
+                }
+            }
+        }
+        self.operation.failed(Code::Cancelled.reason());
+        let end = End::Cancelled("the client closed the call's connection");
+        self.way.end(end);
+    }
+
+    /// Sends the request and waits for the response; `None` if a modern client left meanwhile.
+    async fn attempt(&mut self) -> Option<Result<Bytes, Error>> {
         let opened = self.open().await;
         let left = self.sender.gone();
         let ends_with_client = self.ends_with_client;
@@ -91,17 +126,27 @@ impl Call {
             opened?;
             self.exchange().await
         };
-        let ended = tokio::select! {
+        tokio::select! {
             biased; // a client that left meanwhile wants nothing sent
             () = left, if ends_with_client => None,
             response = exchange => Some(response),
-        };
-        if let Some(response) = ended {
-            return self.answer(response).await;
         }
-        self.operation.failed(Code::Cancelled.reason());
-        let end = End::Cancelled("the client closed the call's connection");
-        self.way.end(end);
+    }
+
+    /// The request goes to this server instead. The one before has answered it, or saw nothing of it.
+    fn turn_to(&mut self, target: Target) -> Result<(), Error> {
+        self.target = target;
+        let loan = self
+            .context
+            .calls
+            .lines
+            .lend(&self.context.caller, &self.target.server);
+        let way = Way::of(&self.request, loan.map_err(|error| self.failed(&error))?);
+        self.outgoing = for_server(&self.request, &self.target, (&way, &self.operation.trace()));
+        self.limit = self.context.silence(&self.target.server);
+        std::mem::replace(&mut self.way, way).end(End::Answered);
+        self.operation.again();
+        Ok(())
     }
 
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle

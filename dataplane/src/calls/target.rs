@@ -6,7 +6,7 @@
 use asyncmcp_protocol::RawObject;
 
 use crate::caller::respond::server::Asked;
-use crate::servers::catalogue::Tool;
+use crate::servers::catalogue::{Prompt, Tool};
 
 /// The way to a member of `params`.
 type Path = &'static [&'static str];
@@ -20,6 +20,8 @@ pub(super) struct Target {
     pub(super) tool: Option<String>,
     /// Where the request has a name that the server does not know, and the name that it knows.
     renamed: Option<(Path, String)>,
+    /// The server is asked only since no other listed what the request names: where it cannot be reached, the next is asked.
+    pub(super) by_chance: bool,
 }
 
 impl Target {
@@ -29,6 +31,33 @@ impl Target {
             server: tool.server.clone(),
             tool: Some(tool.name.clone()),
             renamed: renamed(&["name"], &tool.shown_as, &tool.name),
+            by_chance: false,
+        }
+    }
+
+    /// A prompt on its server, whose name is here in the params.
+    pub(super) fn of_prompt(prompt: &Prompt, path: Path) -> Self {
+        Self {
+            renamed: renamed(path, &prompt.shown_as, &prompt.name),
+            ..Self::of_server(&prompt.server)
+        }
+    }
+
+    /// A server that knows what the request names by the same name as the client.
+    pub(super) fn of_server(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            tool: None,
+            renamed: None,
+            by_chance: false,
+        }
+    }
+
+    /// A server that may know what no server listed.
+    pub(super) fn by_chance(server: &str) -> Self {
+        Self {
+            by_chance: true,
+            ..Self::of_server(server)
         }
     }
 

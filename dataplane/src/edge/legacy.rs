@@ -5,11 +5,13 @@
 //! session every outcome of a request is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
 //! expired or revoked, or of which nobody can say whether it is revoked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_protocol::batch::{self, Body};
 use asyncmcp_protocol::initialize::{ClientCapabilities, InitializeParams, InitializeResult};
+use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::{Message, RawObject, Request, Version, header, message};
 use axum::response::Response;
 use futures::StreamExt as _;
@@ -169,10 +171,10 @@ async fn all(
         json_only: true,
         ..context
     };
-    let mut listed = false;
+    let mut listed = HashSet::new();
     let messages = messages.into_iter().map(|message| match message {
         Ok(Message::Request(request))
-            if request.method == "tools/list" && std::mem::replace(&mut listed, true) =>
+            if Kind::of_method(&request.method).is_some_and(|kind| !listed.insert(kind)) =>
         {
             Err(request.id)
         }

@@ -12,7 +12,7 @@ use asyncmcp_protocol::initialize::InitializeResult;
 use asyncmcp_protocol::modern::mirror::Field;
 use asyncmcp_protocol::modern::{self, Envelope, Headers, result};
 use asyncmcp_protocol::subscriptions::LISTEN;
-use asyncmcp_protocol::{Message, Request, header};
+use asyncmcp_protocol::{Message, Request, Response as RpcResponse, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -90,8 +90,12 @@ async fn respond(
     (request, headers): (Request, &TraceHeaders),
     kinds: Kinds,
 ) -> Response {
+    let rewrite = match request.method.as_str() {
+        "resources/read" => |message| complete(message, result::complete_read),
+        _ => |message| complete(message, result::complete),
+    };
     let answer = match request.method.as_str() {
-        "tools/list" | "tools/call" => context.answer(Message::Request(request), headers).await,
+        method if Context::offers(method) => context.answer(Message::Request(request), headers).await,
         LISTEN => context.listen(request, headers, edge.closing.clone()),
         method => {
             let trace = headers.or_of(request.meta().as_ref());
@@ -107,7 +111,7 @@ async fn respond(
             Answer::result(request.id, &result::discover(&about(edge), context.caching()))
         }
     };
-    stream::rewritten(answer, kinds, &edge.calls.metrics, complete)
+    stream::rewritten(answer, kinds, &edge.calls.metrics, rewrite)
 }
 
 /// What the gateway says of itself. Asks no server, so that it answers whatever state they are in.
@@ -120,11 +124,11 @@ fn about(edge: &Edge) -> InitializeResult {
 }
 
 /// The message as a modern client expects it. Only responses differ.
-fn complete(message: Bytes) -> Bytes {
+fn complete(message: Bytes, completes: fn(&mut RpcResponse) -> bool) -> Bytes {
     let Ok(Message::Response(mut response)) = Message::parse(&message) else {
         return message;
     };
-    if result::complete(&mut response) {
+    if completes(&mut response) {
         response.to_bytes().into()
     } else {
         message

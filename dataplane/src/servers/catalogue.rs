@@ -1,14 +1,20 @@
-//! The servers' tools under the names that clients see, and which server each belongs to.
+//! What the servers offer under the names that clients see, and which server each name belongs to.
 //!
-//! The edge resolves every `tools/call` here and lists tools here; `/status` and readiness
+//! Calls resolve every name and URI here and lists are made here; `/status` and readiness
 //! read it. Invariant: a name belongs to its server until that server's list was fetched
 //! without it; nothing falls through to another server because one is away.
 
+mod answers;
+mod cursor;
 mod defects;
+mod directory;
 mod fetch;
 mod health;
 mod index;
 mod merged;
+mod pages;
+mod prompts;
+mod resources;
 pub(crate) mod scopes;
 mod state;
 #[cfg(test)]
@@ -21,15 +27,21 @@ use std::time::Duration;
 
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::WebhookToolStatus;
+use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::subscriptions::List;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::cursor::{Cursors, Foreign};
+use self::directory::Directory;
+pub use self::directory::{Prompt, Readers};
 use self::index::Index;
 pub use self::index::Tool;
 pub(crate) use self::index::webhook;
 pub use self::merged::Listing;
+pub use self::prompts::{Entries, ResolvedPrompt};
 use self::state::{Found, Table};
 use self::watch::Watch;
 use crate::config::Config;
@@ -62,6 +74,7 @@ pub struct Catalogue(Arc<Inner>);
 struct Inner {
     table: Arc<Table>,
     lines: Lines,
+    cursors: Cursors,
     watched: Arc<Watched>,
     _ends_the_tasks: DropGuard,
 }
@@ -78,7 +91,7 @@ struct Watching {
 
 impl Catalogue {
     /// Begins to watch the route's servers. Must be called within a runtime.
-    pub fn start(upstreams: Upstreams, lines: Lines) -> Self {
+    pub fn start(upstreams: Upstreams, lines: Lines, cursors: Cursors) -> Self {
         let mut live = upstreams.live().clone();
         let table = Arc::new(Table::new(live.borrow_and_update().clone()));
         let watched = Arc::new(Watched::default());
@@ -97,14 +110,21 @@ impl Catalogue {
         tokio::spawn(ended.clone().run_until_cancelled_owned({
             let (mut changes, lines) = (table.changes(), lines.clone());
             async move {
-                while changes.changed().await.is_ok() {
-                    lines.list_changed(List::Tools);
+                loop {
+                    match changes.recv().await {
+                        Ok(list) => lines.list_changed(list),
+                        Err(RecvError::Lagged(_)) => {
+                            List::ALL.into_iter().for_each(|list| lines.list_changed(list))
+                        }
+                        Err(RecvError::Closed) => return,
+                    }
                 }
             }
         }));
         Self(Arc::new(Inner {
             table,
             lines,
+            cursors,
             watched,
             _ends_the_tasks: ended.drop_guard(),
         }))
@@ -164,6 +184,22 @@ impl Catalogue {
 
     fn lines(&self) -> &Lines {
         &self.0.lines
+    }
+
+    fn cursors(&self) -> &Cursors {
+        &self.0.cursors
+    }
+
+    fn directory(&self) -> &Directory {
+        self.0.table.directory()
+    }
+
+    /// Whether the server has a list of this kind; `None` of one that never answered. Tools are asked for in any case.
+    fn may_list(&self, server: &str, kind: Kind) -> Option<bool> {
+        match kind {
+            Kind::Tools => Some(true),
+            kind => Some(self.directory().offers(server)?.lists(kind)),
+        }
     }
 
     fn list_again(&self, server: &str) {

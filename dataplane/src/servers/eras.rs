@@ -70,6 +70,7 @@ impl Upstream {
         envelope.version = server.version;
         let said = Said {
             instructions: server.instructions.clone(),
+            offers: server.offers,
             ..Said::default()
         };
         Ok(Some(ServerSession::modern(

@@ -9,6 +9,7 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::SESSION_ID;
 use asyncmcp_protocol::initialize::{InitializeParams, InitializeResult};
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Era, Id, Notification, Request, Version, sse, tasks};
 use reqwest::Response;
 
@@ -63,6 +64,7 @@ impl Upstream {
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
             logging: Some(result.capabilities.get("logging").is_some()),
+            offers: Offers::of(&result.capabilities),
             instructions: result.instructions,
         };
         let session = ServerSession::opened(self.clone(), id, version, said);

@@ -101,6 +101,7 @@ fn job(id: JobId, now: Millis) -> NewJob {
             fingerprint: [0; 32],
         },
         names: Vec::new(),
+        kept_longer: Duration::ZERO,
         max_pending: u64::MAX,
         max_queued: u64::MAX,
     }
@@ -116,6 +117,7 @@ fn call() -> Call {
         timeout: Duration::from_hours(1),
         on_interruption: OnInterruption::Fail,
         as_task: false,
+        owner: None,
         target: Some(Target {
             // The discard port: nobody listens there.
             url: "http://127.0.0.1:9/dead".to_owned(),

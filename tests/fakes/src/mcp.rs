@@ -4,6 +4,7 @@
 //! these: it is a program that users start. Invariant: it speaks HTTP for real, so that what is tested is what a server
 //! would see.
 
+pub mod content;
 pub mod modern;
 mod raw;
 mod reaction;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
+pub use self::content::Content;
 pub use self::modern::Speaks;
 pub use self::reaction::Reaction;
 pub use self::tls::Tls;
@@ -62,6 +64,8 @@ pub struct Nature {
     pub tools: Vec<Value>,
     /// Tools on one page of the list; all if 0.
     pub page: usize,
+    /// What it offers beside tools.
+    pub content: Content,
     /// What a request with an unknown session gets.
     pub unknown_session: (u16, &'static str),
     /// How long `initialize` takes.
@@ -86,14 +90,6 @@ pub struct Nature {
 }
 
 impl Nature {
-    fn capabilities(&self) -> Value {
-        let mut capabilities = json!({"tools": {}});
-        for (name, declared) in self.declares.as_object().into_iter().flatten() {
-            capabilities[name] = declared.clone();
-        }
-        capabilities
-    }
-
     /// What is scripted for a tool, a method or an HTTP method.
     fn reaction(&mut self, key: &str) -> Option<Reaction> {
         let reactions = self.reactions.get_mut(key)?;
@@ -320,6 +316,11 @@ async fn answer(server: &McpServer, seen: &Seen) -> Response {
         return json_body(answer.to_string());
     }
     let scripted = scripted(server, seen);
+    if scripted.is_none()
+        && let Some(answer) = content::answer(server, seen)
+    {
+        return content_body(id, answer);
+    }
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "tools/list") => return json_body(response(id, &list(server, seen).to_string())),
@@ -367,6 +368,16 @@ fn said(messages: impl Stream<Item = Value> + Send + 'static) -> Response {
 /// A JSON-RPC response with this raw result.
 fn response(id: &Value, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+fn content_body(id: &Value, answer: Result<Value, (i64, &'static str)>) -> Response {
+    match answer {
+        Ok(result) => json_body(response(id, &result.to_string())),
+        Err((code, message)) => {
+            let error = json!({"code": code, "message": message});
+            json_body(json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string())
+        }
+    }
 }
 
 fn json_body(text: String) -> Response {

@@ -115,14 +115,13 @@ fn calls(line: &str) -> Vec<Vec<String>> {
                 calls.extend(self::calls(&inner));
                 word.push('X');
             }
-            (Some(_), c) => word.push(c),
             (None, '\'' | '"') => quote = Some(c),
             (None, ' ') => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
             (None, '|' | '&' | ';' | '(' | ')') => {
                 words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
                 calls.push(std::mem::take(&mut words));
             }
-            (None, c) => word.push(c),
+            (_, c) => word.push(c),
         }
     }
     words.extend(Some(word).filter(|word| !word.is_empty()));

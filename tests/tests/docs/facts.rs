@@ -104,7 +104,7 @@ pub(crate) fn source(path: &str) -> Result<String> {
     std::fs::read_to_string(root().join(path)).with_context(|| path.to_owned())
 }
 
-fn sources(dir: &str) -> Result<Vec<String>> {
+pub(crate) fn sources(dir: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root().join(dir))? {
         let entry = entry?;

@@ -26,6 +26,7 @@ async fn what_the_how_to_pages_say_works_on_a_laptop() -> Result<()> {
     reader
         .follow(&tutorial, |section| section.starts_with(['1', '2', '3', '4']))
         .await?;
+    a_refused_receiver_is_explained(&mut reader)?;
     rotate_the_admin_token(&mut reader).await?;
     replay_dead_letters(&mut reader).await?;
     rotate_a_signing_key(&mut reader).await?;
@@ -35,6 +36,23 @@ async fn what_the_how_to_pages_say_works_on_a_laptop() -> Result<()> {
 async fn everything(reader: &mut Reader, page: &str) -> Result<()> {
     let steps = reader.follow(&Page::read(page)?, |_| true).await?;
     assert!(steps > 0, "{page} has no step for a laptop");
+    Ok(())
+}
+
+fn a_refused_receiver_is_explained(reader: &mut Reader) -> Result<()> {
+    let blocks = Page::read("docs/how-to/allow-a-private-receiver.md")?.section("Try it");
+    let text = |kind: &str| {
+        blocks
+            .iter()
+            .find(|block| block.language == kind)
+            .map(|block| block.text.trim())
+    };
+    let said = reader
+        .run(text("sh").context("no command")?)
+        .err()
+        .context("it is allowed")?
+        .to_string();
+    assert!(said.contains(text("text").context("nothing is shown")?), "{said}");
     Ok(())
 }
 
@@ -95,12 +113,8 @@ async fn rotate_a_signing_key(reader: &mut Reader) -> Result<()> {
         .find(|block| block.language == "yaml")
         .context("no YAML")?;
     let route = std::fs::read_to_string(reader.directory()?.join("route.yaml"))?;
-    let keys = part
-        .text
-        .lines()
-        .skip(3)
-        .map(|line| format!("  {line}\n"))
-        .collect::<String>();
+    let lines: Vec<_> = part.text.lines().skip(3).collect();
+    let keys = format!("      {}\n", lines.join("\n  ").trim_start());
     let edited = route.replace("      - {name: hello-signing, key: secret}\n", &keys);
     assert_ne!(edited, route);
     everything(reader, "docs/how-to/rotate-a-signing-key.md").await?;

@@ -267,6 +267,65 @@ const STORE: [(&str, &str, &str); 13] = [
     ),
 ];
 
+const SIZES: [(&str, &str, &str); 6] = [
+    (
+        "rows of a job | 512",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "const JOB: u64 = 512;",
+    ),
+    (
+        "1.5 times its size",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "row + row / 2 //",
+    ),
+    (
+        "the next power of two",
+        "dataplane/delivery/src/store/redb/usage.rs",
+        "row.next_power_of_two() //",
+    ),
+    (
+        "waits or runs | 4 KiB",
+        "dataplane/delivery/src/store/space.rs",
+        "const QUEUED: u64 = 4 << 10;",
+    ),
+    (
+        "job that runs | 64 KiB",
+        "dataplane/delivery/src/store/space.rs",
+        "const RUNNING: u64 = 64 << 10;",
+    ),
+    (
+        "cache of the store (at most 128 MiB)",
+        "dataplane/delivery/src/store/redb/file.rs",
+        "const CACHE: usize = 128 << 20;",
+    ),
+];
+
+/// The benchmark's numbers are repeated from ARCHITECTURE, which is where they are measured anew.
+const MEASURED: [&str; 9] = ["4530", "4076", "317", "10.3", "25927", "245", "253", "33", "44"];
+
+#[test]
+fn the_sizes_are_the_sources_and_the_measurements_those_of_architecture() -> Result<()> {
+    let pages = ["docs/how-to/size-a-route.md", "docs/explanation/availability.md"];
+    let text: String = pages
+        .iter()
+        .map(|page| Ok(Page::read(page)?.text))
+        .collect::<Result<_>>()?;
+    for (said, file, line) in &SIZES {
+        assert!(text.contains(said), "no page says {said:?}");
+        assert_eq!(source(file)?.matches(line).count(), 1, "{file}: {line:?}");
+    }
+    let architecture = source("ARCHITECTURE.md")?;
+    let (_, table) = architecture
+        .split_once("## What a delivery costs")
+        .context("no section")?;
+    let (table, _) = table.split_once("\n## ").context("no next section")?;
+    for number in MEASURED {
+        let is_in = |text: &str| text.split_whitespace().any(|word| word == number);
+        assert!(is_in(&text) && is_in(table), "{number}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_fixed_limits_are_the_sources() -> Result<()> {
     let page = Page::read(LIMITS)?;

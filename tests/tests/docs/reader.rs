@@ -15,7 +15,7 @@ use asyncmcp_tests::readme::commands;
 use regex::Regex;
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Runs `$3` in the shell's last directory with its last variables, and leaves both for the next one.
 const SHELL: &str = r#"set -euo pipefail
 state=$1; source "$state/variables"; cd "$(cat "$state/directory")"

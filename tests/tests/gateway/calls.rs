@@ -23,7 +23,11 @@ async fn discovery_and_lists_are_of_the_modern_era() -> Result<()> {
     assert_eq!(found["resultType"], "complete", "{found}");
     let versions = [VERSION, "2025-11-25", "2025-06-18", "2025-03-26"];
     assert_eq!(found["supportedVersions"], json!(versions));
-    assert_eq!(found["capabilities"], json!({"tools": {}}));
+    let changing = json!({"listChanged": true});
+    let resources = json!({"subscribe": true, "listChanged": true});
+    let offered = json!({"tools": changing, "prompts": changing, "resources": resources, "completions": {},
+        "logging": {}});
+    assert_eq!(found["capabilities"], offered);
     assert_eq!(found["cacheScope"], "public");
     assert!(found["ttlMs"].as_u64() > Some(0));
     assert_eq!(found["instructions"], "# a\nBe kind.");
@@ -161,7 +165,6 @@ async fn only_what_the_call_asked_for_comes_before_its_response() -> Result<()> 
         (json!({}), vec![response]),
         (json!({"progressToken": 7}), vec![progress, response]),
         (json!({level: "warning"}), vec![high, response]),
-        (json!({level: "loud"}), vec![response]),
         (
             json!({"progressToken": 7, level: "error"}),
             vec![progress, high, response],

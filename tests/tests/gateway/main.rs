@@ -4,11 +4,14 @@
 
 mod bytes;
 mod calls;
+mod client;
+mod content;
 mod events;
 mod hostile;
 mod jobs;
 mod leaving;
 mod listening;
+mod lists;
 mod logging;
 mod pairings;
 mod refusals;

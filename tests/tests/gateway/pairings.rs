@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use asyncmcp_tests::eventually;
 use asyncmcp_tests::mcp::{McpServer, Reaction, Speaks};
-use asyncmcp_tests::modern::{Modern, meta};
-use asyncmcp_tests::session::{Reply, Session, answer};
-use serde_json::{Value, json};
+use asyncmcp_tests::session::{Session, answer};
+use serde_json::json;
 
+use crate::client::{Client, modern};
 use crate::scene::{SOON, Scene};
 
 const EVERY: [Speaks; 3] = [Speaks::Legacy, Speaks::Modern, Speaks::Both];
@@ -22,43 +22,6 @@ const PAYLOAD: [&str; 3] = [
     r#""big":12345678901234567890123"#,
     r#""n":1.00"#,
 ];
-
-/// A client of one of the eras.
-enum Client {
-    Legacy(Session),
-    Modern(Modern),
-}
-
-impl Client {
-    async fn both(scene: &Scene) -> [Self; 2] {
-        let url = scene.gateway.url();
-        let legacy = Session::open(&url, None).await.expect("a session");
-        [
-            Self::Legacy(legacy),
-            Self::Modern(Modern::at(&url).expect("a client")),
-        ]
-    }
-
-    fn is_modern(&self) -> bool {
-        matches!(self, Self::Modern(_))
-    }
-
-    async fn ask(&self, method: &str, params: Value) -> Reply {
-        match self {
-            Self::Modern(client) => client.send(&modern(7, method, params)).await.expect("an answer"),
-            Self::Legacy(client) => {
-                let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
-                client.post(body.to_string()).await.expect("an answer")
-            }
-        }
-    }
-}
-
-/// A modern message. What `params` has in `_meta` is added to the envelope.
-fn modern(id: u64, method: &str, mut params: Value) -> Value {
-    params["_meta"] = meta(&params["_meta"]);
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
-}
 
 async fn server(speaks: Speaks) -> McpServer {
     let server = McpServer::start(&["quick", "slow"]).await;
@@ -84,7 +47,7 @@ async fn every_pairing_lists_and_calls_with_the_same_bytes() {
     for speaks in EVERY {
         let server = server(speaks).await;
         let scene = Scene::before(server.clone(), "").await.unwrap();
-        for client in Client::both(&scene).await {
+        for client in Client::both(&scene.gateway).await {
             let modern = client.is_modern();
             let uses_modern = speaks == Speaks::Modern || (speaks == Speaks::Both && modern);
             let result = if uses_modern { MODERN_RESULT } else { RESULT };
@@ -136,7 +99,7 @@ async fn every_pairing_executes_jobs() {
         };
         server.on("slow", [Reaction::Result(result)]);
         let scene = Scene::before(server.clone(), "").await.unwrap();
-        for client in Client::both(&scene).await {
+        for client in Client::both(&scene.gateway).await {
             let answer = client.ask("tools/call", json!({"name": "slow"})).await.json();
             let status = &answer["result"]["_meta"]["dev.asyncmcp/job"]["status"];
             assert_eq!(status, "working", "{speaks:?}: {answer}");
@@ -162,7 +125,7 @@ async fn every_pairing_passes_progress_under_the_clients_token() {
     for speaks in EVERY {
         let server = server(speaks).await;
         let scene = Scene::before(server.clone(), "").await.unwrap();
-        for client in Client::both(&scene).await {
+        for client in Client::both(&scene.gateway).await {
             server.on("quick", [Reaction::Stream(vec![progress.to_owned()], RESULT)]);
             let params = json!({"name": "quick", "_meta": {"progressToken": "mine"}});
             let reply = client.ask("tools/call", params).await;
@@ -217,7 +180,7 @@ async fn the_headers_for_a_modern_server_repeat_the_arguments_that_its_schema_na
         .tools
         .push(json!({"name": "near", "inputSchema": schema}));
     let scene = Scene::before(server.clone(), "").await.unwrap();
-    for client in Client::both(&scene).await {
+    for client in Client::both(&scene.gateway).await {
         let params = json!({"name": "near", "arguments": {"region": "Zürich"}});
         let reply = match &client {
             Client::Legacy(_) => client.ask("tools/call", params).await,
@@ -259,7 +222,7 @@ async fn status_shows_the_version_and_a_server_that_changes_its_era_is_followed(
     server.nature().speaks = Speaks::Legacy;
     eventually(Duration::from_mins(1), || shows("2025-11-25")).await;
     let works = async || {
-        for client in Client::both(&scene).await {
+        for client in Client::both(&scene.gateway).await {
             if !client.ask("tools/call", json!({"name": "quick"})).await.json()["result"].is_object() {
                 return false;
             }

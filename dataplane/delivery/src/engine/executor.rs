@@ -87,6 +87,11 @@ pub trait Executor: Send + Sync + 'static {
     /// `TooLarge`, or `Error` (the server was never reached, or left the route).
     fn body(&self, call: &Call, end: End) -> Bytes;
 
+    /// Whether the tool itself reports failure in this response, which is a result.
+    fn is_failure(&self, _body: &Bytes) -> bool {
+        false
+    }
+
     /// The JSON-RPC response for a call that did not run because the store cannot read its arguments any more; it ends
     /// as `Error`.
     fn unreadable(&self, call: &Call) -> Bytes {

@@ -44,14 +44,16 @@ pub(super) struct Unsent {
 }
 
 impl Ending {
-    fn changes(&self, claim: bool) -> Vec<Change> {
+    fn changes(&self, tool_failed: bool, claim: bool) -> Vec<Change> {
         let finish = Change::Finish {
             end: self.end,
             body: self.body.clone(),
         };
         let poison = self.poisoned.then_some(Change::Poison);
+        let tool_failed = tool_failed.then_some(Change::ToolFailed);
         poison
             .into_iter()
+            .chain(tool_failed)
             .chain([finish])
             .chain(claim.then_some(Change::Claim))
             .collect()
@@ -63,7 +65,8 @@ impl Core {
     pub(super) async fn finish(self: &Arc<Self>, ending: &Ending) -> Result<bool, store::Error> {
         let _hold = self.holds.take(ending.id);
         let claimed = deliver::reserve(self, &ending.call, ending.body.len());
-        let changes = ending.changes(claimed.is_some());
+        let tool_failed = ending.end == End::Result && self.executor.is_failure(&ending.body);
+        let changes = ending.changes(tool_failed, claimed.is_some());
         let Applied::Applied(job) = self.apply(ending.id, ending.expect, changes).await? else {
             return Ok(false);
         };

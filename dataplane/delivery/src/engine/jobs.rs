@@ -38,6 +38,8 @@ pub struct Query {
     pub tool: Option<String>,
     /// The host of their receiver.
     pub host: Option<String>,
+    /// Who may ask for them by their ids.
+    pub owner: Option<[u8; 16]>,
 }
 
 /// Which part of the answer.
@@ -119,7 +121,7 @@ pub enum ActError {
 
 impl Query {
     fn asks_calls(&self) -> bool {
-        self.tool.is_some() || self.host.is_some()
+        self.tool.is_some() || self.host.is_some() || self.owner.is_some()
     }
 
     fn matches(&self, call: Option<&Call>) -> bool {
@@ -129,6 +131,7 @@ impl Query {
             return !self.asks_calls();
         };
         tool.is_none_or(|tool| *tool == call.shown_as)
+            && self.owner.is_none_or(|owner| call.owner == Some(owner))
             && host.is_none_or(|host| host_of(call).is_some_and(|of| of.eq_ignore_ascii_case(host)))
     }
 }
@@ -169,6 +172,13 @@ impl Engine {
             }
         }
         Ok(listing)
+    }
+
+    /// A job and its snapshot. Unlike [`Engine::show`] it fails where the snapshot cannot be read, since without it nobody
+    /// knows whose the job is.
+    pub async fn find(&self, id: JobId) -> Result<Option<(Job, Call)>, store::Error> {
+        let store = &self.core.store;
+        Ok(store.job(id).await?.zip(store.call(id).await?))
     }
 
     /// A job and what is kept of its attempts.

@@ -40,6 +40,8 @@ pub enum Change {
     Suspend,
     /// It was interrupted too often to be tried again; comes before the [`Change::Finish`].
     Poison,
+    /// The tool itself reports failure in its result; comes before the [`Change::Finish`].
+    ToolFailed,
     /// The call ended; `body` is the JSON-RPC response that the client is to get.
     Finish {
         /// How.
@@ -93,7 +95,9 @@ impl Change {
         match self {
             Self::Start => Event::Start,
             Self::Release | Self::PutOff => Event::Release,
-            Self::ResumeToken { .. } | Self::Resume | Self::Suspend | Self::Poison => Event::Annotate,
+            Self::ResumeToken { .. } | Self::Resume | Self::Suspend | Self::Poison | Self::ToolFailed => {
+                Event::Annotate
+            }
             Self::Finish { end, .. } => Event::Finish {
                 end: *end,
                 deliver: job.receiver.is_some(),
@@ -145,6 +149,7 @@ impl Job {
             }
             Change::Suspend => job.executions = job.executions.saturating_sub(1),
             Change::Poison => job.poisoned = true,
+            Change::ToolFailed => job.tool_failed = true,
             Change::Release => job.release(),
             Change::PutOff => job.put_off(),
             Change::Finish { body, .. } => {

@@ -2,6 +2,8 @@
 //!
 //! Every store files a job under [`Job::rows`] and nothing else. Invariant: a function of the header alone.
 
+use std::time::Duration;
+
 use super::{Job, Key, Receiver};
 use crate::clock::Millis;
 use crate::state::{Exec, Push, State};
@@ -36,7 +38,7 @@ pub struct Rows {
     /// `dead_of`: a dead letter of this client, or a delivery that was stopped, since then and with a body that can be
     /// deleted.
     pub dead_of: Option<(Key, Millis)>,
-    /// `settled`: over since then and no dead letter, whose rows are kept longer and would be
+    /// `settled`: over since then, or kept as if it were over only since then, and no dead letter, whose rows are kept longer and would be
     /// in the way of every sweep; garbage collection reads it.
     pub settled: Option<Millis>,
 }
@@ -56,6 +58,16 @@ impl Job {
         self.ended.map(|ended| self.replayed.unwrap_or(ended))
     }
 
+    /// Until when it is kept at least, if it is over or if it were now: what ended well for `settled`, a dead letter for
+    /// `dead`.
+    pub fn kept_until(&self, now: Millis, settled: Duration, dead: Duration) -> Millis {
+        let since = if self.state.is_settled() { self.turn } else { now };
+        since.plus(match self.state.push {
+            Push::Dead(_) => dead,
+            _ => settled.saturating_add(self.kept_longer),
+        })
+    }
+
     /// The index rows this header is filed under.
     pub fn rows(&self) -> Rows {
         let State { exec, push } = self.state;
@@ -73,7 +85,8 @@ impl Job {
             dead: matches!(push, Push::Dead(_)).then_some(self.turn),
             dead_of: (matches!(push, Push::Dead(_) | Push::Stopped) && self.size > 0)
                 .then_some((self.client, self.turn)),
-            settled: (self.state.is_settled() && !matches!(push, Push::Dead(_))).then_some(self.turn),
+            settled: (self.state.is_settled() && !matches!(push, Push::Dead(_)))
+                .then(|| self.turn.plus(self.kept_longer)),
         }
     }
 }

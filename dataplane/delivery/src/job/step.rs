@@ -90,7 +90,8 @@ impl Step {
             | Change::Attempted(_)
             | Change::ResumeToken { .. }
             | Change::Suspend
-            | Change::Poison => true,
+            | Change::Poison
+            | Change::ToolFailed => true,
         })
     }
 }

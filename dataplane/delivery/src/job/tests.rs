@@ -31,6 +31,7 @@ pub(super) fn job(receiver: bool) -> Job {
             },
             trace: Trace::default(),
             as_task: false,
+            owner: None,
         },
         params: Bytes::new(),
         dedupe: Dedupe {
@@ -40,6 +41,7 @@ pub(super) fn job(receiver: bool) -> Job {
         names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
+        kept_longer: Duration::ZERO,
     })
 }
 
@@ -67,6 +69,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => any::<u8>().prop_map(|name| Change::Name { name: [name; 32] }),
         1 => Just(Change::Suspend),
         1 => Just(Change::Poison),
+        1 => Just(Change::ToolFailed),
         2 => prop::sample::select(End::ALL.to_vec()).prop_map(|end| Change::Finish { end, body: Bytes::new() }),
         4 => Just(Change::Claim),
         2 => Just(Change::Attempted(entry())),
@@ -227,4 +230,31 @@ fn a_first_attempt_under_way_is_not_waiting_and_a_second_is() {
     );
     let second = parked.after(&Change::Claim, stamp(9)).unwrap();
     assert_eq!(second.rows().waiting, Some(Millis(5)));
+}
+
+#[test]
+fn what_is_over_is_kept_by_what_became_of_it_and_what_is_not_from_now_on() {
+    let (settled, dead) = (Duration::from_millis(100), Duration::from_secs(1));
+    let until = |job: &Job| job.kept_until(Millis(50), settled, dead);
+    let mut queued = job(true);
+    assert_eq!(until(&queued), Millis(150));
+    queued.kept_longer = Duration::from_millis(7);
+    assert_eq!(until(&queued), Millis(157));
+    let end = Change::Finish {
+        end: End::Result,
+        body: Bytes::new(),
+    };
+    let due = queued.after_step(&step(std::slice::from_ref(&end), 20)).unwrap();
+    assert_eq!(until(&due), Millis(157), "it is not over before it is delivered");
+    let delivered = due
+        .after_step(&step(&[Change::Claim, Change::Deliver], 30))
+        .unwrap();
+    assert_eq!(until(&delivered), Millis(137));
+    let why = Category::Timeout;
+    let buried = due
+        .after_step(&step(&[Change::Claim, Change::Bury { why }], 30))
+        .unwrap();
+    assert_eq!(until(&buried), Millis(1030));
+    let polled = job(false).after_step(&step(&[end], 20)).unwrap();
+    assert_eq!(until(&polled), Millis(120));
 }

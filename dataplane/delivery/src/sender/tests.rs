@@ -90,6 +90,7 @@ pub(crate) fn call() -> Call {
         },
         trace: Trace::default(),
         as_task: false,
+        owner: None,
     }
 }
 
@@ -108,6 +109,7 @@ impl World {
             names: Vec::new(),
             max_pending: u64::MAX,
             max_queued: u64::MAX,
+            kept_longer: Duration::ZERO,
         };
         let mut job = Job::accepted(&new);
         job.ended = Some(NOW);

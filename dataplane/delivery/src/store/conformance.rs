@@ -117,6 +117,7 @@ macro_rules! suite {
             }
             sweeping {
                 removes_what_settled_long_ago_and_nothing_else,
+                keeps_longer_what_its_client_wants_kept,
                 keeps_dead_letters_by_their_own_time,
                 removes_no_more_than_the_limit,
                 removes_sessions_that_expired,
@@ -166,6 +167,7 @@ pub(super) fn new_job(number: u8) -> NewJob {
         names: Vec::new(),
         max_pending: u64::MAX,
         max_queued: u64::MAX,
+        kept_longer: Duration::ZERO,
     }
 }
 
@@ -190,6 +192,7 @@ fn call() -> Call {
             state: "k=v".to_owned(),
         },
         as_task: false,
+        owner: None,
     }
 }
 

@@ -9,9 +9,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::raw::{RawObject, raw};
+use crate::tasks;
 
-/// The member that each bit represents (2025-11-25, Lifecycle).
-const MEMBERS: [&[&str]; 14] = [
+/// The tasks extension of 2026-07-28 (SEP-2663), which a client declares with each request.
+pub const TASKS_EXTENSION: &[&str] = &["extensions", tasks::EXTENSION];
+
+/// The member that each bit represents (2025-11-25, Lifecycle; 2026-07-28 the last).
+const MEMBERS: [&[&str]; 15] = [
     &["roots"],
     &["roots", "listChanged"],
     &["sampling"],
@@ -26,6 +30,7 @@ const MEMBERS: [&[&str]; 14] = [
     &["tasks", "requests", "sampling", "createMessage"],
     &["tasks", "requests", "elicitation", "create"],
     &["experimental"],
+    TASKS_EXTENSION,
 ];
 
 /// The capabilities that a client declares.

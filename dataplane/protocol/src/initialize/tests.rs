@@ -70,12 +70,12 @@ fn a_long_name_is_truncated_between_characters() {
 }
 
 #[test]
-fn the_gateway_declares_what_it_offers_and_nothing_else() {
+fn the_gateway_declares_what_it_offers_whatever_its_servers_do() {
     let result = InitializeResult::of_gateway(Version::V2025_06_18, "1.2.3", None).to_raw();
     assert_eq!(
         result.get(),
         concat!(
-            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{}},"#,
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"#,
             r#""serverInfo":{"name":"asyncmcp","version":"1.2.3"}}"#
         )
     );
@@ -115,4 +115,50 @@ fn an_empty_elicitation_stays_empty() {
     let declared = RawObject::parse(br#"{"elicitation":{},"roots":{"listChanged":false}}"#).unwrap();
     let set = ClientCapabilities::parse(&declared);
     assert_eq!(set.to_raw().get(), r#"{"elicitation":{},"roots":{}}"#);
+}
+
+#[test]
+fn tasks_are_offered_as_each_version_knows_them() {
+    let offers = |version, lists| {
+        let result = InitializeResult::of_gateway(version, "1", None);
+        let mut capabilities = result.offering_tasks(lists).capabilities;
+        capabilities.retain(|key| matches!(key, "tasks" | "extensions"));
+        capabilities.to_raw().get().to_owned()
+    };
+    let old = Version::V2025_11_25;
+    assert_eq!(
+        offers(old, false),
+        r#"{"tasks":{"cancel":{},"requests":{"tools":{"call":{}}}}}"#
+    );
+    assert_eq!(
+        offers(old, true),
+        r#"{"tasks":{"cancel":{},"list":{},"requests":{"tools":{"call":{}}}}}"#
+    );
+    assert_eq!(
+        offers(Version::V2026_07_28, true),
+        r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#
+    );
+    for version in [Version::V2025_06_18, Version::V2025_03_26] {
+        assert_eq!(offers(version, true), "{}");
+    }
+}
+
+#[test]
+fn the_tasks_extension_is_a_capability_like_any_other() {
+    let declared = |json: &str| {
+        let capabilities = ClientCapabilities::parse(&RawObject::parse(json.as_bytes()).unwrap());
+        capabilities.has(TASKS_EXTENSION)
+    };
+    let json = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    assert!(declared(json));
+    for other in [
+        "{}",
+        r#"{"extensions":{}}"#,
+        r#"{"extensions":{"io.modelcontextprotocol/tasks":null}}"#,
+        r#"{"tasks":{}}"#,
+    ] {
+        assert!(!declared(other), "{other}");
+    }
+    let parsed = ClientCapabilities::parse(&RawObject::parse(json.as_bytes()).unwrap());
+    assert_eq!(parsed.to_raw().get(), json);
 }

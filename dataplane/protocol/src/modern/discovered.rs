@@ -6,6 +6,7 @@
 
 use serde_json::value::RawValue;
 
+use crate::offers::Offers;
 use crate::raw::RawObject;
 use crate::version::{Era, Version};
 
@@ -16,6 +17,8 @@ pub struct Discovered {
     pub version: Version,
     /// Instructions for a model on how to use it.
     pub instructions: Option<String>,
+    /// What it offers.
+    pub offers: Offers,
 }
 
 impl Discovered {
@@ -27,6 +30,7 @@ impl Discovered {
         Some(Self {
             version: known.filter(|version| version.era() == Era::Modern).max()?,
             instructions: result.text("instructions").filter(|text| !text.is_empty()),
+            offers: Offers::of(&result.object("capabilities").ok().flatten().unwrap_or_default()),
         })
     }
 }

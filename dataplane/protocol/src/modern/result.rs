@@ -1,7 +1,7 @@
 //! Results and errors as modern clients expect them (2026-07-28).
 //!
 //! The endpoint completes every response with [`complete`], whether a legacy server or the gateway wrote it, and builds
-//! the results of `server/discover` and `tools/list` here.
+//! the results of `server/discover` and of lists here.
 //!
 //! Invariant: a member that a result already has is never replaced, and all others keep their bytes.
 
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::code::Code;
 use crate::initialize::InitializeResult;
+use crate::listing::{self, Entry, Kind};
 use crate::message::{Outcome, Response};
 use crate::raw::RawObject;
 use crate::tools::{self, Tool};
@@ -44,8 +45,8 @@ pub fn complete(response: &mut Response) -> bool {
     is_changed
 }
 
-/// The result with its type in front; everything behind it keeps its bytes.
-fn typed(result: &RawValue) -> Option<Box<RawValue>> {
+/// The result with its type in front; everything behind it keeps its bytes. `None` where it has one.
+pub(crate) fn typed(result: &RawValue) -> Option<Box<RawValue>> {
     let object = RawObject::parse(result.get().as_bytes()).ok()?;
     if object.get("resultType").is_some() {
         return None;
@@ -55,7 +56,7 @@ fn typed(result: &RawValue) -> Option<Box<RawValue>> {
     RawValue::from_string(format!("{{\"resultType\":\"complete\"{comma}{members}")).ok()
 }
 
-fn renumbered(error: &RawValue) -> Option<Box<RawValue>> {
+pub(crate) fn renumbered(error: &RawValue) -> Option<Box<RawValue>> {
     let mut object = RawObject::parse(error.get().as_bytes()).ok()?;
     let code: i64 = object.get("code")?.get().parse().ok()?;
     if code != NOT_FOUND {
@@ -71,6 +72,37 @@ pub fn tool_list(mut tools: Vec<Tool>, caching: Caching) -> Box<RawValue> {
     let mut result = tools::list(&tools);
     caching.write(&mut result);
     result.to_raw()
+}
+
+/// The `result` of another list.
+pub fn list(kind: Kind, page: (&[Entry], Option<&str>), caching: Caching) -> Box<RawValue> {
+    let mut result = listing::result(kind, page.0, page.1);
+    caching.write(&mut result);
+    result.to_raw()
+}
+
+/// Completes the response to `resources/read` as well, whose result says how long it may be kept: not at all, where its
+/// server did not say. Returns whether anything was changed.
+pub fn complete_read(response: &mut Response) -> bool {
+    let is_completed = complete(response);
+    let Outcome::Result(result) = &response.outcome else {
+        return is_completed;
+    };
+    let Ok(mut object) = RawObject::parse(result.get().as_bytes()) else {
+        return is_completed;
+    };
+    let is_read = object.text("resultType").as_deref() == Some("complete");
+    if !is_read || (object.get("ttlMs").is_some() && object.get("cacheScope").is_some()) {
+        return is_completed;
+    }
+    for (key, value) in [("ttlMs", "0"), ("cacheScope", "\"private\"")] {
+        if object.get(key).is_none() {
+            let value = RawValue::from_string(value.to_owned()).expect("it is JSON");
+            object.set(key, value);
+        }
+    }
+    response.outcome = Outcome::Result(object.to_raw());
+    true
 }
 
 /// The `result` of `server/discover`, with what `initialize` would return.
@@ -95,6 +127,15 @@ impl Caching {
     pub fn only_if(self, is_whole: bool) -> Self {
         Self {
             ttl_ms: if is_whole { self.ttl_ms } else { 0 },
+            ..self
+        }
+    }
+
+    /// For this client's credentials alone, where a server says so of what it lists.
+    #[must_use]
+    pub fn private_if(self, is_private: bool) -> Self {
+        Self {
+            is_private: self.is_private || is_private,
             ..self
         }
     }
@@ -152,6 +193,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_says_how_long_it_may_be_kept() {
+        let read = |result: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+            let Ok(Message::Response(mut response)) = Message::parse(text.as_bytes()) else {
+                panic!("no response: {text}")
+            };
+            complete_read(&mut response);
+            let Outcome::Result(result) = response.outcome else {
+                panic!("no result")
+            };
+            result.get().to_owned()
+        };
+        assert_eq!(
+            read(r#"{"contents":[ 1.0 ]}"#),
+            r#"{"resultType":"complete","contents":[ 1.0 ],"ttlMs":0,"cacheScope":"private"}"#
+        );
+        for untouched in [
+            r#"{ "resultType":"complete","contents":[ ],"ttlMs":7,"cacheScope":"public"}"#,
+            r#"{ "resultType":"input_required","inputRequests":{ }}"#,
+        ] {
+            assert_eq!(read(untouched), untouched);
+        }
+    }
+
+    #[test]
     fn only_the_code_that_is_gone_is_replaced() {
         for (error, expected) in [
             (
@@ -182,7 +248,7 @@ mod tests {
             discover(&initialized, caching).get(),
             concat!(
                 r#"{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"#,
-                r#""capabilities":{"tools":{"listChanged":true},"logging":{}},"instructions":"say please","#,
+                r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"instructions":"say please","#,
                 r#""ttlMs":5,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":"#,
                 r#"{"name":"asyncmcp","version":"1.2.3"}}}"#
             )

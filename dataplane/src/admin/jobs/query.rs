@@ -175,7 +175,12 @@ impl Selection {
                 .transpose()?,
             webhook: self.webhook_id.as_deref().map(webhook_of).transpose()?,
         };
-        Ok(Query { filter, tool, host })
+        Ok(Query {
+            filter,
+            tool,
+            host,
+            ..Query::default()
+        })
     }
 }
 

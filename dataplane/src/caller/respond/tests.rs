@@ -54,7 +54,8 @@ fn down() -> store::Error {
 type Row = (Error, u16, i64, &'static str);
 
 fn table() -> impl Iterator<Item = Row> {
-    before_the_session().into_iter().chain(behind_the_session())
+    let rows = [before_the_session(), behind_the_session(), about_content()];
+    rows.into_iter().flatten()
 }
 
 fn before_the_session() -> Vec<Row> {
@@ -119,10 +120,34 @@ fn before_the_session() -> Vec<Row> {
     ]
 }
 
+fn about_content() -> Vec<Row> {
+    vec![
+        (
+            Error::UnknownPrompt("p".into()),
+            200,
+            -32602,
+            "unknown prompt: \"p\"",
+        ),
+        (
+            Error::UnknownResource("a:b".into()),
+            200,
+            -32002,
+            "not found: \"a:b\"",
+        ),
+        (
+            Error::UnknownTemplate("a:{b}".into()),
+            200,
+            -32602,
+            "params.ref.uri",
+        ),
+        (Error::Cursor, 200, -32602, "params.cursor"),
+    ]
+}
+
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
-        (Error::ListedInBatch, 200, -32600, "one tools/list"),
+        (Error::ListedInBatch, 200, -32600, "one list of each kind"),
         (
             Error::Method("resources/list".into()),
             200,
@@ -287,14 +312,18 @@ fn each_error_has_a_row() {
         Error::Envelope(_) => 29,
         Error::NoMethod(_) => 30,
         Error::TooOften(_) => 31,
-        Error::Unsaved(_) => 32,
-        Error::Filter(_) => 33,
-        Error::NoStream => 34,
-        Error::TooManyStreams => 35,
-        Error::TooManySubscriptions => 36,
+        Error::UnknownPrompt(_) => 32,
+        Error::UnknownResource(_) => 33,
+        Error::UnknownTemplate(_) => 34,
+        Error::Cursor => 35,
+        Error::Unsaved(_) => 36,
+        Error::Filter(_) => 37,
+        Error::NoStream => 38,
+        Error::TooManyStreams => 39,
+        Error::TooManySubscriptions => 40,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=36).collect());
+    assert_eq!(places, (0..=40).collect());
 }
 
 #[test]

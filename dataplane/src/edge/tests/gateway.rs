@@ -36,7 +36,7 @@ use crate::caller::session::seal::Ring;
 use crate::calls::{Calls, InProgress, Rates};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
-use crate::servers::catalogue::Catalogue;
+use crate::servers::catalogue::{Catalogue, Cursors};
 use crate::servers::lines::{Lines, Wrap};
 use crate::servers::{self, Upstreams};
 use crate::tests::route::SOON;
@@ -151,8 +151,9 @@ impl Gateway {
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry).unwrap());
         let wrap = Wrap::new(ring.clone(), live.borrow().identity());
         let lines = Lines::new(upstreams.clone(), store.clone(), wrap);
+        let cursors = Cursors::new(ring.clone(), live.borrow().identity());
         let calls = Calls {
-            catalogue: Catalogue::start(upstreams, lines.clone()),
+            catalogue: Catalogue::start(upstreams, lines.clone(), cursors),
             lines,
             engine: Arc::new(Engine::start(parts, &registry).unwrap()),
             in_progress: InProgress::default(),

@@ -1,55 +1,94 @@
-//! All pages of a server's `tools/list`.
+//! The lists of a server: one page, or all pages of a kind.
 //!
-//! Called by [`super::watch`] for the routing table and by [`super::merged`] for a client.
-//! Invariant: bounded in pages and bytes, whatever the server says, and no page is asked for twice.
+//! Called by [`super::watch`] for the routing tables and, for a client, by [`super::merged`], [`super::prompts`] and
+//! [`super::pages`]. Invariant: bounded in pages, bytes and time, whatever the server says, and no page is asked for twice.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use asyncmcp_crds::effective::Server;
 use asyncmcp_protocol::RawObject;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::tools::{MAX_TOOLS, Page, Tool};
+use asyncmcp_protocol::listing::{Entry, Kind, MAX_ENTRIES, Page};
 
 use super::defects::{Defects, MAX_PAGES};
-use crate::servers::lines::Line;
+use crate::caller::Caller;
+use crate::servers::lines::{Line, Lines};
 use crate::servers::{Error, Reply};
 
+/// How long a list waits for one server; then the list leaves it out.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a server listed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct List {
-    /// The tools in its order.
-    pub(super) tools: Vec<Tool>,
+    /// The entries in its order.
+    pub(super) entries: Vec<Entry>,
     /// How long a modern server lets it be kept: the shortest of its pages.
     pub(super) ttl: Option<Duration>,
+    /// Whether a modern server lists it for these credentials alone.
+    pub(super) is_private: bool,
     /// What is not as it should be.
     pub(super) defects: Defects,
 }
 
-/// The server's list. A server that knows no tools has none.
-pub(super) async fn tools(line: &Line) -> Result<List, Error> {
-    let (mut list, mut bytes) = (List::default(), 0);
+impl List {
+    fn new(kind: Kind) -> Self {
+        Self {
+            entries: Vec::new(),
+            ttl: None,
+            is_private: false,
+            defects: Defects::of(kind),
+        }
+    }
+
+    /// Adds a page; `false` where there is no room for more.
+    fn add(&mut self, page: &mut Page) -> bool {
+        self.ttl = [self.ttl, page.ttl].into_iter().flatten().min();
+        self.is_private |= page.is_private;
+        self.defects.add(page);
+        let room = MAX_ENTRIES.saturating_sub(self.entries.len());
+        let over = page.beyond + page.entries.len().saturating_sub(room);
+        self.entries.extend(page.entries.drain(..).take(room));
+        if over > 0 {
+            self.defects.has_too_many();
+        }
+        over == 0
+    }
+}
+
+/// What `server` lists for `caller`, in a session of that caller.
+pub(super) async fn for_caller(
+    lines: &Lines,
+    (caller, server): (&Caller, &Server),
+    kind: Kind,
+) -> Result<List, Error> {
+    let limit = PATIENCE.min(server.timeout);
+    let asking = async {
+        let loan = lines.lend(caller, &server.name)?;
+        let list = all(&loan, kind).await?;
+        loan.give_back();
+        Ok(list)
+    };
+    tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or(Err(Error::Silent(limit)))
+}
+
+/// The server's whole list. A server that does not know the method has none.
+pub(super) async fn all(line: &Line, kind: Kind) -> Result<List, Error> {
+    let (mut list, mut bytes) = (List::new(kind), 0);
     let (mut cursor, mut asked) = (None, HashSet::new());
     let limit = line.upstream().max_response();
     for _ in 0..MAX_PAGES {
-        let is_empty = cursor.as_deref() == Some("");
-        let (page, size) = match page(line, cursor).await {
-            Ok(Some(page)) => page,
-            Ok(None) => return Ok(list),
-            Err(Error::Refused(_)) if is_empty => return Ok(list),
-            Err(error) => return Err(error),
+        let Some((mut page, size)) = page(line, kind, cursor).await? else {
+            return Ok(list);
         };
         bytes += size;
         if bytes > limit {
             return Err(Error::TooLarge { limit });
         }
-        line.upstream().lists(&page.tools);
-        list.ttl = [list.ttl, page.ttl].into_iter().flatten().min();
-        list.defects.add(&page);
-        let room = MAX_TOOLS.saturating_sub(list.tools.len());
-        let over = page.beyond + page.tools.len().saturating_sub(room);
-        list.tools.extend(page.tools.into_iter().take(room));
-        if over > 0 {
-            list.defects.has_too_many();
+        if !list.add(&mut page) {
             return Ok(list);
         }
         let Some(next) = page.next_cursor else {
@@ -66,13 +105,22 @@ pub(super) async fn tools(line: &Line) -> Result<List, Error> {
     Ok(list)
 }
 
-/// One page and its size; `None` where the server knows no tools.
-async fn page(line: &Line, cursor: Option<String>) -> Result<Option<(Page, usize)>, Error> {
-    let result = match line.ask("tools/list", params(cursor)).await? {
-        Reply::Error(error) if is_unknown_method(&error) => return Ok(None),
+/// One page and its size; `None` where the list has ended: the server does not know the method, or refuses its own empty
+/// cursor.
+pub(super) async fn page(
+    line: &Line,
+    kind: Kind,
+    cursor: Option<String>,
+) -> Result<Option<(Page, usize)>, Error> {
+    let is_empty = cursor.as_deref() == Some("");
+    let result = match line.ask(kind.method(), params(cursor)).await? {
+        Reply::Error(error) if is_empty || is_unknown_method(&error) => return Ok(None),
         reply => reply.result()?,
     };
-    let page = Page::parse(&result).map_err(|_| Error::Protocol("the list of tools cannot be read"))?;
+    let page = Page::parse(kind, &result).map_err(|_| Error::Protocol("a list cannot be read"))?;
+    if kind == Kind::Tools {
+        line.upstream().lists(&page.entries);
+    }
     Ok(Some((page, result.get().len())))
 }
 

@@ -8,19 +8,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use asyncmcp_crds::effective::{Route, Server};
+use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::tools::Tool;
-use futures::future::join_all;
 
-use super::fetch::List;
 use super::index::{Claim, Index, claim, webhook};
-use super::{Catalogue, fetch, scopes};
+use super::{Catalogue, scopes};
 use crate::caller::Caller;
 use crate::caller::grants::Grants;
-use crate::servers::Error;
-use crate::servers::lines::Lines;
-
-/// How long a list waits for one server; then the list leaves it out.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one client sees.
 #[derive(Debug)]
@@ -31,56 +25,30 @@ pub struct Listing {
     pub is_whole: bool,
     /// How long it may be kept, if a server says.
     pub ttl: Option<Duration>,
+    /// Whether a server lists it for this caller alone.
+    pub is_private: bool,
 }
 
 impl Catalogue {
     /// The tools that `caller` sees. A server that does not answer is left out.
     pub async fn list(&self, caller: &Caller) -> Listing {
         let (config, index) = self.snapshot();
-        let is_open = |server: &&Server| caller.grants.cover(server.scopes.iter());
-        let open: Vec<_> = config.route.servers.iter().filter(is_open).collect();
-        let may_answer = |server: &&&Server| self.may_answer(&server.name);
-        let mut servers: Vec<_> = open.iter().filter(may_answer).collect();
-        servers.sort_by(|one, other| one.name.cmp(&other.name));
-        let lines = self.lines();
-        let lists = join_all(servers.iter().map(|server| ask(lines, caller, server))).await;
+        let answers = self.ask_all(&config.route, caller, Kind::Tools).await;
         let mut merging = Merging::new(&config.route, &index, &caller.grants);
-        let mut answered = 0;
-        let ttl = lists.iter().flatten().filter_map(|list| list.ttl).min();
-        for (server, list) in servers.iter().zip(lists) {
-            answered += usize::from(list.is_some());
-            for tool in list.into_iter().flat_map(|list| list.tools) {
-                merging.offer(server, tool);
+        let (ttl, is_private) = (answers.ttl(), answers.is_private());
+        for (server, list) in answers.lists {
+            for tool in list.entries {
+                merging.offer(server, tool.into());
             }
         }
         for server in &merging.unrouted {
             self.list_again(server);
         }
         Listing {
-            is_whole: answered == open.len(),
+            is_whole: answers.is_whole,
             ttl,
+            is_private,
             tools: merging.into_tools(),
-        }
-    }
-}
-
-/// What `server` lists for `caller`; `None` when it does not answer.
-async fn ask(lines: &Lines, caller: &Caller, server: &Server) -> Option<List> {
-    let limit = PATIENCE.min(server.timeout);
-    let asking = async {
-        let loan = lines.lend(caller, &server.name)?;
-        let list = fetch::tools(&loan).await?;
-        loan.give_back();
-        Ok(list)
-    };
-    let tools = tokio::time::timeout(limit, asking)
-        .await
-        .unwrap_or(Err(Error::Silent(limit)));
-    match tools {
-        Ok(list) => Some(list),
-        Err(error) => {
-            tracing::info!(server = server.name, %error, "a list of tools leaves a server out");
-            None
         }
     }
 }

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, WebhookToolStatus};
-use tokio::sync::watch;
+use asyncmcp_protocol::subscriptions::List as Changed;
+use tokio::sync::{broadcast, watch};
 
 use super::Resolved;
 use super::defects::Defects;
+use super::directory::Directory;
 use super::fetch::List;
 use super::health::Health;
 use super::index::{Index, Listed, possible_claim};
@@ -19,13 +21,18 @@ use crate::config::Config;
 use crate::servers::Error;
 use crate::servers::lines::About;
 
+/// Changes that wait for whoever passes them on. Who is behind passes all of them on.
+const CHANGES: usize = 16;
+
 /// The whole memory.
 pub(super) struct Table {
     facts: Mutex<Facts>,
+    /// What they list beside tools.
+    directory: Directory,
     /// Counts the visits that were some server's first.
     tried: watch::Sender<usize>,
-    /// Counts the times that what clients see changed.
-    changes: watch::Sender<u64>,
+    /// What clients see changed.
+    changes: broadcast::Sender<Changed>,
 }
 
 struct Facts {
@@ -59,8 +66,9 @@ impl Table {
         };
         Self {
             facts: Mutex::new(facts),
+            directory: Directory::default(),
             tried: watch::Sender::new(0),
-            changes: watch::Sender::new(0),
+            changes: broadcast::Sender::new(CHANGES),
         }
     }
 
@@ -70,12 +78,36 @@ impl Table {
     }
 
     /// A notification of each change of what clients see.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn changes(&self) -> broadcast::Receiver<Changed> {
         self.changes.subscribe()
+    }
+
+    /// A server said that this list of its own changed. Of tools that shows when they are listed again.
+    pub(super) fn changed(&self, list: Changed) {
+        if list != Changed::Tools {
+            let _ = self.changes.send(list); // nobody listens
+        }
+    }
+
+    /// What servers list beside tools.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// The route changed.
     pub(super) fn follow(&self, config: &Arc<Config>) {
+        self.directory.follow(&config.route);
+        let shown = |config: &Config| -> BTreeSet<_> {
+            let servers = config.route.servers.iter();
+            servers
+                .map(|server| (server.name.clone(), server.tool_prefix.clone()))
+                .collect()
+        };
+        let before = shown(&self.lock().config);
+        if before != shown(config) {
+            self.changed(Changed::Prompts);
+            self.changed(Changed::Resources);
+        }
         self.change(|facts| {
             let names: BTreeSet<_> = config
                 .route
@@ -93,9 +125,13 @@ impl Table {
         self.tried.send_modify(|_| ()); // a server that nobody waits for any more
     }
 
-    /// A server answered with its list.
+    /// A server answered with its list of tools.
     pub(super) fn listed(&self, name: &str, about: About, list: List) {
-        let tools = list.tools.iter().map(Listed::of).collect();
+        let tools = list
+            .entries
+            .into_iter()
+            .map(|tool| Listed::of(&tool.into()))
+            .collect();
         self.visited(name, |facts| {
             facts.lists.insert(name.to_owned(), tools);
             facts.about.insert(name.to_owned(), about);
@@ -116,6 +152,7 @@ impl Table {
         } else {
             ServerState::Unreachable
         };
+        self.directory.visited(name);
         self.visited(name, |facts| facts.record(name, state, Some(error.to_string())));
     }
 
@@ -177,7 +214,8 @@ impl Table {
             .iter()
             .map(|server| &server.name)
             .collect();
-        names.into_iter().map(|name| facts.report(name)).collect()
+        let report = |name: &String| facts.report(name, self.directory.complaint(&facts.config.route, name));
+        names.into_iter().map(report).collect()
     }
 
     /// The entries of `webhookTools` for status, in the order of the route.
@@ -232,7 +270,7 @@ impl Table {
         let changed = before.view(|name| seen.contains(name)) != facts.index.view(|name| now.contains(name));
         drop(facts);
         if changed {
-            self.changes.send_modify(|count| *count += 1);
+            let _ = self.changes.send(Changed::Tools); // nobody listens
         }
     }
 
@@ -285,7 +323,7 @@ impl Facts {
             .collect()
     }
 
-    fn report(&self, name: &str) -> ServerReport {
+    fn report(&self, name: &str, of_others: Option<String>) -> ServerReport {
         let health = self.health.get(name).cloned().unwrap_or_default();
         let tools: Vec<_> = self.index.of(name).collect();
         let by_webhook = tools.iter().filter(|tool| tool.webhook.is_some()).count();
@@ -297,7 +335,7 @@ impl Facts {
             tools: count(tools.len()),
             webhook_tools: count(by_webhook),
             message: health.message().map(str::to_owned).or_else(|| {
-                let complaints = [self.complaint(name), self.index.complaint(name)];
+                let complaints = [self.complaint(name), self.index.complaint(name), of_others];
                 let complaints: Vec<_> = complaints.into_iter().flatten().collect();
                 Some(complaints.join("; ")).filter(|text| !text.is_empty())
             }),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Catalogue, Resolved, Tool};
+use super::{Catalogue, Cursors, Resolved, Tool};
 use crate::caller::session::seal::Ring;
 use crate::config::Config;
 use crate::servers::lines::{Lines, Wrap};
@@ -29,10 +29,12 @@ struct Route {
 impl Route {
     fn start(spec: &str) -> Self {
         let (upstreams, change) = upstreams(spec);
-        let wrap = Wrap::new(Arc::new(Ring::random()), "r".to_owned());
+        let ring = Arc::new(Ring::random());
+        let cursors = Cursors::new(Arc::clone(&ring), "r".to_owned());
+        let wrap = Wrap::new(ring, "r".to_owned());
         let lines = Lines::new(upstreams.clone(), store() as Arc<dyn Store>, wrap);
         Self {
-            catalogue: Catalogue::start(upstreams, lines.clone()),
+            catalogue: Catalogue::start(upstreams, lines.clone(), cursors),
             lines,
             change,
         }

@@ -9,11 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_protocol::Message;
+use asyncmcp_protocol::listing::Kind;
+use asyncmcp_protocol::offers::Offers;
+use asyncmcp_protocol::subscriptions::List;
+use futures::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::fetch;
+use super::directory::Fetched;
+use super::fetch::{self, PATIENCE};
 use super::state::Table;
 use crate::servers::access::Access;
 use crate::servers::lines::{self, Line};
@@ -35,6 +40,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const EAGER: u32 = 30;
 /// The longest wait between visits.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Before a modern server is listened to again that ended the stream.
+const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Watches one server.
 pub(super) struct Watch {
@@ -94,12 +101,19 @@ impl Watch {
         visit
     }
 
-    /// Lists the tools; returns when to list them again.
+    /// Fetches all lists; returns when to fetch them again. Only that of the tools must succeed.
     async fn list(&self, line: &Line) -> Result<Instant, Error> {
         let about = line.about().await?;
-        let list = fetch::tools(line).await?;
-        let age = list.ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
-        self.table.listed(line.server(), about, list);
+        let tools = fetch::all(line, Kind::Tools).await?;
+        let (offers, mut ttl) = (about.offers, tools.ttl);
+        self.table.listed(line.server(), about, tools);
+        let others = others(line, offers).await;
+        let listed = others.iter().filter_map(|(_, list)| list.as_ref().ok());
+        ttl = listed.filter_map(|list| list.ttl).chain(ttl).min();
+        for list in self.table.directory().listed(line.server(), offers, others) {
+            self.table.changed(list);
+        }
+        let age = ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
         Ok(Instant::now() + age)
     }
 
@@ -108,13 +122,26 @@ impl Watch {
         let mut list_at = self.list(line).await?;
         *failures = 0;
         let mut events = line.listen().await?;
+        let mut listen_at = None;
         let mut pings = 0;
         let mut ping_at = Instant::now() + FIRST_PINGS.1;
         loop {
             tokio::select! {
                 changed = list_changed(&mut events) => {
-                    changed?;
+                    match changed {
+                        Ok(list) => self.table.changed(list),
+                        // It says nothing about the server: each of its answers stands for itself.
+                        Err(_) if is_modern(events.as_ref()) => {
+                            events = None;
+                            listen_at = Some(Instant::now() + LISTEN_AGAIN);
+                        }
+                        Err(error) => return Err(error),
+                    }
                     list_at = list_at.min(Instant::now() + GATHER);
+                }
+                () = until(listen_at) => {
+                    (events, listen_at) = (line.listen().await?, None);
+                    list_at = list_at.min(Instant::now() + GATHER); // what changed meanwhile was not heard of
                 }
                 () = self.list_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
                 () = sleep_until(list_at) => {
@@ -131,19 +158,47 @@ impl Watch {
     }
 }
 
+/// What the server lists beside tools.
+async fn others(line: &Line, offers: Offers) -> Vec<Fetched> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tools);
+    let fetching = kinds.map(async |kind| {
+        if !offers.lists(kind) {
+            return None;
+        }
+        let list = tokio::time::timeout(PATIENCE, fetch::all(line, kind)).await;
+        Some((kind, list.unwrap_or(Err(Error::Silent(PATIENCE)))))
+    });
+    join_all(fetching).await.into_iter().flatten().collect()
+}
+
 /// Returns when the server reports that its list changed; never where it offers no stream.
-async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
+async fn list_changed(events: &mut Option<Events>) -> Result<List, Error> {
     let Some(stream) = events else {
         return std::future::pending().await;
     };
     while let Some(incoming) = stream.next().await {
         match incoming?.message {
-            Message::Notification(note) if note.method == "notifications/tools/list_changed" => return Ok(()),
+            Message::Notification(note) => {
+                if let Some(list) = List::changed_by(&note) {
+                    return Ok(list);
+                }
+            }
             Message::Request(request) => stream.decline(&request),
-            _ => {}
+            Message::Response(_) => {}
         }
     }
     Err(Error::Interrupted)
+}
+
+fn is_modern(events: Option<&Events>) -> bool {
+    events.is_some_and(|events| events.session().is_modern())
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The wait after this many failed visits in a row.

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 
+use asyncmcp_protocol::offers::Offers;
 use asyncmcp_protocol::{Era, Id, Message, RawObject, Request, Version};
 use bytes::Bytes;
 
@@ -37,6 +38,8 @@ pub struct About {
     pub instructions: Option<String>,
     /// Whether it offers tools as tasks; not known where an earlier process opened the session.
     pub tasks: bool,
+    /// What it offers beside tools; not known where an earlier process opened the session.
+    pub offers: Offers,
 }
 
 impl Line {
@@ -71,6 +74,7 @@ impl Line {
             version: session.version(),
             instructions: session.instructions().map(str::to_owned),
             tasks: session.offers_tasks(),
+            offers: session.offers(),
         })
     }
 

@@ -34,6 +34,7 @@ pub(super) fn call(tool: &str) -> Call {
         },
         trace: Trace::default(),
         as_task: false,
+        owner: None,
     }
 }
 

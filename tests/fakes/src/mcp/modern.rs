@@ -51,6 +51,21 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
         return error(seen, 400, -32020, flaw, &Value::Null);
     }
     let scripted = super::scripted(server, seen);
+    if scripted.is_none()
+        && let Some(answer) = super::content::answer(server, seen)
+    {
+        return match answer {
+            Ok(content) => result(seen, &complete(seen, content)),
+            // There is no code of its own for what is not found in this era.
+            Err((_, message)) => error(
+                seen,
+                200,
+                -32602,
+                message,
+                &json!({"uri": seen.body["params"]["uri"]}),
+            ),
+        };
+    }
     let reaction = match (scripted, seen.method()) {
         (Some(reaction), _) => reaction,
         (None, "server/discover") => return result(seen, &discover(&server.nature().capabilities())),
@@ -81,13 +96,28 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
     if header(seen, "mcp-method") != seen.method() {
         return Some("Mcp-Method is not the method");
     }
-    let name = params["name"].as_str().unwrap_or_default();
+    let member = if seen.method() == "resources/read" {
+        "uri"
+    } else {
+        "name"
+    };
+    let name = params[member].as_str().unwrap_or_default();
     if header(seen, "mcp-name") != name {
         return Some("Mcp-Name is not the name");
     }
     seen.headers
         .contains_key("mcp-session-id")
         .then_some("there are no sessions")
+}
+
+/// What this era has in every result, and in those that may be kept.
+fn complete(seen: &Seen, mut content: Value) -> Value {
+    content["resultType"] = "complete".into();
+    if !matches!(seen.method(), "prompts/get" | "completion/complete") {
+        content["ttlMs"] = 5000.into();
+        content["cacheScope"] = "public".into();
+    }
+    content
 }
 
 fn discover(capabilities: &Value) -> Value {

@@ -162,6 +162,7 @@ fn new_job(call: &NewCall, id: JobId, same_arguments: bool, clock: &Clock) -> Ne
         dedupe: dedupe(call.number, same_arguments),
         max_pending: call.max_pending,
         max_queued: 20,
+        kept_longer: Duration::ZERO,
     }
 }
 

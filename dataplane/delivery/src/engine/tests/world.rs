@@ -114,6 +114,7 @@ impl World {
             names: Vec::new(),
             max_pending: u64::MAX,
             max_queued: u64::MAX,
+            kept_longer: Duration::ZERO,
         }
     }
 

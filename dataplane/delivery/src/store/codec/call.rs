@@ -36,13 +36,16 @@ pub(in crate::store) fn encode_call(call: &Call, dedupe: [u8; 32]) -> Vec<u8> {
     value.str(&call.trace.state);
     value.u8(u8::from(call.as_task));
     value.array(dedupe);
+    if let Some(owner) = call.owner {
+        value.array(owner);
+    }
     value.done()
 }
 
 /// The call, and the dedupe key of its job.
 pub(in crate::store) fn decode_call(value: &[u8]) -> Result<(Call, [u8; 32]), Error> {
     let mut value = Reader::open(value)?;
-    let call = Call {
+    let mut call = Call {
         server: value.str()?,
         tool: value.str()?,
         shown_as: value.str()?,
@@ -57,8 +60,12 @@ pub(in crate::store) fn decode_call(value: &[u8]) -> Result<(Call, [u8; 32]), Er
             state: value.str()?,
         },
         as_task: value.u8()? != 0,
+        owner: None, // it comes later
     };
     let dedupe = value.array()?;
+    if !value.is_over() {
+        call.owner = Some(value.array()?);
+    }
     value.end()?;
     Ok((call, dedupe))
 }

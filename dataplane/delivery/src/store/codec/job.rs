@@ -2,6 +2,8 @@
 //!
 //! Invariant: under 400 bytes for every job.
 
+use std::time::Duration;
+
 use super::{Reader, Writer, code};
 use crate::id::JobId;
 use crate::job::{Job, Owner, Receiver};
@@ -41,6 +43,8 @@ const REPLAYED: u8 = 1;
 const NAME: u8 = 2;
 const OWNER: u8 = 3;
 const UNSENT: u8 = 4;
+const KEPT_LONGER: u8 = 5;
+const TOOL_FAILED: u8 = 6;
 
 pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     let mut value = Writer::new();
@@ -75,6 +79,13 @@ pub(in crate::store) fn encode_job(job: &Job) -> Vec<u8> {
     if let Some(since) = job.unsent_since {
         value.u8(UNSENT);
         value.millis(since);
+    }
+    if !job.kept_longer.is_zero() {
+        value.u8(KEPT_LONGER);
+        value.duration(job.kept_longer);
+    }
+    if job.tool_failed {
+        value.u8(TOOL_FAILED);
     }
     for name in &job.names {
         value.u8(NAME);
@@ -112,6 +123,8 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
         has_resume_token: value.u8()? != 0,
         poisoned: value.u8()? != 0,
         owner: None, // it comes later
+        tool_failed: false,
+        kept_longer: Duration::ZERO,
     };
     while !value.is_over() {
         match value.u8()? {
@@ -121,6 +134,8 @@ pub(in crate::store) fn decode_job(id: JobId, value: &[u8]) -> Result<Job, Error
                 let (replica, epoch) = (value.u32()?, value.u64()?);
                 job.owner = Some(Owner { replica, epoch });
             }
+            KEPT_LONGER => job.kept_longer = value.duration()?,
+            TOOL_FAILED => job.tool_failed = true,
             NAME => job.names.push(value.array()?),
             other => return Err(Error::Corrupt(format!("{other} is not a field of a job"))),
         }

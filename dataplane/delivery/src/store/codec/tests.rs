@@ -40,6 +40,8 @@ fn job(exec: Exec, push: Push) -> Job {
         size: 12,
         has_resume_token: true,
         poisoned: false,
+        tool_failed: false,
+        kept_longer: Duration::ZERO,
     }
 }
 
@@ -63,6 +65,7 @@ fn call(retry: Retry) -> Call {
             state: String::new(),
         },
         as_task: false,
+        owner: None,
     }
 }
 
@@ -138,6 +141,20 @@ fn the_owner_of_a_job_reads_back_and_adds_nothing_where_there_is_none() {
 }
 
 #[test]
+fn what_a_client_wants_and_a_tool_says_read_back_and_add_nothing_to_other_jobs() {
+    let plain = job(Exec::Ended(End::Result), Push::None);
+    let task = Job {
+        tool_failed: true,
+        kept_longer: Duration::from_mins(5),
+        names: vec![[1; 32]],
+        ..plain.clone()
+    };
+    let value = encode_job(&task);
+    assert_eq!(decode_job(task.id, &value).unwrap(), task);
+    assert_eq!(value.len(), encode_job(&plain).len() + 1 + 12 + 1 + 1 + 32);
+}
+
+#[test]
 fn an_entry_of_a_history_reads_back() {
     let full = Entry {
         replay: 1,
@@ -201,11 +218,15 @@ fn a_clients_own_key_and_that_a_call_is_a_task_read_back() {
         decode_call(&encode_call(&own, [5; 32])).unwrap(),
         (own.clone(), [5; 32])
     );
-    let polled = Call { target: None, ..own };
-    assert_eq!(
-        decode_call(&encode_call(&polled, [5; 32])).unwrap(),
-        (polled, [5; 32])
-    );
+    let polled = Call {
+        target: None,
+        owner: Some([6; 16]),
+        ..own
+    };
+    let value = encode_call(&polled, [5; 32]);
+    assert_eq!(decode_call(&value).unwrap(), (polled, [5; 32]));
+    let cut = decode_call(&value[..value.len() - 1]);
+    assert!(matches!(cut, Err(Error::Corrupt(_))));
 }
 
 #[test]

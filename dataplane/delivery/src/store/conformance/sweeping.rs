@@ -1,6 +1,7 @@
 //! Sweeping: what is over and old goes, everything else stays.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -63,6 +64,27 @@ pub(in crate::store) async fn removes_what_settled_long_ago_and_nothing_else(sto
             .unwrap(),
         0
     );
+}
+
+pub(in crate::store) async fn keeps_longer_what_its_client_wants_kept(store: Arc<dyn Store>) {
+    let waits = NewJob {
+        kept_longer: Duration::from_millis(50),
+        ..job_of(1, "s", "c", None)
+    };
+    let waits = accept(&*store, waits).await;
+    apply(&*store, waits, [finish()], 100).await;
+    let swept = async |at| {
+        let settled_before = Millis(at);
+        let sweep = Sweep {
+            settled_before,
+            ..sweep(999)
+        };
+        store.sweep(sweep).await.unwrap()
+    };
+    assert_eq!(swept(150).await, 0);
+    assert!(!is_gone(&*store, waits).await);
+    assert_eq!(swept(151).await, 1);
+    assert!(is_gone(&*store, waits).await);
 }
 
 pub(in crate::store) async fn keeps_dead_letters_by_their_own_time(store: Arc<dyn Store>) {

@@ -127,7 +127,8 @@ fn step(change: &Change) -> Step {
             body: body.clone(),
         },
         Change::Claim => Step::Claim,
-        Change::Attempted(_) => Step::Write,
+        // No tool of the simulation reports failure in its result.
+        Change::Attempted(_) | Change::ToolFailed => Step::Write,
         Change::Retry { why, .. } => Step::Retry(*why),
         Change::Deliver => Step::Deliver,
         Change::Bury { why } => Step::Bury(*why),

@@ -1,46 +1,28 @@
-//! The members of a tool that describe it, and what they may look like.
+//! The members that describe a listed entry: those that no client could read are removed.
 //!
-//! Called by [`super::correct`]. Invariant: a member that no client would refuse keeps its bytes; `null`, which some generators
+//! The files of each kind of entry say which members it has and what they may look like. Invariant: a member that no client would refuse keeps its bytes; `null`, which some generators
 //! write for what is absent, is no flaw.
 
 use serde_json::value::RawValue;
 
-use super::Flaw;
+use super::flaw::Flaw;
 use crate::raw::RawObject;
-use crate::tasks::Support;
 
 /// Whether a value is one that clients can read.
-type IsValid = fn(&RawValue) -> bool;
-
-/// The members, and what they may look like.
-const MEMBERS: [(&str, IsValid); 7] = [
-    ("title", is_text),
-    ("description", is_text),
-    ("icons", is_list_of_icons),
-    ("annotations", is_annotations),
-    ("execution", is_execution),
-    ("outputSchema", is_object),
-    ("_meta", is_object),
-];
-const HINTS: [&str; 4] = [
-    "readOnlyHint",
-    "destructiveHint",
-    "idempotentHint",
-    "openWorldHint",
-];
+pub(super) type IsValid = fn(&RawValue) -> bool;
 
 /// Removes the members that clients cannot read; returns the first of them that was not `null`.
-pub(super) fn correct(tool: &mut RawObject) -> Option<Flaw> {
+pub(super) fn correct(entry: &mut RawObject, members: &[(&'static str, IsValid)]) -> Option<Flaw> {
     let mut flaw = None;
-    for (name, is_valid) in MEMBERS {
-        let Some(value) = tool.get(name).filter(|value| !is_valid(value)) else {
+    for (name, is_valid) in members {
+        let Some(value) = entry.get(name).filter(|value| !is_valid(value)) else {
             continue;
         };
         let is_flaw = !is_null(value);
         if let Some(value) = without_nulls(value).filter(|value| is_valid(value)) {
-            tool.set(name, value);
+            entry.set(name, value);
         } else {
-            tool.remove(name);
+            entry.remove(name);
             flaw = flaw.or(is_flaw.then_some(Flaw::Member(name)));
         }
     }
@@ -56,21 +38,7 @@ fn without_nulls(value: &RawValue) -> Option<Box<RawValue>> {
     Some(object.to_raw())
 }
 
-fn is_annotations(value: &RawValue) -> bool {
-    all_members(value, |name, value| match name {
-        "title" => is_text(value),
-        name if HINTS.contains(&name) => matches!(value.get(), "true" | "false"),
-        _ => true,
-    })
-}
-
-fn is_execution(value: &RawValue) -> bool {
-    all_members(value, |name, value| {
-        name != "taskSupport" || serde_json::from_str(value.get()).is_ok_and(Support::is_known)
-    })
-}
-
-fn is_list_of_icons(value: &RawValue) -> bool {
+pub(super) fn is_list_of_icons(value: &RawValue) -> bool {
     list(value).is_some_and(|icons| icons.into_iter().all(is_icon))
 }
 
@@ -85,7 +53,7 @@ fn is_icon(value: &RawValue) -> bool {
         })
 }
 
-fn all_members(value: &RawValue, is_valid: impl Fn(&str, &RawValue) -> bool) -> bool {
+pub(super) fn all_members(value: &RawValue, is_valid: impl Fn(&str, &RawValue) -> bool) -> bool {
     let object = RawObject::parse(value.get().as_bytes());
     object.is_ok_and(|object| object.iter().all(|(name, value)| is_valid(name, value)))
 }
@@ -106,10 +74,10 @@ pub(super) fn is_list_of_texts(value: &RawValue) -> bool {
     list(value).is_some_and(|values| values.into_iter().all(is_text))
 }
 
-fn is_text(value: &RawValue) -> bool {
+pub(super) fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
-fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
+pub(super) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }

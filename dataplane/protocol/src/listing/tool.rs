@@ -6,40 +6,41 @@
 //! Invariant: a valid tool keeps its bytes, and what a tool does is never changed: only what is invalid is completed or
 //! removed.
 
-mod member;
 #[cfg(test)]
 mod tests;
 
 use serde_json::value::RawValue;
 
-use self::member::{is_empty_list, is_list_of_texts, is_null, is_object};
+use super::flaw::Flaw;
+use super::member::{
+    self, IsValid, all_members, is_empty_list, is_list_of_icons, is_list_of_texts, is_null, is_object,
+    is_text,
+};
 use crate::raw::RawObject;
+use crate::tasks::Support;
 
-/// What is wrong with an entry of a tool list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// The schema of its arguments is not one of an object.
-    #[error("inputSchema must be a JSON Schema of type \"object\"")]
-    Input,
-    /// The schema of its arguments lacks the type.
-    #[error("inputSchema lacks \"type\": \"object\"")]
-    InputType,
-    /// A property of its arguments has no schema.
-    #[error("each property in inputSchema must be an object")]
-    InputProperty,
-    /// The schema of its result is not one of an object.
-    #[error("outputSchema must be a JSON Schema of type \"object\"")]
-    Output,
-    /// A member has the wrong type.
-    #[error("{0} has the wrong type")]
-    Member(&'static str),
-}
+/// The members that describe a tool, and what they may look like.
+const MEMBERS: [(&str, IsValid); 7] = [
+    ("title", is_text),
+    ("description", is_text),
+    ("icons", is_list_of_icons),
+    ("annotations", is_annotations),
+    ("execution", is_execution),
+    ("outputSchema", is_object),
+    ("_meta", is_object),
+];
+const HINTS: [&str; 4] = [
+    "readOnlyHint",
+    "destructiveHint",
+    "idempotentHint",
+    "openWorldHint",
+];
 
 /// Corrects the tool; returns what was wrong with it. The error says why it cannot be corrected.
 pub(super) fn correct(tool: &mut RawObject) -> Result<Option<Flaw>, Flaw> {
     let input = input(tool)?;
     let output = output(tool);
-    Ok(input.or(output).or(member::correct(tool)))
+    Ok(input.or(output).or(member::correct(tool, &MEMBERS)))
 }
 
 fn input(tool: &mut RawObject) -> Result<Option<Flaw>, Flaw> {
@@ -130,4 +131,18 @@ fn output(tool: &mut RawObject) -> Option<Flaw> {
     }
     tool.remove("outputSchema");
     Some(Flaw::Output)
+}
+
+fn is_annotations(value: &RawValue) -> bool {
+    all_members(value, |name, value| match name {
+        "title" => is_text(value),
+        name if HINTS.contains(&name) => matches!(value.get(), "true" | "false"),
+        _ => true,
+    })
+}
+
+fn is_execution(value: &RawValue) -> bool {
+    all_members(value, |name, value| {
+        name != "taskSupport" || serde_json::from_str(value.get()).is_ok_and(Support::is_known)
+    })
 }
