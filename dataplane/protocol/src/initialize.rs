@@ -22,15 +22,6 @@ pub const MAX_WEBHOOK_URL: usize = 1024;
 /// Maximum length of a client's name and of its version, in bytes; longer ones are truncated.
 pub const MAX_CLIENT_INFO: usize = 128;
 
-/// The gateway's capabilities, and what of each.
-const OFFERED: [(&str, &[&str]); 5] = [
-    ("tools", &["listChanged"]),
-    ("prompts", &["listChanged"]),
-    ("resources", &["subscribe", "listChanged"]),
-    ("completions", &[]),
-    ("logging", &[]),
-];
-
 /// The name and version that a client or server reports. Shown to people, never trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Implementation {
@@ -152,12 +143,14 @@ impl InitializeResult {
     /// new sessions.
     pub fn of_gateway(version: Version, server_version: &str, instructions: Option<String>) -> Self {
         let mut capabilities = RawObject::new();
-        for (name, members) in OFFERED {
-            let mut declared = RawObject::new();
-            for member in members {
-                declared.set_value(member, &true);
-            }
-            capabilities.set(name, declared.to_raw());
+        for (offered, how) in [
+            ("tools", json!({"listChanged": true})),
+            ("prompts", json!({"listChanged": true})),
+            ("resources", json!({"subscribe": true, "listChanged": true})),
+            ("completions", json!({})),
+            ("logging", json!({})),
+        ] {
+            capabilities.set(offered, raw::raw(&how));
         }
         Self {
             protocol_version: version.to_string(),

@@ -88,15 +88,19 @@ async fn subscribe(context: &Context, uri: &str) -> Result<Reply, Refused> {
     }
 }
 
-/// The servers that may know the resource, in the order in which they are asked: as for reading it.
+/// The servers that may know the resource, in the order in which they are asked: those that listed it, else all.
 pub(super) async fn candidates(context: &Context, uri: &str) -> Result<Vec<String>, Refusal> {
     let readers = context.calls.catalogue.readers(uri).await;
     for server in &readers.named {
         permit::server(context, server)?;
     }
+    if !readers.named.is_empty() {
+        return Ok(readers.named); // another one would take a subscription to what it does not have
+    }
     let others = readers.others.into_iter().chain(readers.unknown);
-    let open = others.filter(|server| permit::server(context, server).is_ok());
-    Ok(readers.named.into_iter().chain(open).collect())
+    Ok(others
+        .filter(|server| permit::server(context, server).is_ok())
+        .collect())
 }
 
 fn failure(server: String, error: &servers::Error) -> Error {

@@ -34,7 +34,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::cursor::{Cursors, Foreign};
+pub use self::answers::Unlisted;
+pub use self::cursor::Cursors;
 use self::directory::Directory;
 pub use self::directory::{Prompt, Readers};
 use self::index::Index;
@@ -114,7 +115,9 @@ impl Catalogue {
                     match changes.recv().await {
                         Ok(list) => lines.list_changed(list),
                         Err(RecvError::Lagged(_)) => {
-                            List::ALL.into_iter().for_each(|list| lines.list_changed(list))
+                            for list in List::ALL {
+                                lines.list_changed(list);
+                            }
                         }
                         Err(RecvError::Closed) => return,
                     }

@@ -90,6 +90,17 @@ pub struct Nature {
 }
 
 impl Nature {
+    fn capabilities(&self) -> Value {
+        let mut capabilities = json!({"tools": {}});
+        for name in self.content.capabilities() {
+            capabilities[name] = json!({});
+        }
+        for (name, declared) in self.declares.as_object().into_iter().flatten() {
+            capabilities[name] = declared.clone();
+        }
+        capabilities
+    }
+
     /// What is scripted for a tool, a method or an HTTP method.
     fn reaction(&mut self, key: &str) -> Option<Reaction> {
         let reactions = self.reactions.get_mut(key)?;

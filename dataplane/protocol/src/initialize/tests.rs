@@ -70,7 +70,7 @@ fn a_long_name_is_truncated_between_characters() {
 }
 
 #[test]
-fn the_gateway_declares_what_it_offers_whatever_its_servers_do() {
+fn the_gateway_declares_what_it_offers_and_nothing_else() {
     let result = InitializeResult::of_gateway(Version::V2025_06_18, "1.2.3", None).to_raw();
     assert_eq!(
         result.get(),

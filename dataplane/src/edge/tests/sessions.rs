@@ -19,7 +19,7 @@ async fn initialize_answers_by_itself_and_opens_a_session() {
     assert_eq!(result["protocolVersion"], "2025-06-18");
     assert_eq!(
         result["capabilities"],
-        json!({"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}})
+        json!({"tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"subscribe": true, "listChanged": true}, "completions": {}, "logging": {}})
     );
     assert_eq!(result["serverInfo"]["name"], "asyncmcp");
     let id = reply.headers["mcp-session-id"].to_str().unwrap();
