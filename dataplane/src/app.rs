@@ -26,7 +26,7 @@ use crate::admin::health::Health;
 use crate::args::Args;
 use crate::auth::{self, Auth};
 use crate::caller::operation;
-use crate::calls::{Calls, InProgress, Rates};
+use crate::calls::{Calls, InProgress, Rates, TaskIds};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::{Catalogue, Cursors};
@@ -74,6 +74,8 @@ impl App {
         let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
+        let task_ids = TaskIds::new(Arc::clone(&ring), config.identity());
+        let ending = CancellationToken::new();
         let lines = Lines::new(upstreams.clone(), Arc::clone(&store), wrap);
         let cursors = Cursors::new(Arc::clone(&ring), config.identity());
         let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
@@ -95,8 +97,9 @@ impl App {
             rates: Rates::default(),
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
+            task_ids,
+            closing: ending.clone(),
         };
-        let ending = CancellationToken::new();
         let auth = Auth::start(live.clone(), auth::Metrics::register(&registry)?)?;
         let auth = Arc::new(auth);
         let edge = Arc::new(Edge {

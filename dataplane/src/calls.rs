@@ -18,6 +18,9 @@ mod permit;
 mod rate;
 mod subscribe;
 mod target;
+mod task_ids;
+mod task_report;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +36,7 @@ use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
+pub use self::task_ids::TaskIds;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Metrics, Operation};
@@ -65,6 +69,10 @@ pub struct Calls {
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+    /// The ids of servers' tasks.
+    pub task_ids: TaskIds,
+    /// Fires when this process ends: what waits for a client's sake ends then.
+    pub closing: CancellationToken,
 }
 
 impl Calls {
@@ -87,9 +95,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Whether requests of this method are answered in every era.
+    /// Whether requests of this method are answered in the modern era.
     pub(crate) fn offers(method: &str) -> bool {
-        method == "tools/call" || ask::answers(method) || Kind::of_method(method).is_some()
+        method == "tools/call"
+            || ask::answers(method)
+            || tasks::is_modern(method)
+            || Kind::of_method(method).is_some()
     }
 
     /// Answers one message.
@@ -146,6 +157,7 @@ impl Context {
             "resources/subscribe" | "resources/unsubscribe" => {
                 subscribe::answer(self, request, operation).await
             }
+            method if tasks::is_about(method) => tasks::answer(self, request, operation).await,
             method if ask::answers(method) => ask::answer(self, request, operation).await,
             method => match Kind::of_method(method) {
                 Some(kind) => lists::answer(self, kind, request, operation).await,
@@ -167,6 +179,10 @@ impl Context {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
+            "notifications/cancelled" => {
+                cancel::call(self, notification);
+                self.pass_on(notification)
+            }
             _ => self.pass_on(notification),
         }
     }

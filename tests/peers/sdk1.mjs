@@ -29,6 +29,18 @@ await answer({
   list: async () => (await client.listTools()).tools,
   ping: () => client.ping(),
   heard: soFar,
+  // Through the SDK's own handling of tasks: it begins one, polls it, and gets the result.
+  async task({ tool, arguments: given, cancel }) {
+    const heard = [];
+    const tasks = client.experimental.tasks;
+    for await (const message of tasks.callToolStream({ name: tool, arguments: given }, undefined, { task: { ttl: 60_000 } })) {
+      heard.push(message.task?.status ?? message.type);
+      if (message.type === "result") return { heard, result: message.result };
+      if (message.type === "error") return { heard, error: String(message.error.message) };
+      if (cancel && message.type === "taskCreated") await tasks.cancelTask(message.task.taskId);
+    }
+    return { heard };
+  },
   ...calling((params, options) => client.callTool(params, undefined, options)),
 });
 await transport.terminateSession();

@@ -85,13 +85,15 @@ impl Modern {
 
     /// A POST of a message with the headers that repeat parts of it.
     pub fn post(&self, message: &Value) -> RequestBuilder {
-        let (method, name) = (&message["method"], &message["params"]["name"]);
+        let method = &message["method"];
+        let name = ["name", "uri", "taskId"]
+            .iter()
+            .find_map(|member| message["params"][member].as_str());
         let mut headers = vec![
             ("mcp-protocol-version", VERSION),
             ("mcp-method", method.as_str().unwrap_or_default()),
         ];
-        let uri = (method == "resources/read").then(|| message["params"]["uri"].as_str());
-        headers.extend(name.as_str().or(uri.flatten()).map(|name| ("mcp-name", name)));
+        headers.extend(name.map(|name| ("mcp-name", name)));
         self.bare(&headers, &message.to_string())
     }
 

@@ -22,8 +22,9 @@ pub struct Webhook {
     /// Maximum age of an undelivered result. After it, the result becomes a dead letter with the reason `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// How long a delivered result is kept, so that a repetition of the same call finds it instead of running again.
-    /// For dead letters `deadLetter.retention` applies.
+    /// How long a delivered result is kept, so that a repetition of the same call finds it instead of running again, and
+    /// how long the result of a task waits to be polled (2025-11-25: or for the `ttl` that the client asks for, up to
+    /// `deadLetter.retention`). For dead letters `deadLetter.retention` applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_retention: Option<Duration>,
     /// Maximum size of a response that is delivered, in bytes of its JSON. A larger response is dropped, and error

@@ -32,14 +32,19 @@ pub struct AcceptedJob {
 
 /// The acknowledgement of a call whose result is delivered by webhook.
 pub fn acknowledgement(message: &str, job: &AcceptedJob, status: &str) -> RawObject {
+    let mut result = text(message, false);
+    name_job(&mut result, job, status);
+    result
+}
+
+/// Names the job that is delivered in the result of its call.
+pub fn name_job(result: &mut RawObject, job: &AcceptedJob, status: &str) {
     let mut meta = RawObject::new();
     meta.set(
         META_JOB,
         raw(&json!({"id": job.id, "status": status, "webhookId": job.webhook_id})),
     );
-    let mut result = text(message, false);
     result.set("_meta", meta.to_raw());
-    result
 }
 
 /// Whether the tool itself reports failure: `isError` is true.

@@ -18,7 +18,8 @@ pub(crate) enum Answer {
     Acknowledged(String),
     /// A message without a response that was not accepted: only the HTTP status can tell.
     Refused(Error),
-    /// A request that is refused by the HTTP status as well: its client is to get other credentials.
+    /// A request that is refused by the HTTP status as well: its client is to get other credentials, or to declare a
+    /// capability.
     Forbidden(Error, Id),
     /// The response.
     Json(Bytes),

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod door;
 pub mod server;
+pub mod task;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,9 @@ pub enum Error {
     /// The same in the modern era, whose clients read the HTTP status.
     #[error("method {} is not offered in protocol version 2026-07-28", echo(.0))]
     NoMethod(String),
+    /// There is no task, or it is not the caller's.
+    #[error(transparent)]
+    Task(#[from] task::Error),
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
@@ -141,6 +145,40 @@ pub enum Error {
         /// What it was asked for.
         asked: Asked,
     },
+    /// The server asks the client for something that the client did not declare.
+    #[error("server {server:?} asks for {}, which this client did not declare at initialize", needs.join("."))]
+    CannotAsk {
+        /// Its name in the route.
+        server: String,
+        /// The capability.
+        needs: &'static [&'static str],
+    },
+    /// The server asks the client something, and the client reads nothing but the response.
+    #[error(
+        "server {server:?} asks for {}, and no question reaches a client that takes JSON only: send the call by itself with \
+         Accept: application/json, text/event-stream, and leave transport.jsonResponse of the route off",
+        needs.join(".")
+    )]
+    JsonOnly {
+        /// Its name in the route.
+        server: String,
+        /// The capability.
+        needs: &'static [&'static str],
+    },
+    /// The client did not answer what the server asked.
+    #[error(
+        "the client did not answer what server {server:?} asked within {}; raise transport.timeout",
+        asyncmcp_crds::Duration::from(*.limit)
+    )]
+    Unanswered {
+        /// Its name in the route.
+        server: String,
+        /// The time allowed.
+        limit: Duration,
+    },
+    /// The server asks for more, again and again.
+    #[error("server {0:?} asked its client {1} times without answering the call, which is given up")]
+    Rounds(String, u32),
     /// The receiver may not be used.
     #[error("{0}")]
     Receiver(#[from] Refusal),
@@ -214,6 +252,7 @@ impl Error {
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Task(error) => error.status(),
             Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
             Self::Revocation(_) | Self::Unchecked(_) | Self::Backlog => StatusCode::SERVICE_UNAVAILABLE,
@@ -245,6 +284,7 @@ impl Error {
             Self::Version(_) => Code::UnsupportedProtocolVersion,
             Self::Envelope(error) => error.code(),
             Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
+            Self::Task(error) => error.code(),
             Self::Initialize(_)
             | Self::Params(_)
             | Self::Filter(_)
@@ -258,7 +298,9 @@ impl Error {
             Self::UnknownResource(_) => Code::ResourceNotFound,
             Self::Unavailable(_) => Code::ServerUnreachable,
             Self::Server { failure, .. } => failure.code(),
-            Self::Silent { .. } => Code::Timeout,
+            Self::Silent { .. } | Self::Unanswered { .. } => Code::Timeout,
+            Self::CannotAsk { .. } | Self::JsonOnly { .. } => Code::MissingClientCapability,
+            Self::Rounds(..) => Code::OutcomeUnknown,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
             | Self::ClientStoreFull(_)
@@ -281,8 +323,12 @@ impl Error {
     pub fn object(&self) -> ErrorObject {
         match self {
             Self::Version(requested) => ErrorObject::unsupported_version(&cut(requested), &Version::ALL),
+            Self::Task(error) => error.object(),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
+            }
+            Self::CannotAsk { needs, .. } | Self::JsonOnly { needs, .. } => {
+                ErrorObject::missing_capability(self.to_string(), needs)
             }
             Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
             Self::UnknownResource(uri) => ErrorObject::resource_not_found(self.to_string(), uri),

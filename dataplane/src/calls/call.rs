@@ -3,19 +3,21 @@
 //! [`super::Context`] hands it each one. Invariant: a name that no catalogue holds reaches no
 //! server, and nothing that a client asks of its delivery is ignored.
 
-use asyncmcp_protocol::Request;
+use asyncmcp_protocol::initialize::TASKS_EXTENSION;
 use asyncmcp_protocol::tools::MAX_NAME;
+use asyncmcp_protocol::version::Era;
+use asyncmcp_protocol::{Id, Request};
 
 use super::accept::Webhook;
 use super::audit::{self, Decision};
-use super::target::Target;
+use super::target::{Target, Tasks};
 use super::{Context, forward, permit};
+use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
-use crate::caller::respond::Error;
-use crate::caller::respond::access::Refusal;
 use crate::caller::respond::server::Asked;
-use crate::servers::catalogue::{Resolved, Tool, scopes};
+use crate::caller::respond::{Error, task};
+use crate::servers::catalogue::{Resolved, Tool};
 
 /// Relays the call and its answer, or accepts it and lets the result go by webhook.
 pub(super) async fn answer(context: &Context, request: Request, mut operation: Operation) -> Answer {
@@ -28,7 +30,7 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
     };
     operation.calls(&tool.shown_as);
     let log = |decision| audit::log(&context.caller, Some(&tool.shown_as), decision);
-    if let Err(refusal) = permit(context, &tool) {
+    if let Err(refusal) = permit::tool(context, &tool.server, &tool.shown_as) {
         operation.failed(refusal.error.reason());
         log(Decision::Refused(refusal.error.reason()));
         return Answer::Forbidden(refusal.into(), request.id);
@@ -37,7 +39,8 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
         Ok(Some(webhook)) => webhook.accept(context, &request, &operation.trace()).await,
         Ok(None) => {
             log(Decision::Relayed);
-            return forward::call(context, Target::of_tool(&tool), request, operation).await;
+            let target = target(&context.caller, &tool, &request);
+            return forward::call(context, target, request, operation).await;
         }
         Err(error) => Err(error),
     };
@@ -45,13 +48,35 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
         Ok(_) => Decision::Accepted,
         Err(error) => Decision::Refused(error.code().reason()),
     });
-    accepted.unwrap_or_else(|error| Answer::refusal(&error, request.id.clone(), &mut operation))
+    accepted.unwrap_or_else(|error| refused(error, request.id, &mut operation))
 }
 
-/// Whether the caller's credentials cover the tool.
-fn permit(context: &Context, tool: &Tool) -> Result<(), Refusal> {
-    let needed = scopes::needed(&context.config.route, &tool.server, &tool.shown_as);
-    permit::check(context, &needed)
+/// A missing capability is told by the HTTP status, too.
+fn refused(error: Error, id: Id, operation: &mut Operation) -> Answer {
+    match error {
+        Error::Task(task::Error::Undeclared(_)) => {
+            operation.failed(error.code().reason());
+            Answer::Forbidden(error, id)
+        }
+        error => Answer::refusal(&error, id, operation),
+    }
+}
+
+/// Where an ordinary call goes. Whether it becomes a task there is for the server to decide, where the client knows tasks:
+/// it declares the extension (2026-07-28) or asks for one (2025-11-25).
+fn target(caller: &Caller, tool: &Tool, request: &Request) -> Target {
+    let asks = || {
+        request
+            .params
+            .as_ref()
+            .is_some_and(|params| params.get("task").is_some())
+    };
+    let tasks = match caller.version.era() {
+        Era::Modern if caller.capabilities.has(TASKS_EXTENSION) => Tasks::Welcome(tool.shown_as.clone()),
+        Era::Legacy if caller.version.has_requested_tasks() && asks() => Tasks::Wanted(tool.shown_as.clone()),
+        _ => Tasks::None,
+    };
+    Target::of_tool(tool).with(tasks)
 }
 
 async fn find(context: &Context, request: &Request) -> Result<Tool, Error> {

@@ -6,7 +6,7 @@
 use asyncmcp_protocol::{RawObject, Request, modern};
 use bytes::Bytes;
 
-use super::target::Target;
+use super::target::{Target, Tasks};
 use crate::caller::trace::TraceHeaders;
 use crate::servers::catalogue::Tool;
 
@@ -18,9 +18,9 @@ pub(super) fn adapt(request: &mut Request, target: &Target, trace: &TraceHeaders
     trace.write_meta(&mut meta);
     request.set_meta(&meta);
     let params = request.params.get_or_insert_default();
-    // Tasks were not offered, so the field means nothing here (2025-11-25, Tasks) and
-    // must not mean anything to the server either.
-    if target.tool.is_some() {
+    // Where the client does not ask for a task of the server's by it, the field is for the gateway or means nothing
+    // (2025-11-25, Tasks), and must not mean anything to the server either.
+    if target.tool.is_some() && !matches!(target.tasks, Tasks::Wanted(_)) {
         params.remove("task");
     }
     target.rename(params);
@@ -66,6 +66,7 @@ mod tests {
             webhook: None,
             repeatable: false,
             as_task: false,
+            needs_task: false,
         }
     }
 

@@ -9,6 +9,7 @@ use asyncmcp_crds::effective::Route;
 use super::Context;
 use crate::auth::metadata;
 use crate::caller::respond::access::Refusal;
+use crate::servers::catalogue::scopes;
 
 /// Whether they cover these scopes.
 pub(super) fn check(context: &Context, needed: &[String]) -> Result<(), Refusal> {
@@ -21,10 +22,15 @@ pub(super) fn check(context: &Context, needed: &[String]) -> Result<(), Refusal>
 
 /// Whether they cover the server's prompts, resources and completions: what its tools need.
 pub(super) fn server(context: &Context, server: &str) -> Result<(), Refusal> {
-    check(context, scopes(&context.config.route, server))
+    check(context, scopes_of(&context.config.route, server))
 }
 
-fn scopes<'a>(route: &'a Route, server: &str) -> &'a [String] {
+/// Whether they cover the tool `shown_as` of the server.
+pub(super) fn tool(context: &Context, server: &str, shown_as: &str) -> Result<(), Refusal> {
+    check(context, &scopes::needed(&context.config.route, server, shown_as))
+}
+
+fn scopes_of<'a>(route: &'a Route, server: &str) -> &'a [String] {
     let server = route.servers.iter().find(|known| known.name == server);
     server.map_or(&[], |server| &server.scopes)
 }

@@ -5,6 +5,7 @@
 
 use asyncmcp_protocol::RawObject;
 
+use super::task_ids::ServerTask;
 use crate::caller::respond::server::Asked;
 use crate::servers::catalogue::{Prompt, Tool};
 
@@ -20,8 +21,24 @@ pub(super) struct Target {
     pub(super) tool: Option<String>,
     /// Where the request has a name that the server does not know, and the name that it knows.
     renamed: Option<(Path, String)>,
+    /// What it has to do with the server's tasks.
+    pub(super) tasks: Tasks,
     /// The server is asked only since no other listed what the request names: where it cannot be reached, the next is asked.
     pub(super) by_chance: bool,
+}
+
+/// What a request has to do with tasks of its server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tasks {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is a call of the tool that the client sees by this name, and it asks for a task (2025-11-25).
+    Wanted(String),
+    /// The same, where the server decides and the client knows tasks (2026-07-28).
+    Welcome(String),
+    /// It is about the task that the client knows by this id.
+    About(String),
 }
 
 impl Target {
@@ -32,6 +49,21 @@ impl Target {
             tool: Some(tool.name.clone()),
             renamed: renamed(&["name"], &tool.shown_as, &tool.name),
             by_chance: false,
+            tasks: Tasks::None,
+        }
+    }
+
+    /// The same, with what it has to do with tasks of the server's.
+    pub(super) fn with(self, tasks: Tasks) -> Self {
+        Self { tasks, ..self }
+    }
+
+    /// A task on its server, which the client knows by `id`.
+    pub(super) fn of_task(task: &ServerTask, id: &str) -> Self {
+        Self {
+            renamed: renamed(&["taskId"], id, &task.id),
+            tasks: Tasks::About(id.to_owned()),
+            ..Self::of_server(&task.server)
         }
     }
 
@@ -50,6 +82,7 @@ impl Target {
             tool: None,
             renamed: None,
             by_chance: false,
+            tasks: Tasks::None,
         }
     }
 

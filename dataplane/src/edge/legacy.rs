@@ -156,7 +156,8 @@ fn open(
         session.version,
         env!("CARGO_PKG_VERSION"),
         edge.calls.catalogue.instructions(),
-    );
+    )
+    .offering_tasks(access.principal.is_some());
     Ok((session, result))
 }
 

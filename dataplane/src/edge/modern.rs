@@ -8,6 +8,7 @@ mod params;
 use std::sync::Arc;
 
 use asyncmcp_protocol::batch::Body;
+use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::initialize::InitializeResult;
 use asyncmcp_protocol::modern::mirror::Field;
 use asyncmcp_protocol::modern::{self, Envelope, Headers, result};
@@ -111,7 +112,26 @@ async fn respond(
             Answer::result(request.id, &result::discover(&about(edge), context.caching()))
         }
     };
-    stream::rewritten(answer, kinds, &edge.calls.metrics, rewrite)
+    let lacks_capability = lacks_capability(&answer);
+    let mut response = stream::rewritten(answer, kinds, &edge.calls.metrics, rewrite);
+    if lacks_capability {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    response
+}
+
+/// Whether a server says that the client should declare a capability, which clients read from the status, too (2026-07-28,
+/// Basic).
+fn lacks_capability(answer: &Answer) -> bool {
+    let Answer::Json(body) = answer else {
+        return false;
+    };
+    match Message::parse(body) {
+        Ok(Message::Response(response)) => response
+            .error_object()
+            .is_some_and(|error| error.code == Code::MissingClientCapability.value()),
+        _ => false,
+    }
 }
 
 /// What the gateway says of itself. Asks no server, so that it answers whatever state they are in.
@@ -121,6 +141,7 @@ fn about(edge: &Edge) -> InitializeResult {
         env!("CARGO_PKG_VERSION"),
         edge.calls.catalogue.instructions(),
     )
+    .offering_tasks(false)
 }
 
 /// The message as a modern client expects it. Only responses differ.

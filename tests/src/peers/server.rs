@@ -61,6 +61,14 @@ impl Server {
         Self::start(command, port, dir.join("resuming.log")).await
     }
 
+    /// What the conformance suite asks of a server with tasks, on the TypeScript SDK 1.x.
+    pub async fn tasks(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.node("tasks.mjs");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("tasks.log")).await
+    }
+
     /// The authorization server `oidc-provider`; its `url` is its issuer.
     pub async fn authorization(peers: &Peers, dir: &Path) -> Result<Self> {
         let port = free_port()?;

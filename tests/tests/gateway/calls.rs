@@ -23,10 +23,9 @@ async fn discovery_and_lists_are_of_the_modern_era() -> Result<()> {
     assert_eq!(found["resultType"], "complete", "{found}");
     let versions = [VERSION, "2025-11-25", "2025-06-18", "2025-03-26"];
     assert_eq!(found["supportedVersions"], json!(versions));
-    let changing = json!({"listChanged": true});
+    let changes = json!({"listChanged": true});
     let resources = json!({"subscribe": true, "listChanged": true});
-    let offered = json!({"tools": changing, "prompts": changing, "resources": resources, "completions": {},
-        "logging": {}});
+    let offered = json!({"tools": changes, "prompts": changes, "resources": resources, "completions": {}, "logging": {}});
     assert_eq!(found["capabilities"], offered);
     assert_eq!(found["cacheScope"], "public");
     assert!(found["ttlMs"].as_u64() > Some(0));

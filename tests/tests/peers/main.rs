@@ -10,4 +10,5 @@ mod malformed;
 mod merged;
 mod oauth;
 mod resuming;
+mod tasks;
 mod tour;

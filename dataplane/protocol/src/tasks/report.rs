@@ -93,7 +93,7 @@ fn millis(number: &str) -> Option<Duration> {
 
 impl Report {
     /// The result of a call that became a task (`CreateTaskResult`): flat, or up to 2025-11-25 nested.
-    pub fn created(&self, era: Era) -> Box<RawValue> {
+    pub fn created(&self, era: Era) -> RawObject {
         let mut result = RawObject::new();
         match era {
             Era::Modern => {
@@ -102,7 +102,7 @@ impl Report {
             }
             Era::Legacy => result.set("task", self.to_object(era).to_raw()),
         }
-        result.to_raw()
+        result
     }
 
     /// The task alone, as `tasks/get` returns one that has not ended, and every one up to 2025-11-25.
@@ -202,13 +202,13 @@ mod tests {
     fn a_created_task_is_nested_up_to_2025_and_flat_afterwards() {
         let working = report(Status::Working);
         assert_eq!(
-            working.created(Era::Legacy).get(),
+            working.created(Era::Legacy).to_raw().get(),
             format!(
                 r#"{{"task":{{"taskId":"t","status":"working",{TIMES},"ttl":60000,"pollInterval":500}}}}"#
             )
         );
         assert_eq!(
-            working.created(Era::Modern).get(),
+            working.created(Era::Modern).to_raw().get(),
             format!(
                 r#"{{"resultType":"task","taskId":"t","status":"working",{TIMES},"ttlMs":60000,"pollIntervalMs":500}}"#
             )

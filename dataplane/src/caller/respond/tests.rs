@@ -4,6 +4,7 @@ use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
+use asyncmcp_protocol::tasks::report::Unreadable;
 use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
@@ -54,7 +55,12 @@ fn down() -> store::Error {
 type Row = (Error, u16, i64, &'static str);
 
 fn table() -> impl Iterator<Item = Row> {
-    let rows = [before_the_session(), behind_the_session(), about_content()];
+    let rows = [
+        before_the_session(),
+        behind_the_session(),
+        about_content(),
+        about_tasks(),
+    ];
     rows.into_iter().flatten()
 }
 
@@ -144,6 +150,27 @@ fn about_content() -> Vec<Row> {
     ]
 }
 
+fn unanswered() -> Error {
+    Error::Unanswered {
+        server: "a".into(),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn cannot_ask() -> Error {
+    Error::CannotAsk {
+        server: "a".into(),
+        needs: &["elicitation", "url"],
+    }
+}
+
+fn json_only() -> Error {
+    Error::JsonOnly {
+        server: "a".into(),
+        needs: &["roots"],
+    }
+}
+
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
@@ -164,6 +191,15 @@ fn behind_the_session() -> Vec<Row> {
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
         (silent(), 200, -31002, "transport.timeout"),
+        (unanswered(), 200, -31002, "within 30s; raise transport.timeout"),
+        (cannot_ask(), 200, -32021, "elicitation.url, which this client"),
+        (
+            json_only(),
+            200,
+            -32021,
+            "Accept: application/json, text/event-stream",
+        ),
+        (Error::Rounds("a".into(), 16), 200, -31003, "16 times"),
         (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
         (Error::Repeated("101".into()), 200, -32602, "id 101"),
@@ -198,6 +234,38 @@ fn behind_the_session() -> Vec<Row> {
         (Error::TooManyStreams, 200, -31004, "close one"),
         (Error::TooManySubscriptions, 200, -31004, "unsubscribe"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
+    ]
+}
+
+fn about_tasks() -> Vec<Row> {
+    vec![
+        (
+            task::Error::Undeclared("tools/call".into()).into(),
+            400,
+            -32021,
+            "extension",
+        ),
+        (
+            task::Error::Required("t".into()).into(),
+            200,
+            -32601,
+            "params.task",
+        ),
+        (
+            task::Error::NotOffered("t".into()).into(),
+            200,
+            -32601,
+            "cannot be called as a task",
+        ),
+        (task::Error::Param(Unreadable).into(), 200, -32602, "params.task"),
+        (
+            task::Error::Unknown("t".into()).into(),
+            200,
+            -32602,
+            "no such task",
+        ),
+        (task::Error::Over("t".into()).into(), 200, -32602, "has ended"),
+        (task::Error::Gone("t".into()).into(), 200, -32602, "any more"),
     ]
 }
 
@@ -321,9 +389,14 @@ fn each_error_has_a_row() {
         Error::NoStream => 38,
         Error::TooManyStreams => 39,
         Error::TooManySubscriptions => 40,
+        Error::CannotAsk { .. } => 41,
+        Error::JsonOnly { .. } => 42,
+        Error::Unanswered { .. } => 43,
+        Error::Rounds(..) => 44,
+        Error::Task(_) => 45,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=40).collect());
+    assert_eq!(places, (0..=45).collect());
 }
 
 #[test]

@@ -39,12 +39,17 @@ pub(super) fn of_repeated(how: Acknowledges, request: &Request, listed: &Listed)
             _ => Ok(Answer::Acknowledged(id.webhook_id())),
         };
     }
-    let receiver = target.map_or("its receiver", receiver);
     let message = match outcome(exec) {
-        None => in_background(call.map_or("the tool", |call| &call.shown_as), id, receiver),
+        outcome if call.is_some() && target.is_none() => format!(
+            "This call was accepted before as task {id}, which {}. Its result is not delivered by webhook: it is there for \
+             tasks/get. Do not call the tool again for the same task.",
+            outcome.map_or("runs in the background", |(outcome, _)| outcome)
+        ),
+        None => in_background(call.map_or("the tool", |call| &call.shown_as), id, to(target)),
         Some((outcome, _)) => format!(
-            "This call was accepted before as job {id}, which {outcome}. Its result is delivered by webhook to {receiver}, \
-             not in this conversation. Do not call the tool again for the same task."
+            "This call was accepted before as job {id}, which {outcome}. Its result is delivered by webhook to {}, \
+             not in this conversation. Do not call the tool again for the same task.",
+            to(target)
         ),
     };
     let status = outcome(exec).map_or("working", |(_, status)| status);
@@ -62,6 +67,10 @@ fn in_background(tool: &str, id: JobId, receiver: &str) -> String {
 /// 202, and gets a result that a model can act on.
 fn is_empty(how: Acknowledges, target: &Target) -> bool {
     how == Acknowledges::Empty202 && target.named_by == NamedBy::Session
+}
+
+fn to(target: Option<&Target>) -> &'static str {
+    target.map_or("its receiver", receiver)
 }
 
 fn receiver(target: &Target) -> &'static str {

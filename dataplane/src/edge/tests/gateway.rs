@@ -33,7 +33,7 @@ use super::example;
 use crate::auth::{self, Auth};
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::{Calls, InProgress, Rates};
+use crate::calls::{Calls, InProgress, Rates, TaskIds};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::{Catalogue, Cursors};
@@ -150,6 +150,7 @@ impl Gateway {
         let ring = Arc::new(Ring::random());
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry).unwrap());
         let wrap = Wrap::new(ring.clone(), live.borrow().identity());
+        let task_ids = TaskIds::new(ring.clone(), live.borrow().identity());
         let lines = Lines::new(upstreams.clone(), store.clone(), wrap);
         let cursors = Cursors::new(ring.clone(), live.borrow().identity());
         let calls = Calls {
@@ -160,6 +161,8 @@ impl Gateway {
             rates: Rates::default(),
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
+            task_ids,
+            closing: CancellationToken::new(),
         };
         let edge = Arc::new(Edge {
             auth: Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry).unwrap()).unwrap()),

@@ -27,6 +27,8 @@ pub struct Tool {
     pub repeatable: bool,
     /// Whether the server declares that it may be called as a task (`execution.taskSupport`).
     pub as_task: bool,
+    /// Whether the server declares that it cannot be called in another way.
+    pub needs_task: bool,
 }
 
 /// What matters here of a tool that a server lists.
@@ -35,6 +37,7 @@ pub(super) struct Listed {
     pub(super) name: String,
     repeatable: bool,
     as_task: bool,
+    needs_task: bool,
     /// Tells whether anything of it changed that clients may see.
     fingerprint: [u8; 32],
 }
@@ -46,6 +49,7 @@ impl Listed {
             name: tool.name().to_owned(),
             repeatable: hints.idempotent || hints.read_only,
             as_task: tool.task_support() != Support::Forbidden,
+            needs_task: tool.task_support() == Support::Required,
             fingerprint: Sha256::digest(tool.object().to_bytes()).into(),
         }
     }
@@ -141,6 +145,7 @@ impl Index {
             shown_as: shown_as.clone(),
             repeatable: listed.repeatable,
             as_task: listed.as_task,
+            needs_task: listed.needs_task,
         };
         let rival = self
             .tools

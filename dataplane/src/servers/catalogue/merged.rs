@@ -35,7 +35,7 @@ impl Catalogue {
     pub async fn list(&self, caller: &Caller) -> Result<Listing, Unlisted> {
         let (config, index) = self.snapshot();
         let answers = self.ask_all(&config.route, caller, Kind::Tools).await?;
-        let mut merging = Merging::new(&config.route, &index, &caller.grants);
+        let mut merging = Merging::new(&config.route, &index, caller);
         let (ttl, is_private) = (answers.ttl(), answers.is_private());
         for (server, list) in answers.lists {
             for tool in list.entries {
@@ -59,6 +59,8 @@ struct Merging<'a> {
     route: &'a Route,
     index: &'a Index,
     grants: &'a Grants,
+    /// Whether webhook tools say that they may be called as tasks.
+    offers_tasks: bool,
     tools: Vec<Option<Tool>>,
     /// Where a name stands in `tools`, and by whose claim.
     places: HashMap<String, (usize, Claim)>,
@@ -67,11 +69,12 @@ struct Merging<'a> {
 }
 
 impl<'a> Merging<'a> {
-    fn new(route: &'a Route, index: &'a Index, grants: &'a Grants) -> Self {
+    fn new(route: &'a Route, index: &'a Index, caller: &'a Caller) -> Self {
         Self {
             route,
             index,
-            grants,
+            grants: &caller.grants,
+            offers_tasks: caller.version.has_requested_tasks(),
             tools: Vec::new(),
             places: HashMap::new(),
             unrouted: Vec::new(),
@@ -100,6 +103,9 @@ impl<'a> Merging<'a> {
         tool.rename(&shown_as);
         if webhook(self.route, &shown_as).is_some() {
             tool.deliver_by_webhook();
+            if self.offers_tasks {
+                tool.offer_as_task();
+            }
         }
         self.places.insert(shown_as, (place, claim));
         self.tools.push(Some(tool));

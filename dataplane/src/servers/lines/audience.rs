@@ -1,7 +1,7 @@
 //! The caller to whom servers' messages are passed on.
 //!
 //! A [`super::Line`] and the caller's standalone stream have one. Invariant: a server's request reaches the caller under
-//! an id by which the answer finds its way back, and progress only if the caller asked for it.
+//! an id by which the answer finds its way back, progress only if the caller asked for it, and no id of a server's task.
 
 use asyncmcp_protocol::{Id, Message, Request};
 use bytes::Bytes;
@@ -29,8 +29,11 @@ impl Audience {
         if !self.tokens.allow(session.server(), &incoming.message) {
             return None;
         }
-        let Message::Request(request) = incoming.message else {
-            return Some(incoming.raw);
+        let request = match incoming.message {
+            Message::Request(request) => request,
+            // It names the task as its server does. Clients poll; they must not rely on it (2025-11-25, Tasks).
+            Message::Notification(said) if said.method == "notifications/tasks/status" => return None,
+            _ => return Some(incoming.raw),
         };
         if session.is_modern() {
             return None;

@@ -8,7 +8,7 @@ use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::state::End;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::raw::RawObject;
-use asyncmcp_protocol::{Id, Outcome, Response};
+use asyncmcp_protocol::{Id, Message, Outcome, Response, tool_result};
 use bytes::Bytes;
 
 use crate::servers::Reply;
@@ -74,6 +74,17 @@ pub(super) fn unreadable(call: &Call) -> Bytes {
         .into()
 }
 
+/// The response of a call whose server needs something of a client before it answers: there is none that could be asked.
+pub(super) fn asking(call: &Call) -> Bytes {
+    let message = format!(
+        "{} did not run to its end: server {} asked for input of its client, and nobody can be asked in a call whose result \
+         goes by webhook; take the tool out of webhookTools",
+        call.shown_as, call.server
+    );
+    let error = ErrorObject::new(Code::MissingClientCapability, message);
+    Response::error(id(call), &error).to_bytes().into()
+}
+
 /// The response of a call that was interrupted so often that it is not tried again.
 pub(super) fn poisoned(call: &Call) -> Bytes {
     let message = format!(
@@ -83,6 +94,17 @@ pub(super) fn poisoned(call: &Call) -> Bytes {
     Response::error(id(call), &ErrorObject::poisoned(message))
         .to_bytes()
         .into()
+}
+
+/// Whether the tool itself reports failure in this response.
+pub(super) fn is_tool_error(body: &Bytes) -> bool {
+    match Message::parse(body) {
+        Ok(Message::Response(Response {
+            outcome: Outcome::Result(result),
+            ..
+        })) => tool_result::is_error(&result),
+        _ => false,
+    }
 }
 
 /// The client's id as it was written; acceptance has read it once already.

@@ -96,13 +96,13 @@ fn flaw(seen: &Seen) -> Option<&'static str> {
     if header(seen, "mcp-method") != seen.method() {
         return Some("Mcp-Method is not the method");
     }
-    let member = if seen.method() == "resources/read" {
-        "uri"
-    } else {
-        "name"
+    let member = match seen.method() {
+        "resources/read" => "uri",
+        method if method.starts_with("tasks/") => "taskId",
+        _ => "name",
     };
     let name = params[member].as_str().unwrap_or_default();
-    if header(seen, "mcp-name") != name {
+    if name.is_ascii() && header(seen, "mcp-name") != name {
         return Some("Mcp-Name is not the name");
     }
     seen.headers
