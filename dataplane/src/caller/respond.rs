@@ -354,10 +354,15 @@ impl Error {
             let challenge = refusal.challenge.clone();
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if matches!(self, Self::Guard(door::Error::Method)) {
+        let allowed = match self {
+            Self::Guard(door::Error::Method) => Some(door::METHODS),
+            Self::Guard(door::Error::NoSessions) => Some(door::MODERN_METHODS),
+            _ => None,
+        };
+        if let Some(allowed) = allowed {
             response
                 .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(door::METHODS));
+                .insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }
@@ -385,7 +390,7 @@ fn door(error: &door::Error) -> StatusCode {
     match error {
         door::Error::Path(_) => StatusCode::NOT_FOUND,
         door::Error::Host(_) | door::Error::Origin(_) => StatusCode::FORBIDDEN,
-        door::Error::Method => StatusCode::METHOD_NOT_ALLOWED,
+        door::Error::Method | door::Error::NoSessions => StatusCode::METHOD_NOT_ALLOWED,
         door::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
         door::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         door::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

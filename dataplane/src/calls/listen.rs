@@ -134,7 +134,9 @@ impl Stream {
         let (mut accepted, mut kept) = (BTreeSet::new(), Vec::new());
         let mut open = BTreeMap::new();
         for uri in uris {
-            let mut candidates = subscribe::candidates(&self.context, uri);
+            // What the caller may not read is not acknowledged.
+            let candidates = subscribe::candidates(&self.context, uri).await;
+            let mut candidates = candidates.unwrap_or_default();
             candidates.reverse(); // the likeliest is taken from the end
             open.insert(uri.clone(), candidates);
         }

@@ -7,10 +7,11 @@ use asyncmcp_protocol::subscriptions::MAX_URI;
 use asyncmcp_protocol::{Outcome, RawObject, RawValue, Request, Response};
 use tracing::Instrument as _;
 
-use super::Context;
+use super::{Context, permit};
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
+use crate::caller::respond::access::Refusal;
 use crate::servers::lines::Unsubscribed;
 use crate::servers::{self, Reply};
 
@@ -22,14 +23,31 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
             operation.failed("jsonrpc_error");
             refused(&request, error)
         }
-        Err(error) => Answer::refusal(&error, request.id, &mut operation),
+        Err(Refused::Forbidden(refusal)) => {
+            operation.failed(refusal.error.reason());
+            Answer::Forbidden(refusal.into(), request.id)
+        }
+        Err(Refused::Error(error)) => Answer::refusal(&error, request.id, &mut operation),
+    }
+}
+
+/// Why it was not answered by a server.
+enum Refused {
+    Error(Error),
+    /// The client is to get other credentials.
+    Forbidden(Refusal),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }
 
 /// In a task of its own: a client that leaves in the middle would leave a server subscribed to that nobody knows of.
-async fn attempt(context: &Context, request: &Request) -> Result<Reply, Error> {
+async fn attempt(context: &Context, request: &Request) -> Result<Reply, Refused> {
     if context.caller.scope.is_none() {
-        return Err(Error::Method(request.method.clone())); // there is no stream that it could be heard on
+        return Err(Error::Method(request.method.clone()).into()); // there is no stream that it could be heard on
     }
     let uri = uri(request)?;
     let calls = &context.calls.in_progress.calls;
@@ -52,34 +70,37 @@ async fn attempt(context: &Context, request: &Request) -> Result<Reply, Error> {
 }
 
 /// Asks the servers that may know the resource, one after another, until one takes the subscription.
-async fn subscribe(context: &Context, uri: &str) -> Result<Reply, Error> {
+async fn subscribe(context: &Context, uri: &str) -> Result<Reply, Refused> {
     let (mut said, mut failed) = (None, None);
-    for server in candidates(context, uri) {
+    for server in candidates(context, uri).await.map_err(Refused::Forbidden)? {
         match context.calls.lines.subscribe(&context.caller, &server, uri).await {
             Ok(reply @ Reply::Result(_)) => return Ok(reply),
             Ok(Reply::Error(error)) => said = Some(error),
             Err(Unsubscribed::Server(error)) => failed = Some(failure(server, &error)),
-            Err(Unsubscribed::Store(error)) => return Err(Error::Unsaved(error)),
-            Err(Unsubscribed::Full) => return Err(Error::TooManySubscriptions),
+            Err(Unsubscribed::Store(error)) => return Err(Error::Unsaved(error).into()),
+            Err(Unsubscribed::Full) => return Err(Error::TooManySubscriptions.into()),
         }
     }
     match (failed, said) {
-        (Some(error), _) => Err(error), // it may have been that one's
+        (Some(error), _) => Err(error.into()), // it may have been that one's
         (None, Some(error)) => Ok(Reply::Error(error)),
-        (None, None) => Err(Error::Params("params.uri is of no server of this route")),
+        (None, None) => Err(Error::UnknownResource(uri.to_owned()).into()),
     }
 }
 
-/// The servers that may know the resource and that the caller may use, those that are likeliest first.
-pub(super) fn candidates(context: &Context, _uri: &str) -> Vec<String> {
-    let route = &context.config.route;
-    let open = route
-        .servers
-        .iter()
-        .filter(|server| context.caller.grants.cover(server.scopes.iter()));
-    let mut open: Vec<_> = open.map(|server| server.name.clone()).collect();
-    open.sort();
-    open
+/// The servers that may know the resource, in the order in which they are asked: those that listed it, else all.
+pub(super) async fn candidates(context: &Context, uri: &str) -> Result<Vec<String>, Refusal> {
+    let readers = context.calls.catalogue.readers(uri).await;
+    for server in &readers.named {
+        permit::server(context, server)?;
+    }
+    if !readers.named.is_empty() {
+        return Ok(readers.named); // another one would take a subscription to what it does not have
+    }
+    let others = readers.others.into_iter().chain(readers.unknown);
+    Ok(others
+        .filter(|server| permit::server(context, server).is_ok())
+        .collect())
 }
 
 fn failure(server: String, error: &servers::Error) -> Error {

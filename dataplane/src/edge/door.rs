@@ -102,7 +102,7 @@ pub fn post(headers: &HeaderMap) -> Result<Kinds, Error> {
 /// Whether GET and DELETE mean anything in the version that the headers name: from 2026-07-28 on there are no sessions.
 pub fn has_sessions(headers: &HeaderMap) -> Result<(), Error> {
     match version(headers) {
-        Some(named) if era::is_modern_date(named) => Err(Error::Method),
+        Some(named) if era::is_modern_date(named) => Err(Error::NoSessions),
         _ => Ok(()),
     }
 }

@@ -31,6 +31,7 @@ use asyncmcp_crds::v1alpha1::WebhookToolStatus;
 use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::subscriptions::List;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -111,8 +112,16 @@ impl Catalogue {
         tokio::spawn(ended.clone().run_until_cancelled_owned({
             let (mut changes, lines) = (table.changes(), lines.clone());
             async move {
-                while changes.changed().await.is_ok() {
-                    lines.list_changed(List::Tools);
+                loop {
+                    match changes.recv().await {
+                        Ok(list) => lines.list_changed(list),
+                        Err(RecvError::Lagged(_)) => {
+                            for list in List::ALL {
+                                lines.list_changed(list);
+                            }
+                        }
+                        Err(RecvError::Closed) => return,
+                    }
                 }
             }
         }));

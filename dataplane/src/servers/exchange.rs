@@ -161,14 +161,8 @@ fn of(response: Response, id: &Id) -> Result<Reply, Error> {
 
 fn declining(request: &Request) -> Response {
     let id = request.id.clone();
-    let object = RawObject::new;
     match request.method.as_str() {
-        "ping" => Response::result(id, object().to_raw()),
-        "roots/list" => {
-            let mut roots = object();
-            roots.set_value("roots", &[(); 0]);
-            Response::result(id, roots.to_raw())
-        }
+        "ping" => Response::result(id, RawObject::new().to_raw()),
         method => {
             let message = format!("{method} is not possible here: no client is listening to this call");
             Response::error(Some(id), &ErrorObject::new(Code::MethodNotFound, message))

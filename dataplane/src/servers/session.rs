@@ -15,7 +15,8 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use asyncmcp_delivery::engine::Room;
 use asyncmcp_protocol::header::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
 use asyncmcp_protocol::offers::Offers;
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version};
+use asyncmcp_protocol::subscriptions::{Filter, LISTEN, List};
+use asyncmcp_protocol::{Id, Request, Response as RpcResponse, Version};
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -231,15 +232,34 @@ impl ServerSession {
         }
     }
 
-    /// Opens the server's standalone stream; `None` where it offers none.
+    /// Opens the server's standalone stream, on a modern server the one of its lists; `None` where it offers none.
     pub async fn listen(&self) -> Result<Option<Events>, Error> {
         if self.is_modern() {
-            return Ok(None);
+            return self.listen_to_lists().await;
         }
         match self.stream(None).await {
             Ok(response) => Ok(Some(Events::listen(self.clone(), response))),
             Err(Error::Rejected { status: 405, .. }) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    async fn listen_to_lists(&self) -> Result<Option<Events>, Error> {
+        let filter = Filter {
+            lists: List::ALL.into(),
+            ..Filter::default()
+        };
+        let request = Request::new(self.upstream().own_id(), LISTEN, Some(filter.to_params()));
+        let message = Outgoing {
+            id: Some(request.id.clone()),
+            ..Outgoing::new(LISTEN, request.to_bytes())
+        };
+        let posting = tokio::time::timeout(self.upstream().timeout(), self.post(message));
+        match posting.await {
+            Ok(Ok(Received::Stream(events))) => Ok(Some(*events)),
+            Ok(Ok(_) | Err(Error::Rejected { .. } | Error::Protocol(_))) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Silent(self.upstream().timeout())),
         }
     }
 

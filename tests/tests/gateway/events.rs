@@ -107,10 +107,10 @@ async fn our_own_configuration_changes_lists_too() -> Result<()> {
     scene
         .gateway
         .edit(&route.replace("{name: a, url:", "{name: a, toolPrefix: new_, url:"))?;
-    assert_eq!(
-        next(&mut said).await["method"],
-        "notifications/tools/list_changed"
-    );
+    for list in ["tools", "prompts", "resources"] {
+        let method = format!("notifications/{list}/list_changed");
+        assert_eq!(next(&mut said).await["method"], method.as_str());
+    }
     assert!(client.tools().await?.contains(&"new_quick".to_owned()));
     Ok(())
 }
@@ -187,13 +187,16 @@ async fn a_modern_server_is_listened_to_for_a_client_with_a_session() -> Result<
     let client = Session::open(&scene.gateway.url(), None).await?;
     let mut said = standing(&client).await?;
     assert_eq!(subscribe(&client, URI).await?["result"], json!({}));
-    eventually(SOON, async || server.listeners() == 1).await;
+    eventually(SOON, async || server.listeners() == 2).await;
     server.push(&updated(URI));
     assert_eq!(next(&mut said).await["params"]["uri"], URI);
     let before = server.seen("subscriptions/listen").len();
     server.hang_up();
-    eventually(SOON, async || server.seen("subscriptions/listen").len() > before).await;
-    eventually(SOON, async || server.listeners() == 1).await;
+    eventually(SOON, async || {
+        server.seen("subscriptions/listen").len() == before + 2
+    })
+    .await;
+    eventually(SOON, async || server.listeners() == 2).await;
     server.push(&updated(URI));
     let update = next(&mut said).await;
     assert_eq!(update["params"]["uri"], URI);
@@ -206,14 +209,14 @@ async fn a_modern_server_is_listened_to_for_a_client_with_a_session() -> Result<
         .pop()
         .expect("it listens to both");
     let uris = &listened.body["params"]["notifications"]["resourceSubscriptions"];
-    eventually(SOON, async || server.listeners() == 1).await;
+    eventually(SOON, async || server.listeners() == 2).await;
     assert_eq!(uris, &json!(["file:///other", URI]));
     for uri in [URI, "file:///other"] {
         client
             .ask(4, "resources/unsubscribe", &json!({"uri": uri}))
             .await?;
     }
-    eventually(SOON, async || server.listeners() == 0).await;
+    eventually(SOON, async || server.listeners() == 1).await;
     assert!(
         server.seen("resources/subscribe").is_empty(),
         "it has no such method"

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// What the path answers, as `Allow` and CORS name it.
 pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+/// The same from 2026-07-28 on.
+pub const MODERN_METHODS: &str = "POST, OPTIONS";
 /// How long a client may take to send a request's body.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// Why a request did not get in.
@@ -23,6 +25,11 @@ pub enum Error {
     /// The path knows no such method.
     #[error("method not allowed; use {METHODS}")]
     Method,
+    /// The path knows the method, but the version that the request names does not.
+    #[error(
+        "method not allowed: from protocol version 2026-07-28 on there are no sessions; use {MODERN_METHODS}"
+    )]
+    NoSessions,
     /// The client would not understand the answer.
     #[error("not acceptable: the client must accept {0}")]
     Accept(&'static str),

@@ -158,6 +158,12 @@ async fn other_methods_and_paths() {
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
         assert_eq!(reply.headers["allow"], "GET, POST, DELETE, OPTIONS");
     }
+    for method in ["GET", "DELETE"] {
+        let modern = ("mcp-protocol-version", "2026-07-28");
+        let reply = ask(&gateway, method, "/mcp", &[modern]).await;
+        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(reply.headers["allow"], "POST, OPTIONS");
+    }
     assert_eq!(ask(&gateway, "GET", "/", &[]).await.status, StatusCode::NOT_FOUND);
     let stream = ("accept", "text/event-stream");
     assert_eq!(

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use asyncmcp_crds::effective::{Route, Server};
 use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::offers::Offers;
+use asyncmcp_protocol::subscriptions::List;
 use tokio::sync::watch;
 
 pub(super) use self::lists::Fetched;
@@ -90,16 +91,17 @@ impl Directory {
             .send_if_modified(|tried| tried.insert(server.to_owned()));
     }
 
-    /// A server answered. A list that could not be fetched stays as it was.
-    pub(super) fn listed(&self, server: &str, offers: Offers, fetched: Vec<Fetched>) {
+    /// A server answered. A list that could not be fetched stays as it was. Returns the lists that have other entries now.
+    pub(super) fn listed(&self, server: &str, offers: Offers, fetched: Vec<Fetched>) -> Vec<List> {
         let mut servers = self.lock();
         let lists = servers.entry(server.to_owned()).or_default();
-        lists.take(offers, fetched);
+        let changed = lists.take(offers, fetched);
         if let Some(detail) = lists.news() {
             tracing::warn!(server, detail, "a server's lists are not as they should be");
         }
         drop(servers);
         self.visited(server);
+        changed
     }
 
     /// What the server offers; `None` of one that never answered.

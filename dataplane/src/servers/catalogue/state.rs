@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, WebhookToolStatus};
 use asyncmcp_protocol::offers::Offers;
-use tokio::sync::watch;
+use asyncmcp_protocol::subscriptions::List as Changed;
+use tokio::sync::{broadcast, watch};
 
 use super::Resolved;
 use super::defects::Defects;
@@ -22,6 +23,9 @@ use crate::config::Config;
 use crate::servers::Error;
 use crate::servers::lines::About;
 
+/// Changes that wait for whoever passes them on. Who is behind passes all of them on.
+const CHANGES: usize = 16;
+
 /// The whole memory.
 pub(super) struct Table {
     facts: Mutex<Facts>,
@@ -29,8 +33,8 @@ pub(super) struct Table {
     directory: Directory,
     /// Counts the visits that were some server's first.
     tried: watch::Sender<usize>,
-    /// Counts the times that what clients see changed.
-    changes: watch::Sender<u64>,
+    /// What clients see changed.
+    changes: broadcast::Sender<Changed>,
 }
 
 struct Facts {
@@ -69,7 +73,7 @@ impl Table {
             facts: Mutex::new(facts),
             directory: Directory::default(),
             tried: watch::Sender::new(0),
-            changes: watch::Sender::new(0),
+            changes: broadcast::Sender::new(CHANGES),
         }
     }
 
@@ -79,8 +83,15 @@ impl Table {
     }
 
     /// A notification of each change of what clients see.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn changes(&self) -> broadcast::Receiver<Changed> {
         self.changes.subscribe()
+    }
+
+    /// A server said that this list of its own changed. Of tools that shows when they are listed again.
+    pub(super) fn changed(&self, list: Changed) {
+        if list != Changed::Tools {
+            let _ = self.changes.send(list); // nobody listens
+        }
     }
 
     /// What servers list beside tools.
@@ -91,6 +102,17 @@ impl Table {
     /// The route changed.
     pub(super) fn follow(&self, config: &Arc<Config>) {
         self.directory.follow(&config.route);
+        let shown = |config: &Config| -> BTreeSet<_> {
+            let servers = config.route.servers.iter();
+            servers
+                .map(|server| (server.name.clone(), server.tool_prefix.clone()))
+                .collect()
+        };
+        let before = shown(&self.lock().config);
+        if before != shown(config) {
+            self.changed(Changed::Prompts);
+            self.changed(Changed::Resources);
+        }
         self.change(|facts| {
             let names: BTreeSet<_> = config
                 .route
@@ -133,7 +155,9 @@ impl Table {
             .iter()
             .any(|server| server.name == name)
         {
-            self.directory.listed(name, offers, others);
+            for list in self.directory.listed(name, offers, others) {
+                self.changed(list);
+            }
         }
     }
 
@@ -268,7 +292,7 @@ impl Table {
         let changed = before.view(|name| seen.contains(name)) != facts.index.view(|name| now.contains(name));
         drop(facts);
         if changed {
-            self.changes.send_modify(|count| *count += 1);
+            let _ = self.changes.send(Changed::Tools); // nobody listens
         }
     }
 

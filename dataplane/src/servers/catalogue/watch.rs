@@ -11,6 +11,7 @@ use std::time::Duration;
 use asyncmcp_protocol::Message;
 use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::offers::Offers;
+use asyncmcp_protocol::subscriptions::List;
 use futures::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -39,13 +40,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const EAGER: u32 = 30;
 /// The longest wait between visits.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// By these a server notifies of a change.
-const CHANGES: [&str; 3] = [
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-    "notifications/resources/list_changed",
-];
+/// Before a modern server is listened to again that ended the stream.
+const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Watches one server.
 pub(super) struct Watch {
@@ -124,13 +120,26 @@ impl Watch {
         let mut list_at = self.list(line).await?;
         *failures = 0;
         let mut events = line.listen().await?;
+        let mut listen_at = None;
         let mut pings = 0;
         let mut ping_at = Instant::now() + FIRST_PINGS.1;
         loop {
             tokio::select! {
                 changed = list_changed(&mut events) => {
-                    changed?;
+                    match changed {
+                        Ok(list) => self.table.changed(list),
+                        // It says nothing about the server: each of its answers stands for itself.
+                        Err(_) if is_modern(events.as_ref()) => {
+                            events = None;
+                            listen_at = Some(Instant::now() + LISTEN_AGAIN);
+                        }
+                        Err(error) => return Err(error),
+                    }
                     list_at = list_at.min(Instant::now() + GATHER);
+                }
+                () = until(listen_at) => {
+                    (events, listen_at) = (line.listen().await?, None);
+                    list_at = list_at.min(Instant::now() + GATHER); // what changed meanwhile was not heard of
                 }
                 () = self.list_again.notified() => list_at = list_at.min(Instant::now() + GATHER),
                 () = sleep_until(list_at) => {
@@ -161,18 +170,33 @@ async fn others(line: &Line, offers: Offers) -> Vec<Fetched> {
 }
 
 /// Returns when the server reports that its list changed; never where it offers no stream.
-async fn list_changed(events: &mut Option<Events>) -> Result<(), Error> {
+async fn list_changed(events: &mut Option<Events>) -> Result<List, Error> {
     let Some(stream) = events else {
         return std::future::pending().await;
     };
     while let Some(incoming) = stream.next().await {
         match incoming?.message {
-            Message::Notification(note) if CHANGES.contains(&note.method.as_str()) => return Ok(()),
+            Message::Notification(note) => {
+                if let Some(list) = List::changed_by(&note) {
+                    return Ok(list);
+                }
+            }
             Message::Request(request) => stream.decline(&request),
-            _ => {}
+            Message::Response(_) => {}
         }
     }
     Err(Error::Interrupted)
+}
+
+fn is_modern(events: Option<&Events>) -> bool {
+    events.is_some_and(|events| events.session().is_modern())
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The wait after this many failed visits in a row.

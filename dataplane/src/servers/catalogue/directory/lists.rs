@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use asyncmcp_crds::effective::Server;
 use asyncmcp_protocol::listing::{Entry, Kind};
 use asyncmcp_protocol::offers::Offers;
+use asyncmcp_protocol::subscriptions::List as Changed;
 use asyncmcp_protocol::template::Template;
 
 use super::{is_valid_prompt, shown_as};
@@ -40,7 +41,10 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    pub(super) fn take(&mut self, offers: Offers, fetched: Vec<Fetched>) {
+    /// Takes what was fetched; returns the lists that have other entries now.
+    pub(super) fn take(&mut self, offers: Offers, fetched: Vec<Fetched>) -> Vec<Changed> {
+        let prompts = self.prompts.clone();
+        let resources = (self.resources.clone(), self.template_keys());
         self.offers = offers;
         for kind in Kind::ALL.into_iter().filter(|kind| !offers.lists(*kind)) {
             self.replace(kind, &[]);
@@ -60,6 +64,19 @@ impl Lists {
                 }
             }
         }
+        let changed = [
+            (Changed::Prompts, prompts != self.prompts),
+            (
+                Changed::Resources,
+                resources.0 != self.resources || resources.1 != self.template_keys(),
+            ),
+        ];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(list, _)| list).collect()
+    }
+
+    fn template_keys(&self) -> Vec<String> {
+        self.templates.keys().cloned().collect()
     }
 
     fn replace(&mut self, kind: Kind, entries: &[Entry]) {
