@@ -15,7 +15,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::v1alpha1::{
-    AccessMode, Breaker, DeletionPolicy, Exponential, LogLevel, McpWebhookRoute, OnInterruption,
+    AccessMode, Breaker, DeletionPolicy, Exponential, FailureMode, LogLevel, McpWebhookRoute, OnInterruption,
     OtlpProtocol, ReceiverPolicy, Resources, Scheme, SecretKeyRef,
 };
 use crate::{Glob, HostPattern, ObjectKey, Size};
@@ -60,14 +60,16 @@ pub struct Server {
     pub url: String,
     /// Whether the URL is derived from `service`. Outside a cluster, a flag supplies the actual URL.
     pub is_service: bool,
-    /// The prefix of its tools' names; often empty.
+    /// The prefix of its tools' and prompts' names; often empty.
     pub tool_prefix: String,
     /// The tools to offer, by the server's own names; empty means all.
     pub include: Vec<Glob>,
     /// The tools to leave out, by the server's own names; takes precedence over `include`.
     pub exclude: Vec<Glob>,
-    /// The scopes that its tools need.
+    /// The scopes that its tools need, its prompts and its resources.
     pub scopes: Vec<String>,
+    /// What it does to lists while it cannot be reached.
+    pub failure_mode: FailureMode,
     /// Headers added to each request.
     pub headers: Vec<Header>,
     /// The token sent with each request.

@@ -29,7 +29,7 @@ pub use header::{Header, HeaderSource};
 pub use limits::{Breaker, DeadLetter, PerClient, PerReceiver};
 pub use receivers::{DefaultReceiver, FromClients, ReceiverPolicy, Receivers};
 pub use reference::{Scheme, SecretKeyRef, ServiceRef};
-pub use server::{Server, ToolFilter};
+pub use server::{FailureMode, Server, ToolFilter};
 pub use server_header::ServerHeader;
 pub use status::{
     Address, DeliveryStatus, McpWebhookRouteStatus, ReplicaStatus, ServerState, ServerStatus, StoreStatus,

@@ -11,10 +11,12 @@ mod call;
 mod cancel;
 mod forward;
 mod level;
+mod listen;
 mod lists;
 mod outgoing;
 mod permit;
 mod rate;
+mod subscribe;
 mod target;
 mod task_ids;
 mod task_report;
@@ -116,6 +118,21 @@ impl Context {
         }
     }
 
+    /// Opens the stream that a modern `subscriptions/listen` asks for, until `closing`.
+    pub(crate) fn listen(
+        &self,
+        request: Request,
+        headers: &TraceHeaders,
+        closing: CancellationToken,
+    ) -> Answer {
+        let trace = headers.or_of(request.meta().as_ref());
+        let mut operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
+        match self.calls.permit(&self.config, &self.caller.account) {
+            Ok(()) => listen::answer(self, request, operation, closing),
+            Err(error) => Answer::refusal(&error, request.id, &mut operation),
+        }
+    }
+
     async fn request(&self, request: Request, headers: &TraceHeaders) -> Answer {
         let trace = headers.or_of(request.meta().as_ref());
         let operation = Operation::begin(&self.calls.metrics, &request.method, &trace);
@@ -137,6 +154,9 @@ impl Context {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
             "tools/call" => call::answer(self, request, operation).await,
             "logging/setLevel" => level::set(self, request, operation).await,
+            "resources/subscribe" | "resources/unsubscribe" => {
+                subscribe::answer(self, request, operation).await
+            }
             method if tasks::is_about(method) => tasks::answer(self, request, operation).await,
             method if ask::answers(method) => ask::answer(self, request, operation).await,
             method => match Kind::of_method(method) {
@@ -146,7 +166,7 @@ impl Context {
         }
     }
 
-    /// How long and by whom what the gateway says of itself may be cached. No change is notified in the modern era.
+    /// How long and by whom what the gateway says of itself may be cached.
     pub(crate) fn caching(&self) -> Caching {
         Caching {
             ttl_ms: CACHE_TIME_MS,

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::Stream;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::session::{Reply, answer};
+use crate::session::{FOR_EVER, Reply, answer, messages};
 
 /// The version.
 pub const VERSION: &str = "2026-07-28";
@@ -94,6 +95,12 @@ impl Modern {
         ];
         headers.extend(name.map(|name| ("mcp-name", name)));
         self.bare(&headers, &message.to_string())
+    }
+
+    /// Sends a message that is answered by a stream: its messages, until it ends.
+    pub async fn stream(&self, message: &Value) -> Result<impl Stream<Item = Value> + Send + use<>> {
+        let response = self.post(message).timeout(FOR_EVER).send().await?;
+        Ok(messages(response.error_for_status()?))
     }
 
     /// Sends a message and reads its answer to the end.

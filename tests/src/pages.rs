@@ -114,9 +114,9 @@ impl Page {
 
     /// The cells of the table under a heading, row by row, without its head; code marks are left out.
     pub fn table(&self, title: &str) -> Vec<Vec<String>> {
-        let after = self
-            .prose()
-            .skip_while(|line| !line.starts_with('#') || line.trim_start_matches('#').trim() != title);
+        let after = self.prose().skip_while(|line| {
+            !line.starts_with('#') || line.trim_start_matches('#').trim().replace('`', "") != title
+        });
         let section = after.skip(1).take_while(|line| !line.starts_with('#'));
         let rows = section.filter(|line| line.starts_with('|')).skip(2);
         rows.map(cells).collect()

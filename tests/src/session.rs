@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a stream may stay open.
-const FOR_EVER: Duration = Duration::from_hours(24);
+pub(crate) const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -159,16 +159,7 @@ impl Session {
         let request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
         let request = request.timeout(FOR_EVER);
         let response = self.identified(request).send().await?.error_for_status()?;
-        let mut text = String::new();
-        let messages = response.bytes_stream().map(move |chunk| {
-            text.push_str(&String::from_utf8_lossy(&chunk.unwrap_or_default()));
-            let whole = text.rfind('\n').map_or(0, |end| end + 1);
-            let lines: String = text.drain(..whole).collect();
-            let data = lines.lines().filter_map(|line| line.strip_prefix("data:"));
-            let parsed: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
-            futures::stream::iter(parsed)
-        });
-        Ok(messages.flatten())
+        Ok(messages(response))
     }
 
     fn identified(&self, request: RequestBuilder) -> RequestBuilder {
@@ -181,6 +172,20 @@ impl Session {
         }
         request.header("mcp-session-id", &self.id)
     }
+}
+
+/// The messages of an event stream, without its comments, until it ends.
+pub fn messages(response: reqwest::Response) -> impl Stream<Item = Value> + Send + use<> {
+    let mut text = String::new();
+    let messages = response.bytes_stream().map(move |chunk| {
+        text.push_str(&String::from_utf8_lossy(&chunk.unwrap_or_default()));
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines: String = text.drain(..whole).collect();
+        let data = lines.lines().filter_map(|line| line.strip_prefix("data:"));
+        let parsed: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
+        futures::stream::iter(parsed)
+    });
+    messages.flatten()
 }
 
 /// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.

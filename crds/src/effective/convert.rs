@@ -37,6 +37,7 @@ pub(super) fn server(given: api::Server, namespace: &str, route_timeout: Duratio
         include: filter.include.unwrap_or_default(),
         exclude: filter.exclude.unwrap_or_default(),
         scopes: filter.scopes.unwrap_or_default(),
+        failure_mode: set(given.failure_mode),
         headers: server_headers(given.headers),
         bearer_token: given.bearer_token_secret_ref,
         tls: given.tls.map(server_tls).unwrap_or_default(),

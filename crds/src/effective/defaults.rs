@@ -8,9 +8,10 @@
 
 use crate::v1alpha1::store::DEFAULT_SIZE;
 use crate::v1alpha1::{
-    AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FromClients,
-    LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver, ReceiverPolicy,
-    Receivers, Resources, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport, Webhook,
+    AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FailureMode,
+    FromClients, LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver,
+    ReceiverPolicy, Receivers, Resources, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport,
+    Webhook,
 };
 use crate::{Duration, Quantity, Size};
 
@@ -37,6 +38,7 @@ pub fn fill(spec: &McpWebhookRouteSpec) -> McpWebhookRouteSpec {
 }
 
 fn server(server: &mut Server) {
+    server.failure_mode.get_or_insert(FailureMode::FailOpen);
     size(&mut server.max_response_size, "16Mi");
     server.max_concurrent_jobs.get_or_insert(16);
     server.max_queued_jobs.get_or_insert(100_000);

@@ -13,8 +13,8 @@ use crate::{HostPattern, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receivers {
-    /// The receivers that clients may name. Only public addresses and those in `allowedCidrs` are contacted, except for
-    /// a host name that `allowedHosts` lists exactly. Link-local and metadata addresses are always refused.
+    /// The receivers that clients may name. Only public addresses and those in `allowedCidrs` are contacted, whatever name
+    /// resolves to them. Link-local and metadata addresses are always refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_clients: Option<FromClients>,
     /// The receiver for calls whose client names none. Set exactly one of `url` and `service`. Because the route's
@@ -35,7 +35,8 @@ pub struct FromClients {
     pub policy: Option<ReceiverPolicy>,
     /// The hosts that may be named, at most 128: a host name, an IP address, or `*.` and a domain, which matches its
     /// subdomains at any depth. An exact host name may be one that is otherwise refused, such as `localhost` or a name
-    /// in the cluster. An IP address that is not public must also be in `allowedCidrs`.
+    /// in the cluster. An address that is not public, whether it is named or a name resolves to it, must also be in
+    /// `allowedCidrs`.
     #[schemars(length(max = 128), transform = form::HOST.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_hosts: Option<Vec<HostPattern>>,

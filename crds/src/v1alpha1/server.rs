@@ -24,8 +24,8 @@ pub struct Server {
     /// The server as a Service in the route's namespace. The URL is `scheme://name.namespace.svc:port/path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRef>,
-    /// Prefix added to the names of the server's tools, at most 32 characters. Prefixes must be unique, and none may be
-    /// a prefix of another. Absent: tool names are unchanged.
+    /// Prefix added to the names of the server's tools and prompts, at most 32 characters. Prefixes must be unique, and none
+    /// may be a prefix of another. Absent: the names are unchanged. URIs of resources always are.
     #[schemars(transform = &form::PREFIX)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_prefix: Option<String>,
@@ -33,6 +33,10 @@ pub struct Server {
     /// are the server's own, without the prefix; `*` matches any number of characters. Absent: all tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<ToolFilter>,
+    /// What an unreachable server does to lists. A call of one of its tools, a prompt or a resource of it fails either way,
+    /// and never goes to another server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_mode: Option<FailureMode>,
     /// Headers added to each request to the server, at most 32. A request is not sent while one of them cannot be read.
     /// They go to this server alone, never to where it redirects to. A client's own headers, `Authorization` included,
     /// are never passed on.
@@ -80,6 +84,17 @@ pub struct Server {
     pub not_dispatched: Option<Vec<u16>>,
 }
 
+/// What an unreachable server does to lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = form::undescribed)]
+pub enum FailureMode {
+    /// Lists leave it out.
+    FailOpen,
+    /// Lists fail: clients would rather have none than one without it. The route is not `Ready` while no such server can
+    /// be reached.
+    FailClosed,
+}
+
 /// The statuses that `notDispatched` may list.
 pub(crate) const NOT_DISPATCHED: [u16; 2] = [429, 503];
 
@@ -102,8 +117,8 @@ pub struct ToolFilter {
     #[schemars(length(max = 64), transform = form::TOOL_GLOB.each())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Vec<Glob>>,
-    /// The scopes that a client's access token must have to see and to call these tools, all of them, at most 16. A call
-    /// without them gets a 403 that names them. Requires `auth.jwt`: tokens of `auth.bearerSecretRefs` have no scopes.
+    /// The scopes that a client's access token must have to see and to call these tools, all of them, at most 16, and to
+    /// use the server's prompts and resources. A call without them gets a 403 that names them. Requires `auth.jwt`: tokens of `auth.bearerSecretRefs` have no scopes.
     /// Absent: none.
     #[schemars(length(max = 16), transform = form::SCOPE.each())]
     #[serde(skip_serializing_if = "Option::is_none")]

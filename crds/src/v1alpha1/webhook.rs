@@ -12,7 +12,7 @@ use crate::{Duration, Size, form};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    /// Timeout of one delivery attempt, from connecting to the end of the receiver's response.
+    /// Timeout of one delivery attempt, from resolving the receiver's name to the head of its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// Retries after failed attempts. Network errors, timeouts and most statuses other than 2xx are retried; 400, 410,

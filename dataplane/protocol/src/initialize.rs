@@ -142,12 +142,15 @@ impl InitializeResult {
     /// The gateway's result. Its capabilities are constant, so that a server that becomes ready later does not require
     /// new sessions.
     pub fn of_gateway(version: Version, server_version: &str, instructions: Option<String>) -> Self {
-        let mut tools = RawObject::new();
-        tools.set_value("listChanged", &true);
         let mut capabilities = RawObject::new();
-        capabilities.set("tools", tools.to_raw());
-        for offered in ["prompts", "resources", "completions", "logging"] {
-            capabilities.set(offered, RawObject::new().to_raw());
+        for (offered, how) in [
+            ("tools", json!({"listChanged": true})),
+            ("prompts", json!({"listChanged": true})),
+            ("resources", json!({"subscribe": true, "listChanged": true})),
+            ("completions", json!({})),
+            ("logging", json!({})),
+        ] {
+            capabilities.set(offered, raw::raw(&how));
         }
         Self {
             protocol_version: version.to_string(),

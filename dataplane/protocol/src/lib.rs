@@ -20,6 +20,7 @@ pub mod modern;
 pub mod offers;
 pub mod raw;
 pub mod sse;
+pub mod subscriptions;
 pub mod tasks;
 pub mod template;
 pub mod tool_result;

@@ -6,9 +6,10 @@
 //! Invariant: a message of an unknown level counts as the least severe.
 
 use crate::message::Notification;
-use crate::modern::META_LOG_LEVEL;
 use crate::raw::RawObject;
 
+/// The `_meta` key of a modern request that asks for log messages of a level and above.
+pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// From the least severe to the most severe (RFC 5424).
 const LEVELS: [&str; 8] = [
     "debug",

@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::header;
 use crate::initialize::{ClientCapabilities, Implementation};
 use crate::log::Level;
+pub use crate::log::META_LOG_LEVEL;
 use crate::message::Message;
 use crate::raw::RawObject;
 use crate::version::{Era, Version};
@@ -25,8 +26,6 @@ use mirror::Field;
 pub const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// The `_meta` key of a request that contains the client's name and version.
 pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-/// The `_meta` key of a request that asks for log messages of a level and above.
-pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// The headers that repeat parts of the body.
 #[derive(Clone, Copy, Debug)]

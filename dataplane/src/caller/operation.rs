@@ -23,7 +23,7 @@ pub(crate) const BUCKETS: [f64; 14] = [
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
 /// The methods that are labels as they are.
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 23] = [
     "initialize",
     "ping",
     "tools/list",
@@ -33,6 +33,9 @@ const METHODS: [&str; 20] = [
     "resources/list",
     "resources/read",
     "resources/templates/list",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
     "completion/complete",
     "logging/setLevel",
     "server/discover",

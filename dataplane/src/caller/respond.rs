@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern};
+use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern, subscriptions};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -82,6 +82,25 @@ pub enum Error {
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Params(&'static str),
+    /// What to listen to is not right.
+    #[error("{0}")]
+    Filter(subscriptions::Error),
+    /// A stream is asked for where every answer is one JSON body.
+    #[error(
+        "subscriptions/listen is answered by an event stream: accept text/event-stream, and transport.jsonResponse must \
+         be false"
+    )]
+    NoStream,
+    /// The client, or all of them, have as many streams open as may be.
+    #[error(
+        "too many streams of subscriptions/listen are open, of this client or of all; close one, or listen to more on one"
+    )]
+    TooManyStreams,
+    /// The session has as many subscriptions as it may, or as long ones.
+    #[error(
+        "this session subscribed to as many resources as it may (64, 4 KiB of URIs); unsubscribe from some first"
+    )]
+    TooManySubscriptions,
     /// No server has this tool.
     #[error("unknown tool: {}", echo(.0))]
     UnknownTool(String),
@@ -234,6 +253,8 @@ impl Error {
             Self::Task(error) => error.code(),
             Self::Initialize(_)
             | Self::Params(_)
+            | Self::Filter(_)
+            | Self::NoStream
             | Self::UnknownTool(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownTemplate(_)
@@ -256,6 +277,8 @@ impl Error {
             | Self::Store(_)
             | Self::Unchecked(_)
             | Self::Unsaved(_)
+            | Self::TooManyStreams
+            | Self::TooManySubscriptions
             | Self::Revocation(_) => Code::Overloaded,
         }
     }

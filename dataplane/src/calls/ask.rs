@@ -5,6 +5,7 @@
 
 use asyncmcp_protocol::{RawObject, Request};
 
+use super::audit::{self, Decision};
 use super::target::Target;
 use super::{Context, forward, permit};
 use crate::caller::answer::Answer;
@@ -51,13 +52,20 @@ pub(super) fn answers(method: &str) -> bool {
 
 /// Relays the request to the server that it is about.
 pub(super) async fn answer(context: &Context, request: Request, mut operation: Operation) -> Answer {
+    let method = request.method.clone();
+    let log = |server: Option<&str>, decision| audit::asked(&context.caller, &method, server, decision);
     match way(context, &request).await {
         Ok(Way::Servers(target, others)) => {
+            log(Some(&target.server), Decision::Relayed);
             forward::first_of(context, (target, others), request, operation).await
         }
         Ok(Way::NoCompletions) => Answer::result(request.id, &nothing().to_raw()),
-        Err(Refused::Error(error)) => Answer::refusal(&error, request.id, &mut operation),
+        Err(Refused::Error(error)) => {
+            log(None, Decision::Refused(error.code().reason()));
+            Answer::refusal(&error, request.id, &mut operation)
+        }
         Err(Refused::Forbidden(refusal)) => {
+            log(None, Decision::Refused(refusal.error.reason()));
             operation.failed(refusal.error.reason());
             Answer::Forbidden((*refusal).into(), request.id)
         }

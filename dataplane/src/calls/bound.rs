@@ -46,6 +46,18 @@ const MESSAGES: Limits = Limits {
     },
 };
 
+/// A client has one stream, or one for each thing that it shows. Each may take a session and a stream on servers.
+const STREAMS: Limits = Limits {
+    per_account: Amount {
+        count: 16,
+        bytes: 1 << 20,
+    },
+    in_all: Amount {
+        count: 1024,
+        bytes: 16 << 20,
+    },
+};
+
 /// What is in progress in this process.
 #[derive(Debug)]
 pub struct InProgress {
@@ -53,6 +65,8 @@ pub struct InProgress {
     pub(crate) calls: Bound,
     /// Notifications and answers on their way to servers.
     pub(crate) messages: Bound,
+    /// Streams of `subscriptions/listen`.
+    pub(crate) streams: Bound,
 }
 
 impl Default for InProgress {
@@ -60,6 +74,7 @@ impl Default for InProgress {
         Self {
             calls: Bound::new(CALLS),
             messages: Bound::new(MESSAGES),
+            streams: Bound::new(STREAMS),
         }
     }
 }

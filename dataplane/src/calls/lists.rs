@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::Error;
-use crate::servers::catalogue::{Catalogue, Entries, Listing};
+use crate::servers::catalogue::{Catalogue, Entries, Listing, Unlisted};
 
 /// What the servers answered.
 enum Listed {
@@ -73,14 +73,18 @@ async fn list(
     kind: Kind,
     cursor: Option<String>,
 ) -> Result<Listed, Error> {
-    match kind {
-        Kind::Tools => Ok(Listed::Tools(catalogue.list(caller).await)),
-        Kind::Prompts => Ok(Listed::Others(catalogue.prompts(caller).await)),
+    let listed = match kind {
+        Kind::Tools => catalogue.list(caller).await.map(Listed::Tools),
+        Kind::Prompts => catalogue.prompts(caller).await.map(Listed::Others),
         Kind::Resources | Kind::Templates => {
             let page = catalogue.page(caller, kind, cursor.as_deref()).await;
-            page.map(Listed::Others).map_err(|_| Error::Cursor)
+            page.map(Listed::Others)
         }
-    }
+    };
+    listed.map_err(|unlisted| match unlisted {
+        Unlisted::Cursor(_) => Error::Cursor,
+        Unlisted::Incomplete { server } => Error::Unavailable(server),
+    })
 }
 
 /// Without a session of the caller's, a list takes one of the gateway's own on every server: it counts as a call.

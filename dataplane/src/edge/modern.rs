@@ -12,6 +12,7 @@ use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::initialize::InitializeResult;
 use asyncmcp_protocol::modern::mirror::Field;
 use asyncmcp_protocol::modern::{self, Envelope, Headers, result};
+use asyncmcp_protocol::subscriptions::LISTEN;
 use asyncmcp_protocol::{Message, Request, Response as RpcResponse, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -96,6 +97,7 @@ async fn respond(
     };
     let answer = match request.method.as_str() {
         method if Context::offers(method) => context.answer(Message::Request(request), headers).await,
+        LISTEN => context.listen(request, headers, edge.closing.clone()),
         method => {
             let trace = headers.or_of(request.meta().as_ref());
             let mut operation = Operation::begin(&edge.calls.metrics, method, &trace);

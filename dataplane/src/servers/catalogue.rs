@@ -28,11 +28,13 @@ use std::time::Duration;
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::WebhookToolStatus;
 use asyncmcp_protocol::listing::Kind;
+use asyncmcp_protocol::subscriptions::List;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::cursor::{Cursors, Foreign};
+pub use self::answers::Unlisted;
+pub use self::cursor::Cursors;
 use self::directory::Directory;
 pub use self::directory::{Prompt, Readers};
 use self::index::Index;
@@ -109,7 +111,7 @@ impl Catalogue {
             let (mut changes, lines) = (table.changes(), lines.clone());
             async move {
                 while changes.changed().await.is_ok() {
-                    lines.tools_changed();
+                    lines.list_changed(List::Tools);
                 }
             }
         }));

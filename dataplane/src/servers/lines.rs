@@ -6,9 +6,11 @@
 //! its server did not know the session, in [`Line`] and nowhere else; a store that is down costs no ordinary call.
 
 mod audience;
+mod changes;
 mod entry;
 mod fan_in;
 mod line;
+mod listening;
 mod loan;
 mod modern_line;
 mod own;
@@ -16,6 +18,7 @@ mod progress;
 mod row;
 mod session_line;
 mod settings;
+mod subscribed;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -29,6 +32,7 @@ use std::time::Duration;
 use asyncmcp_delivery::store::{self, Store};
 use asyncmcp_protocol::Response;
 use asyncmcp_protocol::log::Level;
+use asyncmcp_protocol::subscriptions::List;
 use asyncmcp_protocol::tools::HeaderParam;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -36,6 +40,8 @@ use futures::{Stream, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use self::audience::Audience;
+pub use self::changes::Changes;
+use self::changes::Watchers;
 use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
 pub use self::loan::Loan;
@@ -43,6 +49,7 @@ use self::modern_line::ModernLine;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
 use self::session_line::SessionLine;
+pub use self::subscribed::{Part, Unsubscribed};
 pub use self::token::Place;
 use self::unused::{Entries, Unused};
 pub use self::wrap::Wrap;
@@ -76,6 +83,8 @@ struct Inner {
     most: usize,
     unused: Unused,
     broadcasts: Semaphore,
+    /// Who hears of lists that changed, beside the standalone streams.
+    watchers: Watchers,
 }
 
 impl Lines {
@@ -97,6 +106,7 @@ impl Lines {
             most,
             unused: Unused::start(),
             broadcasts: Semaphore::new(BROADCASTS),
+            watchers: Watchers::default(),
         });
         tokio::spawn(unused::end_idle(Arc::downgrade(&inner)));
         Self(inner)
@@ -137,17 +147,21 @@ impl Lines {
         let (listener, stream) = fan_in::stream(self.audience(caller, &entry));
         entry.listen(listener);
         let (lines, caller) = (self.clone(), caller.clone());
-        // Attaches the servers' sessions that an earlier process opened.
-        tokio::spawn(async move { drop(lines.established(&caller).await) });
+        tokio::spawn(async move {
+            // Attaches the servers' sessions that an earlier process opened.
+            drop(lines.established(&caller).await);
+            lines.follow(&caller, &entry).await;
+        });
         stream
     }
 
-    /// Notifies every caller that listens to list the tools again.
-    pub fn tools_changed(&self) {
+    /// Notifies every caller that listens to get this list again.
+    pub fn list_changed(&self, list: List) {
         let entries: Vec<_> = lock(&self.0.entries).values().cloned().collect();
         for entry in entries {
-            entry.with_listener(|listener| listener.tools_changed());
+            entry.with_listener(|listener| listener.list_changed(list));
         }
+        self.0.watchers.note(list);
     }
 
     /// Brings a caller's answer to the server that asked.

@@ -63,8 +63,8 @@ impl Upstream {
         let version = version(&result)?;
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
-            logging: Some(result.capabilities.get("logging").is_some()),
             offers: Offers::of(&result.capabilities),
+            logging: Some(result.capabilities.get("logging").is_some()),
             instructions: result.instructions,
         };
         let session = ServerSession::opened(self.clone(), id, version, said);

@@ -48,10 +48,10 @@ pub(super) struct Said {
     pub(super) instructions: Option<String>,
     /// Whether it offers tools as tasks.
     pub(super) tasks: bool,
-    /// Whether it sends log messages.
-    pub(super) logging: Option<bool>,
     /// What it offers beside tools.
     pub(super) offers: Offers,
+    /// Whether it sends log messages.
+    pub(super) logging: Option<bool>,
 }
 
 /// A message for a server, and what to measure it by.
@@ -155,19 +155,24 @@ impl ServerSession {
         self.0.said.tasks
     }
 
-    /// Whether the server may send log messages: only where it is known that it does not, there is no use in setting a level.
-    pub(super) fn may_log(&self) -> bool {
-        self.0.said.logging.unwrap_or(true)
-    }
-
     /// What the server offers beside tools; not known of a session that an earlier process opened.
     pub fn offers(&self) -> Offers {
         self.0.said.offers
     }
 
+    /// Whether the server may send log messages: only where it is known that it does not, there is no use in setting a level.
+    pub(super) fn may_log(&self) -> bool {
+        self.0.said.logging.unwrap_or(true)
+    }
+
     /// Whether the server answered that it does not know the session any more.
     pub fn is_lost(&self) -> bool {
         self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// The server does not know the session any more: the next message opens another one.
+    pub(super) fn lose(&self) {
+        self.0.lost.store(true, Ordering::Relaxed);
     }
 
     /// Whether `other` is this very session.

@@ -12,14 +12,15 @@ pub mod task;
 mod tls;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -89,6 +90,17 @@ pub struct Nature {
 }
 
 impl Nature {
+    fn capabilities(&self) -> Value {
+        let mut capabilities = json!({"tools": {}});
+        for name in self.content.capabilities() {
+            capabilities[name] = json!({});
+        }
+        for (name, declared) in self.declares.as_object().into_iter().flatten() {
+            capabilities[name] = declared.clone();
+        }
+        capabilities
+    }
+
     /// What is scripted for a tool, a method or an HTTP method.
     fn reaction(&mut self, key: &str) -> Option<Reaction> {
         let reactions = self.reactions.get_mut(key)?;
@@ -104,7 +116,8 @@ impl Nature {
 pub struct McpServer {
     url: String,
     nature: Arc<Mutex<Nature>>,
-    pushes: broadcast::Sender<String>,
+    /// What the open streams say; null ends them.
+    pushes: broadcast::Sender<Value>,
 }
 
 /// A tool of this name.
@@ -188,7 +201,19 @@ impl McpServer {
 
     /// Says this on every open GET stream.
     pub fn push(&self, message: &Value) {
-        let _ = self.pushes.send(format!("data: {message}\n\n"));
+        let _ = self.pushes.send(message.clone());
+    }
+
+    /// Ends every open GET stream, and those of `subscriptions/listen`.
+    pub fn hang_up(&self) {
+        let _ = self.pushes.send(Value::Null);
+    }
+
+    /// What a stream says from now on.
+    fn pushed(&self) -> impl Stream<Item = Value> + Send + use<> {
+        let pushes = BroadcastStream::new(self.pushes.subscribe());
+        let pushes = pushes.map(Result::unwrap_or_default);
+        pushes.take_while(|push| std::future::ready(!push.is_null()))
     }
 
     /// GET streams that are open.
@@ -342,8 +367,13 @@ fn listen(server: &McpServer, seen: &Seen) -> Response {
             None => StatusCode::BAD_REQUEST.into_response(),
         };
     }
-    let pushes = BroadcastStream::new(server.pushes.subscribe()).map(|push| push.map(Bytes::from));
-    events(Body::from_stream(pushes))
+    said(server.pushed())
+}
+
+/// A stream of these messages.
+fn said(messages: impl Stream<Item = Value> + Send + 'static) -> Response {
+    let written = messages.map(|message| Ok::<_, Infallible>(format!("data: {message}\n\n")));
+    events(Body::from_stream(written))
 }
 
 /// A JSON-RPC response with this raw result.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use asyncmcp_fakes::issuer::Issuer;
 use asyncmcp_tests::mcp::McpServer;
+use asyncmcp_tests::mcp::content::{prompt, resource};
 use asyncmcp_tests::modern::{self, Modern};
 use asyncmcp_tests::session::Session;
 use serde_json::{Value, json};
@@ -70,6 +71,43 @@ async fn a_list_shows_and_a_call_reaches_what_the_token_covers() -> Result<()> {
     scene.receiver.answered(1, SOON).await;
     let calls = scene.server.seen("tools/call");
     assert_eq!(calls.len(), 3, "quick twice, slow once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn prompts_and_resources_of_a_server_need_what_its_tools_need() -> Result<()> {
+    let issuer = Issuer::start().await;
+    let (scene, _other) = scene(&issuer).await?;
+    {
+        let content = &mut scene.server.nature().content;
+        content.prompts = vec![prompt("greet")];
+        content.resources = vec![resource("test://a/one")];
+        content.completes = true;
+    }
+    scene.server.forget_sessions(); // what it declares is read when a session begins
+    asyncmcp_tests::eventually(SOON, async || !scene.server.seen("prompts/list").is_empty()).await;
+    for (scopes, status, listed) in [("mcp", 403, 0), ("mcp a:use", 200, 1)] {
+        let session = client(&scene, &issuer, scopes).await?;
+        let ask = async |method: &str, params: Value| {
+            let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+            session.post(body.to_string()).await
+        };
+        let reference = json!({"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "topic", "value": ""}});
+        for (method, params) in [
+            ("prompts/get", json!({"name": "greet"})),
+            ("resources/read", json!({"uri": "test://a/one"})),
+            ("completion/complete", reference),
+        ] {
+            let reply = ask(method, params).await?;
+            assert_eq!(reply.status, status, "{scopes} {method}: {}", reply.json());
+        }
+        for (method, member) in [("prompts/list", "prompts"), ("resources/list", "resources")] {
+            let list = ask(method, json!({})).await?.json();
+            let entries = list["result"][member].as_array().map(Vec::len);
+            assert_eq!(entries, Some(listed), "{scopes}: {list}");
+        }
+    }
+    assert_eq!(scene.server.seen("resources/read").len(), 1);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use asyncmcp_tests::command::root;
+use asyncmcp_tests::pages::Page;
 use asyncmcp_tests::process::binary;
 use asyncmcp_tests::readme::commands;
 use asyncmcp_tests::{chart, pages};
@@ -19,13 +20,14 @@ const USUAL: [&str; 23] = [
     "base64", "cat", "cd", "chmod", "cp", "curl", "date", "echo", "export", "for", "go", "head", "kill",
     "ln", "ls", "mkdir", "mv", "node", "openssl", "printf", "python3", "rm", "sed",
 ];
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "annotate",
     "apply",
     "create",
     "delete",
     "describe",
     "exec",
+    "explain",
     "get",
     "label",
     "logs",
@@ -74,22 +76,41 @@ const HELM_FLAGS: [&str; 9] = [
 #[test]
 fn every_command_exists_with_its_flags() -> Result<()> {
     let mut known = Known::default();
+    let mut count = 0;
     for page in pages::all()? {
-        for block in page
-            .blocks()
-            .iter()
-            .filter(|block| block.language.starts_with("sh"))
-        {
-            for command in commands(&block.text) {
-                let place = || format!("{}, {:?}: {command}", page.path.display(), block.section);
-                is_shell(&block.text).with_context(place)?;
-                for call in calls(&command) {
-                    known.check(&call).with_context(place)?;
-                }
+        for command in typed(&page)? {
+            let place = || format!("{}: {command}", page.path.display());
+            for call in calls(&command) {
+                known.check(&call).with_context(place)?;
+                count += 1;
             }
         }
     }
+    assert!(count > 100, "{count} commands");
     Ok(())
+}
+
+/// The commands of a page: those of its blocks, and those in its sentences that begin with a program.
+fn typed(page: &Page) -> Result<Vec<String>> {
+    let mut typed = Vec::new();
+    for block in page.blocks() {
+        if block.language.starts_with("sh") {
+            is_shell(&block.text).with_context(|| page.path.display().to_string())?;
+            typed.extend(commands(&block.text));
+        }
+    }
+    let prose: String = page.prose().flat_map(|line| [line, " "]).collect();
+    let spans = prose.split('`').skip(1).step_by(2);
+    let is_command = |span: &&str| {
+        let program = span.split(' ').next().unwrap_or_default();
+        span.contains(' ')
+            && OURS
+                .iter()
+                .chain(&["kubectl", "helm", "make"])
+                .any(|known| *known == program)
+    };
+    typed.extend(spans.filter(is_command).map(str::to_owned));
+    Ok(typed)
 }
 
 fn is_shell(text: &str) -> Result<()> {
@@ -154,14 +175,23 @@ impl Known {
             return Ok(()); // nothing but a variable
         };
         match program.as_str() {
-            "kubectl" => kubectl(words),
+            "kubectl" => {
+                kubectl(words)?;
+                // What a container runs.
+                let inner = words.iter().skip_while(|word| *word != "--").skip(1);
+                let inner: Vec<_> = inner
+                    .map(|word| word.trim_start_matches('/').to_owned())
+                    .collect();
+                self.check(&inner)
+            }
             "helm" => helm(words),
             "make" => make(words),
             "cargo" => cargo(words),
             ours if OURS.contains(&ours) => self.ours(ours, words),
             usual => {
                 anyhow::ensure!(USUAL.contains(&usual), "{usual} is not known to this test");
-                Ok(())
+                let programs = words.iter().filter(|word| word.starts_with("examples/"));
+                exist(programs)
             }
         }
     }
@@ -206,13 +236,20 @@ fn kubectl(words: &[String]) -> Result<()> {
     anyhow::ensure!(verb.is_some(), "no verb of kubectl that this test knows");
     // What follows `--` is the container's.
     flags(words.iter().take_while(|word| *word != "--"), &KUBECTL_FLAGS)?;
-    let files = words
-        .iter()
-        .zip(words.iter().skip(1))
-        .filter(|(flag, _)| *flag == "-f");
-    for (_, file) in files.filter(|(_, file)| file.contains('/')) {
-        anyhow::ensure!(root().join(file).exists(), "there is no {file}");
-    }
+    exist(after(words, "-f").filter(|file| file.contains('/')))
+}
+
+/// What follows each occurrence of a flag.
+fn after<'a>(words: &'a [String], flag: &'a str) -> impl Iterator<Item = &'a String> {
+    let pairs = words.iter().zip(words.iter().skip(1));
+    pairs
+        .filter(move |(word, _)| *word == flag)
+        .map(|(_, value)| value)
+}
+
+fn exist<'a>(mut files: impl Iterator<Item = &'a String>) -> Result<()> {
+    let missing = files.find(|file| !root().join(file).exists());
+    anyhow::ensure!(missing.is_none(), "there is no {missing:?}");
     Ok(())
 }
 
@@ -224,11 +261,7 @@ fn helm(words: &[String]) -> Result<()> {
     );
     flags(words.iter(), &HELM_FLAGS)?;
     let values = chart::yaml("values.yaml")?;
-    let set = words
-        .iter()
-        .zip(words.iter().skip(1))
-        .filter(|(flag, _)| *flag == "--set");
-    for (_, setting) in set {
+    for setting in after(words, "--set") {
         let path = setting.split('=').next().unwrap_or_default();
         let pointer = format!("/{}", path.replace('.', "/"));
         anyhow::ensure!(
@@ -259,11 +292,7 @@ fn make(words: &[String]) -> Result<()> {
 
 fn cargo(words: &[String]) -> Result<()> {
     let workspace = std::fs::read_to_string(root().join("Cargo.lock"))?;
-    let packages = words
-        .iter()
-        .zip(words.iter().skip(1))
-        .filter(|(flag, _)| *flag == "-p");
-    for (_, package) in packages {
+    for package in after(words, "-p") {
         anyhow::ensure!(
             workspace.contains(&format!("name = \"{package}\"")),
             "there is no package {package}"

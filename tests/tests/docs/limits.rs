@@ -30,7 +30,7 @@ fn the_defaults_of_limits_are_the_reference_s() -> Result<()> {
 }
 
 /// The row of the page, the file that has the number, and the line in it.
-const FIXED: [(&str, &str, &str); 34] = [
+const FIXED: [(&str, &str, &str); 39] = [
     (
         "16,384",
         "dataplane/src/ports/limits.rs",
@@ -113,9 +113,34 @@ const FIXED: [(&str, &str, &str); 34] = [
         "const MOST: usize = 4096;",
     ),
     (
-        "tools of one server | 4,096",
-        "dataplane/protocol/src/tools.rs",
-        "MAX_TOOLS: usize = 4096;",
+        "templates of one server | 4,096",
+        "dataplane/protocol/src/listing.rs",
+        "MAX_ENTRIES: usize = 4096;",
+    ),
+    (
+        "server's list | 100",
+        "dataplane/src/servers/catalogue/defects.rs",
+        "MAX_PAGES: usize = 100;",
+    ),
+    (
+        "passed on | 4,096 bytes",
+        "dataplane/src/servers/catalogue/cursor.rs",
+        "MAX_CURSOR: usize = 4096;",
+    ),
+    (
+        "compared with | 256",
+        "dataplane/src/servers/catalogue/directory/lists.rs",
+        "MAX_TEMPLATES: usize = 256;",
+    ),
+    (
+        "prompt's name | 128 bytes",
+        "dataplane/src/servers/catalogue/directory.rs",
+        "MAX_PROMPT: usize = 128;",
+    ),
+    (
+        "`resources/read` | 8,192 bytes",
+        "dataplane/src/calls/ask.rs",
+        "MAX_URI: usize = 8192;",
     ),
     (
         "tool's name | 128",

@@ -10,6 +10,7 @@ mod facts;
 mod howtos;
 mod limits;
 mod links;
+mod meta;
 mod metrics;
 mod reader;
 mod receivers;

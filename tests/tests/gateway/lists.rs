@@ -202,6 +202,54 @@ async fn a_dead_and_a_hanging_server_cost_the_others_nothing() {
 }
 
 #[tokio::test]
+async fn a_server_that_lists_need_fails_them_while_it_is_away_and_nothing_else() {
+    let (live, needed) = (full(Speaks::Legacy, "a").await, full(Speaks::Legacy, "b").await);
+    let scene = Servers::start(&[("", live.url()), (", failureMode: FailClosed", needed.url())]).await;
+    known(&[&live, &needed]).await;
+    let methods = [
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+    ];
+    for method in methods {
+        needed.on(method, [Reaction::Status(500, "no")]);
+    }
+    for client in Client::both(&scene.gateway).await {
+        for method in &methods[..2] {
+            let failed = client.ask(method, json!({})).await.json();
+            assert_eq!(
+                failed["error"]["data"]["reason"], "server_unreachable",
+                "{failed}"
+            );
+            let message = failed["error"]["message"].as_str().unwrap_or_default();
+            assert!(message.contains("\"b\""), "{message}");
+        }
+        // Where there are pages, it fails its own.
+        let first = client.ask("resources/list", json!({})).await.json();
+        assert_eq!(keys(&first), ["test://a/one"], "{first}");
+        let cursor = json!({"cursor": first["result"]["nextCursor"]});
+        let failed = client.ask("resources/list", cursor).await.json();
+        assert_eq!(
+            failed["error"]["data"]["reason"], "server_unreachable",
+            "{failed}"
+        );
+        let read = client
+            .ask("resources/read", json!({"uri": "test://b/one"}))
+            .await
+            .json();
+        assert!(read["result"].is_object(), "{read}");
+    }
+    for method in methods {
+        needed.on(method, []);
+    }
+    for client in Client::both(&scene.gateway).await {
+        let list = client.ask("prompts/list", json!({})).await.json();
+        assert_eq!(keys(&list), ["greet"], "{list}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_server_listed_is_its_own_while_it_is_away() {
     let (a, b) = (full(Speaks::Legacy, "a").await, full(Speaks::Legacy, "b").await);
     b.nature().content.readable.push("test://a/");

@@ -70,12 +70,12 @@ fn a_long_name_is_truncated_between_characters() {
 }
 
 #[test]
-fn the_gateway_declares_what_it_offers_whatever_its_servers_do() {
+fn the_gateway_declares_what_it_offers_and_nothing_else() {
     let result = InitializeResult::of_gateway(Version::V2025_06_18, "1.2.3", None).to_raw();
     assert_eq!(
         result.get(),
         concat!(
-            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"prompts":{},"resources":{},"completions":{},"logging":{}},"#,
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"#,
             r#""serverInfo":{"name":"asyncmcp","version":"1.2.3"}}"#
         )
     );

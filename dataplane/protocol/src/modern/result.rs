@@ -107,17 +107,12 @@ pub fn complete_read(response: &mut Response) -> bool {
 
 /// The `result` of `server/discover`, with what `initialize` would return.
 pub fn discover(initialized: &InitializeResult, caching: Caching) -> Box<RawValue> {
-    let mut capabilities = initialized.capabilities.clone();
-    // There is no stream on which a change could be notified.
-    if capabilities.get("tools").is_some() {
-        capabilities.set("tools", RawObject::new().to_raw());
-    }
     let mut meta = RawObject::new();
     meta.set(META_SERVER_INFO, initialized.server_info.to_raw());
     let mut result = RawObject::new();
     // The same list as in the error for an unknown version: a client that finds no modern one falls back to the others.
     result.set_value("supportedVersions", &Version::ALL);
-    result.set("capabilities", capabilities.to_raw());
+    result.set("capabilities", initialized.capabilities.to_raw());
     if let Some(instructions) = &initialized.instructions {
         result.set_value("instructions", instructions);
     }
@@ -242,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discovery_names_every_version_and_promises_no_notifications() {
+    fn a_discovery_names_every_version_and_what_initialize_names() {
         let initialized =
             InitializeResult::of_gateway(Version::V2026_07_28, "1.2.3", Some("say please".into()));
         let caching = Caching {
@@ -253,7 +248,7 @@ mod tests {
             discover(&initialized, caching).get(),
             concat!(
                 r#"{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"#,
-                r#""capabilities":{"tools":{},"prompts":{},"resources":{},"completions":{},"logging":{}},"instructions":"say please","#,
+                r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"instructions":"say please","#,
                 r#""ttlMs":5,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":"#,
                 r#"{"name":"asyncmcp","version":"1.2.3"}}}"#
             )

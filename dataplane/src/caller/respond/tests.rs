@@ -194,6 +194,15 @@ fn behind_the_session() -> Vec<Row> {
         (Error::Backlog, 503, -31004, "on their way"),
         (Error::Revocation(down()), 503, -31004, "ended"),
         (Error::Unchecked(down()), 503, -31004, "store is down"),
+        (
+            Error::Filter(asyncmcp_protocol::subscriptions::Error::NoFilter),
+            200,
+            -32602,
+            "params.notifications",
+        ),
+        (Error::NoStream, 200, -32602, "text/event-stream"),
+        (Error::TooManyStreams, 200, -31004, "close one"),
+        (Error::TooManySubscriptions, 200, -31004, "unsubscribe"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
     ]
 }
@@ -346,10 +355,14 @@ fn each_error_has_a_row() {
         Error::UnknownTemplate(_) => 34,
         Error::Cursor => 35,
         Error::Unsaved(_) => 36,
-        Error::Task(_) => 37,
+        Error::Filter(_) => 37,
+        Error::NoStream => 38,
+        Error::TooManyStreams => 39,
+        Error::TooManySubscriptions => 40,
+        Error::Task(_) => 41,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=37).collect());
+    assert_eq!(places, (0..=41).collect());
 }
 
 #[test]

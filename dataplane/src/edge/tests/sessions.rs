@@ -4,6 +4,8 @@ use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use asyncmcp_protocol::subscriptions::List;
+
 use super::gateway::{Gateway, initialize};
 
 #[tokio::test]
@@ -17,7 +19,7 @@ async fn initialize_answers_by_itself_and_opens_a_session() {
     assert_eq!(result["protocolVersion"], "2025-06-18");
     assert_eq!(
         result["capabilities"],
-        json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}})
+        json!({"tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"subscribe": true, "listChanged": true}, "completions": {}, "logging": {}})
     );
     assert_eq!(result["serverInfo"]["name"], "asyncmcp");
     let id = reply.headers["mcp-session-id"].to_str().unwrap();
@@ -137,7 +139,7 @@ async fn the_newest_stream_takes_the_place_of_the_one_before() {
     let second = client.with_method("GET").await;
     let mut first = first.into_body().into_data_stream();
     assert!(first.next().await.is_none(), "the first stream should end");
-    gateway.edge.calls.lines.tools_changed();
+    gateway.edge.calls.lines.list_changed(List::Tools);
     let event = second
         .into_body()
         .into_data_stream()
@@ -206,4 +208,7 @@ async fn a_session_is_refused_while_nobody_can_say_whether_it_was_ended() {
     // What a session sets is stored, or it is not set.
     let level = r#"{"jsonrpc":"2.0","id":8,"method":"logging/setLevel","params":{"level":"error"}}"#;
     assert_eq!(known.post(level).await.refusal(), (200, -31004));
+    let subscribe = r#"{"jsonrpc":"2.0","id":9,"method":"resources/subscribe","params":{"uri":"u:1"}}"#;
+    assert_eq!(known.post(subscribe).await.refusal(), (200, -31004));
+    gateway.hears("resources/unsubscribe").await;
 }

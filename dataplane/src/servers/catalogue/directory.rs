@@ -4,6 +4,8 @@
 //! server is away; only the route takes it out.
 
 mod lists;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,8 @@ pub(super) use self::lists::Fetched;
 use self::lists::Lists;
 use super::index::more;
 
+/// How many entries of a server are compared with those of the others, for people to see.
+const MAX_COMPARED: usize = 256;
 /// Longest name of a prompt, as clients see it.
 const MAX_PROMPT: usize = 128;
 
@@ -103,14 +107,14 @@ impl Directory {
         self.lock().get(server).map(|lists| lists.offers)
     }
 
-    /// Whose the prompt `shown_as` is.
-    pub(super) fn prompt(&self, route: &Route, shown_as: &str) -> Owner<Prompt> {
+    /// Whose the prompt `shown_as` is, of these servers in the order of their names.
+    pub(super) fn prompt(&self, sorted: &[&Server], shown_as: &str) -> Owner<Prompt> {
         if !is_valid_prompt(shown_as) {
             return Owner::Nobody;
         }
         let servers = self.lock();
         let mut unlisted = None;
-        for server in sorted(route) {
+        for server in sorted {
             let Some(name) = prompt_name(server, shown_as) else {
                 continue;
             };
@@ -130,9 +134,9 @@ impl Directory {
     }
 
     /// The servers that could have a better claim to the prompt than those that are known, and were never listed.
-    pub(super) fn rivals(&self, route: &Route, shown_as: &str) -> Vec<String> {
+    pub(super) fn rivals(&self, sorted: &[&Server], shown_as: &str) -> Vec<String> {
         let servers = self.lock();
-        let could = sorted(route).into_iter();
+        let could = sorted.iter();
         let could = could.filter(|server| prompt_name(server, shown_as).is_some());
         let before = could.take_while(|server| {
             let name = prompt_name(server, shown_as).unwrap_or_default();
@@ -170,15 +174,13 @@ impl Directory {
     }
 
     /// The server whose entry of this kind is shown and used, of those that have one with this key: the lexically first.
-    pub(super) fn owner(&self, route: &Route, kind: Kind, key: &str) -> Option<String> {
+    pub(super) fn owner(&self, sorted: &[&Server], kind: Kind, key: &str) -> Option<String> {
         let servers = self.lock();
-        let has = |server: &&Server| {
-            servers
-                .get(&server.name)
-                .is_some_and(|lists| lists.has(kind, key))
-        };
-        let owner = sorted(route).into_iter().find(has)?;
-        Some(owner.name.clone())
+        let owner = sorted.iter().find(|server| {
+            let lists = servers.get(&server.name);
+            lists.is_some_and(|lists| lists.has(kind, key))
+        });
+        owner.map(|server| server.name.clone())
     }
 
     /// What is wrong with what `server` lists, in sentences.
@@ -204,7 +206,7 @@ impl Directory {
         let before: Vec<_> = before
             .filter_map(|other| Some((other, servers.get(&other.name)?)))
             .collect();
-        for key in mine.keys(kind) {
+        for key in mine.keys(kind).into_iter().take(MAX_COMPARED) {
             let shown = shown_as(server, kind, key);
             let owner = before
                 .iter()
@@ -231,7 +233,8 @@ impl Directory {
     }
 }
 
-fn sorted(route: &Route) -> Vec<&Server> {
+/// The servers in the order of their names.
+pub(super) fn sorted(route: &Route) -> Vec<&Server> {
     let mut servers: Vec<_> = route.servers.iter().collect();
     servers.sort_by(|one, other| one.name.cmp(&other.name));
     servers

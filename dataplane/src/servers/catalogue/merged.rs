@@ -11,6 +11,7 @@ use asyncmcp_crds::effective::{Route, Server};
 use asyncmcp_protocol::listing::Kind;
 use asyncmcp_protocol::tools::Tool;
 
+use super::answers::Unlisted;
 use super::index::{Claim, Index, claim, webhook};
 use super::{Catalogue, scopes};
 use crate::caller::Caller;
@@ -30,10 +31,10 @@ pub struct Listing {
 }
 
 impl Catalogue {
-    /// The tools that `caller` sees. A server that does not answer is left out.
-    pub async fn list(&self, caller: &Caller) -> Listing {
+    /// The tools that `caller` sees. A server that does not answer is left out, or fails the list.
+    pub async fn list(&self, caller: &Caller) -> Result<Listing, Unlisted> {
         let (config, index) = self.snapshot();
-        let answers = self.ask_all(&config.route, caller, Kind::Tools).await;
+        let answers = self.ask_all(&config.route, caller, Kind::Tools).await?;
         let mut merging = Merging::new(&config.route, &index, caller);
         let (ttl, is_private) = (answers.ttl(), answers.is_private());
         for (server, list) in answers.lists {
@@ -44,12 +45,12 @@ impl Catalogue {
         for server in &merging.unrouted {
             self.list_again(server);
         }
-        Listing {
+        Ok(Listing {
             is_whole: answers.is_whole,
             ttl,
             is_private,
             tools: merging.into_tools(),
-        }
+        })
     }
 }
 

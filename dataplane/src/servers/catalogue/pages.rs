@@ -8,9 +8,10 @@ use asyncmcp_protocol::listing::{Kind, Page};
 use tokio::time::Instant;
 
 use super::Catalogue;
-use super::answers::open_to;
-use super::cursor::{Foreign, MAX_CURSOR, Position};
+use super::answers::{Unlisted, open_to};
+use super::cursor::{MAX_CURSOR, Position};
 use super::defects::MAX_PAGES;
+use super::directory::sorted;
 use super::fetch::{self, PATIENCE};
 use super::prompts::Entries;
 use crate::caller::Caller;
@@ -18,7 +19,7 @@ use crate::servers::Error;
 
 impl Catalogue {
     /// A page of what `caller` sees: the first, or the one at `cursor`.
-    pub async fn page(&self, caller: &Caller, kind: Kind, cursor: Option<&str>) -> Result<Entries, Foreign> {
+    pub async fn page(&self, caller: &Caller, kind: Kind, cursor: Option<&str>) -> Result<Entries, Unlisted> {
         let at = cursor
             .map(|cursor| self.cursors().open(kind, caller, cursor))
             .transpose()?;
@@ -39,7 +40,7 @@ impl Catalogue {
                 is_private: false,
             },
         };
-        let next = reading.from(&config.route, &servers, at.or_else(first)).await;
+        let next = reading.from(&config.route, &servers, at.or_else(first)).await?;
         let mut page = reading.page;
         page.next_cursor = next.map(|at| self.cursors().seal(kind, caller, at));
         Ok(page)
@@ -58,44 +59,63 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads until there is something to show; returns where the next page begins. An empty page is no reason to stop, since
     /// some clients take it for the end.
-    async fn from(&mut self, route: &Route, servers: &[&Server], at: Option<Position>) -> Option<Position> {
-        let mut at = at?;
+    async fn from(
+        &mut self,
+        route: &Route,
+        servers: &[&Server],
+        at: Option<Position>,
+    ) -> Result<Option<Position>, Unlisted> {
+        let Some(mut at) = at else { return Ok(None) };
         let begins = servers.partition_point(|server| server.name < at.server);
         let mut left = servers[begins..].iter();
-        let mut server = *left.next()?;
+        let Some(mut server) = left.next() else {
+            return Ok(None);
+        };
         if server.name != at.server {
             at = Position::beginning(&server.name); // the one before has left meanwhile
         }
         while self.page.entries.is_empty() && Instant::now() < self.until {
-            if let Some(next) = self.read(route, server, &at).await {
+            if let Some(next) = self.read(route, server, &at).await? {
                 at = next;
-            } else {
-                server = *left.next()?;
+            } else if let Some(other) = left.next() {
+                server = other;
                 at = Position::beginning(&server.name);
+            } else {
+                return Ok(None);
             }
         }
-        Some(at)
+        Ok(Some(at))
     }
 
     /// Reads one page of `server`; returns where its next one begins.
-    async fn read(&mut self, route: &Route, server: &Server, at: &Position) -> Option<Position> {
+    async fn read(
+        &mut self,
+        route: &Route,
+        server: &Server,
+        at: &Position,
+    ) -> Result<Option<Position>, Unlisted> {
         let may_answer = self.catalogue.may_answer(&server.name);
         if !may_answer || self.catalogue.may_list(&server.name, self.kind).is_none() {
-            self.page.is_whole = false;
-            return None;
+            return self.without(server);
         }
         let page = match self.ask(server, at.cursor.clone()).await {
-            Ok(page) => page?,
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
             Err(error) => {
                 let list = self.kind.method();
                 tracing::info!(server = server.name, list, %error, "a list leaves a server out");
-                self.page.is_whole = false;
-                return None;
+                return self.without(server);
             }
         };
         let next = next(&page, at);
         self.add(route, server, page);
-        next
+        Ok(next)
+    }
+
+    /// The list goes on without this server, if the route lets it.
+    fn without(&mut self, server: &Server) -> Result<Option<Position>, Unlisted> {
+        self.page.is_whole = false;
+        Unlisted::without(server).map(|()| None)
     }
 
     async fn ask(&self, server: &Server, cursor: Option<String>) -> Result<Option<Page>, Error> {
@@ -112,11 +132,11 @@ impl Reading<'_> {
     }
 
     fn add(&mut self, route: &Route, server: &Server, page: Page) {
-        let mine = &mut self.page;
+        let (mine, sorted) = (&mut self.page, sorted(route));
         mine.ttl = [mine.ttl, page.ttl].into_iter().flatten().min();
         mine.is_private |= page.is_private;
         for entry in page.entries {
-            match self.catalogue.directory().owner(route, self.kind, entry.key()) {
+            match self.catalogue.directory().owner(&sorted, self.kind, entry.key()) {
                 Some(owner) if owner != server.name => continue,
                 Some(_) => {}
                 None => self.catalogue.list_again(&server.name),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use asyncmcp_protocol::listing::{Entry, Kind};
 use tokio::time::{Instant, timeout_at};
 
-use super::directory::{Owner, Prompt, is_valid_prompt, shown_as};
+use super::answers::Unlisted;
+use super::directory::{Owner, Prompt, is_valid_prompt, shown_as, sorted};
 use super::{Catalogue, FIRST_VISITS};
 use crate::caller::Caller;
 
@@ -43,11 +44,11 @@ pub struct Entries {
 }
 
 impl Catalogue {
-    /// The prompts that `caller` sees, on one page. A server that does not answer is left out.
-    pub async fn prompts(&self, caller: &Caller) -> Entries {
+    /// The prompts that `caller` sees, on one page. A server that does not answer is left out, or fails the list.
+    pub async fn prompts(&self, caller: &Caller) -> Result<Entries, Unlisted> {
         let (config, _) = self.snapshot();
-        let answers = self.ask_all(&config.route, caller, Kind::Prompts).await;
-        let mut seen = HashSet::new();
+        let answers = self.ask_all(&config.route, caller, Kind::Prompts).await?;
+        let (mut seen, sorted) = (HashSet::new(), sorted(&config.route));
         let mut page = Entries {
             entries: Vec::new(),
             next_cursor: None,
@@ -61,7 +62,7 @@ impl Catalogue {
                 if !is_valid_prompt(&name) {
                     continue;
                 }
-                match self.directory().prompt(&config.route, &name) {
+                match self.directory().prompt(&sorted, &name) {
                     Owner::Known(prompt) if prompt.server != server.name => continue,
                     Owner::Known(_) => {}
                     Owner::Nobody | Owner::Unavailable(_) => self.list_again(&server.name),
@@ -72,7 +73,7 @@ impl Catalogue {
                 }
             }
         }
-        page
+        Ok(page)
     }
 
     /// Whose the prompt `shown_as` is. Waits a little for servers that could have a better claim and were not tried since
@@ -82,8 +83,9 @@ impl Catalogue {
         let mut tried = self.directory().tried();
         loop {
             let (config, _) = self.snapshot();
-            let owner = self.directory().prompt(&config.route, shown_as);
-            let rivals = self.directory().rivals(&config.route, shown_as);
+            let sorted = sorted(&config.route);
+            let owner = self.directory().prompt(&sorted, shown_as);
+            let rivals = self.directory().rivals(&sorted, shown_as);
             let is_settled = rivals.iter().all(|server| self.directory().was_tried(server));
             if is_settled || !matches!(timeout_at(deadline, tried.changed()).await, Ok(Ok(()))) {
                 return owner.into();

@@ -6,12 +6,12 @@
 use asyncmcp_protocol::listing::Kind;
 use tokio::time::{Instant, timeout_at};
 
-use super::directory::Readers;
+use super::directory::{Readers, sorted};
 use super::{Catalogue, FIRST_VISITS};
 
 impl Catalogue {
     /// The servers that may know `uri`, in the order in which they are asked. Waits a little for servers that were not tried
-    /// since the start, where no other listed it.
+    /// since the start.
     pub async fn readers(&self, uri: &str) -> Readers {
         let deadline = Instant::now() + FIRST_VISITS;
         let mut tried = self.directory().tried();
@@ -32,7 +32,9 @@ impl Catalogue {
     pub async fn completer(&self, uri: &str) -> Option<String> {
         let readers = self.readers(uri).await;
         let (config, _) = self.snapshot();
-        let owner = self.directory().owner(&config.route, Kind::Templates, uri);
+        let owner = self
+            .directory()
+            .owner(&sorted(&config.route), Kind::Templates, uri);
         owner.or_else(|| readers.named.into_iter().next())
     }
 

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asyncmcp_crds::ServerReport;
 use asyncmcp_crds::v1alpha1::{ServerState, WebhookToolStatus};
+use asyncmcp_protocol::offers::Offers;
 use tokio::sync::watch;
 
 use super::Resolved;
 use super::defects::Defects;
-use super::directory::Directory;
+use super::directory::{Directory, Fetched};
 use super::fetch::List;
 use super::health::Health;
 use super::index::{Index, Listed, possible_claim};
@@ -116,6 +117,20 @@ impl Table {
             facts.note(name, list.defects);
             facts.record(name, ServerState::Ready, None);
         });
+    }
+
+    /// The same server answered with its other lists.
+    pub(super) fn listed_others(&self, name: &str, offers: Offers, others: Vec<Fetched>) {
+        let facts = self.lock();
+        if facts
+            .config
+            .route
+            .servers
+            .iter()
+            .any(|server| server.name == name)
+        {
+            self.directory.listed(name, offers, others);
+        }
     }
 
     /// A server answered a ping.

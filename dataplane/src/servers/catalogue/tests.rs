@@ -49,7 +49,8 @@ impl Route {
 
     async fn list(&self) -> Vec<Value> {
         let result: Value = serde_json::from_str(
-            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.tools).get(),
+            asyncmcp_protocol::tools::list_result(&self.catalogue.list(&client(1)).await.unwrap().tools)
+                .get(),
         )
         .unwrap();
         result["tools"].as_array().unwrap().clone()

@@ -114,7 +114,7 @@ impl Watch {
         let others = others(line, offers).await;
         let listed = others.iter().filter_map(|(_, list)| list.as_ref().ok());
         ttl = listed.filter_map(|list| list.ttl).chain(ttl).min();
-        self.table.directory().listed(line.server(), offers, others);
+        self.table.listed_others(line.server(), offers, others);
         let age = ttl.map_or(LIST_AGE, |ttl| ttl.clamp(LEAST_AGE, LIST_AGE));
         Ok(Instant::now() + age)
     }

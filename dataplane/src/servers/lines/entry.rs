@@ -169,20 +169,29 @@ impl Entry {
         };
         let mut cached = self.row.lock().await;
         for _ in 0..TRIES {
-            let (version, mut row) = match cached.take() {
+            let (version, before) = match cached.take() {
                 Some(known) => known,
                 None => self.read(scope).await?,
             };
+            let mut row = before.clone();
             change(&mut row);
             let written = SessionRow {
                 version: version + 1,
                 expires,
                 bytes: row.write(),
             };
-            if self.store.swap_session(scope.0, written).await? {
-                *lock(&self.level) = row.level();
-                *cached = Some((version + 1, row));
-                return Ok(());
+            match self.store.swap_session(scope.0, written).await {
+                Ok(true) => {
+                    *lock(&self.level) = row.level();
+                    *cached = Some((version + 1, row));
+                    return Ok(());
+                }
+                Ok(false) => {}
+                // Perhaps it was written; then the next change finds out. A session in use goes on with what is known.
+                Err(error) => {
+                    *cached = Some((version, before));
+                    return Err(error);
+                }
             }
         }
         Err(store::Error::Down(
@@ -234,7 +243,9 @@ impl Keeper for Entry {
             Err(error) => tracing::warn!(server, %error, "a session will not outlive this process"),
         }
         // After `put`: whoever sets something meanwhile finds the session open, or is read here.
-        settings::restore(session, self.level()).await;
+        let row = self.row().await.unwrap_or_default();
+        let uris = row.subscriptions().remove(server).unwrap_or_default();
+        settings::restore(session, self.level(), uris).await;
     }
 }
 

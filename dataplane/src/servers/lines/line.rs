@@ -204,6 +204,11 @@ impl Line {
         self.sessions.is_established().await
     }
 
+    /// What the next message is sent in: a session, or what stands for one on a modern server.
+    pub(super) async fn session(&self) -> Result<ServerSession, Error> {
+        self.connection().await
+    }
+
     /// The way to send by: in the preferred era if the server speaks it, else in the other one.
     async fn connection(&self) -> Result<ServerSession, Error> {
         match self.prefers {

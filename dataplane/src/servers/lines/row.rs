@@ -4,10 +4,11 @@
 //! [`super::entry`] reads and writes it. Invariant: at most [`MAX_BYTES`]; what does not fit
 //! is forgotten, never refused, but a revocation and what the client set always fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use asyncmcp_protocol::Version;
 use asyncmcp_protocol::log::Level;
+use asyncmcp_protocol::subscriptions::MAX_URIS;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ use crate::servers::{ServerSession, Upstream};
 
 /// The most that a store keeps for a session.
 const MAX_BYTES: usize = 16 << 10;
+/// The most of it that the URIs of subscriptions take: in JSON, where each has a server's name beside it and its characters
+/// may be escaped, they fit.
+const MAX_URIS_BYTES: usize = 4 << 10;
 
 /// The row's meaning.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub(super) struct Row {
     /// The log messages that the client asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     level: Option<String>,
+    /// The resources that the client subscribed to: by URI, the server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    subscriptions: BTreeMap<String, String>,
     #[serde(default)]
     servers: BTreeMap<String, Known>,
 }
@@ -77,6 +84,41 @@ impl Row {
         self.level = Some(level.name().to_owned());
     }
 
+    /// Whether the client may subscribe to this resource as well.
+    pub(super) fn has_room_for(&self, uri: &str) -> bool {
+        if self.subscriptions.contains_key(uri) {
+            return true;
+        }
+        let taken: usize = self.subscriptions.keys().map(String::len).sum();
+        self.subscriptions.len() < MAX_URIS && taken + uri.len() <= MAX_URIS_BYTES
+    }
+
+    /// The client subscribed to this resource on `server`.
+    pub(super) fn subscribe(&mut self, uri: &str, server: &str) {
+        if self.has_room_for(uri) {
+            self.subscriptions.insert(uri.to_owned(), server.to_owned());
+        }
+    }
+
+    /// The client ended its subscription.
+    pub(super) fn unsubscribe(&mut self, uri: &str) {
+        self.subscriptions.remove(uri);
+    }
+
+    /// The server on which the client subscribed to this resource.
+    pub(super) fn subscribed_on(&self, uri: &str) -> Option<String> {
+        self.subscriptions.get(uri).cloned()
+    }
+
+    /// What the client subscribed to, by server.
+    pub(super) fn subscriptions(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut servers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (uri, server) in &self.subscriptions {
+            servers.entry(server.clone()).or_default().insert(uri.clone());
+        }
+        servers
+    }
+
     /// Remembers `session` in place of an older one. A server without sessions has nothing to remember.
     pub(super) fn remember(&mut self, session: &ServerSession) {
         let before = self.servers.remove(session.server());
@@ -103,6 +145,7 @@ impl Row {
     /// The client ended its session; its servers' sessions are ended too.
     pub(super) fn revoke(&mut self) {
         self.revoked = true;
+        self.subscriptions.clear();
         self.servers.clear();
     }
 }
@@ -124,6 +167,7 @@ mod tests {
         let row = Row {
             revoked: true,
             level: Some("notice".to_owned()),
+            subscriptions: [("file:///x".to_owned(), "a".to_owned())].into(),
             servers: [("a".to_owned(), known("x"))].into(),
         };
         assert_eq!(Row::read(&row.write()), row);
@@ -136,6 +180,7 @@ mod tests {
         let row = Row {
             revoked: true,
             level: Some("notice".to_owned()),
+            subscriptions: [("file:///x".to_owned(), "a".to_owned())].into(),
             servers: (0..64)
                 .map(|n| (format!("server-{n}"), known(&"x".repeat(300))))
                 .collect(),
@@ -144,5 +189,26 @@ mod tests {
         assert!(bytes.len() <= MAX_BYTES);
         let kept = Row::read(&bytes);
         assert!(kept.revoked && kept.level() == Level::parse("notice"));
+    }
+
+    #[test]
+    fn subscriptions_are_bounded_and_fit() {
+        let mut row = Row::default();
+        for n in 0..2 * MAX_URIS {
+            row.subscribe(&format!("u:{n:04}"), "a");
+        }
+        assert_eq!(row.subscriptions()["a"].len(), MAX_URIS);
+        assert!(row.has_room_for("u:0000") && !row.has_room_for("u:9999"));
+        row.unsubscribe("u:0000");
+        assert!(row.has_room_for("u:9999") && !row.has_room_for(&"u".repeat(MAX_URIS_BYTES)));
+
+        let mut escaped = Row::default();
+        let longest = "\u{1}".repeat(MAX_URIS_BYTES / MAX_URIS - 2);
+        for n in 0..MAX_URIS {
+            escaped.subscribe(&format!("{n:02}{longest}"), &"s".repeat(63));
+        }
+        assert_eq!(escaped.subscriptions.len(), MAX_URIS);
+        escaped.set_level(Level::parse("emergency").unwrap());
+        assert_eq!(Row::read(&escaped.write()), escaped, "it fits, escaped");
     }
 }

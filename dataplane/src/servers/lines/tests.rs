@@ -8,6 +8,7 @@ use asyncmcp_delivery::store::memory::Memory;
 use asyncmcp_delivery::store::{SessionRows as _, Store};
 use asyncmcp_fakes::eventually;
 use asyncmcp_fakes::mcp::{McpServer, Reaction};
+use asyncmcp_protocol::subscriptions::List;
 use asyncmcp_protocol::{Id, Message, Request, Response};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -166,7 +167,7 @@ async fn a_stream_merges_the_servers_that_offer_one_as_they_open_and_the_newest_
         fake.push(&json!({"jsonrpc": "2.0", "method": name}));
         assert_eq!(next(&mut stream).await.unwrap()["method"], name);
     }
-    lines.tools_changed();
+    lines.list_changed(List::Tools);
     assert_eq!(
         next(&mut stream).await.unwrap()["method"],
         "notifications/tools/list_changed"

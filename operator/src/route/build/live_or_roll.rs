@@ -24,7 +24,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
         (
             "`servers`",
             "servers",
-            json!([{"name": "b", "url": "https://b.example/mcp", "toolPrefix": "b_", "host": "localhost", "tls": {"serverName": "b"}}]),
+            json!([{"name": "b", "url": "https://b.example/mcp", "toolPrefix": "b_", "failureMode": "FailClosed", "host": "localhost", "tls": {"serverName": "b"}}]),
         ),
         (
             "`servers[].headers`, `.bearerTokenSecretRef`: another Secret",

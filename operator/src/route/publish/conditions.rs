@@ -21,14 +21,17 @@ pub(crate) const NO_CERTIFICATE: &str = "NoCertificate";
 pub(crate) const NO_CREDENTIALS: &str = "NoCredentials";
 /// Reason of `Ready` while the tokens of an issuer cannot be checked.
 pub(crate) const NO_ISSUER_KEYS: &str = "NoIssuerKeys";
+/// Reason of `Ready` while lists fail, since none of the servers that they need can be reached.
+pub(crate) const NO_SERVER: &str = "ServersUnreachable";
 /// Reasons of `Ready` while a pod serves, and clients cannot connect or are refused, calls are not stored or results not
 /// delivered.
-pub(crate) const HINDRANCES: [&str; 7] = [
+pub(crate) const HINDRANCES: [&str; 8] = [
     NO_CERTIFICATE,
     NO_CREDENTIALS,
     NO_ISSUER_KEYS,
     NO_SIGNING_KEY,
     NO_HEADER,
+    NO_SERVER,
     StoreProblem::StoreFull.as_str(),
     StoreProblem::StoreDown.as_str(),
 ];

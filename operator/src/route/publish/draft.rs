@@ -57,6 +57,8 @@ pub(super) fn draft(
             describe(&mut status, valid, found, &pods, memory, now);
             let facts = accepted(subject, (valid, template), found, problems, pods);
             let hindrance = memory.store.settle(&found.pods).or(facts.hindrance);
+            let hindrance =
+                hindrance.or_else(|| servers::unreachable(&valid.route, status.servers.as_deref()));
             Facts { hindrance, ..facts }
         }
     };

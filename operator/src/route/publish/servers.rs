@@ -4,9 +4,12 @@
 //! its state, and otherwise only once it has been the same for [`STABLE`]: where its wording differs between attempts,
 //! nothing is written.
 
+use super::conditions::NO_SERVER;
+use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
 use asyncmcp_crds::ServerReport;
-use asyncmcp_crds::v1alpha1::{ServerState, ServerStatus};
+use asyncmcp_crds::effective::Route;
+use asyncmcp_crds::v1alpha1::{FailureMode, ServerState, ServerStatus};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -164,6 +167,27 @@ pub(super) fn summary(servers: &[ServerStatus]) -> String {
     format!("{ready}/{}", servers.len())
 }
 
+/// Why lists fail: every server that they need (`failureMode: FailClosed`) is settled as away.
+pub(super) fn unreachable(route: &Route, servers: Option<&[ServerStatus]>) -> Option<Problem> {
+    let needed = route.servers.iter();
+    let needed = needed.filter(|server| server.failure_mode == FailureMode::FailClosed);
+    let needed: Vec<_> = needed.map(|server| server.name.as_str()).collect();
+    let is_away = |name: &&str| {
+        let mut settled = servers.into_iter().flatten();
+        settled.any(|server| {
+            server.name == **name && matches!(server.state, ServerState::Unreachable | ServerState::Rejected)
+        })
+    };
+    let is_cut_off = !needed.is_empty() && needed.iter().all(|name| is_away(name));
+    is_cut_off.then(|| Problem {
+        reason: NO_SERVER,
+        message: format!(
+            "lists fail, since no server with failureMode: FailClosed can be reached: {}",
+            needed.join(", ")
+        ),
+    })
+}
+
 /// Whether a pod has tried each of its servers.
 pub(super) fn all_tried(servers: &[ServerReport]) -> bool {
     servers.iter().all(|server| server.state != ServerState::Unknown)
@@ -208,6 +232,40 @@ mod tests {
             before[0].state
         };
         states.iter().map(step).collect()
+    }
+
+    #[test]
+    fn a_route_is_cut_off_once_no_server_that_its_lists_need_is_there() {
+        let route = |modes: [&str; 2]| {
+            let [a, b] = modes;
+            let text = format!(
+                "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: r}}\nspec: {{servers: [{{name: a, \
+                 url: 'http://a', failureMode: {a}}}, {{name: b, url: 'http://b', failureMode: {b}}}]}}"
+            );
+            let loaded = asyncmcp_crds::load::load(&text, asyncmcp_crds::load::Unknown::Refuse).unwrap();
+            asyncmcp_crds::effective(&loaded.route)
+        };
+        let is_cut_off = |modes, states: [ServerState; 2]| {
+            let servers = ["a", "b"].into_iter().zip(states);
+            let servers: Vec<_> = servers
+                .map(|(name, state)| ServerStatus {
+                    state,
+                    ..untried(name, Timestamp::UNIX_EPOCH)
+                })
+                .collect();
+            unreachable(&route(modes), Some(&servers)).is_some()
+        };
+        let (open, closed) = ("FailOpen", "FailClosed");
+        assert!(!is_cut_off([open, open], [Unreachable, Unreachable]));
+        assert!(!is_cut_off([closed, closed], [Unreachable, Ready]));
+        assert!(!is_cut_off([closed, closed], [Unreachable, Unknown]));
+        assert!(is_cut_off([closed, closed], [Unreachable, ServerState::Rejected]));
+        assert!(is_cut_off([closed, open], [Unreachable, Ready]));
+        assert_eq!(
+            unreachable(&route([closed, open]), None),
+            None,
+            "nobody has tried"
+        );
     }
 
     #[test]

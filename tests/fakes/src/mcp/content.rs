@@ -2,9 +2,9 @@
 //!
 //! Invariant: a capability is declared exactly where there is something of it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{McpServer, Nature, Seen};
+use super::{McpServer, Seen};
 
 /// What it has. Change it at any time.
 #[derive(Debug, Default)]
@@ -55,6 +55,19 @@ pub(super) fn answer(server: &McpServer, seen: &Seen) -> Option<Result<Value, (i
 }
 
 impl Content {
+    /// The capabilities that it declares.
+    pub(super) fn capabilities(&self) -> Vec<&'static str> {
+        let listed = [&self.resources, &self.templates];
+        let has_resources = !self.readable.is_empty() || listed.iter().any(|list| !list.is_empty());
+        let offered = [
+            ("prompts", !self.prompts.is_empty()),
+            ("resources", has_resources),
+            ("completions", self.completes),
+        ];
+        let offered = offered.into_iter().filter(|(_, is_offered)| *is_offered);
+        offered.map(|(name, _)| name).collect()
+    }
+
     fn get(&self, params: &Value) -> Result<Value, (i64, &'static str)> {
         if !self.prompts.iter().any(|prompt| prompt["name"] == params["name"]) {
             return Err((-32602, "unknown prompt"));
@@ -70,32 +83,6 @@ impl Content {
             return Err((-32002, "Resource not found"));
         }
         Ok(json!({"contents": [{"uri": uri, "text": server}]}))
-    }
-}
-
-impl Nature {
-    /// The capabilities that it declares.
-    pub(super) fn capabilities(&self) -> Value {
-        let content = &self.content;
-        let has_resources = [&content.resources, &content.templates]
-            .iter()
-            .any(|list| !list.is_empty())
-            || !content.readable.is_empty();
-        let mut declared = Map::new();
-        for (name, is_offered) in [
-            ("tools", true),
-            ("prompts", !content.prompts.is_empty()),
-            ("resources", has_resources),
-            ("completions", content.completes),
-        ] {
-            if is_offered {
-                declared.insert(name.to_owned(), json!({}));
-            }
-        }
-        for (name, more) in self.declares.as_object().into_iter().flatten() {
-            declared.insert(name.clone(), more.clone());
-        }
-        declared.into()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: what a real server would refuse is refused here, and counted as seen.
 
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -76,6 +77,9 @@ async fn of_its_era(server: &McpServer, seen: &Seen) -> Response {
             return result(seen, &tools);
         }
         (None, "tools/call") => Reaction::Result(r#"{"resultType":"complete","content":[ ]}"#),
+        (None, "subscriptions/listen") if !server.nature().declares["resources"].is_null() => {
+            return listen(server, seen);
+        }
         (None, _) => return error(seen, 404, -32601, "Method not found", &Value::Null),
     };
     let token = &seen.body["params"]["_meta"]["progressToken"];
@@ -119,6 +123,20 @@ fn complete(seen: &Seen, mut content: Value) -> Value {
 fn discover(capabilities: &Value) -> Value {
     json!({"resultType": "complete", "supportedVersions": [VERSION], "capabilities": capabilities,
         "instructions": "Be modern.", "ttlMs": 60000, "cacheScope": "public"})
+}
+
+/// Acknowledges all that is asked for, and then says what is pushed.
+fn listen(server: &McpServer, seen: &Seen) -> Response {
+    let id = seen.body["id"].clone();
+    let asked = &seen.body["params"]["notifications"];
+    let acknowledged = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+        "params": {"notifications": asked}});
+    let pushed = futures::stream::iter([acknowledged]).chain(server.pushed());
+    let written = pushed.map(move |mut message| {
+        message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] = id.clone();
+        message
+    });
+    super::said(written)
 }
 
 fn header<'a>(seen: &'a Seen, name: &str) -> &'a str {

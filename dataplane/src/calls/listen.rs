@@ -1,0 +1,182 @@
+//! `subscriptions/listen` of modern clients: one stream of what they want to hear of, whichever servers it comes from.
+//!
+//! The edge hands it each one. Lists are watched by the catalogue, so a stream of them costs servers nothing; resources are
+//! listened to at their servers. Invariant: the acknowledgement comes first and names what will be notified of, nothing
+//! else is sent, and how many streams are open is bounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use asyncmcp_protocol::subscriptions::{self, Filter};
+use asyncmcp_protocol::{Id, Request};
+use bytes::Bytes;
+use futures::future::join_all;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::bound::Held;
+use super::{Context, subscribe};
+use crate::caller::answer::Answer;
+use crate::caller::operation::Operation;
+use crate::caller::respond::Error;
+use crate::servers::lines::{Changes, Part};
+
+/// How long servers may take to say which resources they notify of. What belongs to one that takes longer is acknowledged:
+/// the server is asked until it answers.
+const SERVERS_TIME: Duration = Duration::from_secs(5);
+/// Messages that wait for the client before servers' streams wait.
+const WAITING: usize = 64;
+
+/// Opens the stream. It ends with its client, or with a response when the process ends (`closing`).
+pub(super) fn answer(
+    context: &Context,
+    request: Request,
+    mut operation: Operation,
+    closing: CancellationToken,
+) -> Answer {
+    let opened = permit(context, &request);
+    let (filter, held) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Answer::refusal(&error, request.id, &mut operation),
+    };
+    let (messages, stream) = mpsc::channel(WAITING);
+    let span = operation.span().clone();
+    let listening = Stream {
+        // From here on, so that no change is missed before the acknowledgement.
+        changes: context.calls.lines.watch_lists(),
+        context: context.clone(),
+        id: request.id,
+        messages,
+        closing,
+        _held: held,
+    };
+    tokio::spawn(listening.run(filter, operation).instrument(span));
+    Answer::Stream(stream)
+}
+
+fn permit(context: &Context, request: &Request) -> Result<(Filter, Held), Error> {
+    if context.json_only {
+        return Err(Error::NoStream);
+    }
+    let filter = Filter::parse(request.params.as_ref()).map_err(Error::Filter)?;
+    let size = filter.uris.iter().map(String::len).sum();
+    let streams = &context.calls.in_progress.streams;
+    let held = streams
+        .take(&context.caller.account, size)
+        .ok_or(Error::TooManyStreams)?;
+    Ok((filter, held))
+}
+
+struct Stream {
+    context: Context,
+    /// The request's id, under which the client knows the stream.
+    id: Id,
+    changes: Changes,
+    messages: mpsc::Sender<Bytes>,
+    closing: CancellationToken,
+    /// Counts it, until it has ended.
+    _held: Held,
+}
+
+impl Stream {
+    async fn run(self, filter: Filter, operation: Operation) {
+        let (updates, heard) = mpsc::channel(WAITING);
+        let client = self.messages.clone();
+        let (accepted, parts) = tokio::select! {
+            listening = self.listen(&filter.uris, &updates) => listening,
+            () = client.closed() => return,
+        };
+        let acknowledged = Filter {
+            lists: filter.lists,
+            uris: accepted,
+        };
+        let first = subscriptions::on(acknowledged.acknowledgement(), &self.id);
+        let sent = self.messages.send(first.to_bytes().into()).await;
+        drop(operation); // measured to here: the stream is open
+        if sent.is_ok() {
+            self.pass_on(&acknowledged, heard).await;
+        }
+        drop(parts);
+    }
+
+    /// Until the client leaves or the process ends.
+    async fn pass_on(&self, wanted: &Filter, mut heard: mpsc::Receiver<Bytes>) {
+        loop {
+            let messages: Vec<Bytes> = tokio::select! {
+                lists = self.changes.next() => lists
+                    .intersection(&wanted.lists)
+                    .map(|list| subscriptions::on(list.changed(), &self.id).to_bytes().into())
+                    .collect(),
+                Some(update) = heard.recv() => vec![update],
+                () = self.closing.cancelled() => {
+                    let last = subscriptions::ended(&self.id).to_bytes();
+                    let _ = self.messages.try_send(last.into()); // a client that is far behind sees the stream end
+                    return;
+                }
+                () = self.messages.closed() => return,
+            };
+            for message in messages {
+                tokio::select! {
+                    sent = self.messages.send(message) => if sent.is_err() { return },
+                    () = self.closing.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    /// Listens to each resource at the first server that takes it; which were taken, and what keeps them listened to.
+    async fn listen(
+        &self,
+        uris: &BTreeSet<String>,
+        updates: &mpsc::Sender<Bytes>,
+    ) -> (BTreeSet<String>, Vec<Part>) {
+        let (mut accepted, mut kept) = (BTreeSet::new(), Vec::new());
+        let mut open = BTreeMap::new();
+        for uri in uris {
+            let mut candidates = subscribe::candidates(&self.context, uri);
+            candidates.reverse(); // the likeliest is taken from the end
+            open.insert(uri.clone(), candidates);
+        }
+        while let Some(servers) = next_of_each(&mut open) {
+            let asking = servers.into_iter().filter_map(|(server, uris)| {
+                let caller = (&*self.context.caller, &self.id);
+                let part = self
+                    .context
+                    .calls
+                    .lines
+                    .listen(caller, (&server, uris.clone()), updates);
+                Some(taken(part.ok()?, uris))
+            });
+            for (part, taken) in join_all(asking).await {
+                open.retain(|uri, _| !taken.contains(uri));
+                if !taken.is_empty() {
+                    kept.push(part);
+                }
+                accepted.extend(taken);
+            }
+        }
+        (accepted, kept)
+    }
+}
+
+/// The next server of each resource that is still open, with the resources that it is to be asked for.
+fn next_of_each(open: &mut BTreeMap<String, Vec<String>>) -> Option<BTreeMap<String, BTreeSet<String>>> {
+    let mut servers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (uri, candidates) in open {
+        if let Some(server) = candidates.pop() {
+            servers.entry(server).or_default().insert(uri.clone());
+        }
+    }
+    (!servers.is_empty()).then_some(servers)
+}
+
+/// The part, and which of its resources are listened to.
+async fn taken(mut part: Part, asked: BTreeSet<String>) -> (Part, BTreeSet<String>) {
+    let taken = match tokio::time::timeout(SERVERS_TIME, &mut part.accepted).await {
+        Ok(Ok(accepted)) => accepted,
+        Ok(Err(_)) => BTreeSet::new(),
+        Err(_) => asked,
+    };
+    (part, taken)
+}
