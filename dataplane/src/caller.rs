@@ -124,10 +124,11 @@ impl Caller {
         principal.or(self.scope)
     }
 
-    /// How the gateway introduces itself to a modern server in the caller's name. A legacy caller cannot be asked there.
+    /// How the gateway introduces itself to a modern server in the caller's name. A legacy caller can be asked there, by
+    /// requests on the stream of its call, and has no other capability.
     pub fn envelope(&self) -> Envelope {
         let capabilities = match self.version.era() {
-            Era::Legacy => ClientCapabilities::NONE,
+            Era::Legacy => self.capabilities.to_be_asked(),
             Era::Modern => self.capabilities,
         };
         Envelope {

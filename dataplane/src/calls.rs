@@ -179,6 +179,10 @@ impl Context {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
+            "notifications/cancelled" => {
+                cancel::call(self, notification);
+                self.pass_on(notification)
+            }
             _ => self.pass_on(notification),
         }
     }

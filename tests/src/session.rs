@@ -69,7 +69,17 @@ impl Session {
 
     /// Opens a session as this client.
     pub async fn begin(self, webhook_url: Option<&str>) -> Result<Self> {
-        let reply = self.post(initialize(webhook_url)).await?;
+        self.introduced(initialize(webhook_url, &json!({}))).await
+    }
+
+    /// Opens a session of a client that declares these capabilities.
+    pub async fn open_capable(url: &str, capabilities: &Value) -> Result<Self> {
+        let client = Self::nowhere(url)?;
+        client.introduced(initialize(None, capabilities)).await
+    }
+
+    async fn introduced(self, initialize: String) -> Result<Self> {
+        let reply = self.post(initialize).await?;
         let id = reply.headers.get("mcp-session-id");
         let id = id.with_context(|| format!("no session: HTTP {} {}", reply.status, reply.json()))?;
         let id = id.to_str()?.to_owned();
@@ -162,6 +172,12 @@ impl Session {
         Ok(messages(response))
     }
 
+    /// Sends a request that is answered by a stream: its messages as they come.
+    pub async fn follow(&self, request: &Value) -> Result<impl Stream<Item = Value> + Send + use<>> {
+        let request = self.request(request.to_string()).timeout(FOR_EVER);
+        Ok(messages(request.send().await?.error_for_status()?))
+    }
+
     fn identified(&self, request: RequestBuilder) -> RequestBuilder {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -209,10 +225,10 @@ pub async fn answer(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
     })
 }
 
-fn initialize(webhook_url: Option<&str>) -> String {
+fn initialize(webhook_url: Option<&str>, capabilities: &Value) -> String {
     let mut params = json!({
         "protocolVersion": "2025-11-25",
-        "capabilities": {},
+        "capabilities": capabilities,
         "clientInfo": {"name": "asyncmcp-tests", "version": "0"},
     });
     if let Some(url) = webhook_url {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::raw::{RawObject, raw};
-use crate::tasks;
 use crate::version::Version;
 
 /// The kind of an error, as clients see it.
@@ -148,11 +147,16 @@ impl ErrorObject {
         }
     }
 
-    /// Creates a [`Code::MissingClientCapability`] error for a request that needs the tasks extension.
-    pub fn needs_tasks(message: impl Into<String>) -> Self {
+    /// Creates a [`Code::MissingClientCapability`] error for the capability at `path`, as in `["elicitation", "url"]`.
+    pub fn missing_capability(message: impl Into<String>, path: &[&str]) -> Self {
+        let needed = path.iter().rev();
+        let needed = needed.fold(RawObject::new(), |inner, key| {
+            let mut outer = RawObject::new();
+            outer.set(key, inner.to_raw());
+            outer
+        });
         let mut data = RawObject::new();
-        let extensions = serde_json::json!({"extensions": {tasks::EXTENSION: {}}});
-        data.set("requiredCapabilities", raw(&extensions));
+        data.set("requiredCapabilities", needed.to_raw());
         Self {
             data: Some(data.to_raw()),
             ..Self::new(Code::MissingClientCapability, message)
@@ -221,12 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_capability_is_named_as_a_client_declares_it() {
-        let error = ErrorObject::needs_tasks("declare it");
-        assert_eq!(error.code, -32021);
+    fn a_missing_capability_is_named_as_it_would_be_declared() {
+        let error = ErrorObject::missing_capability("asks", &["elicitation", "url"]);
         assert_eq!(
-            error.data.unwrap().get(),
-            r#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#
+            (error.code, error.data.unwrap().get()),
+            (-32021, r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#)
         );
     }
 

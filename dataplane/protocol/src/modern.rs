@@ -18,6 +18,7 @@ pub mod discovered;
 pub mod legacy;
 pub mod mirror;
 pub mod result;
+pub mod rounds;
 
 pub use crate::era::META_PROTOCOL_VERSION;
 use mirror::Field;

@@ -145,6 +145,40 @@ pub enum Error {
         /// What it was asked for.
         asked: Asked,
     },
+    /// The server asks the client for something that the client did not declare.
+    #[error("server {server:?} asks for {}, which this client did not declare at initialize", needs.join("."))]
+    CannotAsk {
+        /// Its name in the route.
+        server: String,
+        /// The capability.
+        needs: &'static [&'static str],
+    },
+    /// The server asks the client something, and the client reads nothing but the response.
+    #[error(
+        "server {server:?} asks for {}, and no question reaches a client that takes JSON only: send the call by itself with \
+         Accept: application/json, text/event-stream, and leave transport.jsonResponse of the route off",
+        needs.join(".")
+    )]
+    JsonOnly {
+        /// Its name in the route.
+        server: String,
+        /// The capability.
+        needs: &'static [&'static str],
+    },
+    /// The client did not answer what the server asked.
+    #[error(
+        "the client did not answer what server {server:?} asked within {}; raise transport.timeout",
+        asyncmcp_crds::Duration::from(*.limit)
+    )]
+    Unanswered {
+        /// Its name in the route.
+        server: String,
+        /// The time allowed.
+        limit: Duration,
+    },
+    /// The server asks for more, again and again.
+    #[error("server {0:?} asked its client {1} times without answering the call, which is given up")]
+    Rounds(String, u32),
     /// The receiver may not be used.
     #[error("{0}")]
     Receiver(#[from] Refusal),
@@ -264,7 +298,9 @@ impl Error {
             Self::UnknownResource(_) => Code::ResourceNotFound,
             Self::Unavailable(_) => Code::ServerUnreachable,
             Self::Server { failure, .. } => failure.code(),
-            Self::Silent { .. } => Code::Timeout,
+            Self::Silent { .. } | Self::Unanswered { .. } => Code::Timeout,
+            Self::CannotAsk { .. } | Self::JsonOnly { .. } => Code::MissingClientCapability,
+            Self::Rounds(..) => Code::OutcomeUnknown,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
             | Self::ClientStoreFull(_)
@@ -290,6 +326,9 @@ impl Error {
             Self::Task(error) => error.object(),
             Self::StoreFull | Self::ClientStoreFull(_) => {
                 ErrorObject::overloaded(self.to_string(), millis(LONG_PAUSE))
+            }
+            Self::CannotAsk { needs, .. } | Self::JsonOnly { needs, .. } => {
+                ErrorObject::missing_capability(self.to_string(), needs)
             }
             Self::TooOften(wait) => ErrorObject::overloaded(self.to_string(), millis(*wait)),
             Self::UnknownResource(uri) => ErrorObject::resource_not_found(self.to_string(), uri),

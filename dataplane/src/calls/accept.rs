@@ -19,6 +19,7 @@ use asyncmcp_delivery::job::{Call, Job, NewJob, OnInterruption, Retry, Target};
 use asyncmcp_delivery::store::{Acceptance, ClientLimit};
 use asyncmcp_protocol::Request;
 use asyncmcp_protocol::initialize::TASKS_EXTENSION;
+use asyncmcp_protocol::modern::rounds;
 use asyncmcp_protocol::tasks::report::Wanted;
 use asyncmcp_protocol::tool_result::{self, AcceptedJob};
 use asyncmcp_protocol::version::Era;
@@ -67,8 +68,8 @@ impl Wants {
 }
 
 impl<'a> Webhook<'a> {
-    /// How `tool`'s result gets to this client; `None` where the call is an ordinary one, because the tool is, or because
-    /// the client knows no tasks and nobody named a receiver.
+    /// How `tool`'s result gets to this client; `None` where the call is an ordinary one, because the tool is, because the
+    /// client knows no tasks and nobody named a receiver, or because it answers what its server asked.
     pub(crate) fn of(context: &Context, tool: &'a Tool, request: &Request) -> Result<Option<Self>, Error> {
         let named = named::receiver(request)?;
         let Some(entry) = &tool.webhook else {
@@ -77,6 +78,9 @@ impl<'a> Webhook<'a> {
                 Some(_) => Err(Error::Params(named::NOT_A_WEBHOOK_TOOL)),
             };
         };
+        if rounds::is_next_round(request) {
+            return Ok(None); // the call began as an ordinary one, and its server waits for no other
+        }
         let target = named.or_else(|| target(context));
         let wants = match (task(&context.caller, request)?, target) {
             (Some(wanted), target) => Wants::Task(wanted, target),

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::cancel::Cancellable;
+
 /// What may be in progress at once.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -67,6 +69,8 @@ pub struct InProgress {
     pub(crate) messages: Bound,
     /// Streams of `subscriptions/listen`.
     pub(crate) streams: Bound,
+    /// Ordinary calls that their client may cancel.
+    pub(super) cancellable: Cancellable,
 }
 
 impl Default for InProgress {
@@ -75,6 +79,7 @@ impl Default for InProgress {
             calls: Bound::new(CALLS),
             messages: Bound::new(MESSAGES),
             streams: Bound::new(STREAMS),
+            cancellable: Cancellable::default(),
         }
     }
 }
@@ -132,6 +137,20 @@ impl Bound {
         })
     }
 
+    /// Counts other bytes for what is in progress already; `false` if that is too much, and nothing changes.
+    fn resize(&self, account: &str, (old, new): (Amount, Amount)) -> bool {
+        let limits = self.0.limits;
+        let mut taken = self.taken();
+        let mine = taken.accounts.get(account).copied().unwrap_or_default();
+        let (mine, all) = (mine.minus(old).plus(new), taken.in_all.minus(old).plus(new));
+        if !mine.is_within(limits.per_account) || !all.is_within(limits.in_all) {
+            return false;
+        }
+        taken.in_all = all;
+        taken.accounts.insert(account.to_owned(), mine);
+        true
+    }
+
     /// How many are in progress.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
@@ -141,6 +160,19 @@ impl Bound {
     /// No holder panics half way; what it guards is whole.
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Counts other bytes from now on; `false` if that is too much, and nothing changes.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        let bytes = bytes.min(self.bound.0.limits.per_account.bytes);
+        let new = Amount { bytes, ..self.amount };
+        let fits = self.bound.resize(&self.account, (self.amount, new));
+        if fits {
+            self.amount = new;
+        }
+        fits
     }
 }
 
@@ -209,8 +241,10 @@ mod tests {
         let bound = bound();
         let large = bound.take("a", 100).unwrap();
         assert!(bound.take("a", 1).is_none() && bound.take("b", 51).is_none());
-        let small = bound.take("b", 50).unwrap();
+        let mut small = bound.take("b", 50).unwrap();
+        assert!(!small.resize(51) && small.resize(40) && small.resize(50));
         drop((large, small));
+        assert_eq!(bound.taken().in_all, Amount::default());
         assert!(
             bound.take("a", 1000).is_some(),
             "what is too large for any bound passes alone"

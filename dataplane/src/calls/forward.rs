@@ -1,11 +1,12 @@
 //! An ordinary call, of a tool or of anything else: to its server and back, its payload untouched.
 //!
 //! [`super::call`] hands it each `tools/call` whose result does not go by webhook, [`super::ask`] what is asked beside tools.
-//! Invariant: a call that may have reached its server is never sent again; when its client goes away a legacy call runs on
-//! and a modern one is cancelled; how many are in progress is bounded.
+//! Invariant: a call that may have reached its server is never sent again, unless the server asks for another round; when its
+//! client goes away a legacy call runs on and a modern one is cancelled; how many are in progress is bounded.
 
 mod elsewhere;
 mod reply;
+mod rounds;
 mod tasks;
 mod way;
 
@@ -29,8 +30,10 @@ use super::outgoing::adapt;
 use super::target::{Target, Tasks};
 use crate::caller::answer::Answer;
 use crate::caller::operation::{Operation, method_label};
+use crate::caller::respond::server::Failure;
 use crate::caller::respond::{Error, task};
 use crate::caller::trace::TraceHeaders;
+use crate::servers::lines::Line;
 use crate::servers::{self, Events, Outgoing, Received};
 
 /// Sends the request to its server.
@@ -51,8 +54,8 @@ pub(super) async fn first_of(
     mut operation: Operation,
 ) -> Answer {
     let ends_with_client = tasks::waits(&request) || context.caller.version.era() == Era::Modern;
-    let way = match context.calls.lines.lend(&context.caller, &target.server) {
-        Ok(loan) => Way::of(&request, loan),
+    let way = match way_to(context, &target, &request) {
+        Ok(way) => way,
         Err(error) => {
             return Answer::refusal(&failed((&target, &request), &error), request.id, &mut operation);
         }
@@ -71,7 +74,6 @@ pub(super) async fn first_of(
         way,
         ends_with_client,
         names: Names::of(context, &target.server, &target.tasks),
-        json_only: context.json_only,
         outgoing,
         limit: if tasks::waits(&request) {
             Duration::MAX // the task takes as long as it takes
@@ -82,10 +84,20 @@ pub(super) async fn first_of(
         request,
         operation,
         sender,
-        _held: held,
+        rounds: 0,
+        held,
     };
     tokio::spawn(call.run().instrument(span));
     pending.answer().await
+}
+
+/// The way to the target's server. Where the client reads nothing but the response, a server should know that it cannot ask.
+fn way_to(context: &Context, target: &Target, request: &Request) -> Result<Way, servers::Error> {
+    let loan = context.calls.lines.lend(&context.caller, &target.server)?;
+    if context.json_only && !loan.is_own() {
+        return Ok(Way::of(request, loan.unasked()));
+    }
+    Ok(Way::of(request, loan))
 }
 
 /// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
@@ -96,7 +108,6 @@ struct Call {
     elsewhere: Elsewhere,
     /// Closing the answer's stream is how a modern client cancels (2026-07-28, Streamable HTTP).
     ends_with_client: bool,
-    json_only: bool,
     /// The client's names of the server's tasks.
     names: Names,
     target: Target,
@@ -105,13 +116,22 @@ struct Call {
     limit: Duration,
     operation: Operation,
     sender: AnswerSender,
+    /// How often it was sent again with what its server needs.
+    rounds: u32,
     /// Counts it, until it has ended.
-    _held: Held,
+    held: Held,
 }
 
 impl Call {
     async fn run(mut self) {
-        while let Some(mut ended) = self.attempt().await {
+        loop {
+            let mut ended = match self.attempt().await {
+                Ok(ended) => ended,
+                Err(reason) => {
+                    self.operation.failed(Code::Cancelled.reason());
+                    return self.way.end(End::Cancelled(reason));
+                }
+            };
             loop {
                 match self.elsewhere.after(&self.target, ended) {
                     Next::Answer(response) => return self.answer(response).await,
@@ -122,41 +142,51 @@ impl Call {
                 }
             }
         }
-        self.operation.failed(Code::Cancelled.reason());
-        let end = End::Cancelled("the client closed the call's connection");
-        self.way.end(end);
     }
 
-    /// Sends the request and waits for the response; `None` if a modern client left meanwhile.
-    async fn attempt(&mut self) -> Option<Result<Bytes, Error>> {
+    /// Sends the request and waits for the response; an error if the client cancelled it meanwhile, and how.
+    async fn attempt(&mut self) -> Result<Result<Bytes, Error>, &'static str> {
         let opened = self.open().await;
         let left = self.sender.gone();
-        let ends_with_client = self.ends_with_client;
+        let (ends_with_client, cancelled) = (self.ends_with_client, self.cancelled());
         let exchange = async {
             opened?;
             self.exchange().await
         };
         tokio::select! {
             biased; // a client that left meanwhile wants nothing sent
-            () = left, if ends_with_client => None,
-            response = exchange => Some(response),
+            () = left, if ends_with_client => Err("the client closed the call's connection"),
+            () = cancelled => Err("the client cancelled the call"),
+            response = exchange => Ok(response),
         }
     }
 
     /// The request goes to this server instead. The one before has answered it, or saw nothing of it.
     fn turn_to(&mut self, target: Target) -> Result<(), Error> {
         self.target = target;
-        let loan = self
-            .context
-            .calls
-            .lines
-            .lend(&self.context.caller, &self.target.server);
-        let way = Way::of(&self.request, loan.map_err(|error| self.failed(&error))?);
+        let way = way_to(&self.context, &self.target, &self.request);
+        let way = way.map_err(|error| self.failed(&error))?;
         self.outgoing = for_server(&self.request, &self.target, (&way, &self.operation.trace()));
         self.limit = self.context.silence(&self.target.server);
+        self.names = Names::of(&self.context, &self.target.server, &self.target.tasks);
+        self.rounds = 0;
         std::mem::replace(&mut self.way, way).end(End::Answered);
         self.operation.again();
         Ok(())
+    }
+
+    /// Returns when a legacy client cancels what no server hears of: a server without sessions hears of it by the end of the
+    /// connection, as it does in the modern era.
+    fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let cancellable = &self.context.calls.in_progress.cancellable;
+        let cancellable = cancellable.add(self.context.caller.scope, &self.request.id);
+        let line = Line::clone(self.way.loan());
+        async move {
+            cancellable.cancelled().await;
+            if !line.is_across_eras() {
+                std::future::pending::<()>().await; // its server is notified, and answers
+            }
+        }
     }
 
     /// Opens the session that the call is sent in, if it could be interrupted later: a client that leaves in the middle
@@ -194,13 +224,29 @@ impl Call {
     }
 
     async fn exchange(&mut self) -> Result<Bytes, Error> {
+        loop {
+            let raw = self.round().await?;
+            let Ok(Message::Response(response)) = Message::parse(&raw) else {
+                return Err(self.protocol("the answer to a call is not a response"));
+            };
+            let Some(needed) = self.needed(&response)? else {
+                return self.response(&raw, response);
+            };
+            if let Some(refusal) = self.next_round(&needed).await? {
+                return Ok(refusal);
+            }
+        }
+    }
+
+    /// Sends the call, or its next round, and returns the server's response.
+    async fn round(&mut self) -> Result<Bytes, Error> {
         let sending = self.way.loan().send(self.outgoing.clone());
         match self
             .patient(sending)
             .await?
             .map_err(|error| self.failed(&error))?
         {
-            Received::Json(body) => self.response(&body),
+            Received::Json(body) => Ok(body),
             Received::Stream(events) => self.relay(events).await,
             Received::Nothing => Err(self.protocol("a call was answered with no response")),
         }
@@ -212,8 +258,8 @@ impl Call {
         while let Some(incoming) = self.patient(events.next()).await? {
             let incoming = incoming.map_err(|error| self.failed(&error))?;
             match &incoming.message {
-                Message::Response(_) => return self.response(&incoming.raw),
-                Message::Request(asked) if self.json_only || self.sender.is_gone() => {
+                Message::Response(_) => return Ok(incoming.raw),
+                Message::Request(asked) if self.context.json_only || self.sender.is_gone() => {
                     events.decline(asked);
                 }
                 _ => {
@@ -232,10 +278,7 @@ impl Call {
     }
 
     /// The server's response, in its own bytes wherever it is one to this call.
-    fn response(&mut self, raw: &Bytes) -> Result<Bytes, Error> {
-        let Ok(Message::Response(mut response)) = Message::parse(raw) else {
-            return Err(self.protocol("the answer to a call is not a response"));
-        };
+    fn response(&mut self, raw: &Bytes, mut response: Response) -> Result<Bytes, Error> {
         match &response.outcome {
             Outcome::Error(_) => self.operation.failed("jsonrpc_error"),
             Outcome::Result(result) if self.target.tool.is_some() && tool_result::is_error(result) => {
@@ -284,7 +327,20 @@ impl Call {
     }
 
     fn failed(&self, error: &servers::Error) -> Error {
-        failed((&self.target, &self.request), error)
+        let failed = failed((&self.target, &self.request), error);
+        match failed {
+            // An earlier round ran.
+            Error::Server {
+                server,
+                failure: Failure::NotDispatched | Failure::NoCredentials,
+                asked,
+            } if self.rounds > 0 => Error::Server {
+                server,
+                failure: Failure::Unknown,
+                asked,
+            },
+            failed => failed,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod loan;
 mod modern_line;
 mod own;
 mod progress;
+mod questions;
 mod row;
 mod session_line;
 mod settings;
@@ -48,6 +49,8 @@ pub use self::loan::Loan;
 use self::modern_line::ModernLine;
 pub use self::own::{OwnLines, discard, visiting};
 pub use self::progress::InUse;
+pub use self::questions::Question;
+use self::questions::Questions;
 use self::session_line::SessionLine;
 pub use self::subscribed::{Part, Unsubscribed};
 pub use self::token::Place;
@@ -76,6 +79,7 @@ struct Inner {
     own: Arc<OwnLines>,
     store: Arc<dyn Store>,
     wrap: Wrap,
+    questions: Questions,
     /// Callers without a scope share what is kept under `None`.
     entries: Mutex<Entries>,
     /// The sessions with servers that the entries have open.
@@ -101,6 +105,7 @@ impl Lines {
             upstreams,
             store,
             wrap,
+            questions: Questions::default(),
             entries: Mutex::default(),
             sessions: Arc::default(),
             most,
@@ -164,8 +169,21 @@ impl Lines {
         self.0.watchers.note(list);
     }
 
-    /// Brings a caller's answer to the server that asked.
+    /// A question of the gateway's own to the caller: an id to ask under, by which the answer finds its way back.
+    pub fn ask(&self, caller: &Caller) -> Question {
+        let (scope, wrap) = (caller.scope, &self.0.wrap);
+        self.0.questions.add(|number| wrap.question(scope, number))
+    }
+
+    /// Brings a caller's answer to the server that asked, or to the call of its own that asked.
     pub async fn answer(&self, caller: &Caller, response: Response) -> Result<(), Error> {
+        let question = |id| self.0.wrap.number(caller.scope, id);
+        if let Some(number) = response.id.as_ref().and_then(question) {
+            let is_awaited = self.0.questions.answer(number, response.outcome);
+            return is_awaited
+                .then_some(())
+                .ok_or(Error::Protocol("nobody waits for this answer"));
+        }
         let asked = response
             .id
             .as_ref()

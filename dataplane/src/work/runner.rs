@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use asyncmcp_delivery::engine::{Begin, Executed, Executor, Run};
 use asyncmcp_delivery::job::{Call, OnInterruption};
 use asyncmcp_delivery::state::End;
+use asyncmcp_protocol::modern::rounds;
 use bytes::Bytes;
 use tokio::time::sleep;
 
@@ -153,6 +154,12 @@ fn after(run: &Run<'_>, error: &Error, interruptions: u32) -> Result<Executed, b
 }
 
 fn replied(call: &Call, reply: Reply) -> Executed {
+    if let Reply::Result(result) = &reply
+        && rounds::is_input_required(result)
+    {
+        let (end, body) = (End::Error, response::asking(call));
+        return Executed::Ended { end, body };
+    }
     let end = match reply {
         Reply::Result(_) => End::Result,
         Reply::Error(_) => End::Error,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what a client gets is asserted beside what its server saw.
 
+mod asking;
 mod bytes;
 mod calls;
 mod client;
@@ -15,4 +16,6 @@ mod lists;
 mod logging;
 mod pairings;
 mod refusals;
+mod rounds;
 mod scene;
+mod unanswered;

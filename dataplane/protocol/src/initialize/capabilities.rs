@@ -60,6 +60,16 @@ impl ClientCapabilities {
         Self(bits.fold(0, |set, (bit, _)| set | 1 << bit))
     }
 
+    /// What a server may ask this client for: its roots, its model and its user.
+    #[must_use]
+    pub fn to_be_asked(self) -> Self {
+        let may = |path: &[&str]| {
+            matches!(path, ["roots"] | ["sampling" | "elicitation", ..]) // no list_changed: it is never passed on
+        };
+        let bits = MEMBERS.iter().enumerate().filter(|(_, path)| may(path));
+        Self(self.0 & bits.fold(0, |set, (bit, _)| set | 1 << bit))
+    }
+
     /// Whether the member at `path` is declared, as in `has(&["roots", "listChanged"])`.
     pub fn has(self, path: &[&str]) -> bool {
         MEMBERS

@@ -20,6 +20,9 @@ pub fn translate(method: &str, response: &mut Response) -> bool {
             let Some(mut object) = parse(result) else {
                 return false;
             };
+            if object.text("resultType").as_deref() == Some("input_required") {
+                return false; // no answer yet, and nothing that a legacy client would read
+            }
             let before = object.len();
             object.retain(|key| !matches!(key, "resultType" | "ttlMs" | "cacheScope"));
             let changed = before != object.len();

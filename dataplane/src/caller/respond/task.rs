@@ -3,6 +3,7 @@
 //! [`crate::calls`] decides, [`super`] reports it. Invariant: somebody else's task is answered as one that does not exist.
 
 use asyncmcp_protocol::code::{Code, ErrorObject};
+use asyncmcp_protocol::initialize::TASKS_EXTENSION;
 use asyncmcp_protocol::tasks::report::Unreadable;
 use http::StatusCode;
 
@@ -62,7 +63,7 @@ impl Error {
     /// The JSON-RPC error object.
     pub fn object(&self) -> ErrorObject {
         match self {
-            Self::Undeclared(_) => ErrorObject::needs_tasks(self.to_string()),
+            Self::Undeclared(_) => ErrorObject::missing_capability(self.to_string(), TASKS_EXTENSION),
             error => ErrorObject::new(error.code(), error.to_string()),
         }
     }

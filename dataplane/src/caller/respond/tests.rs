@@ -150,6 +150,27 @@ fn about_content() -> Vec<Row> {
     ]
 }
 
+fn unanswered() -> Error {
+    Error::Unanswered {
+        server: "a".into(),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn cannot_ask() -> Error {
+    Error::CannotAsk {
+        server: "a".into(),
+        needs: &["elicitation", "url"],
+    }
+}
+
+fn json_only() -> Error {
+    Error::JsonOnly {
+        server: "a".into(),
+        needs: &["roots"],
+    }
+}
+
 fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
@@ -170,6 +191,15 @@ fn behind_the_session() -> Vec<Row> {
         (server(Failure::Unknown), 200, -31003, "not known"),
         (server(Failure::TooLarge), 200, -31007, "larger"),
         (silent(), 200, -31002, "transport.timeout"),
+        (unanswered(), 200, -31002, "within 30s; raise transport.timeout"),
+        (cannot_ask(), 200, -32021, "elicitation.url, which this client"),
+        (
+            json_only(),
+            200,
+            -32021,
+            "Accept: application/json, text/event-stream",
+        ),
+        (Error::Rounds("a".into(), 16), 200, -31003, "16 times"),
         (refusal().into(), 200, -31005, "webhook.receivers.fromClients"),
         (Error::Conflict("idempotency key"), 200, -32602, "idempotency key"),
         (Error::Repeated("101".into()), 200, -32602, "id 101"),
@@ -359,10 +389,14 @@ fn each_error_has_a_row() {
         Error::NoStream => 38,
         Error::TooManyStreams => 39,
         Error::TooManySubscriptions => 40,
-        Error::Task(_) => 41,
+        Error::CannotAsk { .. } => 41,
+        Error::JsonOnly { .. } => 42,
+        Error::Unanswered { .. } => 43,
+        Error::Rounds(..) => 44,
+        Error::Task(_) => 45,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=41).collect());
+    assert_eq!(places, (0..=45).collect());
 }
 
 #[test]

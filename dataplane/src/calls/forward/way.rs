@@ -78,6 +78,11 @@ impl Way {
         &self.id
     }
 
+    /// The id of the call's next round, which is a request of its own.
+    pub(super) fn renew(&mut self) {
+        self.id = self.loan.own_id();
+    }
+
     /// The line that it is sent on.
     pub(super) fn loan(&self) -> &Loan {
         &self.loan

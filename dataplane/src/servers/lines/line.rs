@@ -57,6 +57,19 @@ impl Line {
         }
     }
 
+    /// The same for a caller that cannot be asked through a modern server.
+    pub(super) fn unasked(self) -> Self {
+        Self {
+            modern: self.modern.unasked(),
+            ..self
+        }
+    }
+
+    /// Whether messages of a legacy caller go to a server that has no sessions, so that it hears of no cancellation.
+    pub fn is_across_eras(&self) -> bool {
+        self.prefers == Era::Legacy && self.upstream().refuses_sessions() && self.sessions.current().is_none()
+    }
+
     /// The server's name.
     pub fn server(&self) -> &str {
         self.upstream().name()

@@ -34,6 +34,13 @@ impl Loan {
         self.owner.is_some()
     }
 
+    /// The same for a caller that cannot be asked in this exchange.
+    #[must_use]
+    pub fn unasked(mut self) -> Self {
+        self.line = self.line.clone().unasked();
+        self
+    }
+
     /// The exchange ended well.
     pub fn give_back(mut self) {
         if let Some((own, account)) = self.owner.take() {

@@ -4,6 +4,7 @@
 //! caller is goes with each request.
 
 use asyncmcp_protocol::Era;
+use asyncmcp_protocol::initialize::ClientCapabilities;
 use asyncmcp_protocol::modern::Envelope;
 
 use crate::servers::{Error, ServerSession, Upstream};
@@ -24,6 +25,12 @@ impl ModernLine {
             envelope,
             reader,
         }
+    }
+
+    /// The same for somebody who cannot be asked anything.
+    pub(super) fn unasked(mut self) -> Self {
+        self.envelope.capabilities = ClientCapabilities::NONE;
+        self
     }
 
     /// The way to the server; `None` if it is not modern.

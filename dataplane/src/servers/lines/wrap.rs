@@ -15,6 +15,8 @@ use crate::caller::session::seal::Ring;
 
 /// What the ids are sealed for, so that no other sealed text passes for one.
 const PURPOSE: &str = "request";
+/// The same for what the gateway itself asks, which so no server can ask in its place.
+const QUESTION: &str = "question";
 /// Longer ids of servers would, sealed, exceed what an id may be.
 const MAX_ID: usize = 512;
 
@@ -23,6 +25,13 @@ const MAX_ID: usize = 512;
 pub struct Wrap {
     ring: Arc<Ring>,
     route: String,
+}
+
+/// What the gateway itself asked: whom, and the number of the question.
+#[derive(Serialize, Deserialize)]
+struct Question {
+    scope: Option<[u8; 16]>,
+    number: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +67,20 @@ impl Wrap {
         )))
     }
 
+    /// The id under which the caller is asked what the gateway asks under `number`.
+    pub(super) fn question(&self, scope: Option<Scope>, number: u64) -> Id {
+        let scope = scope.map(|scope| scope.0);
+        let plain = serde_json::to_vec(&Question { scope, number }).expect("numbers serialise");
+        Id::text(&self.ring.seal(QUESTION, &self.route, &plain, rand::random()))
+    }
+
+    /// The number of the question.
+    pub(super) fn number(&self, scope: Option<Scope>, id: &Id) -> Option<u64> {
+        let plain = self.ring.open(QUESTION, &self.route, id.as_text()?)?;
+        let asked: Question = serde_json::from_slice(&plain).ok()?;
+        (asked.scope == scope.map(|scope| scope.0)).then_some(asked.number)
+    }
+
     /// The server that asked, and its id.
     pub(super) fn open(&self, scope: Option<Scope>, id: &Id) -> Option<(String, Id)> {
         let plain = self.ring.open(PURPOSE, &self.route, id.as_text()?)?;
@@ -86,6 +109,12 @@ mod tests {
             assert_eq!(wrap.open(None, &sealed), None);
         }
         assert_eq!(wrap.open(scope(1), &Id::number(1)), None);
+        let question = wrap.question(scope(1), u64::MAX);
+        assert_eq!(wrap.number(scope(1), &question), Some(u64::MAX));
+        assert_eq!(wrap.number(scope(2), &question), None);
+        assert_eq!(wrap.open(scope(1), &question), None, "it is no server's");
+        let server = wrap.seal(scope(1), "search", &Id::number(1)).unwrap();
+        assert_eq!(wrap.number(scope(1), &server), None);
         assert!(
             wrap.seal(scope(1), "search", &Id::text(&"x".repeat(600)))
                 .is_none()

@@ -74,6 +74,17 @@ pub(super) fn unreadable(call: &Call) -> Bytes {
         .into()
 }
 
+/// The response of a call whose server needs something of a client before it answers: there is none that could be asked.
+pub(super) fn asking(call: &Call) -> Bytes {
+    let message = format!(
+        "{} did not run to its end: server {} asked for input of its client, and nobody can be asked in a call whose result \
+         goes by webhook; take the tool out of webhookTools",
+        call.shown_as, call.server
+    );
+    let error = ErrorObject::new(Code::MissingClientCapability, message);
+    Response::error(id(call), &error).to_bytes().into()
+}
+
 /// The response of a call that was interrupted so often that it is not tried again.
 pub(super) fn poisoned(call: &Call) -> Bytes {
     let message = format!(
