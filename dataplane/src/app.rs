@@ -38,6 +38,24 @@ use crate::work::runner::Runner;
 /// What is kept of the grace period for attempts under way and for closing the store.
 const KEPT_FOR_THE_END: Duration = Duration::from_secs(30);
 
+/// The engine, at work.
+fn engine(
+    (store, runner): (Arc<dyn Store>, Arc<Runner>),
+    live: &Live,
+    clock: &Clock,
+    registry: &Registry,
+) -> Result<Arc<Engine>> {
+    let parts = Parts {
+        store,
+        executor: runner,
+        sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
+        policy: delivery_policy::follow(live.clone()),
+        clock: clock.clone(),
+        rng: rng(),
+    };
+    Ok(Arc::new(Engine::start(parts, registry)?))
+}
+
 /// A data plane at work.
 pub struct App {
     live: Live,
@@ -80,15 +98,12 @@ impl App {
         let cursors = Cursors::new(Arc::clone(&ring), config.identity());
         let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
         let runner = Arc::new(Runner::new(lines.own()));
-        let parts = Parts {
-            store: Arc::clone(&store),
-            executor: Arc::clone(&runner) as _,
-            sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
-            policy: delivery_policy::follow(live.clone()),
-            clock: clock.clone(),
-            rng: rng(),
-        };
-        let engine = Arc::new(Engine::start(parts, &registry)?);
+        let engine = engine(
+            (Arc::clone(&store), Arc::clone(&runner)),
+            &live,
+            &clock,
+            &registry,
+        )?;
         let calls = Calls {
             lines,
             catalogue: catalogue.clone(),
@@ -100,8 +115,7 @@ impl App {
             task_ids,
             closing: ending.clone(),
         };
-        let auth = Auth::start(live.clone(), auth::Metrics::register(&registry)?)?;
-        let auth = Arc::new(auth);
+        let auth = Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry)?)?);
         let edge = Arc::new(Edge {
             live: live.clone(),
             auth: Arc::clone(&auth),
