@@ -39,6 +39,24 @@ const KEPT_FOR_DELIVERIES: Duration = Duration::from_secs(30);
 /// What is kept of it for the last commits and for closing the store.
 const KEPT_FOR_THE_END: Duration = Duration::from_secs(10);
 
+/// The engine, at work.
+fn engine(
+    (store, runner): (Arc<dyn Store>, Arc<Runner>),
+    live: &Live,
+    clock: &Clock,
+    registry: &Registry,
+) -> Result<Arc<Engine>> {
+    let parts = Parts {
+        store,
+        executor: runner,
+        sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
+        policy: delivery_policy::follow(live.clone()),
+        clock: clock.clone(),
+        rng: rng(),
+    };
+    Ok(Arc::new(Engine::start(parts, registry)?))
+}
+
 /// A data plane at work.
 pub struct App {
     live: Live,
@@ -81,15 +99,12 @@ impl App {
         let cursors = Cursors::new(Arc::clone(&ring), config.identity());
         let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
         let runner = Arc::new(Runner::new(lines.own()));
-        let parts = Parts {
-            store: Arc::clone(&store),
-            executor: Arc::clone(&runner) as _,
-            sender: Arc::new(HttpSender::new(Arc::new(Dns::system().context("the resolver")?))),
-            policy: delivery_policy::follow(live.clone()),
-            clock: clock.clone(),
-            rng: rng(),
-        };
-        let engine = Arc::new(Engine::start(parts, &registry)?);
+        let engine = engine(
+            (Arc::clone(&store), Arc::clone(&runner)),
+            &live,
+            &clock,
+            &registry,
+        )?;
         let calls = Calls {
             lines,
             catalogue: catalogue.clone(),

@@ -247,7 +247,7 @@ impl Error {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Guard(error) => door(error),
+            Self::Guard(error) => error.status(),
             Self::Access(refusal) => refusal.error.status(),
             Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
                 StatusCode::BAD_REQUEST
@@ -384,19 +384,6 @@ pub fn json(body: Bytes) -> Response {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-fn door(error: &door::Error) -> StatusCode {
-    match error {
-        door::Error::Path(_) => StatusCode::NOT_FOUND,
-        door::Error::Host(_) | door::Error::Origin(_) => StatusCode::FORBIDDEN,
-        door::Error::Method | door::Error::NoSessions => StatusCode::METHOD_NOT_ALLOWED,
-        door::Error::Accept(_) => StatusCode::NOT_ACCEPTABLE,
-        door::Error::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        door::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        door::Error::Slow => StatusCode::REQUEST_TIMEOUT,
-        door::Error::Broken => StatusCode::BAD_REQUEST,
-    }
 }
 
 fn echo(text: &str) -> String {

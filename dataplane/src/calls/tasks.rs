@@ -7,7 +7,6 @@
 mod job;
 mod list;
 mod server;
-mod wait;
 
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_protocol::initialize::TASKS_EXTENSION;

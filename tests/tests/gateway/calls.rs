@@ -25,7 +25,9 @@ async fn discovery_and_lists_are_of_the_modern_era() -> Result<()> {
     assert_eq!(found["supportedVersions"], json!(versions));
     let changes = json!({"listChanged": true});
     let resources = json!({"subscribe": true, "listChanged": true});
-    let offered = json!({"tools": changes, "prompts": changes, "resources": resources, "completions": {}, "logging": {}});
+    let extensions = json!({"io.modelcontextprotocol/tasks": {}});
+    let offered = json!({"tools": changes, "prompts": changes, "resources": resources, "completions": {}, "logging": {},
+        "extensions": extensions});
     assert_eq!(found["capabilities"], offered);
     assert_eq!(found["cacheScope"], "public");
     assert!(found["ttlMs"].as_u64() > Some(0));

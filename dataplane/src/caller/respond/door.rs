@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 /// What the path answers, as `Allow` and CORS name it.
 pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 /// The same from 2026-07-28 on.
@@ -48,4 +50,20 @@ pub enum Error {
     /// The connection broke while the body was read.
     #[error("the body could not be read")]
     Broken,
+}
+
+impl Error {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Path(_) => StatusCode::NOT_FOUND,
+            Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Accept(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
 }

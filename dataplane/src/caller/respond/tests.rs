@@ -1,13 +1,15 @@
 //! Every error, its status and its code, in one table.
 
+mod tasks;
+
 use asyncmcp_delivery::egress::{ClientPolicy, FromClients, NamedBy, Rules};
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
-use asyncmcp_protocol::tasks::report::Unreadable;
 use asyncmcp_protocol::{Message, RawObject};
 use http_body_util::BodyExt as _;
 
+use self::tasks::about_tasks;
 use super::*;
 
 fn server(failure: Failure) -> Error {
@@ -175,12 +177,7 @@ fn behind_the_session() -> Vec<Row> {
     vec![
         (Error::InitializeInBatch, 200, -32600, "batch"),
         (Error::ListedInBatch, 200, -32600, "one list of each kind"),
-        (
-            Error::Method("resources/list".into()),
-            200,
-            -32601,
-            "resources/list",
-        ),
+        (Error::Method("no/such".into()), 200, -32601, "no/such"),
         (Error::NoMethod("ping".into()), 404, -32601, "2026-07-28"),
         (Error::Params("params.name"), 200, -32602, "params.name"),
         (Error::UnknownTool("t".into()), 200, -32602, "unknown tool: \"t\""),
@@ -234,38 +231,6 @@ fn behind_the_session() -> Vec<Row> {
         (Error::TooManyStreams, 200, -31004, "close one"),
         (Error::TooManySubscriptions, 200, -31004, "unsubscribe"),
         (Error::Unsaved(down()), 200, -31004, "for the session"),
-    ]
-}
-
-fn about_tasks() -> Vec<Row> {
-    vec![
-        (
-            task::Error::Undeclared("tools/call".into()).into(),
-            400,
-            -32021,
-            "extension",
-        ),
-        (
-            task::Error::Required("t".into()).into(),
-            200,
-            -32601,
-            "params.task",
-        ),
-        (
-            task::Error::NotOffered("t".into()).into(),
-            200,
-            -32601,
-            "cannot be called as a task",
-        ),
-        (task::Error::Param(Unreadable).into(), 200, -32602, "params.task"),
-        (
-            task::Error::Unknown("t".into()).into(),
-            200,
-            -32602,
-            "no such task",
-        ),
-        (task::Error::Over("t".into()).into(), 200, -32602, "has ended"),
-        (task::Error::Gone("t".into()).into(), 200, -32602, "any more"),
     ]
 }
 

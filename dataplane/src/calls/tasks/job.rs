@@ -3,13 +3,15 @@
 //! Called by [`super`]. Invariant: what a client reads of an outcome is what its receiver gets, byte for byte; a cancellation
 //! is committed before it is answered.
 
+mod wait;
+
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_delivery::job::Job;
 use asyncmcp_protocol::tasks::report::{Report, Status};
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Message, Outcome, RawObject, Request};
 
-use super::{OfTask, wait};
+use super::OfTask;
 use crate::caller::answer::Answer;
 use crate::caller::respond::{Error, task};
 use crate::calls::bound::Held;
@@ -34,7 +36,7 @@ pub(super) async fn answer(
 }
 
 /// The job, if it is the caller's.
-pub(super) async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
+async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
     let found = context.calls.engine.find(id).await?;
     let (job, call) = found.ok_or_else(|| task::Error::Unknown(id.to_string()))?;
     let owner = context.caller.owner().map(|owner| owner.0);
@@ -82,7 +84,7 @@ pub(super) fn report(context: &Context, job: &Job) -> Report {
 }
 
 /// How the call ended, counted for as long as it is held.
-pub(super) async fn outcome(context: &Context, job: &Job) -> Result<(Held, Outcome), Error> {
+async fn outcome(context: &Context, job: &Job) -> Result<(Held, Outcome), Error> {
     let size = usize::try_from(job.size).unwrap_or(usize::MAX);
     let calls = &context.calls.in_progress.calls;
     let held = calls.take(&context.caller.account, size).ok_or(Error::Busy)?;

@@ -1,6 +1,6 @@
 //! `tasks/result` of a job (2025-11-25): waits for the call's end, then answers with its outcome.
 //!
-//! Called by [`super::job`]. Invariant: a wait holds nothing of the job, so it ends with its connection or with this process
+//! Called by [`super`]. Invariant: a wait holds nothing of the job, so it ends with its connection or with this process
 //! and costs nothing but its answer; how many wait is bounded.
 
 use std::time::Duration;
@@ -13,7 +13,6 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::job;
 use crate::caller::answer::Answer;
 use crate::caller::respond::Error;
 use crate::calls::Context;
@@ -57,11 +56,11 @@ async fn ended(context: &Context, job: &Job) -> Result<Job, Error> {
     let waiting = context.calls.engine.ended(job.id);
     let ended = context.calls.closing.run_until_cancelled(waiting).await;
     let job = ended.ok_or(Error::Closing)??.map(|job| job.id);
-    job::find(context, job.ok_or(Error::Closing)?).await
+    super::find(context, job.ok_or(Error::Closing)?).await
 }
 
 async fn outcome(context: &Context, job: &Job, id: Id) -> Result<Bytes, Error> {
-    let (_held, outcome) = job::outcome(context, job).await?;
+    let (_held, outcome) = super::outcome(context, job).await?;
     let response = Response {
         id: Some(id),
         outcome: report::related(outcome, &job.id.to_string()),
