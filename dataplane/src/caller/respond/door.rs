@@ -58,7 +58,7 @@ impl Error {
         match self {
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method | Self::NoSessions => StatusCode::METHOD_NOT_ALLOWED,
             Self::Accept(_) => StatusCode::NOT_ACCEPTABLE,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
