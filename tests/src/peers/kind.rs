@@ -31,11 +31,11 @@ pub enum Kind {
     Mcp2Auto,
     /// Python SDK 2.x that speaks nothing but the modern era, and does not ask before.
     Mcp2Modern,
-    /// FastMCP that begins with `initialize`.
+    /// `FastMCP` that begins with `initialize`.
     FastLegacy,
-    /// FastMCP that asks for the modern era first.
+    /// `FastMCP` that asks for the modern era first.
     FastAuto,
-    /// FastMCP that speaks nothing but the modern era, and does not ask before.
+    /// `FastMCP` that speaks nothing but the modern era, and does not ask before.
     FastModern,
     /// Rust SDK that begins with `initialize`.
     RmcpLegacy,
@@ -64,7 +64,7 @@ pub enum Program {
     Mcp1,
     /// Python SDK 2.x.
     Mcp2,
-    /// FastMCP.
+    /// `FastMCP`.
     Fast,
     /// Rust SDK.
     Rmcp,

@@ -27,7 +27,7 @@ pub enum Stock {
     Everything,
     /// A server on the Python SDK.
     Python,
-    /// A server on FastMCP.
+    /// A server on `FastMCP`.
     Fast,
 }
 

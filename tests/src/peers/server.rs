@@ -32,7 +32,7 @@ impl Server {
         Self::start(command, port, dir.join("python.log")).await
     }
 
-    /// FastMCP with the tools quick and slow.
+    /// `FastMCP` with the tools quick and slow.
     pub async fn fast(peers: &Peers, dir: &Path) -> Result<Self> {
         let port = free_port()?;
         let mut command = peers.python("fastmcp", "fast_server.py");

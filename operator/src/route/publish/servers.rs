@@ -178,7 +178,7 @@ pub(super) fn unreachable(route: &Route, servers: Option<&[ServerStatus]>) -> Op
             server.name == **name && matches!(server.state, ServerState::Unreachable | ServerState::Rejected)
         })
     };
-    let is_cut_off = !needed.is_empty() && needed.iter().all(|name| is_away(name));
+    let is_cut_off = !needed.is_empty() && needed.iter().all(is_away);
     is_cut_off.then(|| Problem {
         reason: NO_SERVER,
         message: format!(
