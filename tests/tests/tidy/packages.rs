@@ -132,6 +132,9 @@ fn versions_live_in_the_workspace_manifest() -> Result<()> {
     {
         let text = read(manifest)?;
         let parsed: toml::Table = toml::from_str(&text).with_context(|| format!("{}", manifest.display()))?;
+        if parsed.contains_key("workspace") {
+            continue; // the fuzz targets, which another compiler builds
+        }
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(table) = parsed.get(section).and_then(toml::Value::as_table) else {
                 continue;

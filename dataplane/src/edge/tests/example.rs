@@ -17,6 +17,7 @@ const ERROR: &str = r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-1,"message":"no
 pub(super) async fn server() -> McpServer {
     let server = McpServer::start(&[]).await;
     server.nature().version = "";
+    server.nature().declares = json!({"resources": {"subscribe": true}});
     for (tool, reaction) in [
         ("echo", Reaction::Result(RESULT)),
         ("progress", Reaction::Stream(vec![NOTE.to_owned()], RESULT)),
