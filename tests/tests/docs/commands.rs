@@ -175,6 +175,10 @@ impl Known {
             return Ok(()); // nothing but a variable
         };
         match program.as_str() {
+            // The plugin: the command under another name.
+            "kubectl" if words.first().is_some_and(|word| word == "asyncmcp") => {
+                self.ours("asyncmcp", &words[1..])
+            }
             "kubectl" => {
                 kubectl(words)?;
                 // What a container runs.
