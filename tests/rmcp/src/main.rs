@@ -61,7 +61,8 @@ impl ClientHandler for Heard {
     }
 }
 
-#[tokio::main]
+// On one thread, the SDK's tasks for progress run before whoever waits for the response that came after it.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let options = std::env::args()
         .nth(1)

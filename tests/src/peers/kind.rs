@@ -155,6 +155,11 @@ impl Kind {
         self.program() == Program::Inspector
     }
 
+    /// Whether its calls become tasks by its own wish, so that it polls until it has the result of a webhook tool.
+    pub fn polls_tasks(self) -> bool {
+        self.program() == Program::Inspector && self.mode() != Mode::Legacy
+    }
+
     /// The command that starts it.
     pub(super) fn command(self, peers: &Peers, url: &str, capable: bool, secret: &str) -> Result<Command> {
         let mut options = json!({"url": url, "mode": self.mode_option()});

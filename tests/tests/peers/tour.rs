@@ -209,11 +209,12 @@ async fn has_heard(client: &mut Client, offer: &Offer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// asyncmcp's client waits for its webhook and hands out the result; every other gets a result to act on.
+/// asyncmcp's client waits for its webhook and hands out the result, and one that knows tasks polls for it; every other gets an
+/// acknowledgement to act on.
 async fn is_acknowledged(client: &mut Client, tool: &Tool) -> Result<()> {
     let kind = client.kind;
     let answer = client.call(tool.name, &tool.arguments).await?;
-    if kind == Kind::Asyncmcp {
+    if kind == Kind::Asyncmcp || kind.polls_tasks() {
         assert!(text(&answer).contains(tool.text), "{answer}");
         return Ok(());
     }
