@@ -1,4 +1,4 @@
-//! Nothing waits in silence: a job says what it waits for, and the log and `/status` say it too.
+//! Nothing waits in silence: the jobs API, the log and `/status` name what a job waits for.
 
 use std::time::Duration;
 

@@ -8,90 +8,39 @@ use super::table::table;
 
 /// A table of jobs, one line each.
 pub(super) fn list(jobs: &[Value], wide: bool) -> String {
-    let rows: Vec<_> = jobs.iter().map(row).collect();
-    if !wide {
-        return table(HEADINGS, &rows);
+    if wide {
+        first_columns::<{ COLUMNS.len() }>(jobs)
+    } else {
+        first_columns::<NARROW>(jobs)
     }
-    let [
-        id,
-        state,
-        waits,
-        tool,
-        receiver,
-        attempts,
-        replays,
-        failure,
-        accepted,
-    ] = HEADINGS;
-    let headings = [
-        id,
-        state,
-        waits,
-        tool,
-        receiver,
-        attempts,
-        replays,
-        failure,
-        accepted,
-        "SERVER",
-        "CLIENT",
-        "SIZE",
-        "NEXT",
-        "WEBHOOK-ID",
-    ];
-    let rows: Vec<_> = jobs
-        .iter()
-        .zip(rows)
-        .map(|(job, row)| wide_row(job, row))
-        .collect();
-    table(headings, &rows)
 }
 
-const HEADINGS: [&str; 9] = [
-    "ID",
-    "STATE",
-    "WAITS FOR",
-    "TOOL",
-    "RECEIVER",
-    "ATTEMPTS",
-    "REPLAYS",
-    "LAST FAILURE",
-    "ACCEPTED",
+/// A heading, and what stands below it.
+type Column = (&'static str, fn(&Value) -> String);
+
+/// How many of the columns fit a terminal.
+const NARROW: usize = 9;
+const COLUMNS: [Column; 14] = [
+    ("ID", |job| text(&job["id"])),
+    ("STATE", |job| text(&job["state"])),
+    ("WAITS FOR", |job| text(&job["waitingFor"]["reason"])),
+    ("TOOL", |job| text(&job["tool"])),
+    ("RECEIVER", |job| host(&job["receiver"]["url"])),
+    ("ATTEMPTS", |job| text(&job["attempts"])),
+    ("REPLAYS", |job| text(&job["replays"])),
+    ("LAST FAILURE", |job| text(&job["lastFailure"])),
+    ("ACCEPTED", |job| time(&job["acceptedAt"])),
+    ("SERVER", |job| text(&job["server"])),
+    ("CLIENT", |job| text(&job["client"])),
+    ("SIZE", |job| text(&job["size"])),
+    ("NEXT", |job| time(&job["nextAttemptAt"])),
+    ("WEBHOOK-ID", |job| text(&job["webhookId"])),
 ];
 
-fn row(job: &Value) -> [String; 9] {
-    [
-        text(&job["id"]),
-        text(&job["state"]),
-        text(&job["waitingFor"]["reason"]),
-        text(&job["tool"]),
-        host(&job["receiver"]["url"]),
-        text(&job["attempts"]),
-        text(&job["replays"]),
-        text(&job["lastFailure"]),
-        time(&job["acceptedAt"]),
-    ]
-}
-
-fn wide_row(job: &Value, row: [String; 9]) -> [String; 14] {
-    let [
-        id,
-        state,
-        waits,
-        tool,
-        receiver,
-        attempts,
-        replays,
-        failure,
-        accepted,
-    ] = row;
-    let server = text(&job["server"]);
-    let (client, size) = (text(&job["client"]), text(&job["size"]));
-    let (next, webhook_id) = (time(&job["nextAttemptAt"]), text(&job["webhookId"]));
-    [
-        id, state, waits, tool, receiver, attempts, replays, failure, accepted, server, client, size, next,
-        webhook_id,
-    ]
+fn first_columns<const N: usize>(jobs: &[Value]) -> String {
+    let row = |job| std::array::from_fn(|number| (COLUMNS[number].1)(job));
+    let rows: Vec<[String; N]> = jobs.iter().map(row).collect();
+    table(std::array::from_fn(|number| COLUMNS[number].0), &rows)
 }
 
 /// All fields of one job, and its attempts.

@@ -62,7 +62,7 @@ impl Elsewhere {
     }
 }
 
-/// Servers of both eras, and those that do not know the method at all, say it each in their way.
+/// Servers of either era, and those without the method, have codes of their own for it.
 fn is_not_found(response: &Bytes) -> bool {
     let Ok(Message::Response(response)) = Message::parse(response) else {
         return false;
