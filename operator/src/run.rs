@@ -38,9 +38,9 @@ const SWEEP: Duration = Duration::from_mins(1);
 /// Runs until a signal, or until leadership is lost.
 pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let hearing = Hearing::default();
-    let client = api::connect(hearing.clone())
-        .await
-        .context("failed to load the kubeconfig or the service account")?;
+    let client = connect(&hearing).await?;
+    // With connections of its own, which are never idle for long: none is dropped, and no other request waits for one.
+    let ruling_client = connect(&hearing).await?;
     let listener = TcpListener::bind(args.admin_listen).await;
     let listener = listener.with_context(|| format!("failed to listen on {}", args.admin_listen))?;
     let identity = args
@@ -48,7 +48,7 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
         .clone()
         .unwrap_or_else(|| format!("asyncmcp-operator-{:016x}", rand::random::<u64>()));
     let scopes = Scope::of(&args.namespaces);
-    let ruling = Ruling::new(&args, &client, &identity, &scopes);
+    let ruling = Ruling::new(&args, &ruling_client, &identity, &scopes);
     let registry = Registry::new();
     let base = Base {
         recorder: Recorder::new(client.clone(), identity),
@@ -86,6 +86,11 @@ pub async fn run(args: Run, stop: impl Future<Output = ()>) -> anyhow::Result<()
     };
     ruling.release().await;
     ended
+}
+
+async fn connect(hearing: &Hearing) -> anyhow::Result<kube::Client> {
+    let client = api::connect(hearing.clone()).await;
+    client.context("failed to load the kubeconfig or the service account")
 }
 
 /// Registers what is computed at each scrape.

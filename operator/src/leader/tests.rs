@@ -12,17 +12,18 @@ struct Stored {
     record: Option<(Record, u64)>,
 }
 
-/// The lease as in an API server, with optimistic concurrency; a replica can be disconnected from it.
+/// The lease as in an API server, with optimistic concurrency; some of a replica's requests get no answer.
 #[derive(Clone, Debug, Default)]
 struct SharedLease {
     stored: Arc<Mutex<Stored>>,
-    disconnected: Arc<Mutex<bool>>,
+    unanswered: Arc<Mutex<u32>>,
 }
 
 impl SharedLease {
     async fn reachable(&self) {
-        let disconnected = *self.disconnected.lock().unwrap();
-        if disconnected {
+        let left = self.unanswered.lock().unwrap().checked_sub(1);
+        if let Some(left) = left {
+            *self.unanswered.lock().unwrap() = left;
             std::future::pending::<()>().await;
         }
     }
@@ -176,12 +177,24 @@ async fn a_disconnected_leader_stops_before_the_next_one_leads() {
     let first = replica(&lease, "first");
     seconds(1).await;
     let mut second = replica(&lease, "second");
-    *first.lease.disconnected.lock().unwrap() = true;
+    *first.lease.unanswered.lock().unwrap() = u32::MAX;
     let outcome = first.run.await.unwrap();
     assert!(matches!(outcome, Error::NotRenewed));
     assert!(!first.leadership.holds());
     assert!(!second.leadership.holds(), "two leaders at once");
     second.leadership.gained().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_connection_was_dropped_renews_over_another_one() {
+    let lease = SharedLease::default();
+    let first = replica(&lease, "first");
+    seconds(1).await;
+    for _ in 0..3 {
+        *first.lease.unanswered.lock().unwrap() = 1;
+        seconds(30).await;
+        assert!(first.leadership.holds());
+    }
 }
 
 #[tokio::test(start_paused = true)]
