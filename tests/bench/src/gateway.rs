@@ -30,6 +30,9 @@ kind: McpWebhookRoute
 metadata: {name: bench}
 spec:
   servers: [{name: bench, url: "http://127.0.0.1:SERVER/mcp"}]
+  webhook:
+    receivers:
+      fromClients: {policy: Allowlist, allowedHosts: ["127.0.0.1"], allowedCidrs: [127.0.0.0/8], schemes: [http]}
   store: {memory: {}}
 "#;
 

@@ -47,7 +47,7 @@ impl Form {
 
     /// The request that opens a session. asyncmcp asks for a receiver, also where no result goes to one.
     pub(super) fn initialize() -> Vec<u8> {
-        let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"},"_meta":{"webhookUrl":"http://203.0.113.1:9/webhook"}}}"#;
+        let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"},"_meta":{"webhookUrl":"http://127.0.0.1:9/webhook"}}}"#;
         post("", body)
     }
 

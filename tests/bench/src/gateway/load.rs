@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 
 use super::form::Form;
@@ -100,7 +100,8 @@ impl Client {
         if !form.is_modern {
             wire.send(&Form::initialize()).await?;
             let answer = wire.response().await?;
-            session = answer.header("mcp-session-id").unwrap_or_default().to_owned();
+            let id = answer.header("mcp-session-id");
+            session = id.with_context(|| format!("no session: {:?}", answer.body))?.to_owned();
             wire.send(&Form::initialized(&session)).await?;
             wire.response().await?;
         }

@@ -31,6 +31,9 @@ spec:
   - {name: one, url: "http://127.0.0.1:ONE/mcp", toolPrefix: a_}
   - {name: two, url: "http://127.0.0.1:TWO/mcp", toolPrefix: b_}
   - {name: three, url: "http://127.0.0.1:THREE/mcp", toolPrefix: c_}
+  webhook:
+    receivers:
+      fromClients: {policy: Allowlist, allowedHosts: ["127.0.0.1"], allowedCidrs: [127.0.0.0/8], schemes: [http]}
   store: {memory: {}}
 "#;
 
