@@ -4,6 +4,7 @@
 //! Invariant: a call that may have reached its server is never sent again, unless the server asks for another round; when its
 //! client goes away a legacy call runs on and a modern one is cancelled; how many are in progress is bounded.
 
+mod attended;
 mod elsewhere;
 mod reply;
 mod rounds;
@@ -20,6 +21,7 @@ use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
+use self::attended::Attended;
 use self::elsewhere::{Elsewhere, Next};
 use self::reply::AnswerSender;
 use self::tasks::Names;
@@ -87,8 +89,8 @@ pub(super) async fn first_of(
         rounds: 0,
         held,
     };
-    tokio::spawn(call.run().instrument(span));
-    pending.answer().await
+    let running = Attended::new(call.run().instrument(span));
+    running.until(pending.answer()).await
 }
 
 /// The way to the target's server. Where the client reads nothing but the response, a server should know that it cannot ask.
@@ -100,7 +102,7 @@ fn way_to(context: &Context, target: &Target, request: &Request) -> Result<Way, 
     Ok(Way::of(request, loan))
 }
 
-/// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
+/// A call on its way. It ends with the server's response, not with a legacy client's connection.
 struct Call {
     context: Context,
     way: Way,
