@@ -19,6 +19,7 @@ use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
+use futures::TryFutureExt as _;
 use tracing::Instrument as _;
 
 use self::attended::Attended;
@@ -195,7 +196,7 @@ impl Call {
     /// would leave a session behind at the server.
     async fn open(&self) -> Result<(), Error> {
         if let Tasks::Wanted(tool) = &self.target.tasks {
-            let about = self.patient(self.way.loan().about()).await?;
+            let about = self.patient(Box::pin(self.way.loan().about())).await?;
             return match about.map_err(|error| self.failed(&error))?.version.era() {
                 Era::Legacy => Ok(()),
                 Era::Modern => Err(task::Error::NotOffered(tool.clone()).into()),
@@ -314,10 +315,10 @@ impl Call {
         response.to_bytes().into()
     }
 
-    /// Waits for the server as long as it may be silent.
-    async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
+    /// Waits for the server as long as it may be silent. Not an `async fn`, which would keep room for `waiting` twice.
+    fn patient<T>(&self, waiting: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
         let waiting = tokio::time::timeout(self.limit, waiting);
-        waiting.await.map_err(|_| Error::Silent {
+        waiting.map_err(|_| Error::Silent {
             server: self.target.server.clone(),
             limit: self.limit,
             asked: self.target.asked(),
