@@ -5,15 +5,20 @@
 //! not asked for.
 
 mod act;
+mod body;
 mod bulk;
+pub(super) mod last_hour;
 mod list;
 mod problem;
 mod query;
+pub(super) mod receivers;
 mod show;
 mod times;
 pub mod token;
+pub(super) mod trial;
 mod view;
 mod waiting;
+pub(super) mod why;
 
 use std::sync::Arc;
 
@@ -30,6 +35,7 @@ use utoipa::{Modify, OpenApi};
 
 use self::problem::Problem;
 use self::token::Token;
+use crate::config::Live;
 
 /// What the API needs of the process.
 #[derive(Clone)]
@@ -40,6 +46,8 @@ pub struct Jobs {
     pub clock: Clock,
     /// What a request has to present.
     pub token: Arc<Token>,
+    /// The route as it stands.
+    pub live: Live,
 }
 
 impl FromRef<Jobs> for Arc<Engine> {
@@ -54,6 +62,12 @@ impl FromRef<Jobs> for Clock {
     }
 }
 
+impl FromRef<Jobs> for Live {
+    fn from_ref(jobs: &Jobs) -> Self {
+        jobs.live.clone()
+    }
+}
+
 /// The routes of the API.
 pub fn router(jobs: Jobs) -> Router {
     let guarded = Router::new()
@@ -61,10 +75,15 @@ pub fn router(jobs: Jobs) -> Router {
         .route("/jobs/replay", post(bulk::replay_all))
         .route("/jobs/delete", post(bulk::delete_all))
         .route("/jobs/{id}", get(show::show).delete(act::delete))
+        .route("/jobs/{id}/request", get(show::request))
         .route("/jobs/{id}/result", get(show::result))
         .route("/jobs/{id}/replay", post(act::replay))
         .route("/jobs/{id}/stop", post(act::stop))
         .route("/jobs/{id}/cancel", post(act::cancel))
+        .route("/receivers", get(receivers::list))
+        .route("/why", get(why::answer))
+        .route("/try", post(trial::send))
+        .route("/history", get(last_hour::show))
         .layer(from_fn_with_state(Arc::clone(&jobs.token), admit))
         .with_state(jobs);
     Router::new()
@@ -101,13 +120,18 @@ fn json(bytes: bytes::Bytes) -> Response {
     paths(
         list::list,
         show::show,
+        show::request,
         show::result,
         act::replay,
         act::stop,
         act::cancel,
         act::delete,
         bulk::replay_all,
-        bulk::delete_all
+        bulk::delete_all,
+        receivers::list,
+        why::answer,
+        trial::send,
+        last_hour::show
     ),
     components(schemas(list::Order)),
     modifiers(&Bearer),

@@ -8,10 +8,15 @@ use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-const GUARDED: [(&str, &str); 7] = [
+const GUARDED: [(&str, &str); 12] = [
     ("GET", "/jobs"),
     ("GET", "/jobs/0000000000000000000000000a"),
+    ("GET", "/jobs/0000000000000000000000000a/request"),
     ("GET", "/jobs/0000000000000000000000000a/result"),
+    ("GET", "/receivers"),
+    ("GET", "/why?job=0000000000000000000000000a"),
+    ("GET", "/history"),
+    ("POST", "/try"),
     ("POST", "/jobs/replay"),
     ("POST", "/jobs/0000000000000000000000000a/replay"),
     ("POST", "/jobs/0000000000000000000000000a/stop"),

@@ -63,6 +63,7 @@ pub(super) fn job(job: &Value) -> String {
         ),
         ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
+        ("trace", text(&job["traceId"])),
         ("executions", text(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
@@ -136,7 +137,7 @@ fn host(url: &Value) -> String {
 }
 
 /// A time without fractions of a second.
-fn time(at: &Value) -> String {
+pub(crate) fn time(at: &Value) -> String {
     match text(at).split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => text(at),

@@ -20,7 +20,7 @@ const WRONG_TOKEN: &str = r#"Bearer realm="asyncmcp jobs", error="invalid_token"
 
 /// Something is wrong (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(in crate::admin) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -49,6 +49,11 @@ impl Problem {
             field: None,
             challenge: None,
         }
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
     }
 
     /// The job is not where it would have to be.
