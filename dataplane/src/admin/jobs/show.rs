@@ -51,7 +51,7 @@ pub(super) async fn show(
         (status = 200, description = "The JSON-RPC response.", body = Object),
         (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job, or it has no result: not yet, or it was deleted early.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down, or lacks the key of this result.", body = Problem, content_type = "application/problem+json"),
     )
