@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::table::table;
+use crate::command::print::text;
+use crate::command::table::table;
 
 /// A table of jobs, one line each.
 pub(super) fn list(jobs: &[Value], wide: bool) -> String {
@@ -88,16 +89,6 @@ fn attempt(attempt: &Value) -> [String; 8] {
         text(&attempt["status"]),
         time(&attempt["nextAttemptAt"]),
     ]
-}
-
-/// A value as text.
-pub(crate) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        // A name from a client or server must not control the user's terminal.
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
-        other => other.to_string(),
-    }
 }
 
 /// What a job waits for, and until when.
