@@ -31,6 +31,7 @@ generate: ## Writes every generated file anew
 	cargo run -q -p asyncmcp-crds --bin crdgen
 	rbac=$$(cargo run -q -p asyncmcp-operator -- rbac) && printf '%s\n' "$$rbac" >charts/asyncmcp/files/rbac.yaml
 	document=$$(cargo run -q -p asyncmcp-dataplane -- --openapi) && printf '%s\n' "$$document" >dataplane/openapi.json
+	page=$$(cargo run -q -p asyncmcp-cli -- reference) && printf '%s\n' "$$page" >docs/reference/cli.md
 	charts/asyncmcp/values-table
 
 e2e: ## Runs the end-to-end suite on the cluster that KUBECONFIG names (none: the local cluster)

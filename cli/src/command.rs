@@ -11,21 +11,27 @@ mod cluster;
 pub(crate) mod completion;
 mod connection;
 pub(crate) mod demo;
-mod format;
+mod endpoint;
+mod explain;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+mod output;
 pub(crate) mod print;
 pub(crate) mod receive;
 pub(crate) mod receivers;
+pub(crate) mod reference;
 pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod suggest;
+mod table;
 pub(crate) mod tools;
 pub(crate) mod trial;
 pub(crate) mod why;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use asyncmcp_client::BearerToken;
 use asyncmcp_client::signature::Key;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
@@ -57,21 +63,20 @@ impl KeyArgs {
     }
 }
 
-/// The bearer token in a file.
-pub(crate) fn bearer_token(file: Option<&Path>) -> anyhow::Result<Option<BearerToken>> {
-    let Some(file) = file else {
-        return Ok(None);
-    };
-    let text = std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
-    Ok(Some(BearerToken::new(&text)))
-}
-
 /// Checks that an argument is an absolute URL of a server; clap adds the name of the argument to the error.
 pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
         _ => Err("must start with http:// or https://, for example http://127.0.0.1:8080"),
     }
+}
+
+/// A span such as 30s, 5m or 2h.
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
+    let span = text.parse::<asyncmcp_crds::Duration>().map(|span| span.as_std());
+    span.ok()
+        .filter(|span| !span.is_zero())
+        .ok_or("expected a time span above zero, such as 30s, 5m or 1h30m")
 }
 
 /// Waits for Ctrl-C or SIGTERM.

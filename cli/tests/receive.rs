@@ -110,7 +110,7 @@ async fn every_attempt_is_a_line_and_the_command_exits_after_the_counted_deliver
 
 #[tokio::test]
 async fn a_forged_attempt_makes_a_counting_receiver_exit_with_an_error() {
-    let mut receiver = start(&["--count", "1", "--json"]).await;
+    let mut receiver = start(&["--count", "1", "-o", "json"]).await;
     let other = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
     assert_eq!(receiver.send(other).await, 401);
     let line: serde_json::Value = serde_json::from_str(&receiver.line().await).unwrap();

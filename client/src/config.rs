@@ -1,4 +1,4 @@
-//! The settings of a client: the six settings of asyncmcp's Python client, with the same names, and the bearer token.
+//! The settings of a client: the six settings of asyncmcp's Python client, with the same names, and credentials.
 //!
 //! Set by the application, read by `client` and `transport`.
 //!
@@ -10,6 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::error::Error;
+use crate::header::Header;
 
 /// The settings of a [`crate::Client`].
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub transport_timeout_seconds: Option<f64>,
     /// The token that a route with `auth` asks for.
     pub bearer_token: Option<BearerToken>,
+    /// Headers of every request, such as credentials for a proxy in front of the endpoint.
+    pub headers: Vec<Header>,
 }
 
 /// A token; never shown.
@@ -59,6 +62,7 @@ impl Default for Config {
             client_id: None,
             transport_timeout_seconds: None,
             bearer_token: None,
+            headers: Vec::new(),
         }
     }
 }

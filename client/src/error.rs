@@ -35,6 +35,14 @@ pub enum Error {
     /// The server sent nothing for `timeout_seconds`.
     #[error("no response within {} s; increase timeout_seconds if the server needs longer", .0.as_secs_f64())]
     Silent(Duration),
+    /// The server asks for other credentials (401), or for more rights (403).
+    #[error("the server refused the credentials (HTTP {status}): {why}")]
+    Credentials {
+        /// The HTTP status code.
+        status: u16,
+        /// What it said: the message of its JSON-RPC error, else the beginning of the body.
+        why: String,
+    },
     /// The HTTP status is not one that MCP uses.
     #[error("the server responded with HTTP {status}: {body}")]
     Status {

@@ -10,6 +10,7 @@
 mod client;
 mod config;
 mod error;
+mod header;
 mod receiver;
 pub mod signature;
 mod transport;
@@ -17,6 +18,7 @@ mod transport;
 pub use client::{Answer, Client, Progress};
 pub use config::{BearerToken, Config};
 pub use error::Error;
+pub use header::Header;
 pub use receiver::{Attempt, Outcome, Receiver, ReceiverOptions};
 
 pub use asyncmcp_protocol::tool_result::is_error as is_tool_error;

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::config::{BearerToken, Config};
 use crate::error::Error;
+use crate::header::Header;
 
 /// Maximum size of a message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 32 << 20;
@@ -191,7 +192,7 @@ async fn chunk(response: &mut Response, silence: Duration) -> Result<Option<Byte
     }
 }
 
-/// The error for any other status: the JSON-RPC error in the body if there is one, otherwise the status.
+/// The error for any other status: refused credentials, the JSON-RPC error in the body if there is one, otherwise the status.
 async fn refused(mut response: Response, silence: Duration) -> Error {
     let status = response.status().as_u16();
     let mut body = Vec::new();
@@ -201,14 +202,20 @@ async fn refused(mut response: Response, silence: Duration) -> Error {
         };
         body.extend_from_slice(&chunk);
     }
-    if let Ok(Message::Response(answer)) = Message::parse(&body)
-        && let Some(error) = answer.error_object()
-    {
-        return Error::Rpc(error);
-    }
+    let error = match Message::parse(&body) {
+        Ok(Message::Response(answer)) => answer.error_object(),
+        _ => None,
+    };
     body.truncate(MAX_ERROR_TEXT);
     let body = String::from_utf8_lossy(&body).into_owned();
-    Error::Status { status, body }
+    match (status, error) {
+        (401 | 403, error) => Error::Credentials {
+            status,
+            why: error.map_or(body, |error| error.message),
+        },
+        (_, Some(error)) => Error::Rpc(error),
+        (_, None) => Error::Status { status, body },
+    }
 }
 
 fn unreachable(url: &Url, source: reqwest::Error) -> Error {
@@ -256,6 +263,13 @@ fn headers(config: &Config) -> Result<HeaderMap, Error> {
         let mut value = value.map_err(|_| Error::config("bearer_token", why))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
+    }
+    for Header { name, value } in &config.headers {
+        if config.bearer_token.is_some() && *name == AUTHORIZATION {
+            let why = "Authorization is set by the bearer token: use one of the two".to_owned();
+            return Err(Error::config("headers", why));
+        }
+        headers.append(name, value.clone());
     }
     Ok(headers)
 }

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use asyncmcp_delivery::key_file::KeyFile;
-use asyncmcp_delivery::store::redb::offline::{self, Report};
-use asyncmcp_delivery::store::seal::Sealer;
+use asyncmcp_delivery::store::redb::offline;
 use clap::{Args, Subcommand};
 
 /// What is done to a store.
@@ -55,70 +53,23 @@ pub fn run(command: &StoreCommand) -> ExitCode {
 
 /// `true` if nothing was found.
 fn check(dir: &Path) -> Result<bool> {
-    let keys = dir.join("store.json");
-    let sealer = if keys.is_file() {
-        KeyFile::load(&keys)
-            .map(Sealer::of_file)
-            .context("the store's keys")?
-    } else {
-        Sealer::default()
-    };
+    let sealer = offline::sealer_in(dir).context("failed to read the keys of the store")?;
     let report = offline::check(dir, sealer)?;
-    print(&report).context("failed to print")?;
+    writeln!(io::stdout().lock(), "{report}").context("failed to print")?;
     Ok(report.findings.is_empty())
-}
-
-fn print(report: &Report) -> io::Result<()> {
-    let (mut out, counts) = (io::stdout().lock(), report.counts);
-    for (state, jobs) in [
-        ("queued", counts.queued),
-        ("running", counts.running),
-        ("due", counts.due),
-        ("sending", counts.sending),
-        ("dead", counts.dead),
-    ] {
-        writeln!(out, "{state} {jobs}")?;
-    }
-    writeln!(
-        out,
-        "bytes of rows {}, of files {}",
-        report.taken.0, report.taken.1
-    )?;
-    writeln!(out, "newest time {}", report.high_water)?;
-    for (key, values) in &report.keys {
-        writeln!(out, "values sealed with key {key}: {values}")?;
-    }
-    for finding in &report.findings {
-        writeln!(out, "finding: {finding}")?;
-    }
-    writeln!(out, "findings {}", report.findings.len())
 }
 
 fn export(dir: &Path) -> Result<bool> {
     let exported = offline::export(dir, &mut BufWriter::new(io::stdout().lock()))?;
-    let (jobs, incomplete, sessions) = (exported.jobs, exported.incomplete, exported.sessions);
-    say(&format!(
-        "exported {jobs} jobs, {incomplete} of them incomplete, and {sessions} sessions"
-    ));
-    if exported.damaged {
-        say("parts of the store could not be read");
-    }
-    Ok(!exported.damaged && incomplete == 0)
+    say(&exported.to_string());
+    Ok(exported.is_whole())
 }
 
 fn import(dir: &Path) -> Result<bool> {
     let imported = offline::import(dir, &mut io::stdin().lock())?;
-    for skipped in &imported.skipped {
-        say(&format!("skipped {skipped}"));
-    }
-    let (jobs, sessions) = (imported.jobs, imported.sessions);
-    say(&format!("imported {jobs} jobs and {sessions} sessions"));
-    if !dir.join("store.json").exists() {
-        say(&format!(
-            "now copy store.json, and clock.json if there is one, from the directory of the exported store to {}: without \
-             store.json nothing can be decrypted, and no data plane starts",
-            dir.display()
-        ));
+    say(&imported.to_string());
+    if let Some(next) = offline::missing_files(dir) {
+        say(&next);
     }
     Ok(imported.skipped.is_empty())
 }

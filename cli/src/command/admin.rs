@@ -7,11 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use http::StatusCode;
 use reqwest::{Client, RequestBuilder, redirect};
 use serde_json::Value;
 use url::Url;
+
+use super::print;
 
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -77,14 +79,15 @@ impl Admin {
 
     async fn answer(&self, request: RequestBuilder) -> Result<String> {
         let response = request.bearer_auth(&self.token).send().await;
-        let response = response.map_err(reqwest::Error::without_url).with_context(|| {
-            format!(
-                "cannot reach a data plane at {}; is its admin port (9464) forwarded? see --admin",
-                self.url
+        let response = response.map_err(|error| {
+            let (url, why) = (&self.url, print::cause(&error.without_url()));
+            anyhow!(
+                "failed to reach a data plane's admin port at {url}: {why}; is one running there, or its port 9464 forwarded? see \
+                 --admin and --route"
             )
         })?;
         let status = response.status();
-        let text = response.text().await.context("the response is incomplete")?;
+        let text = response.text().await.context("the response was cut off")?;
         if status.is_success() {
             return Ok(text);
         }
@@ -99,7 +102,7 @@ fn token_of(token: Option<String>, file: Option<&Path>) -> Result<String> {
         }
         (None, Some(token)) => token,
         (None, None) => bail!(
-            "missing admin token; use --token-file STATE_DIR/adminToken, or set ASYNCMCP_ADMIN_TOKEN to the key adminToken of the Secret <route>-keys"
+            "missing admin token: use --token-file STATE_DIR/adminToken on a laptop, or --route NAME in a cluster"
         ),
     };
     Ok(token.trim().to_owned())

@@ -1,9 +1,8 @@
 //! `asyncmcp call`: one tool call from the shell.
 //!
-//! Invariant: exactly one line is written to standard output: the result, or the acknowledgement.
+//! Invariant: one document is written to standard output, the result or the acknowledgement; as JSON, it is one line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,61 +13,73 @@ use asyncmcp_client::{
 };
 use serde_json::json;
 
-use super::{KeyArgs, bearer_token, http_url, print};
+use super::endpoint::Endpoint;
+use super::output::{self, Output};
+use super::{KeyArgs, explain, http_url, print, span};
 
 /// The exit code where the result of a call did not come in time.
 const NO_RESULT: u8 = 4;
 
+const EXAMPLES: &str = "Examples:
+  asyncmcp call echo --arg text=hello
+  asyncmcp call process_batch --arg seconds=2 --arg items=5 --wait --secret-file receiver.key
+  asyncmcp call process_batch --json @arguments.json --webhook-url http://127.0.0.1:18081/webhook
+  asyncmcp call echo --arg text=hello --url https://mcp.example.com/mcp --header @headers.txt";
+
 /// The arguments of `asyncmcp call`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Name of the tool.
     tool: String,
-    /// URL of the MCP endpoint.
-    #[arg(long, env = "ASYNCMCP_URL", default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
-    url: String,
+    #[command(flatten)]
+    endpoint: Endpoint,
     /// Argument of the tool (repeatable). A value that is not JSON is used as a string.
-    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    #[arg(short = 'a', long = "arg", value_name = "KEY=VALUE")]
     pairs: Vec<String>,
-    /// Arguments of the tool as a JSON object; --arg adds to it or overrides it.
-    #[arg(long, value_name = "OBJECT")]
+    /// Arguments of the tool as a JSON object, in a file, or on standard input (-); --arg adds to it or overrides it.
+    #[arg(long, value_name = "OBJECT|@FILE|-")]
     json: Option<String>,
-    /// File with the bearer token, for a route with `auth`.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
     /// Receiver of the result, sent with initialize.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     webhook_url: Option<String>,
     /// Start a receiver, use it as the webhook URL (unless --webhook-url is given), and wait for the result.
     #[arg(long)]
     wait: bool,
     /// Address for --wait to listen on; port 0 picks a free port.
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// How long --wait waits for the result, in seconds.
-    #[arg(long, default_value_t = 300)]
-    wait_seconds: u64,
-    /// How long the server may be silent before the call fails, in seconds.
-    #[arg(long, default_value_t = 60.0)]
-    timeout_seconds: f64,
+    /// How long --wait waits for the result.
+    #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span)]
+    wait_timeout: Duration,
+    /// Output format. text: only the texts of a result.
+    #[arg(short, long, default_value = "json", value_parser = output::one_of(&["json", "yaml", "text"]))]
+    output: Output,
     #[command(flatten)]
     keys: KeyArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let arguments = arguments(args.json.as_deref(), &args.pairs)?;
+    let json = args.json.as_deref().map(object).transpose()?;
+    let arguments = arguments(json.as_deref(), &args.pairs)?;
     let receiver = if args.wait {
         Some(open_receiver(&args).await?)
     } else {
         None
     };
-    let client = Client::connect(&config(&args, receiver.as_ref())?).await?;
-    let answer = client.call_tool(&args.tool, arguments, show_progress).await?;
+    let explained = |error| explain::endpoint(error, &args.endpoint.url);
+    let client = Client::connect(&config(&args, receiver.as_ref())?)
+        .await
+        .map_err(explained)?;
+    let answer = client
+        .call_tool(&args.tool, arguments, show_progress)
+        .await
+        .map_err(explained)?;
     let code = match (answer, receiver) {
-        (Answer::Result(result), _) => show_result(&result)?,
+        (Answer::Result(result), _) => show_result(&result, args.output)?,
         (Answer::Acknowledged { id, webhook_id, .. }, Some(receiver)) => {
-            let deadline = Duration::from_secs(args.wait_seconds);
-            let Ok(delivered) = tokio::time::timeout(deadline, delivered(receiver, &id)).await else {
+            let delivered = delivered(receiver, &id, args.output);
+            let Ok(delivered) = tokio::time::timeout(args.wait_timeout, delivered).await else {
                 too_late(&args, webhook_id.as_deref());
                 return Ok(ExitCode::from(NO_RESULT));
             };
@@ -76,7 +87,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         (Answer::Acknowledged { id, job, webhook_id }, None) => {
             print::note("accepted; the result will be delivered by webhook");
-            print::line(json!({"acknowledged": {"id": id.raw(), "job": job, "webhookId": webhook_id}}))?;
+            let acknowledged = json!({"acknowledged": {"id": id.raw(), "job": job, "webhookId": webhook_id}});
+            args.output.document(&acknowledged)?;
             ExitCode::SUCCESS
         }
     };
@@ -87,8 +99,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// What to do about a call whose result did not come in time. Its receiver ends with this command.
 fn too_late(args: &Args, webhook_id: Option<&str>) {
-    let seconds = args.wait_seconds;
-    print::note(format!("error: no result within {seconds} s; see --wait-seconds"));
+    print::note(format!(
+        "error: no result within {} s: wait longer with --wait-timeout",
+        args.wait_timeout.as_secs_f64()
+    ));
     if let Some(id) = webhook_id {
         print::note(format!(
             "the call continues: `asyncmcp jobs show {id}` shows it, `asyncmcp jobs cancel {id}` ends it"
@@ -102,22 +116,21 @@ async fn open_receiver(args: &Args) -> anyhow::Result<Receiver> {
         keys,
         ..ReceiverOptions::default()
     };
-    Ok(Receiver::bind(args.listen, options).await?)
+    Receiver::bind(args.listen, options)
+        .await
+        .map_err(explain::receiver)
 }
 
 fn config(args: &Args, receiver: Option<&Receiver>) -> anyhow::Result<Config> {
     let own = || receiver.map(Receiver::url);
     Ok(Config {
-        server_url: args.url.clone(),
         webhook_url: args.webhook_url.clone().or_else(own),
-        timeout_seconds: args.timeout_seconds,
-        bearer_token: bearer_token(args.token_file.as_deref())?,
-        ..Config::default()
+        ..args.endpoint.config()?
     })
 }
 
 /// Waits for the delivery of the response to `id`, and prints every attempt to standard error.
-async fn delivered(mut receiver: Receiver, id: &Id) -> anyhow::Result<ExitCode> {
+async fn delivered(mut receiver: Receiver, id: &Id, output: Output) -> anyhow::Result<ExitCode> {
     while let Some(attempt) = receiver.next().await {
         print::note(print::attempt(&attempt));
         if attempt.outcome != Outcome::Delivered {
@@ -126,15 +139,20 @@ async fn delivered(mut receiver: Receiver, id: &Id) -> anyhow::Result<ExitCode> 
         let response = attempt.response()?;
         match response.outcome {
             _ if response.id.as_ref() != Some(id) => {}
-            ResponseOutcome::Result(result) => return show_result(&result),
+            ResponseOutcome::Result(result) => return show_result(&result, output),
             ResponseOutcome::Error(error) => bail!("the call ended with an error: {error}"),
         }
     }
     bail!("the receiver stopped")
 }
 
-fn show_result(result: &RawValue) -> anyhow::Result<ExitCode> {
-    print::line(result)?;
+/// As JSON, the bytes are those that were received.
+fn show_result(result: &RawValue, output: Output) -> anyhow::Result<ExitCode> {
+    match output {
+        Output::Json => print::line(result)?,
+        Output::Yaml => output.document(&serde_json::from_str(result.get())?)?,
+        Output::Table | Output::Wide | Output::Name => print::line(print::whole_text(result))?,
+    }
     Ok(if is_tool_error(result) {
         ExitCode::FAILURE
     } else {
@@ -146,6 +164,15 @@ fn show_progress(step: Progress) {
     let total = step.total.map(|total| format!(" of {total}")).unwrap_or_default();
     let message = step.message.unwrap_or_default();
     print::note(format!("progress {}{total}  {message}", step.progress));
+}
+
+/// The text of --json: as it is given, from a file, or from standard input.
+fn object(given: &str) -> anyhow::Result<String> {
+    match given.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("--json @{file}")),
+        None if given == "-" => std::io::read_to_string(std::io::stdin()).context("--json -"),
+        None => Ok(given.to_owned()),
+    }
 }
 
 /// Combines a JSON object and `key=value` pairs into the tool's arguments.

@@ -13,7 +13,9 @@ use asyncmcp_crds::overrides::name_and_url;
 use asyncmcp_crds::summary::{self, KeyState};
 use asyncmcp_crds::{ObjectKey, Overrides, advice, effective, referenced_keys, validate};
 use asyncmcp_delivery::signature::SigningKey;
+use serde_json::json;
 
+use super::output::{self, Output};
 use super::print;
 
 /// The route is invalid (`EX_CONFIG` of sysexits.h).
@@ -40,13 +42,16 @@ pub(crate) struct Args {
     /// Exit with 1 if there is a warning.
     #[arg(long)]
     strict: bool,
+    /// Output format.
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let (loaded, route) = match read(args) {
         Ok(read) => read,
         Err(error) => {
-            print::note(format!("invalid route: {error:#}"));
+            invalid(args.output, &error)?;
             return Ok(ExitCode::from(INVALID));
         }
     };
@@ -58,12 +63,29 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let directory = directory_trouble(&args.refs_dir).filter(|_| !keys.is_empty());
     let warnings = summary::warnings(&advice(&route), &keys);
     let warnings: Vec<String> = directory.into_iter().chain(warnings).collect();
-    print::line(summary::report(&route, &keys, &warnings))?;
+    if args.output.is_for_people() {
+        print::line(summary::report(&route, &keys, &warnings))?;
+    } else {
+        let keys = keys.iter();
+        let keys: Vec<_> = keys
+            .map(|key| json!({"key": key.key, "problem": key.trouble}))
+            .collect();
+        let found = json!({"valid": true, "route": route.name, "keys": keys, "warnings": warnings});
+        args.output.document(&found)?;
+    }
     Ok(if args.strict && !warnings.is_empty() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn invalid(output: Output, error: &anyhow::Error) -> Result<()> {
+    if output.is_for_people() {
+        print::note(format!("invalid route: {error:#}"));
+        return Ok(());
+    }
+    output.document(&json!({"valid": false, "error": format!("{error:#}")}))
 }
 
 fn read(args: &Args) -> Result<(Loaded, Route)> {

@@ -48,11 +48,11 @@ impl Place {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .context("cannot run kubectl")?;
+            .context("failed to run kubectl; is it installed and on PATH?")?;
         let url = tokio::time::timeout(PATIENCE, forwarded_to(&mut kubectl));
         let url = url
             .await
-            .context("kubectl port-forward did not begin within 30 s")??;
+            .context("kubectl port-forward did not start within 30 s; does the cluster respond?")??;
         Ok(Forwarded {
             url,
             token,
@@ -70,7 +70,7 @@ impl Place {
         let token = String::from_utf8(token).unwrap_or_default();
         ensure!(
             !token.trim().is_empty(),
-            "the Secret {secret} has no key adminToken"
+            "the Secret {secret} has no key adminToken; restore the Secret, or see `kubectl describe mwr`"
         );
         Ok(token)
     }
@@ -87,7 +87,7 @@ impl Place {
         match names.lines().next() {
             Some(pod) => Ok(pod.to_owned()),
             None => bail!(
-                "no pod of route {} is running{}; see kubectl get mwr",
+                "no pod of route {} is running{}; `kubectl describe mwr` says why",
                 self.route,
                 self.namespace
                     .as_ref()
@@ -98,7 +98,11 @@ impl Place {
     }
 
     async fn output(&self, args: &[&str]) -> Result<String> {
-        let output = self.kubectl(args).output().await.context("cannot run kubectl")?;
+        let output = self
+            .kubectl(args)
+            .output()
+            .await
+            .context("failed to run kubectl; is it installed and on PATH?")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "kubectl: {}", said.trim());
         Ok(String::from_utf8(output.stdout)?)

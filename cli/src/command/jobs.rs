@@ -7,9 +7,7 @@ mod bulk;
 mod filter;
 mod ids;
 mod list;
-mod output;
-pub(crate) mod show;
-pub(crate) mod table;
+mod show;
 
 use std::process::ExitCode;
 
@@ -20,18 +18,24 @@ use serde_json::json;
 use self::bulk::Bulk;
 use self::filter::Filter;
 use self::list::List;
-use self::output::Output;
 use super::admin::Admin;
 use super::connection::Connection;
+use super::output::{self, Output};
 use super::print;
+
+const EXAMPLES: &str = "Examples:
+  asyncmcp jobs list --state dead,stopped --since 1h
+  asyncmcp jobs list -n tools --route analytics -o wide
+  asyncmcp jobs replay --all --receiver hooks.example.com --dry-run";
 
 /// The arguments of `asyncmcp jobs`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// Output format.
-    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    /// Output format. wide: more columns; name: ids alone.
+    #[arg(short, long, global = true, default_value = "table", value_parser = output::one_of(&output::ALL))]
     output: Output,
     #[command(subcommand)]
     command: Command,
@@ -43,7 +47,7 @@ enum Command {
     #[command(visible_alias = "ls")]
     List(List),
     /// Show a job, what it waits for, and its attempts with their errors.
-    #[command(visible_alias = "get")]
+    #[command(visible_alias = "get", aliases = ["describe", "view"])]
     Show(Show),
     /// Replay dead or stopped deliveries: same webhook-id, new signature, new retries.
     Replay(Replay),
@@ -52,6 +56,7 @@ enum Command {
     /// Cancel calls that are queued or running; their receivers get an error.
     Cancel(Ids),
     /// Delete jobs that are over (dead, stopped, delivered or ended), with their results.
+    #[command(alias = "rm")]
     Delete(Delete),
 }
 
@@ -141,7 +146,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Replay(Replay { filter, .. }) | Command::Delete(Delete { filter, .. })
             if !filter.is_empty() =>
         {
-            bail!("filters cannot be combined with ids; use --all")
+            bail!("filters need --all in place of ids: leave out the ids or the filters")
         }
         Command::Replay(Replay { ids, .. }) => {
             act(admin, &ids, ("replay", "queued for replay"), output).await
@@ -163,7 +168,7 @@ async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<E
     let job = admin.get(&path, &[]).await?;
     match output {
         Output::Table | Output::Wide => print::line(show::job(&job))?,
-        Output::Name => Output::names(&[job])?,
+        Output::Name => Output::names(&[job], "id")?,
         Output::Json | Output::Yaml => output.document(&job)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -187,10 +192,10 @@ async fn act(
     }
     match output {
         Output::Json | Output::Yaml => output.document(&json!({"jobs": jobs}))?,
-        Output::Name => Output::names(&jobs)?,
+        Output::Name => Output::names(&jobs, "id")?,
         Output::Table | Output::Wide => {
             for job in &jobs {
-                let (id, state) = (show::text(&job["id"]), show::text(&job["state"]));
+                let (id, state) = (print::text(&job["id"]), print::text(&job["state"]));
                 print::line(format!("{id} {done} (state: {state})"))?;
             }
         }

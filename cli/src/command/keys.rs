@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::Subcommand;
+use serde_json::json;
 use url::Url;
 
+use super::output::{self, Output};
 use super::{KeyArgs, http_url, print};
 
 /// The arguments of `asyncmcp keys`.
@@ -31,6 +33,9 @@ struct Derive {
     /// Scheme, host and port of the receiver, as clients name it; a path is ignored.
     #[arg(long, value_name = "ORIGIN", value_parser = http_url)]
     origin: String,
+    /// Output format.
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -40,8 +45,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let keys = derive.keys.keys()?;
     ensure!(!keys.is_empty(), "missing --secret-file: the route's signing key");
     let receiver = Url::parse(&derive.origin)?;
-    for key in keys {
-        print::line(key.for_receiver(&receiver).whsec())?;
+    let derived: Vec<String> = keys
+        .iter()
+        .map(|key| key.for_receiver(&receiver).whsec())
+        .collect();
+    if derive.output.is_for_people() {
+        derived.iter().try_for_each(print::line)?;
+    } else {
+        derive.output.document(&json!({"keys": derived}))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@
 //!
 //! Invariant: a closed standard output (`| head`) is an error that the caller returns, not a panic.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
@@ -23,6 +24,25 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
 /// Writes a line to standard error, ignoring errors.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// The innermost reason of an error: what the operating system or the other end said.
+pub(crate) fn cause(error: &dyn Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+/// A value as text.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        // A name from a client or server must not control the user's terminal.
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        other => other.to_string(),
+    }
 }
 
 /// Formats an attempt as a line.
@@ -98,10 +118,15 @@ pub(crate) fn delivered(attempt: &Attempt) -> String {
     }
 }
 
-/// The texts in a tool result; the whole result if it contains none.
+/// The texts in a tool result; the whole result if it contains none. Cut to what fits a line or two.
 pub(crate) fn result_text(result: &RawValue) -> String {
+    shortened(&whole_text(result))
+}
+
+/// The same as a whole.
+pub(crate) fn whole_text(result: &RawValue) -> String {
     let texts = texts(result).filter(|texts| !texts.is_empty());
-    shortened(&texts.map_or_else(|| result.get().to_owned(), |texts| texts.join("\n")))
+    texts.map_or_else(|| result.get().to_owned(), |texts| texts.join("\n"))
 }
 
 fn texts(result: &RawValue) -> Option<Vec<String>> {
@@ -115,6 +140,14 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{} ... ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
+    }
+}
+
+/// A time without fractions of a second.
+pub(crate) fn time(at: &Value) -> String {
+    match text(at).split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text(at),
     }
 }
 

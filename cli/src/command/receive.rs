@@ -9,13 +9,14 @@ use asyncmcp_client::{Attempt, Outcome, Receiver, ReceiverOptions};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{KeyArgs, print, stop_signal};
+use super::output::{self, Output};
+use super::{KeyArgs, explain, print, stop_signal};
 
 /// The arguments of `asyncmcp receive`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Address to listen on; port 0 picks a free port.
-    #[arg(long, default_value = "127.0.0.1:18081")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:18081")]
     listen: SocketAddr,
     /// Path of the webhook.
     #[arg(long, default_value = "/webhook")]
@@ -29,9 +30,9 @@ pub(crate) struct Args {
     /// Exit after N deliveries, or with an error on the first invalid one.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Print one JSON object per attempt, including headers and body.
-    #[arg(long)]
-    json: bool,
+    /// Output format. json and yaml: one document for each attempt, with its headers and body.
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -44,7 +45,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         fail_status: args.fail_status,
     };
     let is_signed = !options.keys.is_empty();
-    let receiver = Receiver::bind(args.listen, options).await?;
+    let receiver = Receiver::bind(args.listen, options)
+        .await
+        .map_err(explain::receiver)?;
     greet(&args, &receiver, is_signed)?;
     tokio::select! {
         ended = show_all(&args, receiver) => ended,
@@ -52,16 +55,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn greet(args: &Args, receiver: &Receiver, is_signed: bool) -> std::io::Result<()> {
-    if args.json {
-        return print::line(json!({"listening": receiver.url()}));
+fn greet(args: &Args, receiver: &Receiver, is_signed: bool) -> anyhow::Result<()> {
+    if !args.output.is_for_people() {
+        return args.output.one_more(&json!({"listening": receiver.url()}));
     }
     let checks = if is_signed {
         "verifying signatures"
     } else {
-        "no --secret given, signatures are not verified"
+        "signatures are not verified: no --secret-file is given"
     };
-    print::line(format!("listening on {} ({checks})", receiver.url()))
+    Ok(print::line(format!(
+        "listening on {} ({checks})",
+        receiver.url()
+    ))?)
 }
 
 async fn show_all(args: &Args, mut receiver: Receiver) -> anyhow::Result<ExitCode> {
@@ -80,9 +86,9 @@ async fn show_all(args: &Args, mut receiver: Receiver) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(args: &Args, attempt: &Attempt) -> std::io::Result<()> {
-    if args.json {
-        return print::line(print::attempt_json(attempt));
+fn show(args: &Args, attempt: &Attempt) -> anyhow::Result<()> {
+    if !args.output.is_for_people() {
+        return args.output.one_more(&print::attempt_json(attempt));
     }
     print::line(print::attempt(attempt))?;
     if attempt.outcome == Outcome::Delivered {

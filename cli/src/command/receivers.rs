@@ -7,10 +7,9 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::connection::Connection;
-use super::format::Format;
-use super::jobs::show::{text, time};
-use super::jobs::table::table;
-use super::print;
+use super::output::{self, Output};
+use super::print::{self, text, time};
+use super::table::table;
 
 /// The arguments of `asyncmcp receivers`.
 #[derive(clap::Args)]
@@ -18,16 +17,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
     /// Output format.
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let open = args.connection.open().await?;
     let answer = open.admin.get("/receivers", &[]).await?;
     match args.output {
-        Format::Text => print::line(report(&answer))?,
-        Format::Json => print::line(&answer)?,
+        Output::Json | Output::Yaml => args.output.document(&answer)?,
+        Output::Table | Output::Wide | Output::Name => print::line(report(&answer))?,
     }
     let left_out = answer["leftOut"].as_u64().unwrap_or_default();
     if left_out > 0 {

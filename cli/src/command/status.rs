@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::connection::Connection;
-use super::format::Format;
-use super::jobs::show::text;
-use super::print;
+use super::output::{self, Output};
+use super::print::{self, text};
 
 /// The arguments of `asyncmcp status`.
 #[derive(clap::Args)]
@@ -17,8 +16,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
     /// Output format.
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -26,8 +25,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let open = args.connection.open_reader().await?;
     let status = open.admin.get("/status", &[]).await?;
     match output {
-        Format::Text => print::line(report(&status))?,
-        Format::Json => print::line(status)?,
+        Output::Json | Output::Yaml => output.document(&status)?,
+        Output::Table | Output::Wide | Output::Name => print::line(report(&status))?,
     }
     Ok(ExitCode::SUCCESS)
 }

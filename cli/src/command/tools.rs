@@ -2,66 +2,116 @@
 //!
 //! Invariant: one line for each tool, and which of them are delivered by webhook.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use asyncmcp_client::{Client, Config, RawObject, Tool};
-use serde_json::json;
+use asyncmcp_client::{Client, RawObject, RawValue, Tool};
+use serde_json::{Value, json};
 
-use super::jobs::table::table;
-use super::{bearer_token, http_url, print};
+use super::endpoint::Endpoint;
+use super::output::{self, Output};
+use super::table::table;
+use super::{explain, print};
 
 /// The arguments of `asyncmcp tools`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// URL of the MCP endpoint.
-    #[arg(long, env = "ASYNCMCP_URL", default_value = "http://127.0.0.1:8080/mcp", value_parser = http_url)]
-    url: String,
-    /// File with the bearer token, for a route with `auth`.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Print one JSON object per tool: its name, whether it is delivered by webhook, and its description.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Output format. wide: with the arguments; name: names alone.
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&output::ALL))]
+    output: Output,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = Config {
-        server_url: args.url,
-        bearer_token: bearer_token(args.token_file.as_deref())?,
-        ..Config::default()
-    };
-    let client = Client::connect(&config).await?;
-    let tools = client.list_tools().await;
+    let explained = |error| explain::endpoint(error, &args.endpoint.url);
+    let client = Client::connect(&args.endpoint.config()?)
+        .await
+        .map_err(explained)?;
+    let tools = client.list_tools().await.map_err(explained);
     // What was listed counts; a session that cannot be closed expires.
     let _ = client.close().await;
-    let rows: Vec<_> = tools?.iter().map(row).collect();
-    if args.json {
-        for [name, delivery, about] in rows {
-            print::line(json!({"name": name, "webhook": delivery == WEBHOOK, "description": about}))?;
+    let tools: Vec<Value> = tools?.iter().map(document).collect();
+    match args.output {
+        Output::Json | Output::Yaml => args.output.document(&json!({"tools": tools}))?,
+        Output::Name => Output::names(&tools, "name")?,
+        Output::Table | Output::Wide if tools.is_empty() => print::note("no tools found"),
+        Output::Table => {
+            let rows: Vec<_> = tools.iter().map(row).collect();
+            print::line(table(["TOOL", "RESULT", "DESCRIPTION"], &rows))?;
         }
-    } else {
-        print::line(table(["TOOL", "RESULT", "DESCRIPTION"], &rows))?;
+        Output::Wide => {
+            let rows: Vec<_> = tools.iter().map(wide_row).collect();
+            print::line(table(["TOOL", "RESULT", "ARGUMENTS", "DESCRIPTION"], &rows))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-const WEBHOOK: &str = "by webhook";
-
-fn row(tool: &Tool) -> [String; 3] {
+fn document(tool: &Tool) -> Value {
     let object = tool.object();
-    let about = object.text("description").unwrap_or_default();
-    let about = about.lines().next().unwrap_or_default();
-    let delivery = if is_by_webhook(object) {
-        WEBHOOK
+    let schema = object.get("inputSchema").map(RawValue::get);
+    let schema: Value = schema
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    json!({
+        "name": tool.name(),
+        "webhook": is_by_webhook(object),
+        "description": object.text("description"),
+        "inputSchema": schema,
+    })
+}
+
+fn row(tool: &Value) -> [String; 3] {
+    let delivery = if tool["webhook"] == true {
+        "by webhook"
     } else {
         "in the answer"
     };
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect();
-    [plain(tool.name()), delivery.to_owned(), plain(about)]
+    let about = tool["description"].as_str().and_then(|text| text.lines().next());
+    [
+        print::text(&tool["name"]),
+        delivery.to_owned(),
+        print::text(&about.unwrap_or_default().into()),
+    ]
+}
+
+fn wide_row(tool: &Value) -> [String; 4] {
+    let [name, delivery, about] = row(tool);
+    [name, delivery, arguments(&tool["inputSchema"]), about]
+}
+
+/// The names of the arguments; those that may be left out are in brackets.
+fn arguments(schema: &Value) -> String {
+    let required = schema["required"].as_array().into_iter().flatten();
+    let required: Vec<&Value> = required.collect();
+    let names = schema["properties"]
+        .as_object()
+        .into_iter()
+        .flat_map(|all| all.keys());
+    let spelt = names.map(|name| {
+        let text = print::text(&name.as_str().into());
+        let is_required = required.iter().any(|required| *required == name);
+        if is_required { text } else { format!("[{text}]") }
+    });
+    spelt.collect::<Vec<_>>().join(" ")
 }
 
 fn is_by_webhook(tool: &RawObject) -> bool {
     let meta = tool.object("_meta").ok().flatten();
     meta.is_some_and(|meta| meta.text("dev.asyncmcp/delivery").as_deref() == Some("webhook"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_names_the_arguments_and_no_control_character() {
+        let tool = json!({
+            "name": "a\u{1b}[2J", "webhook": true, "description": "does\nit",
+            "inputSchema": {"properties": {"items": {}, "seconds": {}}, "required": ["seconds"]},
+        });
+        assert_eq!(wide_row(&tool), ["a[2J", "by webhook", "[items] seconds", "does"]);
+        assert_eq!(arguments(&Value::Null), "");
+    }
 }

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::connection::Connection;
-use super::format::Format;
-use super::jobs::show::text;
-use super::print;
+use super::output::{self, Output};
+use super::print::{self, text};
 
 /// The arguments of `asyncmcp try`.
 #[derive(clap::Args)]
@@ -20,8 +19,8 @@ pub(crate) struct Args {
     #[arg(value_name = "URL", default_value = "default")]
     receiver: String,
     /// Output format.
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -29,8 +28,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let asked = json!({"receiver": args.receiver});
     let tried = open.admin.post("/try", Some(&asked)).await?;
     match args.output {
-        Format::Text => print::line(report(&tried))?,
-        Format::Json => print::line(&tried)?,
+        Output::Json | Output::Yaml => args.output.document(&tried)?,
+        Output::Table | Output::Wide | Output::Name => print::line(report(&tried))?,
     }
     Ok(if tried["delivered"] == true {
         ExitCode::SUCCESS

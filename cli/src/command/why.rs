@@ -5,9 +5,8 @@
 use std::process::ExitCode;
 
 use super::connection::Connection;
-use super::format::Format;
-use super::jobs::show::text;
-use super::print;
+use super::output::{self, Output};
+use super::print::{self, text};
 
 /// The arguments of `asyncmcp why`.
 #[derive(clap::Args)]
@@ -18,8 +17,8 @@ pub(crate) struct Args {
     #[arg(value_name = "URL|ID")]
     what: String,
     /// Output format.
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
+    #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
+    output: Output,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -27,8 +26,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = parameter(&args.what);
     let answer = open.admin.get("/why", &[(name, args.what)]).await?;
     match args.output {
-        Format::Text => print::line(text(&answer["sentence"]))?,
-        Format::Json => print::line(&answer)?,
+        Output::Json | Output::Yaml => args.output.document(&answer)?,
+        Output::Table | Output::Wide | Output::Name => print::line(text(&answer["sentence"]))?,
     }
     Ok(ExitCode::SUCCESS)
 }

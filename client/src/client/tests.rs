@@ -4,6 +4,7 @@ use asyncmcp_fakes::mcp::{McpServer, Reaction, Seen, tool};
 use asyncmcp_fakes::unused_port;
 
 use super::*;
+use crate::{BearerToken, Header};
 
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream; charset=utf-8";
@@ -62,6 +63,28 @@ async fn every_request_after_initialize_names_the_session_and_its_version() {
         assert_eq!(headers["mcp-protocol-version"], "2025-06-18", "{raw}");
         assert_eq!(headers["x-client-id"], "me", "{raw}");
     }
+}
+
+#[tokio::test]
+async fn added_headers_go_with_every_request_and_authorization_is_set_once() {
+    let headers = ["Authorization: Basic c2VjcmV0", "X-Team: search"];
+    let config = Config {
+        headers: headers.map(|line| Header::parse(line).unwrap()).into(),
+        ..Config::default()
+    };
+    let fixture = connect(Reaction::Hangs, config.clone()).await;
+    fixture.client.close().await.unwrap();
+    for Seen { headers, raw, .. } in &fixture.server.nature().seen {
+        assert_eq!(headers["authorization"], "Basic c2VjcmV0", "{raw}");
+        assert_eq!(headers["x-team"], "search", "{raw}");
+    }
+    let both = Config {
+        server_url: fixture.server.url(),
+        bearer_token: Some(BearerToken::new("token")),
+        ..config
+    };
+    let refused = Client::connect(&both).await.err().unwrap().to_string();
+    assert!(refused.contains("use one of the two"), "{refused}");
 }
 
 #[tokio::test]

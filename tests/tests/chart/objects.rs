@@ -78,6 +78,16 @@ fn kinds_of_the_prometheus_operator_come_only_when_asked_for() -> Result<()> {
     let rule = rendered.get("PrometheusRule", "asyncmcp")?;
     assert_eq!(rule["metadata"]["labels"]["release"], "kube-prometheus");
     assert_eq!(rule["spec"], chart::yaml("alerts/asyncmcp.rules.yaml")?);
+    let published = chart::render(&[
+        "alerts.prometheusRule.enabled=true",
+        "alerts.runbookUrl=https://docs.example.com/alerts.md",
+    ])?;
+    let rule = &published.get("PrometheusRule", "asyncmcp")?["spec"]["groups"][0]["rules"][0];
+    let link = format!(
+        "https://docs.example.com/alerts.md#{}",
+        rule["alert"].as_str().unwrap_or_default().to_lowercase()
+    );
+    assert_eq!(rule["annotations"]["runbook_url"], link);
     Ok(())
 }
 

@@ -16,9 +16,37 @@ use regex::Regex;
 
 const OURS: [&str; 3] = ["asyncmcp", "asyncmcp-dataplane", "asyncmcp-example-server"];
 /// The shell's own words, and programs that every machine has.
-const USUAL: [&str; 23] = [
-    "base64", "cat", "cd", "chmod", "cp", "curl", "date", "echo", "export", "for", "go", "head", "kill",
-    "ln", "ls", "mkdir", "mv", "node", "openssl", "printf", "python3", "rm", "sed",
+const USUAL: [&str; 30] = [
+    "base64",
+    "cat",
+    "cd",
+    "chmod",
+    "cp",
+    "curl",
+    "date",
+    "echo",
+    "export",
+    "for",
+    "go",
+    "head",
+    "kill",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "node",
+    "openssl",
+    "printf",
+    "python3",
+    "rm",
+    "sed",
+    "cosign",
+    "npm",
+    "npx",
+    "pip",
+    "sha256sum",
+    "tar",
+    "uname",
 ];
 const VERBS: [&str; 14] = [
     "annotate",

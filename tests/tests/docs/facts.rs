@@ -135,3 +135,25 @@ fn every_alert_has_its_runbook() -> Result<()> {
     assert_eq!(set(shown), alerts);
     Ok(())
 }
+
+#[test]
+fn every_alert_links_its_runbook() -> Result<()> {
+    let anchors = Page::read(ALERTS)?.anchors();
+    let rules = chart::yaml("alerts/asyncmcp.rules.yaml")?;
+    let groups = rules["groups"].as_array().context("no groups")?;
+    for rule in groups
+        .iter()
+        .filter_map(|group| group["rules"].as_array())
+        .flatten()
+    {
+        let link = rule["annotations"]["runbook_url"].as_str().unwrap_or_default();
+        let anchor = link.strip_prefix(ALERTS).and_then(|rest| rest.strip_prefix('#'));
+        let name = rule["alert"].as_str().context("no name")?.to_lowercase();
+        assert_eq!(anchor, Some(name.as_str()), "runbook_url of {}", rule["alert"]);
+        assert!(
+            anchors.iter().any(|known| *known == name),
+            "{ALERTS} has no section {name}"
+        );
+    }
+    Ok(())
+}

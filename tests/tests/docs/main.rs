@@ -4,10 +4,12 @@
 //! README.md is read like one of these pages. Invariant: no block is left out because of how it is written.
 
 mod blocks;
+mod clients;
 mod commands;
 mod delivery;
 mod facts;
 mod howtos;
+mod install;
 mod limits;
 mod links;
 mod meta;

@@ -1,5 +1,7 @@
 //! `asyncmcp jobs` where something is wrong, and where there is much.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use futures::future::try_join_all;
 
@@ -69,8 +71,44 @@ async fn a_list_goes_over_pages_and_filters() -> Result<()> {
     assert_eq!(count(&["--receiver", "elsewhere.example"]).await?, 0);
     let whole = scene.receiver.url("/hook?key=hidden");
     assert_eq!(count(&["--receiver", &whole, "--limit", "9"]).await?, 9);
+    a_cursor_continues(&scene).await?;
     assert_eq!(count(&["--tool", "other"]).await?, 0);
     assert_eq!(count(&["--until", "2020-01-01T00:00:00Z"]).await?, 0);
     assert_eq!(count(&["--state", "delivered"]).await?, 0);
+    Ok(())
+}
+
+/// Three lists of 25, 25 and 10: each job once, and the last one says that nothing follows.
+async fn a_cursor_continues(scene: &Scene) -> Result<()> {
+    let mut ids = HashSet::new();
+    let mut cursor = String::new();
+    for expected in [25, 25, 10] {
+        let mut args = vec!["list", "-o", "name", "--state", "dead", "--limit", "25"];
+        if !cursor.is_empty() {
+            args.extend(["--cursor", &cursor]);
+        }
+        let said = scene.jobs(&args).await?;
+        let page: Vec<_> = said.out.lines().map(str::to_owned).collect();
+        assert_eq!(page.len(), expected, "{said:?}");
+        ids.extend(page);
+        let rest = said.err.split_once("--cursor ").map(|(_, rest)| rest);
+        cursor = rest
+            .and_then(|rest| rest.split('`').next())
+            .unwrap_or_default()
+            .to_owned();
+        assert_eq!(cursor.is_empty(), expected == 10, "{said:?}");
+    }
+    assert_eq!(ids.len(), 60);
+
+    let several = scene
+        .jobs(&["list", "--state", "dead,due", "--limit", "25"])
+        .await?;
+    assert!(several.err.contains("raise --limit"), "{several:?}");
+    let both = scene
+        .jobs(&["list", "--state", "dead,due", "--cursor", "x"])
+        .await?;
+    assert!(!both.succeeded && both.err.contains("one --state"), "{both:?}");
+    let wrong = scene.jobs(&["list", "--cursor", "nonsense"]).await?;
+    assert!(!wrong.succeeded && wrong.err.contains("cursor"), "{wrong:?}");
     Ok(())
 }

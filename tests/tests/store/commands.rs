@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
 use asyncmcp_tests::dataplane::{DataPlane, store};
 use asyncmcp_tests::example::Example;
+use asyncmcp_tests::process::binary;
 use asyncmcp_tests::receiver::Receiver;
 use asyncmcp_tests::session::Session;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{call, route};
 
@@ -46,6 +47,7 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
         "{}",
         words(&checked)
     );
+    the_command_of_people_says_the_same(&state)?;
     let exported = store("export", &state, None)?;
     assert!(exported.status.success(), "{}", words(&exported));
     assert!(
@@ -78,6 +80,35 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
     gateway.relaunch(&[])?;
     gateway.ready().await;
     assert_eq!(gateway.status().await?["delivery"]["pending"], 5);
+    Ok(())
+}
+
+/// `asyncmcp store`: the same answers, with exit codes of its own.
+fn the_command_of_people_says_the_same(state: &Path) -> Result<()> {
+    let command = |action: &str, more: &[&str], dir: &Path| -> Result<Output> {
+        let mut command = Command::new(binary("asyncmcp")?);
+        command.args(["store", action, "--state-dir"]).arg(dir).args(more);
+        Ok(command.stdin(Stdio::null()).output()?)
+    };
+    for action in ["check", "export"] {
+        let (theirs, ours) = (command(action, &[], state)?, store(action, state, None)?);
+        assert_eq!(words(&theirs), words(&ours));
+        assert!(theirs.status.success(), "{}", words(&theirs));
+    }
+    let found: Value = serde_json::from_slice(&command("check", &["-o", "json"], state)?.stdout)?;
+    assert_eq!(found["findings"], json!([]), "{found}");
+    let counts = found["jobs"]
+        .as_object()
+        .map(|jobs| jobs.values().filter_map(Value::as_u64).sum());
+    assert_eq!(counts, Some(5), "{found}");
+    let elsewhere = tempfile::tempdir()?;
+    let missing = command("check", &[], elsewhere.path())?;
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        words(&missing).contains("error: there is no store in"),
+        "{}",
+        words(&missing)
+    );
     Ok(())
 }
 

@@ -93,7 +93,10 @@ impl Filter {
     }
 
     fn state(&self) -> Result<Option<&str>> {
-        ensure!(self.state.len() < 2, "--state: name one state at a time here");
+        ensure!(
+            self.state.len() < 2,
+            "--state: replay and delete take one state at a time"
+        );
         Ok(self.state.first().map(String::as_str))
     }
 }

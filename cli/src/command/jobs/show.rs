@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::table::table;
+use crate::command::print::{text, time};
+use crate::command::table::table;
 
 /// A table of jobs, one line each.
 pub(super) fn list(jobs: &[Value], wide: bool) -> String {
@@ -91,16 +92,6 @@ fn attempt(attempt: &Value) -> [String; 8] {
     ]
 }
 
-/// A value as text.
-pub(crate) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        // A name from a client or server must not control the user's terminal.
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
-        other => other.to_string(),
-    }
-}
-
 /// What a job waits for, and until when.
 fn waiting(waiting: &Value) -> String {
     match (&waiting["message"], &waiting["until"]) {
@@ -133,14 +124,6 @@ fn host(url: &Value) -> String {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
         (None, _) => "-".to_owned(),
-    }
-}
-
-/// A time without fractions of a second.
-pub(crate) fn time(at: &Value) -> String {
-    match text(at).split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => text(at),
     }
 }
 

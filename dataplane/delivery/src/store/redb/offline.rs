@@ -1,12 +1,13 @@
 //! Maintenance of a store that no data plane has open: check, export, import, compact.
 //!
-//! `asyncmcp-dataplane store` calls it. Invariant: check and export never write to the store's files, and no command
+//! `asyncmcp-dataplane store` and `asyncmcp store` call it. Invariant: check and export never write to the store's files, and no command
 //! touches a store that a process has open.
 
 mod export;
 mod guard;
 mod import;
 mod lines;
+mod words;
 
 use std::fs::File;
 use std::io;
@@ -18,6 +19,7 @@ use ::redb::{Database, ReadableDatabase as _};
 pub use self::export::{Exported, export};
 use self::guard::{guarded, whole};
 pub use self::import::{Imported, import};
+pub use self::words::missing_files;
 use super::blob::Folder;
 use super::check;
 use super::fault::Fault;
@@ -27,8 +29,12 @@ use super::overlay::Overlay;
 use super::read::View;
 use super::vault::Vault;
 use crate::clock::Millis;
+use crate::key_file::{self, KeyFile};
 use crate::store::seal::Sealer;
 use crate::store::{Counts, Error};
+
+/// The file with the keys of a laptop's store, beside the store.
+const KEYS: &str = "store.json";
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +69,16 @@ pub struct Report {
     pub keys: Vec<(u32, u64)>,
     /// What is inconsistent; empty for a valid store.
     pub findings: Vec<String>,
+}
+
+/// What opens the values of a store: the keys that lie beside it, or nothing.
+pub fn sealer_in(dir: &Path) -> Result<Sealer, key_file::Error> {
+    let keys = dir.join(KEYS);
+    if keys.is_file() {
+        KeyFile::load(&keys).map(Sealer::of_file)
+    } else {
+        Ok(Sealer::default())
+    }
 }
 
 /// Compares every row and count with the jobs' headers. Of values whose key is not in `sealer`, only the presence is
