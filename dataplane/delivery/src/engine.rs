@@ -27,6 +27,7 @@ pub mod jobs;
 mod log;
 mod memory_budget;
 mod metrics;
+mod notify;
 mod receivers;
 mod reconcile;
 mod resume_token;

@@ -32,6 +32,7 @@ fn laptop(dir: &Path, servers: &[(&str, &str)]) -> Source {
         overrides: Overrides {
             servers,
             receiver: None,
+            notify_receiver: None,
         },
     }
 }

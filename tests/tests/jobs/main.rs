@@ -9,6 +9,7 @@ mod delete;
 mod door;
 mod formats;
 mod matching;
+mod notices;
 mod readme;
 mod scene;
 mod schema;

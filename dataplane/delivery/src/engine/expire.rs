@@ -12,7 +12,7 @@ use super::core::Core;
 use super::log;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Receiver};
+use crate::job::{Expect, Job, Receiver};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -50,12 +50,15 @@ async fn expire(
     let Some(job) = job.filter(|job| is_expired(job, shut, oldest)) else {
         return Ok(());
     };
-    let bury = Change::Bury {
-        why: Category::Expired,
+    let call = match core.store.call(id).await {
+        Err(error @ store::Error::Down(_)) => return Err(error),
+        call => call.ok().flatten(),
     };
+    let burial = core.burial(&job, call.as_ref(), Category::Expired);
     let expect = Expect::Version(job.version);
-    if core.apply(job.id, expect, vec![bury]).await?.job().is_some() {
+    if core.apply(job.id, expect, burial.clone()).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
+        core.schedule_event(&burial);
         log::expired(&core.policy(), &job);
     }
     Ok(())

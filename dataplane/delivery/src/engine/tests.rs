@@ -13,6 +13,7 @@ mod flaky;
 mod holding;
 mod jobs;
 mod memory;
+mod notices;
 mod receivers;
 mod recovery;
 mod resume_tokens;

@@ -11,13 +11,18 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT}
 
 use super::Post;
 use crate::egress::{Allowed, NamedBy};
+use crate::job::NOTICE_TYPE;
 use crate::policy::Signing;
 use crate::signature::{self, SigningKey};
+
+/// The CloudEvents type of a result.
+const RESULT_TYPE: &str = "dev.asyncmcp.tool.result.v1";
 
 /// Ours come last and replace the author's.
 pub(super) fn of(post: &Post<'_>, receiver: &Allowed) -> HeaderMap {
     let mut headers = match post.target.named_by {
         NamedBy::Default => post.policy.default_headers.clone().unwrap_or_default(),
+        NamedBy::Notify => post.policy.notify_headers().cloned().unwrap_or_default(),
         NamedBy::Session | NamedBy::Call => HeaderMap::new(),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -70,7 +75,12 @@ fn cloud_event(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "ce-specversion", "1.0");
     set(headers, "ce-id", &post.job.id.webhook_id());
     set(headers, "ce-source", &encoded(&source));
-    set(headers, "ce-type", "dev.asyncmcp.tool.result.v1");
+    let kind = if post.job.is_notice() {
+        NOTICE_TYPE
+    } else {
+        RESULT_TYPE
+    };
+    set(headers, "ce-type", kind);
     set(headers, "ce-subject", &encoded(&post.call.shown_as));
     set(headers, "ce-time", &post.ended.to_string());
 }

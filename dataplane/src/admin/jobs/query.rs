@@ -52,6 +52,9 @@ pub(super) struct Selection {
     /// The `webhook-id` of its attempts.
     #[schema(pattern = "^msg_[0-9a-f]{32}$")]
     pub(super) webhook_id: Option<String>,
+    /// `call`, or `notification` (of a dead letter).
+    #[schema(value_type = Option<super::view::Kind>)]
+    pub(super) kind: Option<String>,
 }
 
 /// Which part of the answer, as whoever asks wrote it.
@@ -110,8 +113,7 @@ struct Given {
 
 fn unknown(name: &str) -> Problem {
     let name: String = name.chars().take(64).collect();
-    let known =
-        "state, tool, server, client, receiver, deadReason, since, until, webhookId, order, limit and cursor";
+    let known = "state, kind, tool, server, client, receiver, deadReason, since, until, webhookId, order, limit and cursor";
     Problem::field(&name, format!("is not a parameter; the parameters are {known}"))
 }
 
@@ -142,6 +144,7 @@ impl Selection {
             "since" => Some(&mut self.since),
             "until" => Some(&mut self.until),
             "webhookId" => Some(&mut self.webhook_id),
+            "kind" => Some(&mut self.kind),
             _ => None,
         }
     }
@@ -174,6 +177,7 @@ impl Selection {
                 .map(|text| time_of("until", text))
                 .transpose()?,
             webhook: self.webhook_id.as_deref().map(webhook_of).transpose()?,
+            notices: self.kind.as_deref().map(is_notice).transpose()?,
         };
         Ok(Query {
             filter,
@@ -196,6 +200,14 @@ fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>
 fn stage_of(text: &str) -> Result<Stage, Problem> {
     let found = Stage::ALL.into_iter().find(|stage| stage.as_str() == text);
     found.ok_or_else(|| Problem::field("state", one_of(&Stage::ALL.map(Stage::as_str))))
+}
+
+fn is_notice(text: &str) -> Result<bool, Problem> {
+    match text {
+        "call" => Ok(false),
+        "notification" => Ok(true),
+        _ => Err(Problem::field("kind", one_of(&["call", "notification"]))),
+    }
 }
 
 fn reason_of(text: &str) -> Result<Category, Problem> {

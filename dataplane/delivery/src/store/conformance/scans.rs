@@ -19,6 +19,7 @@ const EVERYTHING: Scan = Scan {
         dead: None,
         since: None,
         webhook: None,
+        notices: None,
         until: None,
     },
     order: Order::Newest,
