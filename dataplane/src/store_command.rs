@@ -69,16 +69,12 @@ fn check(dir: &Path) -> Result<bool> {
 }
 
 fn print(report: &Report) -> io::Result<()> {
-    let (mut out, counts) = (io::stdout().lock(), report.counts);
-    for (state, jobs) in [
-        ("queued", counts.queued),
-        ("running", counts.running),
-        ("due", counts.due),
-        ("sending", counts.sending),
-        ("dead", counts.dead),
-    ] {
-        writeln!(out, "{state} {jobs}")?;
+    let mut out = io::stdout().lock();
+    for (stage, jobs) in report.stages {
+        writeln!(out, "{} {jobs}", stage.as_str())?;
     }
+    let all: u64 = report.stages.iter().map(|(_, jobs)| jobs).sum();
+    writeln!(out, "jobs {all}")?;
     writeln!(
         out,
         "bytes of rows {}, of files {}",
