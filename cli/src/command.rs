@@ -11,12 +11,16 @@ mod cluster;
 pub(crate) mod completion;
 mod connection;
 pub(crate) mod demo;
+mod format;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod print;
 pub(crate) mod receive;
+pub(crate) mod receivers;
 pub(crate) mod status;
 pub(crate) mod tools;
+pub(crate) mod trial;
+pub(crate) mod why;
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, check, completion, demo, jobs, keys, print, receive, status, tools};
+use command::{
+    call, check, completion, demo, jobs, keys, print, receive, receivers, status, tools, trial, why,
+};
 
 /// What the command's exit codes mean.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the tool reported an error; 2 wrong arguments; 4 no result in time \
@@ -40,6 +42,12 @@ enum Command {
     Receive(receive::Args),
     /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
+    /// Show which receivers get deliveries, which do not and why.
+    Receivers(receivers::Args),
+    /// Say why nothing has arrived at a receiver, or where a call's result is.
+    Why(why::Args),
+    /// Send one signed test delivery to a receiver.
+    Try(trial::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
     /// Print a completion script for a shell.
@@ -64,6 +72,9 @@ async fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Receive(args) => receive::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
+        Command::Receivers(args) => receivers::run(args).await,
+        Command::Why(args) => why::run(args).await,
+        Command::Try(args) => trial::run(args).await,
         Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };

@@ -4,10 +4,10 @@
 
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use serde_json::Value;
 
 use super::connection::Connection;
+use super::format::Format;
 use super::jobs::show::text;
 use super::print;
 
@@ -18,15 +18,7 @@ pub(crate) struct Args {
     connection: Connection,
     /// Output format.
     #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    /// Human-readable.
-    Text,
-    /// The report as it is.
-    Json,
+    output: Format,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -34,8 +26,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let open = args.connection.open_reader().await?;
     let status = open.admin.get("/status", &[]).await?;
     match output {
-        Output::Text => print::line(report(&status))?,
-        Output::Json => print::line(status)?,
+        Format::Text => print::line(report(&status))?,
+        Format::Json => print::line(status)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -65,6 +65,7 @@ pub(super) fn job(job: &Value) -> String {
         ),
         ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
+        ("trace", text(&job["traceId"])),
         ("executions", executions(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
@@ -75,7 +76,7 @@ pub(super) fn job(job: &Value) -> String {
     let headings = [
         "ATTEMPT", "REPLAY", "STARTED", "TOOK", "OUTCOME", "REASON", "STATUS", "NEXT",
     ];
-    let first_only = if history.iter().any(|attempt| is_unwritten(attempt)) {
+    let first_only = if history.iter().any(is_unwritten) {
         "\n\nNo details are kept of a first attempt that delivers."
     } else {
         ""
@@ -163,7 +164,7 @@ fn host(url: &Value) -> String {
 }
 
 /// A time without fractions of a second.
-fn time(at: &Value) -> String {
+pub(crate) fn time(at: &Value) -> String {
     match text(at).split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => text(at),

@@ -4,6 +4,7 @@
 //! key, which the next process may have; damaged values never come back. Invariant: one such job holds up no other.
 
 use super::core::Core;
+use super::last_hour::Event;
 use crate::id::JobId;
 use crate::job::{Applied, Change, Expect, Job};
 use crate::state::{Category, Push};
@@ -44,5 +45,6 @@ pub(super) async fn bury(core: &Core, job: &Job, mut changes: Vec<Change>) {
     if dies && matches!(applied, Some(Applied::Applied(_))) {
         core.metrics.dead(why);
         core.schedule_event(&changes);
+        core.last_hour.note(Event::Dead, core.now());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use futures::future::try_join_all;
 
 use super::core::Core;
+use super::last_hour::Event;
 use super::log;
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -59,6 +60,7 @@ async fn expire(
     if core.apply(job.id, expect, burial.clone()).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
         core.schedule_event(&burial);
+        core.last_hour.note(Event::Dead, core.now());
         log::expired(&core.policy(), &job);
     }
     Ok(())

@@ -11,12 +11,8 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT}
 
 use super::Post;
 use crate::egress::{Allowed, NamedBy};
-use crate::job::NOTICE_TYPE;
 use crate::policy::Signing;
 use crate::signature::{self, SigningKey};
-
-/// The CloudEvents type of a result.
-const RESULT_TYPE: &str = "dev.asyncmcp.tool.result.v1";
 
 /// Ours come last and replace the author's.
 pub(super) fn of(post: &Post<'_>, receiver: &Allowed) -> HeaderMap {
@@ -75,12 +71,7 @@ fn cloud_event(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "ce-specversion", "1.0");
     set(headers, "ce-id", &post.job.id.webhook_id());
     set(headers, "ce-source", &encoded(&source));
-    let kind = if post.job.is_notice() {
-        NOTICE_TYPE
-    } else {
-        RESULT_TYPE
-    };
-    set(headers, "ce-type", kind);
+    set(headers, "ce-type", post.kind.as_str());
     set(headers, "ce-subject", &encoded(&post.call.shown_as));
     set(headers, "ce-time", &post.ended.to_string());
 }
