@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const BODY: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"done"}]}}"#;
+const EVENT: &str = r#"{"type":"dev.asyncmcp.job.dead.v1","timestamp":"2026-11-18T11:06:49Z","data":{"webhookId":"msg_9","tool":"batch","reason":"http_5xx","attempts":17}}"#;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Running {
@@ -51,11 +52,15 @@ async fn start(arguments: &[&str]) -> Running {
 
 impl Running {
     async fn send(&self, secret: &str) -> u16 {
+        self.send_body(secret, BODY).await
+    }
+
+    async fn send_body(&self, secret: &str, body: &'static str) -> u16 {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let signer = standardwebhooks::Webhook::new(secret).unwrap();
         let signature = signer
-            .sign("msg_1", i64::try_from(at).unwrap(), BODY.as_bytes())
+            .sign("msg_1", i64::try_from(at).unwrap(), body.as_bytes())
             .unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = http
@@ -67,7 +72,7 @@ impl Running {
                 "traceparent",
                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             )
-            .body(BODY);
+            .body(body);
         let answer = timeout(DEADLINE, request.send()).await.unwrap().unwrap();
         answer.status().as_u16()
     }
@@ -105,6 +110,19 @@ async fn every_attempt_is_a_line_and_the_command_exits_after_the_counted_deliver
             .starts_with("attempt 2  msg_1  signature valid, answered 200")
     );
     assert_eq!(receiver.line().await.trim(), "done");
+    assert!(receiver.ends_well().await);
+}
+
+#[tokio::test]
+async fn the_event_of_a_dead_letter_is_verified_and_read() {
+    let mut receiver = start(&["--count", "1"]).await;
+    assert_eq!(receiver.send_body(SECRET, EVENT).await, 200);
+    assert!(receiver.line().await.contains("signature valid, answered 200"));
+    let line = receiver.line().await;
+    assert_eq!(
+        line.trim(),
+        "dead letter msg_9 of batch: http_5xx after 17 attempts"
+    );
     assert!(receiver.ends_well().await);
 }
 

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use asyncmcp_protocol::{ErrorObject, initialize, listing, message, sse};
 
+/// Characters of an error's data that are shown.
+const SHOWN: usize = 300;
+
 /// Why a call, or opening a session or receiver, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,7 +58,7 @@ pub enum Error {
     #[error("the session has expired; connect again")]
     SessionOver,
     /// The server responded with a JSON-RPC error.
-    #[error("the server responded with error {}: {}", .0.code, .0.message)]
+    #[error("the server responded with error {}: {}{}", .0.code, .0.message, data(.0))]
     Rpc(ErrorObject),
     /// The response is not a JSON-RPC message.
     #[error("the response is not a JSON-RPC message")]
@@ -89,8 +92,40 @@ pub enum Error {
     },
 }
 
+/// The start of what an error has for programs, such as when to try again.
+fn data(error: &ErrorObject) -> String {
+    let Some(data) = &error.data else {
+        return String::new();
+    };
+    let shown: String = data
+        .get()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(SHOWN)
+        .collect();
+    format!(" ({shown})")
+}
+
 impl Error {
     pub(crate) fn config(field: &'static str, why: String) -> Self {
         Self::Config { field, why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_has_for_programs_is_shown() {
+        let text = r#"{"code":-31004,"message":"full","data":{"reason":"overloaded","retryAfterMs":1500}}"#;
+        let error: ErrorObject = serde_json::from_str(text).unwrap();
+        let shown = Error::Rpc(error).to_string();
+        assert!(
+            shown.ends_with(r#"-31004: full ({"reason":"overloaded","retryAfterMs":1500})"#),
+            "{shown}"
+        );
+        let error: ErrorObject = serde_json::from_str(r#"{"code":-32602,"message":"no"}"#).unwrap();
+        assert!(Error::Rpc(error).to_string().ends_with("-32602: no"));
     }
 }

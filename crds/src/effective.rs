@@ -185,6 +185,8 @@ pub struct Webhook {
     pub per_receiver: PerReceiver,
     /// How long a dead letter is kept.
     pub dead_retention: Duration,
+    /// The receiver of events about dead letters.
+    pub notify: Option<DefaultReceiver>,
     /// The signing keys; empty: deliveries are not signed.
     pub signing: Vec<SecretKeyRef>,
     /// The allowed receivers.

@@ -1,20 +1,22 @@
 //! What flags say in place of a cluster: where the Services of a route are on this machine.
 //!
-//! `asyncmcp-dataplane --server, --receiver` and `asyncmcp check` apply it. Invariant: a URL from a flag obeys the rules of
+//! `asyncmcp-dataplane --server, --receiver, --notify-receiver` and `asyncmcp check` apply it. Invariant: a URL from a flag obeys the rules of
 //! the field that it replaces, and a Service without one is an error that names the flag.
 
-use crate::effective::Route;
+use crate::effective::{DefaultReceiver, Route};
 use crate::form;
 use crate::problem::Problem;
 use crate::validate;
 
-/// The values of `--server` and `--receiver`.
+/// The values of `--server`, `--receiver` and `--notify-receiver`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// URLs of servers, by name.
     pub servers: Vec<(String, String)>,
     /// The URL of the default receiver.
     pub receiver: Option<String>,
+    /// The URL of the receiver of events about dead letters.
+    pub notify_receiver: Option<String>,
 }
 
 /// Why the flags do not fit the route.
@@ -39,9 +41,14 @@ pub enum Error {
     /// `--server` names a server twice.
     #[error("--server {0}=... is given twice; give it once")]
     Twice(String),
-    /// `--receiver` is for a route without a receiver of its own.
-    #[error("--receiver: the route has no webhook.receivers.default that it could replace")]
-    NoReceiver,
+    /// `--receiver` or `--notify-receiver` is for a route without a receiver of its own.
+    #[error("{flag}: the route has no {field} that it could replace")]
+    NoReceiver {
+        /// The flag.
+        flag: &'static str,
+        /// The field.
+        field: &'static str,
+    },
     /// A URL breaks a rule of its field.
     #[error("{0}")]
     Url(Problem),
@@ -73,19 +80,36 @@ impl Overrides {
             server.url.clone_from(url);
             server.is_service = false;
         }
-        if let Some(url) = &self.receiver {
-            check("--receiver", url, &form::RECEIVER_URL)?;
-            let receiver = route
-                .webhook
-                .receivers
-                .default
-                .as_mut()
-                .ok_or(Error::NoReceiver)?;
-            receiver.url.clone_from(url);
-            receiver.is_service = false;
-        }
+        let webhook = &mut route.webhook;
+        replace(
+            DEFAULT,
+            self.receiver.as_ref(),
+            webhook.receivers.default.as_mut(),
+        )?;
+        replace(NOTIFY, self.notify_receiver.as_ref(), webhook.notify.as_mut())?;
         no_such_service(route).map_or(Ok(()), Err)
     }
+}
+
+/// A flag, and the field that it replaces.
+type Replaces = (&'static str, &'static str);
+
+const DEFAULT: Replaces = ("--receiver", "webhook.receivers.default");
+const NOTIFY: Replaces = ("--notify-receiver", "webhook.deadLetter.notify");
+
+fn replace(
+    (flag, field): Replaces,
+    url: Option<&String>,
+    receiver: Option<&mut DefaultReceiver>,
+) -> Result<(), Error> {
+    let Some(url) = url else {
+        return Ok(());
+    };
+    check(flag, url, &form::RECEIVER_URL)?;
+    let receiver = receiver.ok_or(Error::NoReceiver { flag, field })?;
+    receiver.url.clone_from(url);
+    receiver.is_service = false;
+    Ok(())
 }
 
 fn check(flag: &str, url: &str, form: &form::Form) -> Result<(), Error> {
@@ -98,14 +122,20 @@ fn no_such_service(route: &Route) -> Option<Error> {
         field: format!("spec.servers[{at}].service"),
         flag: format!("--server {}=URL", route.servers[at].name),
     });
-    let default = route.webhook.receivers.default.as_ref();
-    let receiver = default
-        .filter(|receiver| receiver.is_service)
-        .map(|_| Error::NoSuchService {
-            field: "spec.webhook.receivers.default.service".to_owned(),
-            flag: "--receiver URL".to_owned(),
-        });
-    server.or(receiver)
+    let of_author = [
+        (DEFAULT, &route.webhook.receivers.default),
+        (NOTIFY, &route.webhook.notify),
+    ];
+    let mut services = of_author
+        .into_iter()
+        .filter(|(_, receiver)| receiver.as_ref().is_some_and(|receiver| receiver.is_service));
+    server.or_else(|| {
+        let ((flag, field), _) = services.next()?;
+        Some(Error::NoSuchService {
+            field: format!("spec.{field}.service"),
+            flag: format!("{flag} URL"),
+        })
+    })
 }
 
 #[cfg(test)]
@@ -126,6 +156,7 @@ mod tests {
         let overrides = Overrides {
             servers: servers.iter().map(pair).collect(),
             receiver: receiver.map(str::to_owned),
+            notify_receiver: None,
         };
         overrides.apply(&mut route).map(|()| route)
     }
@@ -157,5 +188,39 @@ mod tests {
             let error = applied(&servers, receiver).unwrap_err().to_string();
             assert!(error.contains(part), "{servers:?} {receiver:?}: {error}");
         }
+    }
+
+    #[test]
+    fn the_receiver_of_events_has_a_flag_of_its_own() {
+        let flag = Overrides {
+            servers: vec![("ex".to_owned(), "http://127.0.0.1:1/mcp".to_owned())],
+            notify_receiver: Some("http://127.0.0.1:3/".to_owned()),
+            ..Overrides::default()
+        };
+        let text = flag.apply(&mut route()).unwrap_err().to_string();
+        assert!(text.contains("no webhook.deadLetter.notify"), "{text}");
+        let service = DefaultReceiver {
+            url: "http://ops.default.svc:80/".to_owned(),
+            is_service: true,
+            headers: Vec::new(),
+        };
+        let with_service = || {
+            let mut route = route();
+            route.webhook.notify = Some(service.clone());
+            route
+        };
+        let mut given = with_service();
+        flag.apply(&mut given).unwrap();
+        assert_eq!(given.webhook.notify.unwrap().url, "http://127.0.0.1:3/");
+        let without = Overrides {
+            notify_receiver: None,
+            ..flag
+        };
+        let text = without.apply(&mut with_service()).unwrap_err().to_string();
+        assert!(
+            text.contains("spec.webhook.deadLetter.notify.service")
+                && text.contains("pass --notify-receiver URL"),
+            "{text}"
+        );
     }
 }

@@ -125,7 +125,9 @@ fn secret_keys(spec: &McpWebhookRouteSpec) -> BTreeSet<SecretKeyRef> {
         .auth
         .as_ref()
         .and_then(|auth| auth.bearer_secret_refs.as_ref());
-    let headers = receiver.into_iter().chain(collector).flatten();
+    let notified =
+        webhook.and_then(|webhook| webhook.dead_letter.as_ref()?.notify.as_ref()?.headers.as_ref());
+    let headers = receiver.into_iter().chain(notified).chain(collector).flatten();
     signing
         .into_iter()
         .chain(tokens)
@@ -186,6 +188,7 @@ mod tests {
                 "secrets/gateway/tls.key",
                 "secrets/keys/new",
                 "secrets/keys.v1/old_key",
+                "secrets/operations/authorization",
                 "secrets/otlp/api-key",
                 "secrets/receiver/authorization",
                 "secrets/upstream/api-key",

@@ -94,9 +94,12 @@ fn receivers(route: &Route) -> String {
     let receivers = &route.webhook.receivers;
     let default = receivers.default.as_ref().map(|default| bare(&default.url));
     let default = default.unwrap_or_else(|| "none of the route's own".to_owned());
+    let notified = route.webhook.notify.as_ref();
+    let notified = notified.map(|to| format!("; events about dead letters to {}", bare(&to.url)));
     format!(
-        "{default}; clients may name {}",
-        from_clients(&receivers.from_clients)
+        "{default}; clients may name {}{}",
+        from_clients(&receivers.from_clients),
+        notified.unwrap_or_default()
     )
 }
 

@@ -56,6 +56,9 @@ pub struct Admin {
     pub loopback: bool,
 }
 
+/// What the admin port has.
+const INDEX: &str = "/livez /readyz /metrics /status /openapi.json\nwith the admin token: /jobs\n";
+
 /// The routes of the admin port.
 pub fn router(admin: Admin) -> Router {
     let jobs = jobs::router(Jobs {
@@ -69,6 +72,7 @@ pub fn router(admin: Admin) -> Router {
         loopback: admin.loopback,
     };
     Router::new()
+        .route("/", get(|| async { INDEX }))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))

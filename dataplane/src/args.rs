@@ -49,6 +49,10 @@ pub struct Args {
     #[arg(long, value_name = "URL", requires = "route")]
     pub receiver: Option<String>,
 
+    /// URL to use for the receiver of events about dead letters in place of its Service or url.
+    #[arg(long, value_name = "URL", requires = "route")]
+    pub notify_receiver: Option<String>,
+
     /// The directory with `secrets/<name>/<key>` and `configmaps/<name>/<key>`.
     #[arg(long, value_name = "DIR", default_value = "refs", requires = "route")]
     pub refs_dir: PathBuf,
@@ -106,6 +110,7 @@ impl Args {
                 overrides: Overrides {
                     servers: self.servers.clone(),
                     receiver: self.receiver.clone(),
+                    notify_receiver: self.notify_receiver.clone(),
                 },
             },
             (None, dir) => Source::Mounted {

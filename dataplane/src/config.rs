@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod keys;
 pub mod notices;
 mod refs;
+pub(crate) mod retry;
 mod source;
 pub mod watch;
 

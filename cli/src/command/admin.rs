@@ -98,7 +98,12 @@ impl Admin {
 fn token_of(token: Option<String>, file: Option<&Path>) -> Result<String> {
     let token = match (file, token) {
         (Some(file), _) => {
-            std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?
+            let name = || format!("--token-file {}", file.display());
+            let token = std::fs::read_to_string(file).with_context(name)?;
+            if token.trim().is_empty() {
+                bail!("{}: the file is empty", name());
+            }
+            token
         }
         (None, Some(token)) => token,
         (None, None) => bail!(
@@ -152,6 +157,9 @@ mod tests {
         assert!(said(Admin::new("http://x/", None, None)).contains("--token-file"));
         let file = Path::new("/nonexistent/adminToken");
         assert!(said(Admin::new("http://x/", None, Some(file))).contains("/nonexistent/adminToken"));
+        let empty = Path::new("/dev/null");
+        let text = said(Admin::new("http://x/", token(), Some(empty)));
+        assert_eq!(text, "--token-file /dev/null: the file is empty");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use asyncmcp_client::{
-    Answer, Client, Config, Id, Outcome, Progress, RawObject, RawValue, Receiver, ReceiverOptions,
+    Answer, Client, Config, Error, Id, Outcome, Progress, RawObject, RawValue, Receiver, ReceiverOptions,
     ResponseOutcome, is_tool_error,
 };
 use serde_json::json;
@@ -17,6 +17,8 @@ use super::endpoint::Endpoint;
 use super::output::{self, Output};
 use super::{KeyArgs, explain, http_url, print, span};
 
+/// The JSON-RPC code of a receiver that the route does not allow.
+const RECEIVER_REFUSED: i64 = -31005;
 /// The exit code where the result of a call did not come in time.
 const NO_RESULT: u8 = 4;
 
@@ -67,7 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         None
     };
-    let explained = |error| explain::endpoint(error, &args.endpoint.url);
+    let explained = |error| explained(error, &args);
     let client = Client::connect(&config(&args, receiver.as_ref())?)
         .await
         .map_err(explained)?;
@@ -81,6 +83,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let delivered = delivered(receiver, &id, args.output);
             let Ok(delivered) = tokio::time::timeout(args.wait_timeout, delivered).await else {
                 too_late(&args, webhook_id.as_deref());
+                let _ = client.close().await; // the job continues without it
                 return Ok(ExitCode::from(NO_RESULT));
             };
             delivered?
@@ -95,6 +98,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The outcome is known by now; a session that cannot be closed expires.
     let _ = client.close().await;
     Ok(code)
+}
+
+/// What to do about a route that refuses the receiver of --wait.
+fn explained(error: Error, args: &Args) -> anyhow::Error {
+    let is_refused = matches!(&error, Error::Rpc(error) if error.code == RECEIVER_REFUSED);
+    let error = explain::endpoint(error, &args.endpoint.url);
+    if is_refused && args.wait && args.webhook_url.is_none() {
+        return error.context(
+            "--wait receives the result on this machine, which the route has to allow: set webhook.receivers.fromClients \
+             to {allowedCidrs: [127.0.0.0/8], schemes: [http]}",
+        );
+    }
+    error
 }
 
 /// What to do about a call whose result did not come in time. Its receiver ends with this command.

@@ -33,11 +33,14 @@ pub(crate) struct Args {
     /// URL to use for the default receiver in place of its Service or url.
     #[arg(long, value_name = "URL")]
     receiver: Option<String>,
+    /// URL to use for the receiver of events about dead letters in place of its Service or url.
+    #[arg(long, value_name = "URL")]
+    notify_receiver: Option<String>,
     /// Directory with `secrets/<name>/<key>` and `configmaps/<name>/<key>`.
     #[arg(long, value_name = "DIR", default_value = "refs")]
     refs_dir: PathBuf,
     /// Check for a cluster: Services need no URL, and Secrets are not looked for.
-    #[arg(long, conflicts_with_all = ["servers", "receiver"])]
+    #[arg(long, conflicts_with_all = ["servers", "receiver", "notify_receiver"])]
     cluster: bool,
     /// Exit with 1 if there is a warning.
     #[arg(long)]
@@ -102,6 +105,7 @@ fn read(args: &Args) -> Result<(Loaded, Route)> {
         let overrides = Overrides {
             servers: args.servers.clone(),
             receiver: args.receiver.clone(),
+            notify_receiver: args.notify_receiver.clone(),
         };
         overrides.apply(&mut route)?;
     }

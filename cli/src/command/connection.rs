@@ -24,7 +24,8 @@ pub(crate) struct Connection {
         help_heading = "Connection"
     )]
     admin: String,
-    /// File that contains the admin token: `adminToken` in the data plane's --state-dir. Takes precedence over --token.
+    /// File that contains the admin token: `adminToken` in the data plane's --state-dir. Takes precedence over --token and
+    /// `ASYNCMCP_ADMIN_TOKEN`.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     token_file: Option<PathBuf>,
     /// Admin token: the key `adminToken` of the Secret `<route>-keys`. Visible in the process list; prefer the variable.

@@ -11,6 +11,9 @@ use std::io::{self, Write as _};
 use asyncmcp_client::{Attempt, Outcome, RawObject, RawValue, ResponseOutcome};
 use serde_json::{Value, json};
 
+/// The type of the event of a dead letter.
+const DEAD_LETTER: &str = "dev.asyncmcp.job.dead.v1";
+
 /// Maximum length of a result in a line, in characters.
 const SHOWN: usize = 300;
 
@@ -114,8 +117,24 @@ pub(crate) fn delivered(attempt: &Attempt) -> String {
         Ok((Some(error), _)) => format!("error {}: {}", error.code, error.message),
         Ok((None, ResponseOutcome::Result(result))) => result_text(&result),
         Ok((None, ResponseOutcome::Error(error))) => shortened(error.get()),
-        Err(error) => error.to_string(),
+        Err(error) => dead_letter(&attempt.body).unwrap_or_else(|| error.to_string()),
     }
+}
+
+/// The event of a dead letter (`webhook.deadLetter.notify`) as a line.
+fn dead_letter(body: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(body).ok()?;
+    let data = &event["data"];
+    let text = |field: &str| data[field].as_str().unwrap_or("-").to_owned();
+    let line = format!(
+        "dead letter {} of {}: {} after {} attempts",
+        text("webhookId"),
+        text("tool"),
+        text("reason"),
+        data["attempts"]
+    );
+    let line = line.chars().filter(|c| !c.is_control()).collect::<String>();
+    (event["type"] == DEAD_LETTER).then(|| shortened(&line))
 }
 
 /// The texts in a tool result; the whole result if it contains none. Cut to what fits a line or two.

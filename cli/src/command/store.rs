@@ -83,8 +83,8 @@ fn check(dir: &Path, output: Output) -> Result<bool> {
 
 fn document(report: &Report) -> Value {
     let jobs: serde_json::Map<_, _> = report
-        .states()
-        .map(|(state, jobs)| (state.to_owned(), jobs.into()))
+        .stages
+        .map(|(stage, jobs)| (stage.as_str().to_owned(), jobs.into()))
         .into_iter()
         .collect();
     let keys = report.keys.iter();

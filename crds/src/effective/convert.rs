@@ -137,6 +137,8 @@ fn jwt(given: api::Jwt) -> Jwt {
 }
 
 pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
+    let dead_letter = set(given.dead_letter);
+    let of_author = |receiver| default_receiver(receiver, namespace);
     Webhook {
         timeout: span(given.timeout),
         retry: retry(set(given.retry)),
@@ -146,7 +148,8 @@ pub(super) fn webhook(given: api::Webhook, namespace: &str) -> Webhook {
         max_running: set(given.max_running),
         per_client: per_client(&set(given.per_client)),
         per_receiver: per_receiver(&set(given.per_receiver)),
-        dead_retention: span(set(given.dead_letter).retention),
+        dead_retention: span(dead_letter.retention),
+        notify: dead_letter.notify.map(of_author),
         signing: given
             .signing
             .map(|signing| signing.secret_refs)

@@ -8,8 +8,8 @@
 
 use crate::v1alpha1::store::DEFAULT_SIZE;
 use crate::v1alpha1::{
-    AccessMode, Breaker, DataPlane, Deletion, DeletionPolicy, EmbeddedStore, Exponential, FailureMode,
-    FromClients, LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver,
+    AccessMode, Breaker, DataPlane, DefaultReceiver, Deletion, DeletionPolicy, EmbeddedStore, Exponential,
+    FailureMode, FromClients, LogLevel, McpWebhookRouteSpec, OnInterruption, Otlp, OtlpProtocol, PerReceiver,
     ReceiverPolicy, Receivers, Resources, Retry, Scheme, Server, ServiceRef, Store, Telemetry, Transport,
     Webhook,
 };
@@ -65,7 +65,9 @@ fn webhook(webhook: &mut Webhook) {
     per_client.max_pending.get_or_insert(10_000);
     per_client.max_running_percent.get_or_insert(75);
     per_receiver(webhook.per_receiver.get_or_insert_default());
-    duration(&mut webhook.dead_letter.get_or_insert_default().retention, "168h");
+    let dead_letter = webhook.dead_letter.get_or_insert_default();
+    duration(&mut dead_letter.retention, "168h");
+    of_author(dead_letter.notify.as_mut());
     retry(webhook.retry.get_or_insert_default());
     receivers(webhook.receivers.get_or_insert_default());
 }
@@ -91,11 +93,11 @@ pub(super) fn exponential(exponential: &mut Exponential) {
 
 fn receivers(receivers: &mut Receivers) {
     from_clients(receivers.from_clients.get_or_insert_default());
-    if let Some(service) = receivers
-        .default
-        .as_mut()
-        .and_then(|default| default.service.as_mut())
-    {
+    of_author(receivers.default.as_mut());
+}
+
+fn of_author(receiver: Option<&mut DefaultReceiver>) {
+    if let Some(service) = receiver.and_then(|receiver| receiver.service.as_mut()) {
         service_with_path(service, "/");
     }
 }

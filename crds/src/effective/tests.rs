@@ -132,6 +132,7 @@ fn webhook_defaults() -> Webhook {
             breaker: Breaker::Enabled,
         },
         dead_retention: seconds(168 * 3600),
+        notify: None,
         signing: vec![],
         receivers: Receivers {
             from_clients,

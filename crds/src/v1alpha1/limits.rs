@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DefaultReceiver;
 use crate::{Duration, form};
 
 /// Quotas per client. A client is the issuer and the subject of its access token, or its key of `auth.bearerSecretRefs`. Without
@@ -73,4 +74,11 @@ pub struct DeadLetter {
     /// has no room for new calls, the client that uses the most of it loses the results of its oldest dead letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
+    /// A receiver that gets one event per dead letter: a JSON object with the type `dev.asyncmcp.job.dead.v1`, signed
+    /// with the route's keys and delivered as results are, with the retries, limits and breaker of this section. Set exactly
+    /// one of `url` and `service`; as `receivers.default` it may be a private or loopback address and use plain
+    /// `http`. An event that becomes a dead letter itself has none. Events use at most 1 % of the store and 1 MiB; what
+    /// does not fit is dropped and counted. A change holds for the dead letters that come after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<DefaultReceiver>,
 }

@@ -1,4 +1,4 @@
-//! Allowed receivers, and the default receiver.
+//! Allowed receivers, and those that the route's author names.
 //!
 //! Invariant: this reports mistakes early and is not a security control. Names resolve later and to other addresses, so
 //! the data plane checks each address before it connects.
@@ -16,7 +16,7 @@ pub(super) fn check(receivers: &Receivers, findings: &mut Findings) {
         check_from_clients("spec.webhook.receivers.fromClients", from_clients, findings);
     }
     if let Some(default) = &receivers.default {
-        check_default("spec.webhook.receivers.default", default, findings);
+        check_of_author("spec.webhook.receivers.default", default, findings);
     }
 }
 
@@ -50,7 +50,8 @@ fn check_cidr(path: &str, cidr: &str, findings: &mut Findings) {
     }
 }
 
-fn check_default(path: &str, given: &DefaultReceiver, findings: &mut Findings) {
+/// A receiver that the route's author names.
+pub(super) fn check_of_author(path: &str, given: &DefaultReceiver, findings: &mut Findings) {
     findings.exactly_one(
         path,
         &receivers::DEFAULT_MEMBERS,

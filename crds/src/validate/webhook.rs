@@ -43,8 +43,11 @@ fn check_limits(webhook: &Webhook, findings: &mut Findings) {
         let rate = given.rate_per_second;
         findings.maybe_range(format_args!("{path}.ratePerSecond"), 1..=10_000, rate);
     }
-    if let Some(DeadLetter { retention }) = &webhook.dead_letter {
+    if let Some(DeadLetter { retention, notify }) = &webhook.dead_letter {
         findings.not_zero("spec.webhook.deadLetter.retention", retention.as_ref());
+        if let Some(notify) = notify {
+            receivers::check_of_author("spec.webhook.deadLetter.notify", notify, findings);
+        }
     }
 }
 

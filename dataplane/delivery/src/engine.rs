@@ -30,6 +30,7 @@ mod last_hour;
 mod log;
 mod memory_budget;
 mod metrics;
+mod notify;
 mod receivers;
 mod reconcile;
 mod resume_token;

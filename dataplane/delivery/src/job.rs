@@ -6,6 +6,7 @@
 //! header alone.
 
 mod change;
+mod notice;
 mod owner;
 mod rows;
 mod step;
@@ -17,10 +18,11 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 pub use self::change::Change;
+pub use self::notice::{Death, Notice, NoticeTo, TYPE as NOTICE_TYPE};
 pub use self::owner::{Owner, Stamp};
 pub use self::rows::{Rank, Rows};
 pub use self::step::{Applied, Expect, Step};
-pub use self::target::{Receiver, Target};
+pub use self::target::{Receiver, Target, shown as shown_url};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::state::{Category, State};

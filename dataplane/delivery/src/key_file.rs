@@ -25,7 +25,7 @@ pub type Key = Zeroizing<[u8; KEY_LEN]>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("failed to read keys from {}", path.display())]
+    #[error("failed to read keys from {} as user {}", path.display(), rustix::process::geteuid().as_raw())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file cannot be written.
-    #[error("failed to write new keys to {}", path.display())]
+    #[error("failed to write new keys to {} as user {}", path.display(), rustix::process::geteuid().as_raw())]
     Write {
         /// Which file.
         path: PathBuf,

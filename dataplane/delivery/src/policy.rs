@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::egress::{NamedBy, Rules};
-use crate::job::Key;
+use crate::job::{Key, NoticeTo};
 use crate::signature::SigningKey;
 
 /// How attempts are signed (`webhook.signing`).
@@ -23,6 +23,15 @@ pub enum Signing {
     Waiting,
     /// Every key signs.
     Keys(Vec<SigningKey>),
+}
+
+/// The receiver of events about dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notify {
+    /// Where it is, and when failed attempts are repeated.
+    pub to: NoticeTo,
+    /// Its headers, as [`Policy::default_headers`].
+    pub headers: Option<HeaderMap>,
 }
 
 /// Rate and concurrency limits per receiver.
@@ -95,6 +104,8 @@ pub struct Policy {
     /// Extra headers for the route author's own receiver, marked sensitive where they are. `None`: one of them cannot be
     /// read, and what is for that receiver waits.
     pub default_headers: Option<HeaderMap>,
+    /// Who gets an event for each dead letter (`webhook.deadLetter.notify`).
+    pub notify: Option<Notify>,
     /// A delivery older than this, counted from the result, ends as `expired` (`webhook.maxAge`).
     pub max_age: Duration,
     /// `Retry-After` is honoured up to this (`webhook.retry.retryAfterMax`).
@@ -132,8 +143,17 @@ impl Policy {
 
     /// Whether attempts may be made to a receiver that was named by this.
     pub fn can_send_to(&self, named_by: NamedBy) -> bool {
-        let has_headers = named_by != NamedBy::Default || self.default_headers.is_some();
+        let has_headers = match named_by {
+            NamedBy::Session | NamedBy::Call => true,
+            NamedBy::Default => self.default_headers.is_some(),
+            NamedBy::Notify => self.notify.is_none() || self.notify_headers().is_some(),
+        };
         self.can_send() && has_headers
+    }
+
+    /// The headers of events; none where the route no longer wants any, or one of them cannot be read.
+    pub fn notify_headers(&self) -> Option<&HeaderMap> {
+        self.notify.as_ref()?.headers.as_ref()
     }
 
     /// How many jobs may run on `server` at once; `None` when the route has no such server.

@@ -23,7 +23,7 @@ use self::reused::Answered;
 use crate::clock::Millis;
 use crate::egress::resolver::Lookup;
 use crate::egress::{Allowed, Refusal};
-use crate::job::{Call, Job, Target, Trace};
+use crate::job::{Call, Job, NOTICE_TYPE, Target, Trace};
 use crate::policy::Policy;
 use crate::schedule;
 use crate::state::{Category, Fault};
@@ -62,6 +62,8 @@ pub struct Post<'a> {
 pub enum Kind {
     /// The result of a call.
     Result,
+    /// The event of a dead letter.
+    DeadLetter,
     /// Nothing but proof that webhooks arrive: a person asked for it.
     Test,
 }
@@ -71,6 +73,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Result => "dev.asyncmcp.tool.result.v1",
+            Self::DeadLetter => NOTICE_TYPE,
             Self::Test => "dev.asyncmcp.test.v1",
         }
     }

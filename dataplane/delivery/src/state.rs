@@ -182,6 +182,8 @@ pub enum Event {
     Deliver,
     /// No attempt will follow.
     Bury(Category),
+    /// The event of the dead letter is stored.
+    Notify,
     /// An administrator stops the delivery.
     Stop,
     /// A dead letter, or a delivery that was stopped, loses its body.
@@ -225,6 +227,7 @@ impl State {
             (_, _, Event::Bury(Category::Evicted)) => None,
             (Ended(_), Push::Dead(Category::Evicted), Event::Evict | Event::Replay) => None,
             (Ended(_), Push::Sending | Push::Due, Event::Bury(why)) => push(Push::Dead(why)),
+            (Ended(_), Push::Dead(_), Event::Notify) => Some(self),
             (Ended(_), Push::Dead(_) | Push::Stopped, Event::Evict) => push(Push::Dead(Category::Evicted)),
             (Ended(_), Push::Sending | Push::Due, Event::Stop) => push(Push::Stopped),
             (Ended(_), Push::Dead(_) | Push::Stopped, Event::Replay) => push(Push::Due),

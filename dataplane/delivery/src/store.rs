@@ -14,7 +14,8 @@ pub mod space;
 mod client_use;
 mod codec;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
+mod notices;
 mod queue_counts;
 pub(crate) mod roles;
 

@@ -9,13 +9,13 @@ mod named;
 
 use std::time::Duration;
 
-use asyncmcp_crds::effective::{Route, Waits, WebhookTool};
+use asyncmcp_crds::effective::{Route, WebhookTool};
 use asyncmcp_crds::v1alpha1;
 use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::AcceptError;
 use asyncmcp_delivery::engine::jobs::Listed;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::{Call, Job, NewJob, OnInterruption, Retry, Target};
+use asyncmcp_delivery::job::{Call, Job, NewJob, OnInterruption, Target};
 use asyncmcp_delivery::store::{Acceptance, ClientLimit};
 use asyncmcp_protocol::Request;
 use asyncmcp_protocol::initialize::TASKS_EXTENSION;
@@ -31,6 +31,7 @@ use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::respond::{Error, task};
 use crate::caller::trace::TraceHeaders;
+use crate::config::retry;
 use crate::servers::catalogue::Tool;
 
 /// A call of a webhook tool.
@@ -167,7 +168,7 @@ impl<'a> Webhook<'a> {
 
     /// What holds for this call whatever becomes of the route.
     fn snapshot(&self, context: &Context, request: &Request, trace: &TraceHeaders) -> Call {
-        let retry = &context.config.route.webhook.retry;
+        let waits = &context.config.route.webhook.retry.waits;
         Call {
             server: self.tool.server.clone(),
             tool: self.tool.name.clone(),
@@ -177,7 +178,7 @@ impl<'a> Webhook<'a> {
             timeout: self.entry.timeout,
             on_interruption: self.on_interruption(),
             target: self.wants.target().cloned(),
-            retry: repeated(&retry.waits),
+            retry: retry::of(waits),
             trace: trace.stored(),
             as_task: self.tool.as_task,
             owner: context.caller.owner().map(|owner| owner.0),
@@ -239,26 +240,6 @@ fn target(context: &Context) -> Option<Target> {
     let named = named.map(|url| target(url, NamedBy::Session));
     let default = context.config.route.webhook.receivers.default.as_ref();
     named.or_else(|| Some(target(&default?.url, NamedBy::Default)))
-}
-
-fn repeated(waits: &Waits) -> Retry {
-    match waits {
-        Waits::Exponential {
-            retries,
-            initial,
-            max,
-            jitter_percent,
-        } => Retry::Exponential {
-            retries: *retries,
-            initial: *initial,
-            max: *max,
-            jitter_percent: *jitter_percent,
-        },
-        Waits::Schedule(waits) => Retry::Schedule {
-            waits: waits.clone(),
-            jitter_percent: 0,
-        },
-    }
 }
 
 /// How many jobs may wait for a server. One that is just leaving the route takes what is sent to it.

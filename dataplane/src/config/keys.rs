@@ -172,7 +172,9 @@ impl Config {
         let tokens = tokens.filter_map(|(named, token)| Some(token.err()?.of(named.clone())));
         let receiver = webhook.receivers.default.iter().flat_map(|it| &it.headers);
         let collector = self.route.telemetry.otlp.iter().flat_map(|it| &it.headers);
+        let notified = webhook.notify.iter().flat_map(|it| &it.headers);
         let headers = receiver
+            .chain(notified)
             .chain(collector)
             .filter_map(|header| self.refs.unusable(header));
         let servers = self.route.servers.iter();

@@ -32,6 +32,7 @@ fn laptop(dir: &Path, servers: &[(&str, &str)]) -> Source {
         overrides: Overrides {
             servers,
             receiver: None,
+            notify_receiver: None,
         },
     }
 }
@@ -94,6 +95,8 @@ fn an_edit_is_served_and_a_broken_one_is_only_reported() {
 
     fs::write(dir.path().join("route.yaml"), "spec: [").unwrap();
     watch.poll_once();
+    assert!(live.borrow().refused.is_none(), "it may be half written");
+    watch.poll_once();
     assert_eq!(
         live.borrow().route.webhook_tools.len(),
         1,
@@ -104,6 +107,30 @@ fn an_edit_is_served_and_a_broken_one_is_only_reported() {
     fs::write(dir.path().join("route.yaml"), ROUTE).unwrap();
     watch.poll_once();
     assert!(live.borrow().refused.is_none() && live.borrow().route.webhook_tools.is_empty());
+}
+
+#[test]
+fn a_document_that_is_emptied_before_it_is_written_is_one_change() {
+    let dir = written(ROUTE);
+    let source = laptop(dir.path(), &[("one", "http://127.0.0.1:1/mcp")]);
+    let mut watch = Watch::new(source.clone(), source.read().unwrap(), &Registry::new()).unwrap();
+    let live = watch.live();
+    for _ in 0..3 {
+        for text in [
+            "",
+            &ROUTE.replace("webhook:", "webhookTools: [{name: slow}]\n  webhook:"),
+            "",
+            ROUTE,
+        ] {
+            fs::write(dir.path().join("route.yaml"), text).unwrap();
+            watch.poll_once();
+            assert!(live.borrow().refused.is_none(), "{text:?}");
+        }
+    }
+    fs::write(dir.path().join("route.yaml"), "").unwrap();
+    watch.poll_once();
+    watch.poll_once();
+    assert!(live.borrow().refused.is_some(), "it stays empty");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! It polls the files four times a second instead of waiting for a notification: a kubelet swaps a
 //! directory link, an editor renames or rewrites, and no notification covers both. A poll is a
 //! handful of `stat` calls. Invariant: level-triggered, so a change that happens while another is
-//! being read is seen by the next poll.
+//! being read is seen by the next poll, and what cannot be read is refused only if it is the same at the next poll.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Watch {
     live: watch::Sender<Arc<Config>>,
     reloads: IntCounterVec,
     seen: Metadata,
+    /// What could not be read at the last poll: it may be half written.
+    doubtful: Option<Metadata>,
 }
 
 impl Watch {
@@ -46,6 +48,7 @@ impl Watch {
             live: watch::Sender::new(Arc::new(first)),
             reloads,
             seen: Metadata::new(),
+            doubtful: None,
         })
     }
 
@@ -75,6 +78,11 @@ impl Watch {
         if metadata(&files) != now {
             return; // they changed meanwhile: a certificate could be the old one, its private key the new one
         }
+        if read.is_err() && self.doubtful.as_ref() != Some(&now) {
+            self.doubtful = Some(now);
+            return; // some editors empty a file before they write it: the next poll decides
+        }
+        self.doubtful = None;
         self.seen = now;
         match read {
             Ok(config) if config == **self.live.borrow() => {}

@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asyncmcp_crds::effective::{FromClients, Webhook};
+use asyncmcp_crds::effective::{DefaultReceiver, FromClients, Webhook};
 use asyncmcp_crds::v1alpha1::{Breaker, ReceiverPolicy, Scheme};
 use asyncmcp_delivery::egress::{self, ClientPolicy, Rules};
-use asyncmcp_delivery::job::Key;
-use asyncmcp_delivery::policy::{PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
+use asyncmcp_delivery::job::{Key, NoticeTo};
+use asyncmcp_delivery::policy::{Notify, PerReceiver, Policy, Signing, ToolLimit, ToolLimits};
 use asyncmcp_delivery::signature::SigningKey;
 use http::{HeaderMap, HeaderName};
 use tokio::sync::watch;
 
-use crate::config::{Config, Live, Refs};
+use crate::config::{Config, Live, Refs, retry};
 use crate::servers::catalogue;
 
 /// The policy of the configuration that is served now, and of each one after it. Ends with `live`.
@@ -39,7 +39,17 @@ fn policy(config: &Arc<Config>) -> Policy {
         },
         signing: signing(webhook, &config.refs),
         attempt_timeout: webhook.timeout,
-        default_headers: default_headers(webhook, &config.refs),
+        default_headers: match &webhook.receivers.default {
+            Some(receiver) => headers(receiver, &config.refs),
+            None => Some(HeaderMap::new()),
+        },
+        notify: webhook.notify.as_ref().map(|receiver| Notify {
+            to: NoticeTo {
+                url: receiver.url.clone(),
+                retry: retry::of(&webhook.retry.waits),
+            },
+            headers: headers(receiver, &config.refs),
+        }),
         max_age: webhook.max_age,
         retry_after_max: webhook.retry.retry_after_max,
         result_retention: webhook.result_retention,
@@ -129,13 +139,8 @@ fn signing(webhook: &Webhook, refs: &Refs) -> Signing {
 }
 
 /// All of them or none: a receiver refuses what comes without its credentials, and each refusal costs a retry.
-fn default_headers(webhook: &Webhook, refs: &Refs) -> Option<HeaderMap> {
-    let headers = webhook
-        .receivers
-        .default
-        .iter()
-        .flat_map(|receiver| &receiver.headers);
-    let parsed = headers.map(|header| {
+fn headers(receiver: &DefaultReceiver, refs: &Refs) -> Option<HeaderMap> {
+    let parsed = receiver.headers.iter().map(|header| {
         let value = refs.header(header).ok()?;
         Some((header.name.parse::<HeaderName>().ok()?, value))
     });
@@ -145,6 +150,9 @@ fn default_headers(webhook: &Webhook, refs: &Refs) -> Option<HeaderMap> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use asyncmcp_delivery::egress::NamedBy;
+    use asyncmcp_delivery::job::Retry;
 
     use super::*;
     use crate::tests::route::config;
@@ -193,6 +201,33 @@ mod tests {
         assert_eq!(with("").default_headers.unwrap()["x-one"], "1");
         let secret = ", {name: x-two, valueFrom: {secretKeyRef: {name: s, key: k}}}";
         assert_eq!(with(secret).default_headers, None);
+    }
+
+    #[test]
+    fn events_have_a_receiver_a_schedule_and_headers_of_their_own() {
+        let route = |notify: &str| {
+            policy(&config(&format!(
+                "servers: [{{name: a, url: \"http://a\"}}]\nwebhook:\n  retry: {{schedule: [5s]}}\n{notify}"
+            )))
+        };
+        assert_eq!(route("").notify, None);
+        let url = "  deadLetter: {notify: {url: \"http://ops/\", headers: [{name: x-a, ";
+        let notify = route(&format!("{url}value: b}}]}}}}\n")).notify.unwrap();
+        let waits = vec![Duration::from_secs(5)];
+        let jitter_percent = 0;
+        assert_eq!(notify.to.url, "http://ops/");
+        assert_eq!(
+            notify.to.retry,
+            Retry::Schedule {
+                waits,
+                jitter_percent
+            }
+        );
+        assert_eq!(notify.headers.unwrap()["x-a"], "b");
+        let unread = route(&format!(
+            "{url}valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}]}}}}\n"
+        ));
+        assert!(!unread.can_send_to(NamedBy::Notify) && unread.can_send_to(NamedBy::Default));
     }
 
     #[test]

@@ -76,12 +76,13 @@ pub(crate) fn references(spec: &McpWebhookRouteSpec) -> BTreeSet<Key> {
         .into_iter()
         .map(|key| Key::new(key.kind.into(), key.name));
     let servers = spec.servers.iter().filter_map(|server| server.service.as_ref());
-    let receiver = spec
-        .webhook
-        .as_ref()
-        .and_then(|webhook| webhook.receivers.as_ref()?.default.as_ref()?.service.as_ref());
+    let webhook = spec.webhook.as_ref();
+    let receiver = webhook.and_then(|webhook| webhook.receivers.as_ref()?.default.as_ref()?.service.as_ref());
+    let notified =
+        webhook.and_then(|webhook| webhook.dead_letter.as_ref()?.notify.as_ref()?.service.as_ref());
     let services = servers
         .chain(receiver)
+        .chain(notified)
         .map(|service| Key::new(Kind::Service, &service.name));
     let claim = spec
         .store
@@ -158,6 +159,7 @@ mod tests {
             "webhook": {
                 "signing": {"secretRefs": [{"name": "sign", "key": "a"}]},
                 "receivers": {"default": {"service": {"name": "receiver", "port": 80}}},
+                "deadLetter": {"notify": {"service": {"name": "operations", "port": 80}}},
             },
             "store": {"embedded": {"existingClaim": "old"}},
         });
@@ -173,6 +175,7 @@ mod tests {
                 "Secret client",
                 "Secret sign",
                 "Secret token",
+                "Service operations",
                 "Service receiver",
                 "Service upstream",
                 "PersistentVolumeClaim old"

@@ -11,5 +11,6 @@ mod faults;
 mod kills;
 mod ledger;
 mod load;
+mod notices;
 mod plan;
 mod stage;

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use asyncmcp_tests::eventually;
+use asyncmcp_tests::process::binary;
 use futures::future::try_join_all;
 
-use crate::scene::Scene;
+use crate::scene::{PATIENCE, Scene};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_said_in_one_line_with_the_flag_to_use() -> Result<()> {
@@ -25,7 +27,16 @@ async fn what_is_wrong_is_said_in_one_line_with_the_flag_to_use() -> Result<()> 
             vec!["list", "--token-file", "/nonexistent"],
             "--token-file /nonexistent",
         ),
+        (vec!["list", "--admin", "localhost:1"], "must start with http://"),
+        (
+            vec!["list", "--token-file", "/dev/null"],
+            "--token-file /dev/null: the file is empty",
+        ),
         (vec!["list", "--admin", "http://127.0.0.1:1"], "see --admin"),
+        (
+            vec!["list", "--admin", "http://127.0.0.1:1/jobs"],
+            "--admin http://127.0.0.1:1/jobs: leave out the path /jobs",
+        ),
     ] {
         let mut args = args;
         // The scene's own flags come last, and a flag may be there once.
@@ -110,5 +121,67 @@ async fn a_cursor_continues(scene: &Scene) -> Result<()> {
     assert!(!both.succeeded && both.err.contains("one --state"), "{both:?}");
     let wrong = scene.jobs(&["list", "--cursor", "nonsense"]).await?;
     assert!(!wrong.succeeded && wrong.err.contains("cursor"), "{wrong:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_wait_runs_out_says_how_to_follow_it() -> Result<()> {
+    let scene = Scene::open(200, "{max: 1}").await?;
+    let output = tokio::process::Command::new(asyncmcp_tests::process::binary("asyncmcp")?)
+        .args(["call", "process_batch", "--arg", "seconds=20", "--arg", "items=1"])
+        .args(["--url", &scene.gateway.url(), "--wait", "--wait-timeout", "1s"])
+        .output()
+        .await?;
+    let err = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(output.stdout.is_empty(), "nothing came");
+    assert!(
+        err.contains("no result within 1 s: wait longer with --wait-timeout"),
+        "{err}"
+    );
+    let id = err
+        .split("jobs show ")
+        .nth(1)
+        .and_then(|rest| rest.split('`').next());
+    let id = id.unwrap_or_default();
+    assert!(id.starts_with("msg_"), "{err}");
+    // What it names works as it stands.
+    let job = scene.jobs(&["show", id, "-o", "json"]).await?.json()?;
+    assert_eq!(
+        (&job["webhookId"], &job["state"]),
+        (&id.into(), &"running".into())
+    );
+    let cancelled = scene.jobs(&["cancel", id]).await?;
+    assert!(cancelled.succeeded, "{cancelled:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_refuses_the_receiver_of_wait_is_explained() -> Result<()> {
+    let scene = Scene::open(200, "{max: 1}").await?;
+    let route = std::fs::read_to_string(scene.gateway.dir.join("route.yaml"))?;
+    scene
+        .gateway
+        .edit(&route.replace("schemes: [http]", "schemes: [https]"))?;
+    let err = eventually(PATIENCE, || async {
+        let mut command =
+            tokio::process::Command::new(binary("asyncmcp").map_err(|error| error.to_string())?);
+        command.args(["call", "process_batch", "--arg", "items=1", "--wait"]);
+        let output = command.args(["--url", &scene.gateway.url()]).output().await;
+        let output = output.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Err("the edit is not live".to_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    })
+    .await;
+    assert!(
+        err.contains("{allowedCidrs: [127.0.0.0/8], schemes: [http]}"),
+        "{err}"
+    );
+    assert!(
+        err.contains("-31005") && err.contains("fromClients.schemes"),
+        "{err}"
+    );
     Ok(())
 }

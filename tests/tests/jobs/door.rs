@@ -58,6 +58,12 @@ async fn only_the_tokens_holder_sees_jobs() -> Result<()> {
         let answer = send(&scene, ("GET", open), None).await?;
         assert_eq!(answer.status(), StatusCode::OK, "{open}");
     }
+    let index = send(&scene, ("GET", "/"), None).await?.text().await?;
+    assert!(index.contains("/status") && index.contains("/jobs"), "{index}");
+    for unknown in ["/healthz", "/status/", "/job"] {
+        let answer = send(&scene, ("GET", unknown), None).await?;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{unknown}");
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod delete;
 mod door;
 mod formats;
 mod matching;
+mod notices;
 mod overview;
 mod readme;
 mod receivers;

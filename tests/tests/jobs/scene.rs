@@ -57,15 +57,20 @@ impl Said {
 impl Scene {
     /// Everything up, with a receiver that answers `status`; `retry` is the route's `webhook.retry`.
     pub(crate) async fn open(status: u16, retry: &str) -> Result<Self> {
-        Self::with_key(status, retry, Some(SECRET)).await
+        Self::with_key(status, retry, Some(SECRET), "").await
+    }
+
+    /// The same where the route has this in `webhook`, too: lines of four spaces.
+    pub(crate) async fn open_with(status: u16, retry: &str, more: &str) -> Result<Self> {
+        Self::with_key(status, retry, Some(SECRET), more).await
     }
 
     /// The same without the key that the route signs with.
     pub(crate) async fn open_without_key(retry: &str) -> Result<Self> {
-        Self::with_key(200, retry, None).await
+        Self::with_key(200, retry, None, "").await
     }
 
-    async fn with_key(status: u16, retry: &str, key: Option<&str>) -> Result<Self> {
+    async fn with_key(status: u16, retry: &str, key: Option<&str>, more: &str) -> Result<Self> {
         let mood = Arc::new(Mood {
             status: AtomicU16::new(status),
             delay_ms: AtomicU64::new(0),
@@ -76,7 +81,7 @@ impl Scene {
         if let Some(key) = key {
             DataPlane::write_secret(dir.path(), "signing", "secret", key)?;
         }
-        let route = route(&example.url, &receiver.url("/hook?key=hidden"), retry);
+        let route = route(&example.url, &receiver.url("/hook?key=hidden"), retry) + more;
         Ok(Self {
             gateway: DataPlane::start(dir.path(), &route, &[]).await?,
             example: Some(example),

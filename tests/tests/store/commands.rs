@@ -48,6 +48,11 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
         words(&checked)
     );
     the_command_of_people_says_the_same(&state)?;
+    assert!(
+        words(&checked).contains("due 5\n") && words(&checked).contains("\njobs 5\n"),
+        "{}",
+        words(&checked)
+    );
     let exported = store("export", &state, None)?;
     assert!(exported.status.success(), "{}", words(&exported));
     assert!(

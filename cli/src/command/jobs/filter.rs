@@ -13,6 +13,9 @@ pub(super) struct Filter {
     /// separated by commas.
     #[arg(long, value_delimiter = ',')]
     state: Vec<String>,
+    /// Only accepted calls (`call`), or only events of dead letters (`notification`).
+    #[arg(long)]
+    kind: Option<String>,
     /// Only jobs of this tool, by its name as clients see it.
     #[arg(long)]
     tool: Option<String>,
@@ -46,6 +49,7 @@ impl Filter {
     /// As query parameters, but for the state.
     fn others(&self) -> Vec<(&'static str, String)> {
         let fields = [
+            ("kind", &self.kind),
             ("tool", &self.tool),
             ("server", &self.server),
             ("client", &self.client),

@@ -21,7 +21,7 @@ type Column = (&'static str, fn(&Value) -> String);
 
 /// How many of the columns fit a terminal.
 const NARROW: usize = 9;
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     ("ID", |job| text(&job["id"])),
     ("STATE", |job| text(&job["state"])),
     ("WAITS FOR", |job| text(&job["waitingFor"]["reason"])),
@@ -35,6 +35,7 @@ const COLUMNS: [Column; 14] = [
     ("CLIENT", |job| text(&job["client"])),
     ("SIZE", |job| text(&job["size"])),
     ("NEXT", |job| time(&job["nextAttemptAt"])),
+    ("KIND", |job| text(&job["kind"])),
     ("WEBHOOK-ID", |job| text(&job["webhookId"])),
 ];
 
@@ -49,6 +50,7 @@ pub(super) fn job(job: &Value) -> String {
     let lines = [
         ("job", text(&job["id"])),
         ("webhook-id", text(&job["webhookId"])),
+        ("kind", text(&job["kind"])),
         ("state", because(&job["state"], &job["deadReason"])),
         ("waiting for", waiting(&job["waitingFor"])),
         (
@@ -65,7 +67,7 @@ pub(super) fn job(job: &Value) -> String {
         ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
         ("trace", text(&job["traceId"])),
-        ("executions", text(&job["executions"])),
+        ("executions", executions(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
     let lines = lines.map(|(name, value)| format!("{name:16}{value}"));
@@ -75,7 +77,21 @@ pub(super) fn job(job: &Value) -> String {
     let headings = [
         "ATTEMPT", "REPLAY", "STARTED", "TOOK", "OUTCOME", "REASON", "STATUS", "NEXT",
     ];
-    format!("{}\n\n{}", lines.join("\n"), table(headings, &attempts))
+    let first_only = if history.iter().any(is_unwritten) {
+        "\n\nNo details are kept of a first attempt that delivers."
+    } else {
+        ""
+    };
+    format!(
+        "{}\n\n{}{first_only}",
+        lines.join("\n"),
+        table(headings, &attempts)
+    )
+}
+
+/// The attempt that delivered a job at once, of which the store has no entry.
+fn is_unwritten(attempt: &Value) -> bool {
+    attempt["outcome"] == "delivered" && attempt["startedAt"].is_null()
 }
 
 fn attempt(attempt: &Value) -> [String; 8] {
@@ -90,6 +106,16 @@ fn attempt(attempt: &Value) -> [String; 8] {
         text(&attempt["status"]),
         time(&attempt["nextAttemptAt"]),
     ]
+}
+
+/// A tool that runs at most once may have several: another process resumes what it finds.
+fn executions(count: &Value) -> String {
+    let resumed = count.as_u64().is_some_and(|count| count > 1);
+    format!(
+        "{}{}",
+        text(count),
+        if resumed { " (begun or resumed)" } else { "" }
+    )
 }
 
 /// What a job waits for, and until when.
@@ -110,6 +136,7 @@ fn because(what: &Value, why: &Value) -> String {
 
 fn receiver(receiver: &Value) -> String {
     match receiver["namedBy"].as_str() {
+        Some("notify") => format!("{} (webhook.deadLetter.notify)", text(&receiver["url"])),
         Some(named_by) => format!("{} (named by the {named_by})", text(&receiver["url"])),
         None => "-".to_owned(),
     }
@@ -139,7 +166,7 @@ mod tests {
             "id": "01", "webhookId": "msg_1", "state": "dead", "deadReason": "http_4xx", "tool": "batch",
             "server": "s", "client": "ab", "receiver": {"url": "https://r.example/hook", "namedBy": "call"},
             "acceptedAt": "2026-11-22T08:00:00.123Z", "endedAt": "2026-11-22T08:00:01Z", "outcome": "result",
-            "executions": 1, "replays": 0,
+            "executions": 2, "replays": 0,
             "history": [{"number": 1, "replay": 0, "startedAt": "2026-11-22T08:00:01Z", "durationMs": 12,
                          "outcome": "dead", "category": "http_4xx", "status": 410}],
         }));
@@ -152,10 +179,21 @@ mod tests {
             told.contains("call ended      2026-11-22T08:00:01Z (result)"),
             "{told}"
         );
+        assert!(told.contains("executions      2 (begun or resumed)"), "{told}");
         let last = told.lines().last().unwrap();
         assert_eq!(
             last,
             "1        0       2026-11-22T08:00:01Z  12 ms  dead     http_4xx  410     -"
+        );
+    }
+
+    #[test]
+    fn a_row_of_hyphens_is_explained() {
+        let attempt = json!({"number": 1, "replay": 0, "outcome": "delivered"});
+        let shown = job(&json!({"id": "01", "history": [attempt]}));
+        assert!(
+            shown.ends_with("No details are kept of a first attempt that delivers."),
+            "{shown}"
         );
     }
 

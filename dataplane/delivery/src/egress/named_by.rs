@@ -11,6 +11,8 @@ pub enum NamedBy {
     Call,
     /// The route's author: `webhook.receivers.default`.
     Default,
+    /// The route's author: `webhook.deadLetter.notify`.
+    Notify,
 }
 
 impl NamedBy {
@@ -18,7 +20,7 @@ impl NamedBy {
     pub fn is_client(self) -> bool {
         match self {
             Self::Session | Self::Call => true,
-            Self::Default => false,
+            Self::Default | Self::Notify => false,
         }
     }
 }

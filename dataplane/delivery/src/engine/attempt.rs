@@ -154,7 +154,11 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
         ended: core.clock.shown(job.ended.unwrap_or(job.accepted)),
         trace: &trace::outgoing(&call.trace),
         policy: &policy,
-        kind: Kind::Result,
+        kind: if job.is_notice() {
+            Kind::DeadLetter
+        } else {
+            Kind::Result
+        },
     };
     let attempt = tokio::select! {
         biased;
@@ -181,12 +185,18 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     let entry = entry(job, &attempt, outcome, &change);
     let is_told = outcome != Outcome::Delivered || job.attempts > 1 || job.replays > 0;
     let attempted = is_told.then(|| Change::Attempted(entry.clone()));
-    let changes = attempted.into_iter().chain([change.clone()]).collect();
-    match core.apply_surely(job.id, delivery.held(), changes).await {
+    let end = match &change {
+        Change::Bury { why } => core.burial(job, Some(&delivery.call), *why),
+        change => vec![change.clone()],
+    };
+    let changes: Vec<Change> = attempted.into_iter().chain(end).collect();
+    match core.apply_surely(job.id, delivery.held(), changes.clone()).await {
         Some(Applied::Applied(after)) => {
             core.metrics.settled(job, &change, attempt.verdict, core.now());
             note(core, job, outcome);
             core.schedule(&after);
+            core.schedule_event(&changes);
+            core.forget_event(&after).await;
         }
         Some(Applied::Moved(_)) => came_late(core, job, entry).await,
         Some(Applied::Gone | Applied::Fenced) | None => {}

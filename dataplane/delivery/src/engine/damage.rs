@@ -36,11 +36,15 @@ pub(super) async fn damaged(core: &Core, id: JobId, error: &store::Error) -> Opt
 pub(super) async fn bury(core: &Core, job: &Job, mut changes: Vec<Change>) {
     let why = Category::Corrupt;
     let dies = job.receiver.is_some() && !matches!(job.state.push, Push::Dead(_));
-    changes.extend(dies.then_some(Change::Bury { why }));
+    if dies {
+        let call = core.read(|| core.store.call(job.id)).await.ok().flatten();
+        changes.extend(core.burial(job, call.as_ref(), why));
+    }
     let expect = Expect::Version(job.version);
-    let applied = core.apply_surely(job.id, expect, changes).await;
+    let applied = core.apply_surely(job.id, expect, changes.clone()).await;
     if dies && matches!(applied, Some(Applied::Applied(_))) {
         core.metrics.dead(why);
+        core.schedule_event(&changes);
         core.last_hour.note(Event::Dead, core.now());
     }
 }

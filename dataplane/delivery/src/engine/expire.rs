@@ -13,7 +13,7 @@ use super::last_hour::Event;
 use super::log;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Change, Expect, Job, Receiver};
+use crate::job::{Expect, Job, Receiver};
 use crate::state::{Category, Push};
 use crate::store;
 
@@ -51,12 +51,15 @@ async fn expire(
     let Some(job) = job.filter(|job| is_expired(job, shut, oldest)) else {
         return Ok(());
     };
-    let bury = Change::Bury {
-        why: Category::Expired,
+    let call = match core.store.call(id).await {
+        Err(error @ store::Error::Down(_)) => return Err(error),
+        call => call.ok().flatten(),
     };
+    let burial = core.burial(&job, call.as_ref(), Category::Expired);
     let expect = Expect::Version(job.version);
-    if core.apply(job.id, expect, vec![bury]).await?.job().is_some() {
+    if core.apply(job.id, expect, burial.clone()).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
+        core.schedule_event(&burial);
         core.last_hour.note(Event::Dead, core.now());
         log::expired(&core.policy(), &job);
     }

@@ -10,7 +10,7 @@ use url::Url;
 use super::delivery::Delivery;
 use super::receivers::BreakerChange;
 use crate::history::Outcome;
-use crate::job::{Call, Change, Job};
+use crate::job::{Call, Change, Job, NOTICE_TYPE};
 use crate::policy::Policy;
 use crate::sender::Attempt;
 use crate::state::Category;
@@ -36,6 +36,7 @@ pub(super) fn attempt(
                 webhook_id = job.id.webhook_id(),
                 route = policy.route,
                 tool = call.shown_as,
+                event = job.is_notice().then_some(NOTICE_TYPE),
                 attempt = job.attempts,
                 outcome = outcome.as_str(),
                 status = attempt.status,

@@ -7,6 +7,7 @@
 //! and `process` know the engine. `make simulate` runs many more seeds than the tests do. Invariant: a seed
 //! repeats exactly.
 
+mod announced;
 mod bodies;
 mod dice;
 mod disk;

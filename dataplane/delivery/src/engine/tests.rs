@@ -14,6 +14,7 @@ mod holding;
 mod jobs;
 mod known;
 mod memory;
+mod notices;
 mod receivers;
 mod recovery;
 mod resume_tokens;

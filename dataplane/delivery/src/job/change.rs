@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::notice::Notice;
 use super::owner::{Owner, Stamp};
 use super::{Job, size};
 use crate::clock::Millis;
@@ -68,6 +69,8 @@ pub enum Change {
         /// Why.
         why: Category,
     },
+    /// The event of the dead letter that the step leaves is stored as a job of its own, where there is space.
+    Notify(Box<Notice>),
     /// An administrator stops the delivery.
     Stop,
     /// The dead letter, or the delivery that was stopped, loses its body, so that there is room in the store.
@@ -85,9 +88,20 @@ impl Change {
         }
     }
 
+    /// The event that it brings.
+    pub fn notice(&self) -> Option<&Notice> {
+        match self {
+            Self::Notify(notice) => Some(notice),
+            _ => None,
+        }
+    }
+
     /// Whether it writes a row beside the header.
     pub(super) fn writes_a_row(&self) -> bool {
-        matches!(self, Self::Attempted(_) | Self::ResumeToken { .. })
+        matches!(
+            self,
+            Self::Attempted(_) | Self::Notify(_) | Self::ResumeToken { .. }
+        )
     }
 
     /// The change as the state table knows it.
@@ -108,6 +122,7 @@ impl Change {
             Self::Retry { .. } => Event::Retry,
             Self::Deliver => Event::Deliver,
             Self::Bury { why } => Event::Bury(*why),
+            Self::Notify(_) => Event::Notify,
             Self::Stop => Event::Stop,
             Self::Evict => Event::Evict,
             Self::Replay => Event::Replay,
@@ -161,7 +176,7 @@ impl Job {
                 job.claim(by);
                 job.attempts = job.attempts.saturating_add(1);
             }
-            Change::Attempted(_) => job.turn = self.turn,
+            Change::Attempted(_) | Change::Notify(_) => job.turn = self.turn,
             Change::Retry { at, why } => job.retry(*at, *why),
             Change::Bury { why } => job.last = Some(*why),
             Change::Evict => {

@@ -88,6 +88,7 @@ impl Step {
             // What comes with one of the others, or can be applied once more.
             Change::Claim
             | Change::Attempted(_)
+            | Change::Notify(_)
             | Change::ResumeToken { .. }
             | Change::Suspend
             | Change::Poison

@@ -52,6 +52,19 @@ pub struct Target {
     pub secret: Option<SigningKey>,
 }
 
+/// A receiver's URL as people may see it: without query, fragment and user info. Empty where it cannot be parsed.
+pub fn shown(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else {
+        return String::new(); // never accepted
+    };
+    url.set_query(None);
+    url.set_fragment(None);
+    // These fail only for a URL that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
 impl Target {
     /// This receiver, in limits and in the due index.
     pub fn receiver(&self) -> Receiver {

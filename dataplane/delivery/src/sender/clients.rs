@@ -65,7 +65,7 @@ impl Clients {
     ) -> reqwest::Result<Client> {
         let author = match named_by {
             NamedBy::Session | NamedBy::Call => Author::Client,
-            NamedBy::Default => Author::Route,
+            NamedBy::Default | NamedBy::Notify => Author::Route,
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let egress = made.under(egress);

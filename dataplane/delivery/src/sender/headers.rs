@@ -18,6 +18,7 @@ use crate::signature::{self, SigningKey};
 pub(super) fn of(post: &Post<'_>, receiver: &Allowed) -> HeaderMap {
     let mut headers = match post.target.named_by {
         NamedBy::Default => post.policy.default_headers.clone().unwrap_or_default(),
+        NamedBy::Notify => post.policy.notify_headers().cloned().unwrap_or_default(),
         NamedBy::Session | NamedBy::Call => HeaderMap::new(),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

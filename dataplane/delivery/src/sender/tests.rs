@@ -54,6 +54,7 @@ pub(crate) fn policy() -> Policy {
         signing: Signing::Off,
         attempt_timeout: Duration::from_secs(30),
         default_headers: Some(http::HeaderMap::new()),
+        notify: None,
         max_age: Duration::from_hours(24),
         retry_after_max: Duration::from_hours(1),
         result_retention: Duration::from_hours(24),

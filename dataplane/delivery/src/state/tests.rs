@@ -19,6 +19,7 @@ fn events() -> Vec<Event> {
         Event::Retry,
         Event::Deliver,
         Event::Stop,
+        Event::Notify,
         Event::Evict,
         Event::Replay,
     ];
@@ -103,6 +104,7 @@ fn the_steps_are_those_of_the_design_and_no_others() {
         "Ended/Sending Deliver Ended/Delivered",
         "Ended/Sending Bury Ended/Dead",
         "Ended/Due Bury Ended/Dead",
+        "Ended/Dead Notify Ended/Dead",
         "Ended/Dead Evict Ended/Dead",
         "Ended/Stopped Evict Ended/Dead",
         "Ended/Sending Stop Ended/Stopped",

@@ -23,6 +23,8 @@ use crate::job::{Dedupe, Key};
 
 /// The newest layout of values that this version reads and writes.
 const VERSION: u8 = 1;
+/// The layout of the call of an event, which versions before it do not read. 2 is that of wrapped values.
+const NOTICE: u8 = 3;
 /// The key id of a value that is not encrypted.
 const PLAIN: u32 = 0;
 /// What every value begins with: the layout's version and the key's id.
@@ -84,6 +86,13 @@ impl Writer {
         Self(value)
     }
 
+    /// A value of another layout.
+    pub(super) fn of_layout(layout: u8) -> Self {
+        let mut value = Self::new();
+        value.0[0] = layout;
+        value
+    }
+
     pub(super) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         self.0.extend_from_slice(&bytes);
     }
@@ -137,6 +146,15 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The same for a value that may have another layout.
+    pub(super) fn open_either(value: &'a [u8], layout: u8) -> Result<Self, Error> {
+        let mut reader = Self { rest: value };
+        match (reader.u8()?, reader.u32()?) {
+            (found, PLAIN) if found == layout => Ok(reader),
+            _ => Self::open(value),
+        }
+    }
+
     /// Starts after the header, if this version can read it.
     pub(super) fn open(value: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Self { rest: value };

@@ -9,6 +9,7 @@ pub(super) mod ends;
 pub(super) mod fence;
 pub(super) mod histories;
 pub(super) mod model;
+pub(super) mod notices;
 pub(super) mod queries;
 pub(super) mod races;
 pub(super) mod resume_tokens;
@@ -107,6 +108,15 @@ macro_rules! suite {
                 keeps_an_entry_only_with_the_step_it_belongs_to,
                 forgets_a_history_with_its_job,
             }
+            notices {
+                stores_an_event_with_the_death,
+                stores_no_event_with_a_step_that_is_not_made,
+                has_one_event_per_death_and_another_after_a_replay,
+                an_event_has_no_event,
+                a_flood_of_events_uses_bounded_space,
+                a_dead_event_gives_its_space_to_a_newer_one,
+                an_evicted_event_is_gone,
+            }
             scans {
                 lists_jobs_by_acceptance_in_both_orders,
                 lists_dead_letters_by_when_they_died,
@@ -153,7 +163,7 @@ pub(super) use suite;
 
 /// A job whose every name follows from `number`; nothing about two of them is the same but the
 /// server, the client and the receiver.
-pub(super) fn new_job(number: u8) -> NewJob {
+pub(crate) fn new_job(number: u8) -> NewJob {
     let at = Millis(1000 + u64::from(number));
     NewJob {
         id: JobId::new(at, [number; 10]),

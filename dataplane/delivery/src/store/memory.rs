@@ -4,6 +4,7 @@
 //! Invariant: it does what [`Job::after_step`] and [`Job::rows`] say, and nothing of it outlives the process.
 
 mod index;
+mod notify;
 mod roles;
 mod room;
 mod scan;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 use self::index::Index;
 use super::metrics::Metrics;
+use super::notices::NoticeCounts;
 use super::queue_counts::QueueCounts;
 use super::{Acceptance, Claim, ClaimDue, Claimed, ClientUse, Counts, Due, Error, SessionRow};
 use crate::clock::Millis;
@@ -43,6 +45,8 @@ struct State {
     /// What each client's jobs use; no client whose jobs use nothing.
     clients: BTreeMap<Key, ClientUse>,
     queues: QueueCounts,
+    /// What became of events since this was reported last.
+    notices: NoticeCounts,
     /// The size of all records.
     taken: u64,
     budget: Option<u64>,
@@ -126,6 +130,7 @@ impl Memory {
         let mut state = self.open()?;
         let answer = change(&mut state);
         self.metrics.committed(1);
+        self.metrics.notified(std::mem::take(&mut state.notices));
         self.metrics.set_jobs(&state.counts);
         self.metrics.set_space(&state.space());
         Ok(answer)
@@ -201,6 +206,7 @@ impl State {
         };
         self.taken -= record.weight();
         record.job = after.clone();
+        let notice = step.changes.iter().find_map(Change::notice).cloned();
         for change in step.changes {
             record.keep(change);
         }
@@ -211,6 +217,9 @@ impl State {
         if before.version < after.version {
             self.file(Some(&before), Some(&after));
             self.passed(step.stamp.at);
+        }
+        if let Some(notice) = notice.filter(|_| !after.is_notice()) {
+            self.notify(notice, step.stamp.at);
         }
         Applied::Applied(after)
     }

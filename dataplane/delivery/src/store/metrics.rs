@@ -3,8 +3,9 @@
 //! Both stores update the same ones. Invariant: every state is there from the start, at zero, so that a rate never
 //! begins late.
 
-use prometheus::{Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::notices::{NoticeCounts, NoticeEnd};
 use super::{Counts, Space};
 
 /// Operations in one commit: every power of two up to the largest group.
@@ -19,6 +20,7 @@ pub struct Metrics {
     unreadable: IntGauge,
     used: IntGauge,
     budget: IntGauge,
+    notices: IntCounterVec,
 }
 
 impl Metrics {
@@ -31,6 +33,7 @@ impl Metrics {
         registry.register(Box::new(metrics.unreadable.clone()))?;
         registry.register(Box::new(metrics.used.clone()))?;
         registry.register(Box::new(metrics.budget.clone()))?;
+        registry.register(Box::new(metrics.notices.clone()))?;
         Ok(metrics)
     }
 
@@ -54,6 +57,14 @@ impl Metrics {
         self.used.set(i64::try_from(space.used).unwrap_or(i64::MAX));
         let budget = space.budget.unwrap_or(0);
         self.budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
+    }
+
+    /// What became of the events of a commit that succeeded.
+    pub(super) fn notified(&self, counts: NoticeCounts) {
+        for end in NoticeEnd::ALL {
+            let counter = self.notices.with_label_values(&[end.as_str()]);
+            counter.inc_by(counts.of(end));
+        }
     }
 
     /// How many jobs are in each state.
@@ -103,6 +114,12 @@ impl Default for Metrics {
             "Bytes the store may use: 80 % of its volume; calls are refused at 70 % of that. 0 if unlimited.",
         )
         .expect(valid);
+        let notices = Opts::new(
+            "asyncmcp_dead_letter_notifications_total",
+            "Events about dead letters (webhook.deadLetter.notify): stored for delivery, dropped for lack of space, or \
+             deleted after they died themselves to make space for newer ones.",
+        );
+        let notices = IntCounterVec::new(notices, &["outcome"]).expect(valid);
         let metrics = Self {
             up,
             batch,
@@ -110,8 +127,10 @@ impl Default for Metrics {
             unreadable,
             used,
             budget,
+            notices,
         };
         metrics.set_jobs(&Counts::default());
+        metrics.notified(NoticeCounts::default());
         metrics
     }
 }
@@ -145,6 +164,9 @@ mod tests {
             "asyncmcp_store_key_missing_values 0",
             "asyncmcp_store_used_bytes 7",
             "asyncmcp_store_budget_bytes 8",
+            "asyncmcp_dead_letter_notifications_total{outcome=\"stored\"} 0",
+            "asyncmcp_dead_letter_notifications_total{outcome=\"dropped\"} 0",
+            "asyncmcp_dead_letter_notifications_total{outcome=\"replaced\"} 0",
             "asyncmcp_jobs{state=\"queued\"} 0",
             "asyncmcp_jobs{state=\"running\"} 0",
             "asyncmcp_jobs{state=\"due\"} 3",

@@ -37,6 +37,8 @@ pub struct Filter {
     pub until: Option<Millis>,
     /// Whose attempts have this `webhook-id`. It is computed for each header, which costs less than reading one.
     pub webhook: Option<WebhookId>,
+    /// Whether they are events of dead letters, or calls.
+    pub notices: Option<bool>,
 }
 
 /// Which jobs come first.
@@ -130,8 +132,9 @@ impl Filter {
         let client = self.client.is_none_or(|client| client == job.client);
         let receiver = self.receiver.is_none_or(|key| job.receiver == Some(key));
         let dead = self.dead.is_none_or(|why| job.state.push == Push::Dead(why));
+        let kind = self.notices.is_none_or(|notices| notices == job.is_notice());
         let last = self.last.is_none_or(|why| job.last == Some(why));
-        let is_asked = stage && server && client && receiver && dead && last;
+        let is_asked = kind && stage && server && client && receiver && dead && last;
         let seen = is_asked && self.accepted().contains(&job.id);
         seen && self.webhook.is_none_or(|webhook| job.id.webhook() == webhook)
     }

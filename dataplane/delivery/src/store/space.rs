@@ -17,6 +17,11 @@ const FOR_THE_NEXT: u64 = 1;
 const SESSIONS: u64 = 10;
 /// And in bytes, also where there is no budget: some 150,000 sessions.
 const MOST_SESSIONS: u64 = 64 << 20;
+/// What the bodies of events about dead letters may use, in percent of the budget; what is kept beside them is about as
+/// much again.
+const NOTICES: u64 = 1;
+/// And in bytes, also where there is no budget: some 2,000 events.
+const MOST_NOTICES: u64 = 1 << 20;
 /// No executions start from here on.
 const NO_EXECUTIONS: u64 = 85;
 /// Reserved for each job that waits or runs, beside its arguments: the rows of its outcome.
@@ -56,6 +61,11 @@ impl Space {
     /// Whether the rows of sessions may use this many bytes.
     pub fn holds_sessions(&self, bytes: u64) -> bool {
         !self.is_full && bytes <= self.up_to(SESSIONS).min(MOST_SESSIONS)
+    }
+
+    /// Whether the bodies of events about dead letters may use this many bytes.
+    pub fn holds_notices(&self, bytes: u64) -> bool {
+        !self.is_full && bytes <= self.up_to(NOTICES).min(MOST_NOTICES)
     }
 
     /// How many more executions may start.
@@ -162,6 +172,22 @@ mod tests {
         assert!(space(0).holds_sessions(9 << 20) && !space(0).holds_sessions(11 << 20));
         let unlimited = Space::default();
         assert!(unlimited.holds_sessions(64 << 20) && !unlimited.holds_sessions(65 << 20));
+    }
+
+    #[test]
+    fn events_use_a_hundredth_and_never_much() {
+        assert!(space(99 << 20).holds_notices(1 << 20) && !space(0).holds_notices((1 << 20) + 1));
+        let small = Space {
+            budget: Some(10 << 20),
+            ..space(0)
+        };
+        assert!(small.holds_notices(100 << 10) && !small.holds_notices(200 << 10));
+        let full = Space {
+            is_full: true,
+            ..space(0)
+        };
+        assert!(!full.holds_notices(0));
+        assert!(!Space::default().holds_notices(2 << 20));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Jobs {
     operation_id = "listJobs",
     params(
         ("state" = Option<view::State>, Query, nullable = false, description = "Where they are."),
+        ("kind" = Option<view::Kind>, Query, nullable = false,
+            description = "What they are: `call`, or `notification` (of a dead letter)."),
         ("tool" = Option<String>, Query, nullable = false, min_length = 1, max_length = 128,
             description = "Their tool as clients see it."),
         ("server" = Option<String>, Query, nullable = false, min_length = 1, max_length = 63,

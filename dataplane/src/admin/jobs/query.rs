@@ -55,6 +55,9 @@ pub(super) struct Selection {
     /// The `webhook-id` of its attempts.
     #[schema(pattern = "^msg_[0-9a-f]{32}$")]
     pub(super) webhook_id: Option<String>,
+    /// `call`, or `notification` (of a dead letter).
+    #[schema(value_type = Option<super::view::Kind>)]
+    pub(super) kind: Option<String>,
     /// The job's id, or the `webhook-id` of its attempts.
     #[schema(pattern = "^([0-7][0-9a-hjkmnp-tv-z]{25}|msg_[0-9a-f]{32})$")]
     pub(super) id: Option<String>,
@@ -121,7 +124,7 @@ struct Given {
 
 fn unknown(name: &str) -> Problem {
     let name: String = name.chars().take(64).collect();
-    let known = "state, tool, server, client, receiver, deadReason, lastFailure, since, until, webhookId, id, order, limit \
+    let known = "state, kind, tool, server, client, receiver, deadReason, lastFailure, since, until, webhookId, id, order, limit \
                  and cursor";
     Problem::field(&name, format!("is not a parameter; the parameters are {known}"))
 }
@@ -154,6 +157,7 @@ impl Selection {
             "since" => Some(&mut self.since),
             "until" => Some(&mut self.until),
             "webhookId" => Some(&mut self.webhook_id),
+            "kind" => Some(&mut self.kind),
             "id" => Some(&mut self.id),
             _ => None,
         }
@@ -186,6 +190,7 @@ impl Selection {
             since: read(self.since.as_deref(), |text| time_of("since", text))?,
             until: read(self.until.as_deref(), |text| time_of("until", text))?,
             webhook,
+            notices: self.kind.as_deref().map(is_notice).transpose()?,
         };
         Ok(Query {
             filter,
@@ -228,6 +233,14 @@ fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>
 fn stage_of(text: &str) -> Result<Stage, Problem> {
     let found = Stage::ALL.into_iter().find(|stage| stage.as_str() == text);
     found.ok_or_else(|| Problem::field("state", one_of(&Stage::ALL.map(Stage::as_str))))
+}
+
+fn is_notice(text: &str) -> Result<bool, Problem> {
+    match text {
+        "call" => Ok(false),
+        "notification" => Ok(true),
+        _ => Err(Problem::field("kind", one_of(&["call", "notification"]))),
+    }
 }
 
 fn category_of(name: &str, text: &str) -> Result<Category, Problem> {

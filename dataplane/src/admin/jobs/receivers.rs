@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use asyncmcp_delivery::clock::{Clock, Millis};
 use asyncmcp_delivery::engine::{BreakerState, DUE_COUNTED, Engine, Known, LastAttempt};
-use asyncmcp_delivery::job;
+use asyncmcp_delivery::job::{self, shown_url};
 use asyncmcp_delivery::verdict::Verdict;
 use axum::Json;
 use axum::extract::State;
@@ -145,7 +145,7 @@ pub(super) fn shown(engine: &Engine, clock: &Clock, known: Known) -> KnownReceiv
     let limits = engine.per_receiver();
     KnownReceiver {
         id: id(known.receiver),
-        url: known.target.as_ref().map(|target| view::shown_url(&target.url)),
+        url: known.target.as_ref().map(|target| shown_url(&target.url)),
         named_by: known
             .target
             .as_ref()

@@ -93,6 +93,8 @@ fn target(live: &Live, receiver: &str) -> Result<Target, Problem> {
     let config = Arc::clone(&live.borrow());
     let default = config.route.webhook.receivers.default.as_ref();
     let default = default.map(|default| default.url.as_str());
+    let notify = config.route.webhook.notify.as_ref();
+    let notify = notify.map(|notify| notify.url.as_str());
     let (url, named_by) = match (receiver, default) {
         ("default", Some(url)) => (url, NamedBy::Default),
         ("default", None) => {
@@ -102,6 +104,7 @@ fn target(live: &Live, receiver: &str) -> Result<Target, Problem> {
             ));
         }
         (url, default) if Some(url) == default => (url, NamedBy::Default),
+        (url, _) if Some(url) == notify => (url, NamedBy::Notify),
         (url, _) => (url, NamedBy::Call),
     };
     let is_http = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

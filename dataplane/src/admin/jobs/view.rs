@@ -7,11 +7,10 @@ use asyncmcp_delivery::clock::Millis;
 use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::jobs::{Listed, Shown};
 use asyncmcp_delivery::history::{Entry, Outcome};
-use asyncmcp_delivery::job::{Call, Key};
+use asyncmcp_delivery::job::{Call, Key, shown_url};
 use asyncmcp_delivery::state;
 use asyncmcp_delivery::state::{Exec, Push, Stage};
 use serde::Serialize;
-use url::Url;
 use utoipa::ToSchema;
 
 /// Where a job is.
@@ -74,7 +73,17 @@ pub(super) enum Category {
     ReceiverAborted,
 }
 
-/// A job: one accepted call of a webhook tool.
+/// What a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// An accepted call of a webhook tool.
+    Call,
+    /// The event of a dead letter (`webhook.deadLetter.notify`); `tool` and `server` are those of the dead letter.
+    Notification,
+}
+
+/// A job: one accepted call of a webhook tool, or the event of a dead letter.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Job {
@@ -83,6 +92,8 @@ pub(super) struct Job {
     id: String,
     /// The `webhook-id` of every attempt (Standard Webhooks).
     webhook_id: String,
+    /// What it is.
+    kind: Kind,
     /// Where it is.
     state: State,
     /// How the call ended: `result`, `error`, `timeout`, `unknown`, `cancelled` or `too_large`; null before.
@@ -112,7 +123,8 @@ pub(super) struct Job {
     next_attempt_at: Option<String>,
     /// What it waits for; null while it is being worked on, or is over.
     waiting_for: Option<WaitingFor>,
-    /// How often its execution began.
+    /// How often its execution began, or was resumed after the data plane had ended. A resumed execution does not run the
+    /// tool again.
     executions: u8,
     /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
     poisoned: bool,
@@ -141,7 +153,7 @@ pub(super) struct Job {
 pub(super) struct Receiver {
     /// Its URL without query and user info.
     url: String,
-    /// Who named it: `session`, `call` or `route`.
+    /// Who named it: `session`, `call`, `route`, or `notify` (`webhook.deadLetter.notify`).
     named_by: &'static str,
 }
 
@@ -226,6 +238,11 @@ impl From<Listed> for Job {
         Self {
             id: job.id.to_string(),
             webhook_id: job.id.webhook_id(),
+            kind: if job.is_notice() {
+                Kind::Notification
+            } else {
+                Kind::Call
+            },
             state: job.state.stage().into(),
             outcome: match job.state.exec {
                 Exec::Ended(end) => Some(end.as_str()),
@@ -324,27 +341,13 @@ fn receiver(call: &Call) -> Option<Receiver> {
     })
 }
 
-/// A receiver's URL without query and user info.
-pub(super) fn shown_url(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) => {
-            url.set_query(None);
-            url.set_fragment(None);
-            // These fail only for a URL that cannot have them.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.to_string()
-        }
-        Err(_) => String::new(), // never accepted
-    }
-}
-
 /// Who named a receiver.
 pub(super) fn named_by(named_by: NamedBy) -> &'static str {
     match named_by {
         NamedBy::Session => "session",
         NamedBy::Call => "call",
         NamedBy::Default => "route",
+        NamedBy::Notify => "notify",
     }
 }
 

@@ -45,7 +45,9 @@ fn message(reason: Reason) -> &'static str {
         Reason::ShuttingDown => "the process is shutting down; the next one continues",
         Reason::StoreKey => "the key that it is encrypted with is missing from store.json",
         Reason::SigningKey => "no key of webhook.signing can be used; /status says why",
-        Reason::Header => "a header of webhook.receivers.default cannot be read; /status names its key",
+        Reason::Header => {
+            "a header that the route sets for this receiver cannot be read; /status names its key"
+        }
         Reason::Retry => "the time of its next attempt",
         Reason::Breaker => "the receiver's circuit breaker: most of its recent attempts failed",
         Reason::Receiver => "the receiver asked for a pause (Retry-After, or webhook-delivery: disable)",

@@ -77,7 +77,7 @@ fn receiver(target: &Target) -> &'static str {
     match target.named_by {
         NamedBy::Call => "the receiver that the call named",
         NamedBy::Session => "the receiver that the client named",
-        NamedBy::Default => "the receiver of this route",
+        NamedBy::Default | NamedBy::Notify => "the receiver of this route",
     }
 }
 

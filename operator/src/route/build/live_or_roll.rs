@@ -71,7 +71,8 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             "webhook",
             json!({
                 "maxRunning": 1, "maxResultSize": "1Mi", "perClient": {"maxPending": 1},
-                "perReceiver": {"maxInFlight": 1, "ratePerSecond": 1, "breaker": "Disabled"}, "resultRetention": "1h", "deadLetter": {"retention": "1h"},
+                "perReceiver": {"maxInFlight": 1, "ratePerSecond": 1, "breaker": "Disabled"}, "resultRetention": "1h",
+                "deadLetter": {"retention": "1h", "notify": {"url": "http://o.example/"}},
             }),
         ),
         (
@@ -93,6 +94,11 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
             "`webhook.receivers.default.headers`: another Secret",
             "webhook",
             json!({"receivers": {"default": {"url": "http://r.example/", "headers": headers("another")}}}),
+        ),
+        (
+            "`webhook.deadLetter.notify.headers`: another Secret",
+            "webhook",
+            json!({"deadLetter": {"notify": {"url": "http://o.example/", "headers": headers("another")}}}),
         ),
         (
             "`store.embedded.size`",

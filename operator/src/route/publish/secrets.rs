@@ -10,7 +10,7 @@ use crate::route::apply::Problem;
 use crate::route::feedback::Observed;
 use crate::route::resolve::Found;
 use crate::route::validate::Valid;
-use asyncmcp_crds::effective::HeaderValue;
+use asyncmcp_crds::effective::{DefaultReceiver, HeaderValue};
 use asyncmcp_crds::v1alpha1::SecretKeyRef;
 use asyncmcp_crds::{ObjectKey, StatusReport};
 use std::fmt;
@@ -128,7 +128,15 @@ pub(super) fn holding_back(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<P
     if valid.route.webhook_tools.is_empty() {
         return None;
     }
-    signing(valid, unusable).or_else(|| headers(valid, unusable))
+    let webhook = &valid.route.webhook;
+    let default = (
+        "deliveries to the default receiver",
+        webhook.receivers.default.as_ref(),
+    );
+    let notified = ("events about dead letters", webhook.notify.as_ref());
+    signing(valid, unusable)
+        .or_else(|| headers(default, unusable))
+        .or_else(|| headers(notified, unusable))
 }
 
 /// One key that can be used is enough: the others may be about to come, or to go.
@@ -146,9 +154,8 @@ fn signing(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
 }
 
 /// Every header counts: a receiver refuses what comes without its credentials.
-fn headers(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
-    let receiver = valid.route.webhook.receivers.default.as_ref()?;
-    let secrets = receiver.headers.iter().filter_map(|header| match &header.value {
+fn headers((what, receiver): (&str, Option<&DefaultReceiver>), unusable: &[Unusable<'_>]) -> Option<Problem> {
+    let secrets = receiver?.headers.iter().filter_map(|header| match &header.value {
         HeaderValue::Literal(_) => None,
         HeaderValue::Secret(secret) => Some((&header.name, secret)),
     });
@@ -157,10 +164,7 @@ fn headers(valid: &Valid, unusable: &[Unusable<'_>]) -> Option<Problem> {
         .collect();
     (!why.is_empty()).then(|| Problem {
         reason: NO_HEADER,
-        message: format!(
-            "deliveries to the default receiver wait for a header: {}",
-            why.join("; ")
-        ),
+        message: format!("{what} wait for a header: {}", why.join("; ")),
     })
 }
 

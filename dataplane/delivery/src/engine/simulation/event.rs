@@ -174,6 +174,8 @@ pub(super) enum Step {
     Retry(Option<Category>),
     Deliver,
     Bury(Category),
+    /// The event of a dead letter.
+    Notify,
     Stop,
     Evict,
     Replay,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::dice::Dice;
 use super::plan::{Item, NewCall, Number, OnDisk, OnReceiver, OnServer, Patience, Plan, Route, What};
 use super::trouble::Trouble;
+use super::world::FIRST_EVENT;
 use crate::state::{Category, End, Fault};
 
 /// Sizes of a store that is small: a few small calls, or two large ones, fill it.
@@ -73,6 +74,10 @@ impl Draft {
         let most = if self.dice.one_in(8) { 30 } else { 10 };
         let least = 1 + self.dice.small(5);
         let count = least + self.dice.small(most - least + 1);
+        for event in 0..self.dice.small(4) {
+            self.on_receiver(FIRST_EVENT + event);
+            self.on_disk(FIRST_EVENT + event);
+        }
         for number in 0..count {
             let call = self.call(number);
             let at = call.at;

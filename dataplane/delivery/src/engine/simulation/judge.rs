@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::announced;
 use super::disk::at_once;
 use super::event::{Answer, Asked, Commit, Event, Moment, Step, Tally};
 use super::fairness::Fairness;
@@ -43,6 +44,8 @@ pub(super) enum Condition {
     Unanswered,
     /// Nobody waits longer than its share allows, and nobody gets more.
     Unfair,
+    /// Every dead letter has its event, in the commit that made it one, and no event has another.
+    Unannounced,
     /// Nothing is sent while no signing key, or not every header that belongs to it, can be read.
     Unsigned,
     /// A process that is asked to end does so in time.
@@ -79,6 +82,7 @@ pub(super) fn judge(world: &Arc<World>) -> Vec<Finding> {
     let mut findings = ledger.findings;
     findings.extend(fairness.findings);
     findings.extend(late(&moments));
+    findings.extend(announced::findings(&world.plan, &moments));
     findings.extend(counts(world));
     findings.extend(histories(world, &moments));
     findings.extend(metrics(&moments));

@@ -141,6 +141,7 @@ fn word(step: &Step) -> String {
         Step::Retry(None) => "retry (costs nothing)".to_owned(),
         Step::Deliver => "deliver".to_owned(),
         Step::Bury(why) => format!("bury ({why})"),
+        Step::Notify => "event".to_owned(),
         Step::Stop => "stop".to_owned(),
         Step::Evict => "evict".to_owned(),
         Step::Replay => "replay".to_owned(),

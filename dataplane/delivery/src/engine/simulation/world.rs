@@ -15,16 +15,19 @@ use tokio::time::Instant;
 use super::dice::mix;
 use super::event::{Event, Moment};
 use super::plan::{Edit, Item, Number, OnDisk, OnReceiver, OnServer, Plan, Route, Weather};
+use super::receivers;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::Key;
-use crate::policy::{Policy, Signing, ToolLimit, ToolLimits};
+use crate::job::{Key, NoticeTo, Retry};
+use crate::policy::{Notify as NotifyPolicy, Policy, Signing, ToolLimit, ToolLimits};
 use crate::sender;
 use crate::store::memory::Memory;
 use crate::store::metrics::Metrics;
 
 /// When every world begins.
 pub(super) const START: Millis = Millis(1_800_000_000_000);
+/// Events of dead letters are numbered from here on, as if they were calls.
+pub(super) const FIRST_EVENT: Number = 64;
 pub(super) const SERVERS: [&str; 3] = ["alpha", "beta", "gamma"];
 
 pub(super) struct World {
@@ -59,6 +62,7 @@ struct Inner {
     calls: BTreeMap<Number, Known>,
     numbers: BTreeMap<JobId, Number>,
     delays: u64,
+    events: Number,
 }
 
 /// What is known of one call.
@@ -139,6 +143,15 @@ impl World {
         let id = JobId::new(at, [0, 0, 0, 0, 0, 0, 0, 0, call, made]);
         self.inner().numbers.insert(id, call);
         id
+    }
+
+    /// The number of the event of a dead letter.
+    pub(super) fn number_of_event(&self, job: JobId) -> Number {
+        let mut inner = self.inner();
+        let next = FIRST_EVENT + inner.events;
+        let number = *inner.numbers.entry(job).or_insert(next);
+        inner.events += Number::from(number == next);
+        number
     }
 
     // What the plan says. Calm worlds count, too.
@@ -285,6 +298,18 @@ fn policy_of(route: &Route) -> Policy {
     policy.per_receiver.rate = route.rate;
     policy.per_receiver.breaker = route.breaker;
     policy.max_age = route.max_age;
+    policy.notify = Some(NotifyPolicy {
+        to: NoticeTo {
+            url: receivers::url(0), // also a receiver of results, whatever becomes of it
+            retry: Retry::Exponential {
+                retries: 3,
+                initial: Duration::from_secs(1),
+                max: Duration::from_mins(1),
+                jitter_percent: 20,
+            },
+        },
+        headers: Some(HeaderMap::new()),
+    });
     policy.retry_after_max = Duration::from_mins(2);
     // A job that is swept could come again under its key, and would be another job.
     policy.result_retention = Duration::from_hours(1_000_000);

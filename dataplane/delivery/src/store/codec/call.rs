@@ -1,9 +1,11 @@
 //! The snapshot of a call, written once at acceptance and read by every execution and attempt.
 //!
 //! Invariant: every field is written, in the order of the type; what a later version added comes last, and only if it
-//! is present. The job's dedupe key is part of it, so that it is encrypted and authenticated with the rest.
+//! is present. The job's dedupe key is part of it, so that it is encrypted and authenticated with the rest. The call of an
+//! event has a layout of its own: a version that does not know events leaves them to one that does, instead of sending them
+//! as results.
 
-use super::{Reader, Writer, code};
+use super::{NOTICE, Reader, Writer, code};
 use crate::egress::NamedBy;
 use crate::job::{Call, OnInterruption, Retry, Target, Trace};
 use crate::signature::SigningKey;
@@ -13,10 +15,18 @@ use crate::store::Error;
 const INTERRUPTIONS: [OnInterruption; 2] = [OnInterruption::Fail, OnInterruption::Retry];
 
 /// A value's index is its code in the file: only append.
-const NAMED_BY: [NamedBy; 3] = [NamedBy::Session, NamedBy::Default, NamedBy::Call];
+const NAMED_BY: [NamedBy; 4] = [NamedBy::Session, NamedBy::Default, NamedBy::Call, NamedBy::Notify];
 
 pub(in crate::store) fn encode_call(call: &Call, dedupe: [u8; 32]) -> Vec<u8> {
-    let mut value = Writer::new();
+    let is_notice = call
+        .target
+        .as_ref()
+        .is_some_and(|target| target.named_by == NamedBy::Notify);
+    let mut value = if is_notice {
+        Writer::of_layout(NOTICE)
+    } else {
+        Writer::new()
+    };
     value.str(&call.server);
     value.str(&call.tool);
     value.str(&call.shown_as);
@@ -44,7 +54,7 @@ pub(in crate::store) fn encode_call(call: &Call, dedupe: [u8; 32]) -> Vec<u8> {
 
 /// The call, and the dedupe key of its job.
 pub(in crate::store) fn decode_call(value: &[u8]) -> Result<(Call, [u8; 32]), Error> {
-    let mut value = Reader::open(value)?;
+    let mut value = Reader::open_either(value, NOTICE)?;
     let mut call = Call {
         server: value.str()?,
         tool: value.str()?,

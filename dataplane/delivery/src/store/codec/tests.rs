@@ -230,6 +230,21 @@ fn a_clients_own_key_and_that_a_call_is_a_task_read_back() {
 }
 
 #[test]
+fn the_call_of_an_event_is_left_to_versions_that_know_events() {
+    let mut event = call(exponential());
+    event.target.as_mut().unwrap().named_by = NamedBy::Notify;
+    let value = encode_call(&event, [5; 32]);
+    assert_eq!(decode_call(&value).unwrap(), (event.clone(), [5; 32]));
+    // What a version before this one does with it: a job whose call it cannot read waits, and is not damaged.
+    assert!(matches!(
+        Reader::open(&value),
+        Err(Error::NewerFormat { found: 3, known: 1 })
+    ));
+    event.target.as_mut().unwrap().named_by = NamedBy::Default;
+    assert!(Reader::open(&encode_call(&event, [5; 32])).is_ok());
+}
+
+#[test]
 fn the_codes_cover_every_variant_in_the_order_of_the_file_format() {
     assert!(End::ALL.iter().all(|end| ENDS.contains(end)));
     assert!(Category::ALL.iter().all(|why| CATEGORIES.contains(why)));

@@ -1,10 +1,10 @@
 //! The wrapping of a value that is encrypted or kept in a file beside the store: layout 2.
 //!
 //! Stores that keep bytes call this around the values of calls, arguments, results and
-//! sessions. Invariant: a plain value has layout 1, and what layout 2 wraps is a complete value of layout 1, header
-//! included.
+//! sessions. Invariant: a plain value has layout 1 or 3, and what layout 2 wraps is a complete value of one of these,
+//! header included.
 
-use super::{PLAIN, Reader, VERSION};
+use super::{NOTICE, PLAIN, Reader, VERSION};
 use crate::store::Error;
 
 /// The layout of a value that is wrapped.
@@ -19,7 +19,7 @@ const GONE: u8 = 2;
 /// A value as it is stored in a row or in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::store) enum Wrapped<'a> {
-    /// A complete value of layout 1.
+    /// A complete value of layout 1 or 3.
     Plain(&'a [u8]),
     /// Such a value, encrypted with this key.
     Sealed(u32, &'a [u8]),
@@ -45,13 +45,13 @@ impl<'a> Wrapped<'a> {
     pub(in crate::store) fn read(value: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Reader { rest: value };
         let (layout, key) = (reader.u8()?, reader.u32()?);
-        if layout > WRAPPED {
+        if layout > NOTICE {
             return Err(Error::NewerFormat {
                 found: layout.into(),
-                known: WRAPPED.into(),
+                known: NOTICE.into(),
             });
         }
-        if layout == VERSION {
+        if layout == VERSION || layout == NOTICE {
             return Ok(Self::Plain(value));
         }
         match reader.u8()? {
@@ -142,7 +142,7 @@ mod tests {
                 "{value:?}"
             );
         }
-        let newer = Wrapped::read(&[3, 0, 0, 0, 0]);
-        assert!(matches!(newer, Err(Error::NewerFormat { found: 3, known: 2 })));
+        let newer = Wrapped::read(&[4, 0, 0, 0, 0]);
+        assert!(matches!(newer, Err(Error::NewerFormat { found: 4, known: 3 })));
     }
 }

@@ -8,15 +8,18 @@ use proptest::prelude::*;
 
 use super::{apply_any, new_job, target};
 use crate::clock::Millis;
+use crate::egress::NamedBy;
 use crate::history::{Entry, Outcome};
 use crate::id::JobId;
-use crate::job::{Call, Change, Job, Key, NewJob, Rank, Receiver, Retry, Stamp};
+use crate::job::{Call, Change, Job, Key, NewJob, Notice, Rank, Receiver, Retry, Stamp, Target};
 use crate::signature::SigningKey;
 use crate::state::{Category, End, Fault, Stage};
 use crate::store::scan::{Filter, Found, Order};
 use crate::store::{ClientUse, Counts, Evict, Scan, SessionRow, Store, Sweep, Waiting};
 
 const JOBS: u8 = 6;
+/// Events of dead letters, whose jobs have the numbers after those.
+const EVENTS: u8 = 2;
 const SERVERS: [&str; 2] = ["alpha", "beta"];
 const CLIENTS: [&str; 3] = ["ann", "bob", "cleo"];
 const RECEIVERS: [&str; 2] = ["https://one.example/", "https://two.example/"];
@@ -118,7 +121,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         histories: Vec::new(),
         scans: Vec::new(),
     };
-    for number in 0..JOBS {
+    for number in 0..JOBS + EVENTS {
         let job = new_job(number);
         let id = job.id;
         seen.jobs.push(store.job(id).await.unwrap());
@@ -127,6 +130,7 @@ pub(in crate::store) async fn observe(store: &dyn Store) -> Observation {
         seen.blobs.push(store.body(id).await.unwrap());
         seen.blobs.push(store.resume_token(id).await.unwrap());
         seen.found.push(store.find(job.dedupe.key).await.unwrap());
+        seen.found.push(store.find(event(number).dedupe()).await.unwrap());
         seen.found.push(store.find([number + 3; 32]).await.unwrap());
         seen.histories.push(store.history(id).await.unwrap());
     }
@@ -173,7 +177,7 @@ async fn ask_by_name(store: &dyn Store, seen: &mut Observation) {
             seen.queued.push(store.queued(server, client, 2).await.unwrap());
         }
     }
-    for client in CLIENTS.map(Key::of) {
+    for client in CLIENTS.map(Key::of).into_iter().chain([Notice::account()]) {
         seen.clients.push(store.client_use(client).await.unwrap());
     }
     for receiver in RECEIVERS.map(Receiver::of) {
@@ -195,7 +199,7 @@ pub(in crate::store) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => accept(),
         9 => apply(),
-        1 => (0..JOBS, 0..END).prop_map(|(number, at)| Op::Remove(new_job(number).id, Millis(at))),
+        1 => (0..JOBS + EVENTS, 0..END).prop_map(|(number, at)| Op::Remove(new_job(number).id, Millis(at))),
         1 => sweep(),
         1 => swap(),
         1 => (0..4usize).prop_map(Op::Reclaim),
@@ -257,7 +261,7 @@ fn retry() -> impl Strategy<Value = Retry> {
 
 fn apply() -> impl Strategy<Value = Op> {
     let changes = prop::collection::vec(change(), 0..4);
-    (0..JOBS, changes, 0..END)
+    (0..JOBS + EVENTS, changes, 0..END)
         .prop_map(|(number, changes, now)| Op::Apply(new_job(number).id, changes, Millis(now)))
 }
 
@@ -277,11 +281,29 @@ pub(in crate::store) fn change() -> impl Strategy<Value = Change> {
         3 => note().prop_map(Change::Attempted),
         3 => (0..END, prop::option::of(category())).prop_map(|(at, why)| Change::Retry { at: Millis(at), why }),
         2 => Just(Change::Deliver),
-        1 => category().prop_map(|why| Change::Bury { why }),
+        2 => category().prop_map(|why| Change::Bury { why }),
+        2 => (JOBS..JOBS + EVENTS).prop_map(|number| Change::Notify(Box::new(event(number)))),
         1 => Just(Change::Stop),
         1 => Just(Change::Evict),
         1 => Just(Change::Replay),
     ]
+}
+
+/// An event whose job has this number.
+fn event(number: u8) -> Notice {
+    let job = new_job(number);
+    Notice {
+        id: job.id,
+        body: Bytes::from(vec![number; 90]),
+        call: Call {
+            target: Some(Target {
+                named_by: NamedBy::Notify,
+                ..target(RECEIVERS[0])
+            }),
+            client: "asyncmcp dead-letter notifications".to_owned(),
+            ..job.call
+        },
+    }
 }
 
 fn note() -> impl Strategy<Value = Entry> {

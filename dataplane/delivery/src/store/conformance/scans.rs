@@ -21,6 +21,7 @@ const EVERYTHING: Scan = Scan {
         id: None,
         since: None,
         webhook: None,
+        notices: None,
         until: None,
     },
     order: Order::Newest,

@@ -58,6 +58,11 @@ impl State {
                 break;
             }
             evicted.add(self.jobs[&id].job.size);
+            if self.jobs[&id].job.is_notice() {
+                self.remove(id); // worth nothing without its body
+                self.passed(evict.at);
+                continue;
+            }
             let step = Step::any(self.owner(), vec![Change::Evict], evict.at);
             let _evicted = self.apply(id, step);
         }

@@ -56,7 +56,7 @@ impl State {
         Applied::Applied(job)
     }
 
-    fn remove(&mut self, id: JobId) {
+    pub(super) fn remove(&mut self, id: JobId) {
         if let Some(record) = self.jobs.remove(&id) {
             self.taken -= record.weight();
             let names = record.job.names.iter().chain([&record.job.dedupe]);

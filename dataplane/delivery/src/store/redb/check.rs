@@ -48,18 +48,28 @@ struct Expected {
     clients: BTreeMap<Key, ClientUse>,
     counts: Counts,
     queues: QueueCounts,
+    stages: BTreeMap<&'static str, u64>,
 }
 
 /// Compares everything; the first finding is the error.
 pub(super) fn check(view: &View) -> Result<(), Error> {
-    match findings(view).into_iter().next() {
+    match look(view).findings.into_iter().next() {
         Some(finding) => Err(Error::Corrupt(finding)),
         None => Ok(()),
     }
 }
 
-/// Compares everything, and continues after a finding. At most [`FINDINGS`] are reported.
-pub(super) fn findings(view: &View) -> Vec<String> {
+/// What a look through everything found.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// At most [`FINDINGS`] of what is inconsistent.
+    pub(super) findings: Vec<String>,
+    /// Jobs by their stage's name, as their headers say.
+    pub(super) stages: BTreeMap<&'static str, u64>,
+}
+
+/// Compares everything, and continues after a finding.
+pub(super) fn look(view: &View) -> Checked {
     let (mut expected, mut found) = (Expected::default(), Vec::new());
     let mut note = |part: Result<(), Error>| match part {
         Err(error) if found.len() < FINDINGS => found.push(error.to_string()),
@@ -72,7 +82,10 @@ pub(super) fn findings(view: &View) -> Vec<String> {
     note(lengths(view, &expected));
     note(ledger(view, &expected));
     note(plain(view));
-    found
+    Checked {
+        findings: found,
+        stages: expected.stages,
+    }
 }
 
 /// A plain value beside encrypted ones was written by somebody without the key. With the key at hand, each is found where
@@ -113,6 +126,7 @@ fn jobs(view: &View, expected: &mut Expected, note: &mut impl FnMut(Result<(), E
 fn payloads(view: &View, job: &Job, expected: &mut Expected) -> Result<(), Error> {
     let ended = matches!(job.state.exec, Exec::Ended(_));
     expected.jobs += 1;
+    *expected.stages.entry(job.state.stage().as_str()).or_default() += 1;
     expected.args += u64::from(!ended);
     expected.results += u64::from(ended);
     expected.tokens += u64::from(job.has_resume_token);

@@ -8,6 +8,7 @@ mod accept;
 mod claims;
 mod evict;
 mod notes;
+mod notify;
 mod reclaim;
 mod remove;
 mod restore;
@@ -33,6 +34,7 @@ use super::vault::{Stowed, Vault, file_of};
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Applied, Change, Job, Key, Owner, Rows};
+use crate::store::notices::NoticeCounts;
 use crate::store::seal::Field;
 use crate::store::{ClientUse, Error, HEARTBEAT, Space, Sweep, codec};
 
@@ -74,6 +76,8 @@ pub(super) struct Done {
     pub(super) ledger: Ledger,
     /// Files that rows no longer name.
     pub(super) dropped: Vec<Name>,
+    /// What became of events.
+    pub(super) notices: NoticeCounts,
 }
 
 impl<'txn> Group<'txn> {
@@ -138,6 +142,7 @@ impl<'txn> Group<'txn> {
             step,
             body,
             token,
+            notice,
         } = apply;
         if step.stamp.by != self.owner {
             return Ok(Applied::Fenced);
@@ -151,6 +156,7 @@ impl<'txn> Group<'txn> {
         if before.version == after.version {
             return Ok(Applied::Applied(after));
         }
+        let notice = self.admit(notice.filter(|_| !before.is_notice()))?;
         let used = self.client_use(before.client)?;
         if let Some(body) = body {
             take(&mut self.args, Field::Params, &id.to_bytes(), &mut self.done)?;
@@ -173,6 +179,9 @@ impl<'txn> Group<'txn> {
             .insert(&id.to_bytes(), codec::encode_job(&after).as_slice())?;
         self.note(kind(&step.changes), step.stamp.at);
         self.count(Some(&before), Some(&after), used)?;
+        if let Some(admitted) = notice {
+            self.notify(admitted, step.stamp.at)?;
+        }
         Ok(Applied::Applied(after))
     }
 

@@ -30,8 +30,9 @@ use super::read::View;
 use super::vault::Vault;
 use crate::clock::Millis;
 use crate::key_file::{self, KeyFile};
+use crate::state::Stage;
+use crate::store::Error;
 use crate::store::seal::Sealer;
-use crate::store::{Counts, Error};
 
 /// The file with the keys of a laptop's store, beside the store.
 const KEYS: &str = "store.json";
@@ -59,8 +60,8 @@ pub enum Failure {
 /// What a check found.
 #[derive(Debug)]
 pub struct Report {
-    /// Jobs by state, as the file says.
-    pub counts: Counts,
+    /// Jobs by state, as their headers say.
+    pub stages: [(Stage, u64); Stage::ALL.len()],
     /// Bytes of pages and of files that rows use.
     pub taken: (u64, u64),
     /// The highest time in the store.
@@ -90,13 +91,17 @@ pub fn check(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
 fn report(dir: &Path, sealer: Sealer) -> Result<Report, Failure> {
     let reading = Reading::open(dir, sealer)?;
     let ledger = format::ledger(&reading.view.0)?;
-    let found = guarded(|| check::findings(&reading.view));
+    let checked = guarded(|| check::look(&reading.view)).unwrap_or_else(|| check::Checked {
+        findings: vec!["reading the file panicked".to_owned()],
+        ..check::Checked::default()
+    });
+    let of = |stage: Stage| checked.stages.get(stage.as_str()).copied().unwrap_or(0);
     Ok(Report {
-        counts: ledger.counts,
+        stages: Stage::ALL.map(|stage| (stage, of(stage))),
         taken: (ledger.usage.pages, ledger.usage.files),
         high_water: ledger.high_water,
         keys: ledger.usage.keys.into_iter().collect(),
-        findings: found.unwrap_or_else(|| vec!["reading the file panicked".to_owned()]),
+        findings: checked.findings,
     })
 }
 

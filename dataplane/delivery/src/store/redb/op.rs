@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::vault::Stowed;
 use crate::clock::Millis;
 use crate::id::JobId;
-use crate::job::{Applied, Job, NewJob, Stamp, Step};
+use crate::job::{Applied, Job, NewJob, Notice, Stamp, Step};
 use crate::store::{Acceptance, ClaimDue, Due, Error, Evict, Evicted, Sweep};
 
 /// Where the reply goes.
@@ -33,6 +33,28 @@ pub(super) struct Apply {
     pub(super) body: Option<Stowed>,
     /// The value of a resume token.
     pub(super) token: Option<Vec<u8>>,
+    pub(super) notice: Option<Box<Notify>>,
+}
+
+/// The event of a dead letter, and its values.
+#[derive(Debug)]
+pub(super) struct Notify {
+    pub(super) notice: Notice,
+    pub(super) call: Vec<u8>,
+    pub(super) body: Stowed,
+}
+
+impl Apply {
+    /// A step that brings no values.
+    pub(super) fn bare(id: JobId, step: Step) -> Self {
+        Self {
+            id,
+            step,
+            body: None,
+            token: None,
+            notice: None,
+        }
+    }
 }
 
 /// A session's next row.
@@ -71,7 +93,10 @@ impl Op {
         OVERHEAD
             + match self {
                 Self::Accept(accept, _) => accept.params.value.len(),
-                Self::Apply(apply, _) => apply.body.as_ref().map_or(0, |body| body.value.len()),
+                Self::Apply(apply, _) => {
+                    let body = apply.body.as_ref().map_or(0, |body| body.value.len());
+                    body + if apply.notice.is_some() { OVERHEAD * 4 } else { 0 }
+                }
                 Self::Swap(swap, _) => swap.value.len(),
                 Self::Start(ids, ..) => OVERHEAD * ids.len(),
                 Self::ClaimDue(claim, _) => OVERHEAD * claim.room,

@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::op::{Accept, Apply, Op, Swap};
+use super::op::{Accept, Apply, Notify, Op, Swap};
 use super::read::View;
 use super::{Embedded, body_of, resume_token_of};
 use crate::clock::Millis;
 use crate::history::Entry;
 use crate::id::JobId;
-use crate::job::{Applied, Call, Job, Key, NewJob, Owner, Rank, Receiver, Stamp, Step};
+use crate::job::{Applied, Call, Change, Job, Key, NewJob, Notice, Owner, Rank, Receiver, Stamp, Step};
 use crate::store::scan::Found;
 use crate::store::seal::Field;
 use crate::store::{
@@ -49,11 +49,16 @@ impl Jobs for Embedded {
             None => None,
         };
         let token = resume_token_of(&step.changes).map(|token| self.seal_resume_token(id, token));
+        let notice = match step.changes.iter().find_map(Change::notice) {
+            Some(notice) => Some(Box::new(self.notify(notice).await?)),
+            None => None,
+        };
         let apply = Box::new(Apply {
             id,
             step,
             body,
             token,
+            notice,
         });
         self.write(|reply| Op::Apply(apply, reply)).await
     }
@@ -84,6 +89,15 @@ impl Jobs for Embedded {
 }
 
 impl Embedded {
+    /// The values of an event.
+    async fn notify(&self, notice: &Notice) -> Result<Notify, Error> {
+        let call = codec::encode_call(&notice.call, notice.dedupe());
+        let call = self.shared.vault().seal(Field::Call, notice.id.to_bytes(), call);
+        let body = self.stow(Field::Body, notice.id, notice.body.clone()).await?;
+        let notice = notice.clone();
+        Ok(Notify { notice, call, body })
+    }
+
     /// What an execution needs, read before it is claimed: a job that cannot be read stays queued.
     async fn needs(&self, id: JobId) -> Result<Option<(Call, Bytes)>, Error> {
         let Some(call) = self.call(id).await? else {

@@ -18,6 +18,7 @@ use super::volume::is_full;
 use crate::clock::Millis;
 use crate::id::JobId;
 use crate::store::metrics::Metrics;
+use crate::store::notices::NoticeCounts;
 use crate::store::seal::Field;
 use crate::store::{Counts, Error, KeyUse, Space};
 
@@ -62,8 +63,9 @@ impl Shared {
     }
 
     /// A commit of `size` operations succeeded with this result.
-    pub(super) fn committed(&self, size: u32, ledger: Ledger) {
+    pub(super) fn committed(&self, size: u32, notices: NoticeCounts, ledger: Ledger) {
         self.metrics.committed(size);
+        self.metrics.notified(notices);
         self.publish(ledger);
     }
 

@@ -189,7 +189,7 @@ impl Writer {
             info,
             ledger,
             dropped,
-            ..
+            notices,
         } = done;
         if let Some(hook) = &self.options.before_commit {
             hook(info);
@@ -203,7 +203,7 @@ impl Writer {
         for file in dropped {
             self.remove(file);
         }
-        self.shared.committed(info.total(), ledger);
+        self.shared.committed(info.total(), notices, ledger);
         self.shared.refresh(); // removed files freed space
         Ok(())
     }

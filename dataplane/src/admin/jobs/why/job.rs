@@ -5,12 +5,12 @@
 use asyncmcp_delivery::engine::jobs::{ActError, Page, Query, Shown};
 use asyncmcp_delivery::engine::waiting::Reason;
 use asyncmcp_delivery::id::JobId;
-use asyncmcp_delivery::job::Job;
+use asyncmcp_delivery::job::{Job, shown_url};
 use asyncmcp_delivery::state::{Category, Exec, Push, Stage};
 use asyncmcp_delivery::store::scan::{Filter, Order};
 
 use super::super::problem::Problem;
-use super::super::{query, view, waiting};
+use super::super::{query, waiting};
 use super::{Sources, Why, word};
 
 /// Pages of headers that are read to find a `webhook-id`; each has 10,000.
@@ -67,7 +67,7 @@ pub(super) fn about(sources: Sources<'_>, shown: &Shown) -> Why {
         .or(job.last.map(Category::as_str));
     let base = Why {
         job: Some(job.id.to_string()),
-        receiver: target.map(|target| view::shown_url(&target.url)),
+        receiver: target.map(|target| shown_url(&target.url)),
         status: last.and_then(|last| last.status),
         category: failed.filter(|_| job.state.push != Push::Delivered),
         ..Why::default()

@@ -9,14 +9,14 @@ use asyncmcp_delivery::egress::NamedBy;
 use asyncmcp_delivery::engine::Known;
 use asyncmcp_delivery::engine::jobs::{Listed, Page, Query};
 use asyncmcp_delivery::engine::waiting::{Reason, Waiting};
-use asyncmcp_delivery::job::{Key, Receiver};
+use asyncmcp_delivery::job::{Key, Receiver, shown_url};
 use asyncmcp_delivery::store::scan::{Filter, Order};
 use asyncmcp_delivery::verdict::Verdict;
 use url::Url;
 
 use super::super::problem::Problem;
 use super::super::receivers::{self, ReceiverState};
-use super::super::{view, waiting};
+use super::super::waiting;
 use super::{Sources, Why, job, word};
 
 /// Jobs of the same host that are compared to find a URL's query.
@@ -38,7 +38,7 @@ pub(in crate::admin) async fn of_receiver(sources: Sources<'_>, text: &str) -> R
     let url = target.map(|target| target.url.clone()).or(found.url);
     let named_by = target.map_or(found.named_by, |target| target.named_by);
     let base = Why {
-        receiver: url.as_deref().map(view::shown_url),
+        receiver: url.as_deref().map(shown_url),
         status: known.last.as_ref().and_then(|last| last.status),
         category: known
             .last
@@ -249,11 +249,14 @@ async fn find(sources: Sources<'_>, text: &str) -> Result<Found, Problem> {
     let config = Arc::clone(&sources.live.borrow());
     let default = config.route.webhook.receivers.default.as_ref();
     let is_default = default.is_some_and(|default| default.url == text);
+    let notify = config.route.webhook.notify.as_ref();
     Ok(Found {
         receiver: Receiver::of(text),
         url: Some(text.to_owned()),
         named_by: if is_default {
             NamedBy::Default
+        } else if notify.is_some_and(|notify| notify.url == text) {
+            NamedBy::Notify
         } else {
             NamedBy::Call
         },
@@ -273,7 +276,7 @@ fn of_id(text: &str) -> Option<Receiver> {
 
 /// The receiver that is shown under this URL: among those that are known, else among the newest jobs of the host.
 async fn by_shown_url(sources: Sources<'_>, url: &Url) -> Result<Option<Found>, Problem> {
-    let shown = view::shown_url(url.as_str());
+    let shown = shown_url(url.as_str());
     let known = sources.engine.known_receivers().await?.receivers.into_iter();
     let of_known = known.filter_map(|known| known.target);
     let query = Query {
@@ -285,7 +288,7 @@ async fn by_shown_url(sources: Sources<'_>, url: &Url) -> Result<Option<Found>, 
     let of_jobs = of_jobs.filter_map(|listed| listed.call.and_then(|call| call.target));
     let found = of_known
         .chain(of_jobs)
-        .find(|target| view::shown_url(&target.url) == shown);
+        .find(|target| shown_url(&target.url) == shown);
     Ok(found.map(|target| Found {
         receiver: target.receiver(),
         named_by: target.named_by,

@@ -157,6 +157,23 @@ fn a_route_whose_default_receiver_misses_a_header_is_not_ready() {
 }
 
 #[test]
+fn a_route_whose_events_of_dead_letters_miss_a_header_is_not_ready() {
+    let reference = json!({"secretKeyRef": {"name": "sign", "key": "token"}});
+    let headers = json!([{"name": "authorization", "valueFrom": reference}]);
+    let spec = spec(&json!({"deadLetter": {"notify": {"url": "https://ops.example", "headers": headers}}}));
+    let gone = status_of(&spec, &[("token", Key::Unread)], &["sign"]);
+    let (missing, held) = (("False", "RefNotFound"), ("False", "NoReceiverHeader"));
+    check(
+        &gone,
+        missing,
+        held,
+        "events about dead letters wait for a header: authorization",
+    );
+    let whole = status_of(&spec, &[], &[]);
+    check(&whole, ("True", "ResolvedRefs"), ("True", "Ready"), "served");
+}
+
+#[test]
 fn credentials_and_authorities_of_servers_are_named_and_do_not_keep_the_route_from_being_ready() {
     let authority = json!({"kind": "ConfigMap", "name": "authority", "key": "ca.crt"});
     let mut spec = fixture::minimal();

@@ -8,8 +8,8 @@ use crate::engine::simulation::event::{Commit, Event, Place, Step};
 use crate::engine::simulation::plan::Number;
 use crate::engine::simulation::world::World;
 use crate::id::JobId;
-use crate::job::{self, Applied, Change, Job, NewJob, Stamp};
-use crate::state::{Push, State};
+use crate::job::{self, Applied, Change, Job, NewJob, Notice, Stamp};
+use crate::state::{End, Push, State};
 use crate::store::roles::*;
 use crate::store::{Acceptance, Claim, ClaimDue, Due, Error};
 
@@ -36,6 +36,7 @@ pub(super) fn apply(
     reported: bool,
 ) -> Result<Applied, Error> {
     let steps = steps(&step.changes);
+    let notice = step.changes.iter().find_map(Change::notice).cloned();
     let before = place(world, id)?;
     let applied = at_once(world.memory.apply(id, step))?;
     let after = match &applied {
@@ -43,7 +44,23 @@ pub(super) fn apply(
         Applied::Moved(_) | Applied::Gone | Applied::Fenced => None,
     };
     note(world, call, steps, (before, after), reported);
+    if let Some(notice) = notice.filter(|_| after.is_some()) {
+        born(world, notice, reported)?;
+    }
     Ok(applied)
+}
+
+/// An event was stored with the step; from here on it is as a call that ended.
+fn born(world: &World, notice: Notice, reported: bool) -> Result<(), Error> {
+    let Some(place) = place(world, notice.id)? else {
+        return Ok(()); // there was no space for it
+    };
+    let number = world.number_of_event(notice.id);
+    world.change(number, |known| known.job = Some(notice.id));
+    let (end, body) = (End::Result, notice.body);
+    let steps = vec![Step::Finish { end, body }];
+    note(world, number, steps, (None, Some(place)), reported);
+    Ok(())
 }
 
 fn place(world: &World, id: JobId) -> Result<Option<Place>, Error> {
@@ -132,6 +149,7 @@ fn step(change: &Change) -> Step {
         Change::Retry { why, .. } => Step::Retry(*why),
         Change::Deliver => Step::Deliver,
         Change::Bury { why } => Step::Bury(*why),
+        Change::Notify(_) => Step::Notify,
         Change::Stop => Step::Stop,
         Change::Evict => Step::Evict,
         Change::Replay => Step::Replay,

@@ -71,12 +71,7 @@ impl Group<'_> {
             stamp,
             changes,
         };
-        let _ended = self.apply(Apply {
-            id,
-            step,
-            body: None,
-            token: None,
-        })?;
+        let _ended = self.apply(Apply::bare(id, step))?;
         Ok(())
     }
 }

@@ -94,15 +94,7 @@ impl Group<'_> {
             stamp,
             changes: vec![change],
         };
-        let (body, token) = (None, None);
-        Ok(self
-            .apply(Apply {
-                id,
-                step,
-                body,
-                token,
-            })?
-            .job())
+        Ok(self.apply(Apply::bare(id, step))?.job())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::id::JobId;
 use crate::job::{Change, Job, Key, Step};
 use crate::store::redb::fault::Fault;
+use crate::store::redb::hooks::Kind;
 use crate::store::redb::keys::{self, DeadOf};
 use crate::store::redb::op::Apply;
 use crate::store::redb::read::damaged;
@@ -39,15 +40,14 @@ impl Group<'_> {
     fn evict_one(&mut self, id: JobId, at: Millis) -> Result<Job, Fault> {
         let job = self.job(id)?;
         let job = job.ok_or_else(|| Error::Corrupt("it is a dead letter, but missing".to_owned()))?;
+        if job.is_notice() {
+            self.remove(id)?; // worth nothing without its body
+            self.note(Kind::Sweep, at);
+            return Ok(job);
+        }
         let by = self.owner;
         let step = Step::any(by, vec![Change::Evict], at);
-        let (body, token) = (None, None);
-        let _evicted = self.apply(Apply {
-            id,
-            step,
-            body,
-            token,
-        })?;
+        let _evicted = self.apply(Apply::bare(id, step))?;
         Ok(job)
     }
 
@@ -69,7 +69,7 @@ impl Group<'_> {
         Ok(row.map(|(key, _)| keys::client_of(key.value())))
     }
 
-    fn dead_of(&self, client: Key, limit: usize) -> Result<Vec<DeadOf>, Fault> {
+    pub(super) fn dead_of(&self, client: Key, limit: usize) -> Result<Vec<DeadOf>, Fault> {
         let first = keys::dead_of(client, Millis(0), JobId::MIN);
         let last = keys::dead_of(client, END, JobId::MAX);
         let rows = self.dead_of.range::<&DeadOf>(&first..=&last)?.take(limit);

@@ -8,24 +8,18 @@ use std::path::Path;
 use super::{Exported, Imported, KEYS, Report};
 
 impl Report {
-    /// The number of jobs in each state.
-    pub fn states(&self) -> [(&'static str, u64); 5] {
-        let counts = self.counts;
-        [
-            ("queued", counts.queued),
-            ("running", counts.running),
-            ("due", counts.due),
-            ("sending", counts.sending),
-            ("dead", counts.dead),
-        ]
+    /// The number of all jobs.
+    pub fn jobs(&self) -> u64 {
+        self.stages.iter().map(|(_, jobs)| jobs).sum()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (state, jobs) in self.states() {
-            writeln!(f, "{state} {jobs}")?;
+        for (stage, jobs) in self.stages {
+            writeln!(f, "{} {jobs}", stage.as_str())?;
         }
+        writeln!(f, "jobs {}", self.jobs())?;
         let (rows, files) = self.taken;
         writeln!(f, "bytes of rows {rows}, of files {files}")?;
         writeln!(f, "newest time {}", self.high_water)?;
