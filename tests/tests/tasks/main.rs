@@ -7,6 +7,7 @@ mod beginning;
 mod callers;
 mod delivering;
 mod ending;
+mod followed;
 mod limits;
 mod restarts;
 mod scene;
