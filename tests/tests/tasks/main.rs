@@ -9,6 +9,7 @@ mod delivering;
 mod ending;
 mod followed;
 mod limits;
+mod notified;
 mod restarts;
 mod scene;
 mod servers;
