@@ -66,13 +66,6 @@ impl Client {
         Self::start(kind, command, dir).await
     }
 
-    /// The tasks client of `FastMCP`, which gets a handle of a task and drives it.
-    pub async fn fast_tasks(peers: &Peers, dir: &Path, url: &str) -> Result<Self> {
-        let mut command = peers.python("fastmcp", "fast_tasks.py");
-        command.arg(json!({"url": url}).to_string());
-        Self::start(Kind::FastModern, command, dir).await
-    }
-
     async fn start(kind: Kind, command: Command, dir: &Path) -> Result<Self> {
         let log = dir.join(format!("{kind:?}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log)?;
