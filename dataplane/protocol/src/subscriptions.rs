@@ -18,11 +18,13 @@ pub const LISTEN: &str = "subscriptions/listen";
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// The notification that a resource changed.
 pub const UPDATED: &str = "notifications/resources/updated";
+/// The notification of what became of a task (the extension `io.modelcontextprotocol/tasks`).
+pub const TASK: &str = "notifications/tasks";
 /// The `_meta` key of every message of a stream: the id of the request that opened it.
 pub const META_SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
-/// The most resources of one stream, and of one session.
+/// The most resources of one stream, and of one session; the most tasks of one stream.
 pub const MAX_URIS: usize = 64;
-/// The longest URI of one, in bytes.
+/// The longest URI of one, and the longest id of a task, in bytes.
 pub const MAX_URI: usize = 2048;
 
 /// A list whose changes are notified.
@@ -43,6 +45,8 @@ pub struct Filter {
     pub lists: BTreeSet<List>,
     /// The resources, by URI; each once.
     pub uris: BTreeSet<String>,
+    /// The tasks, by id; each once.
+    pub tasks: BTreeSet<String>,
 }
 
 /// Why the params of `subscriptions/listen` are refused.
@@ -62,6 +66,12 @@ pub enum Error {
     /// Too many resources.
     #[error("params.notifications.resourceSubscriptions has more than {MAX_URIS} URIs; use several streams")]
     TooManyUris,
+    /// The tasks are no list of ids.
+    #[error("params.notifications.taskIds must be an array of ids of tasks, each at most {MAX_URI} bytes")]
+    NoTasks,
+    /// Too many tasks.
+    #[error("params.notifications.taskIds has more than {MAX_URIS} ids; use several streams")]
+    TooManyTasks,
 }
 
 impl List {
@@ -110,8 +120,13 @@ impl Filter {
                 Some(_) => return Err(Error::NoBoolean(list.member())),
             }
         }
-        let uris = uris(&filter)?;
-        Ok(Self { lists, uris })
+        let uris = texts(
+            &filter,
+            "resourceSubscriptions",
+            (Error::NoUris, Error::TooManyUris),
+        )?;
+        let tasks = texts(&filter, "taskIds", (Error::NoTasks, Error::TooManyTasks))?;
+        Ok(Self { lists, uris, tasks })
     }
 
     /// What a server's acknowledgement says it will notify of; `None` of another notification.
@@ -131,6 +146,9 @@ impl Filter {
         if !self.uris.is_empty() {
             filter.set_value("resourceSubscriptions", &self.uris);
         }
+        if !self.tasks.is_empty() {
+            filter.set_value("taskIds", &self.tasks);
+        }
         let mut params = RawObject::new();
         params.set("notifications", filter.to_raw());
         params
@@ -142,18 +160,19 @@ impl Filter {
     }
 }
 
-fn uris(filter: &RawObject) -> Result<BTreeSet<String>, Error> {
-    let Some(uris) = filter.get("resourceSubscriptions") else {
+/// A list of URIs or ids, and what is wrong with one that is none, or too long.
+fn texts(filter: &RawObject, member: &str, (none, many): (Error, Error)) -> Result<BTreeSet<String>, Error> {
+    let Some(listed) = filter.get(member) else {
         return Ok(BTreeSet::new());
     };
-    let uris: Vec<String> = serde_json::from_str(uris.get()).map_err(|_| Error::NoUris)?;
-    if uris.len() > MAX_URIS {
-        return Err(Error::TooManyUris);
+    let listed: Vec<String> = serde_json::from_str(listed.get()).map_err(|_| none)?;
+    if listed.len() > MAX_URIS {
+        return Err(many);
     }
-    if uris.iter().any(|uri| uri.is_empty() || uri.len() > MAX_URI) {
-        return Err(Error::NoUris);
+    if listed.iter().any(|text| text.is_empty() || text.len() > MAX_URI) {
+        return Err(none);
     }
-    Ok(uris.into_iter().collect())
+    Ok(listed.into_iter().collect())
 }
 
 /// The notification on the stream that the request `id` opened.
@@ -189,6 +208,13 @@ pub fn updated(notification: &Notification) -> Option<String> {
         .flatten()
 }
 
+/// The id of the task that a notification is about.
+pub fn task(notification: &Notification) -> Option<String> {
+    (notification.method == TASK)
+        .then(|| notification.params.as_ref()?.text("taskId"))
+        .flatten()
+}
+
 /// The response with which a stream ends that the other side did not end.
 pub fn ended(id: &Id) -> Response {
     let mut meta = RawObject::new();
@@ -211,17 +237,18 @@ mod tests {
     #[test]
     fn a_filter_reads_back_from_what_it_writes_and_drops_what_it_does_not_know() {
         let filter = parsed(
-            r#"{"toolsListChanged":true,"promptsListChanged":false,"taskIds":["t"],"resourceSubscriptions":["b","a","b"]}"#,
+            r#"{"toolsListChanged":true,"promptsListChanged":false,"x":1,"taskIds":["t"],"resourceSubscriptions":["b","a","b"]}"#,
         )
         .unwrap();
         assert_eq!(filter.lists, [List::Tools].into());
         assert_eq!(filter.uris, ["a".to_owned(), "b".to_owned()].into());
+        assert_eq!(filter.tasks, ["t".to_owned()].into());
         let acknowledgement = filter.acknowledgement();
         assert_eq!(
             String::from_utf8(on(acknowledgement.clone(), &Id::number(7)).to_bytes()).unwrap(),
             concat!(
                 r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":"#,
-                r#"{"toolsListChanged":true,"resourceSubscriptions":["a","b"]},"#,
+                r#"{"toolsListChanged":true,"resourceSubscriptions":["a","b"],"taskIds":["t"]},"#,
                 r#""_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"#
             )
         );
@@ -245,6 +272,8 @@ mod tests {
         ] {
             let filter = format!(r#"{{"resourceSubscriptions":{uris}}}"#);
             assert_eq!(parsed(&filter), Err(Error::NoUris), "{uris}");
+            let filter = format!(r#"{{"taskIds":{uris}}}"#);
+            assert_eq!(parsed(&filter), Err(Error::NoTasks), "{uris}");
         }
         let many: Vec<_> = (0..=MAX_URIS).map(|n| format!("u:{n}")).collect();
         let filter = format!(
@@ -252,6 +281,8 @@ mod tests {
             serde_json::to_string(&many).unwrap()
         );
         assert_eq!(parsed(&filter), Err(Error::TooManyUris));
+        let filter = filter.replace("resourceSubscriptions", "taskIds");
+        assert_eq!(parsed(&filter), Err(Error::TooManyTasks));
     }
 
     #[test]

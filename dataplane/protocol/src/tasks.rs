@@ -1,10 +1,11 @@
 //! Tasks of MCP 2025-11-25 (SEP-1686) from the requestor's side: requesting a task and reading its status.
 //!
-//! The data plane executes jobs as tasks if a server supports them. What clients read of tasks, in both eras, is in
-//! [`report`]; how a server's task becomes one of the gateway's is in [`named`].
+//! The data plane executes jobs as tasks if a server supports them. Those of 2026-07-28 are in [`extension`]. What clients
+//! read of tasks, in both eras, is in [`report`]; how a server's task becomes one of the gateway's is in [`named`].
 //!
 //! Invariant: an unknown status counts as working, because a later status of the server tells the outcome.
 
+pub mod extension;
 pub mod named;
 pub mod report;
 
@@ -76,6 +77,16 @@ impl Support {
     }
 }
 
+impl Status {
+    fn named(name: &str) -> Self {
+        match name {
+            "completed" | "failed" | "cancelled" => Self::Over,
+            "input_required" => Self::InputRequired,
+            _ => Self::Working,
+        }
+    }
+}
+
 impl Task {
     /// Parses the `result` of `tasks/get`.
     pub fn parse(result: &RawValue) -> Option<Self> {
@@ -93,20 +104,18 @@ impl Task {
     }
 
     fn of(task: &RawObject) -> Option<Self> {
-        let status = match task.text("status")?.as_str() {
-            "completed" | "failed" | "cancelled" => Status::Over,
-            "input_required" => Status::InputRequired,
-            _ => Status::Working,
-        };
-        let interval = task
-            .get("pollInterval")
-            .and_then(|value| value.get().parse().ok());
         Some(Self {
+            status: Status::named(&task.text("status")?),
             id: task.text("taskId").filter(|id| !id.is_empty())?,
-            status,
-            poll_interval: interval.and_then(|millis: f64| Duration::try_from_secs_f64(millis / 1000.0).ok()),
+            poll_interval: interval(task, "pollInterval"),
         })
     }
+}
+
+/// The number of milliseconds in this member.
+fn interval(task: &RawObject, member: &str) -> Option<Duration> {
+    let millis: f64 = task.get(member)?.get().parse().ok()?;
+    Duration::try_from_secs_f64(millis / 1000.0).ok()
 }
 
 /// Whether a server's `capabilities` support calling tools as tasks: `tasks.requests.tools.call`.

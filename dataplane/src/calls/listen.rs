@@ -1,13 +1,16 @@
 //! `subscriptions/listen` of modern clients: one stream of what they want to hear of, whichever servers it comes from.
 //!
 //! The edge hands it each one. Lists are watched by the catalogue, so a stream of them costs servers nothing; resources are
-//! listened to at their servers. Invariant: the acknowledgement comes first and names what will be notified of, nothing
+//! listened to at their servers, tasks where they run ([`tasks`]). Invariant: the acknowledgement comes first and names what will be notified of, nothing
 //! else is sent, and how many streams are open is bounded.
+
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use asyncmcp_protocol::subscriptions::{self, Filter};
+use asyncmcp_protocol::initialize::TASKS_EXTENSION;
+use asyncmcp_protocol::subscriptions::{self, Filter, LISTEN};
 use asyncmcp_protocol::{Id, Request};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -19,7 +22,7 @@ use super::bound::Held;
 use super::{Context, subscribe};
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
-use crate::caller::respond::Error;
+use crate::caller::respond::{Error, task};
 use crate::servers::lines::{Changes, Part};
 
 /// How long servers may take to say which resources they notify of. What belongs to one that takes longer is acknowledged:
@@ -60,7 +63,10 @@ fn permit(context: &Context, request: &Request) -> Result<(Filter, Held), Error>
         return Err(Error::NoStream);
     }
     let filter = Filter::parse(request.params.as_ref()).map_err(Error::Filter)?;
-    let size = filter.uris.iter().map(String::len).sum();
+    if !filter.tasks.is_empty() && !context.caller.capabilities.has(TASKS_EXTENSION) {
+        return Err(task::Error::Undeclared(LISTEN.to_owned()).into());
+    }
+    let size = filter.uris.iter().chain(&filter.tasks).map(String::len).sum();
     let streams = &context.calls.in_progress.streams;
     let held = streams
         .take(&context.caller.account, size)
@@ -83,13 +89,18 @@ impl Stream {
     async fn run(self, filter: Filter, operation: Operation) {
         let (updates, heard) = mpsc::channel(WAITING);
         let client = self.messages.clone();
-        let (accepted, parts) = tokio::select! {
-            listening = self.listen(&filter.uris, &updates) => listening,
+        let listening = async {
+            let tasks = tasks::listen(&self.context, (&self.id, &filter.tasks), &updates).await;
+            (self.listen(&filter.uris, &updates).await, tasks)
+        };
+        let ((uris, parts), tasks) = tokio::select! {
+            listening = listening => listening,
             () = client.closed() => return,
         };
         let acknowledged = Filter {
             lists: filter.lists,
-            uris: accepted,
+            uris,
+            tasks: tasks.accepted.clone(),
         };
         let first = subscriptions::on(acknowledged.acknowledgement(), &self.id);
         let sent = self.messages.send(first.to_bytes().into()).await;
@@ -97,7 +108,7 @@ impl Stream {
         if sent.is_ok() {
             self.pass_on(&acknowledged, heard).await;
         }
-        drop(parts);
+        drop((parts, tasks));
     }
 
     /// Until the client leaves or the process ends.
@@ -142,15 +153,16 @@ impl Stream {
         }
         while let Some(servers) = next_of_each(&mut open) {
             let asking = servers.into_iter().filter_map(|(server, uris)| {
-                let caller = (&*self.context.caller, &self.id);
-                let part = self
-                    .context
-                    .calls
-                    .lines
-                    .listen(caller, (&server, uris.clone()), updates);
-                Some(taken(part.ok()?, uris))
+                let (lines, id) = (&self.context.calls.lines, self.id.clone());
+                let written = move |said| subscriptions::on(said, &id).to_bytes().into();
+                let asked = Filter {
+                    uris,
+                    ..Filter::default()
+                };
+                let part = lines.listen(&self.context.caller, (&server, asked.clone()), updates, written);
+                Some(taken(part.ok()?, asked))
             });
-            for (part, taken) in join_all(asking).await {
+            for (part, Filter { uris: taken, .. }) in join_all(asking).await {
                 open.retain(|uri, _| !taken.contains(uri));
                 if !taken.is_empty() {
                     kept.push(part);
@@ -173,11 +185,11 @@ fn next_of_each(open: &mut BTreeMap<String, Vec<String>>) -> Option<BTreeMap<Str
     (!servers.is_empty()).then_some(servers)
 }
 
-/// The part, and which of its resources are listened to.
-async fn taken(mut part: Part, asked: BTreeSet<String>) -> (Part, BTreeSet<String>) {
+/// The part, and what of it is listened to.
+async fn taken(mut part: Part, asked: Filter) -> (Part, Filter) {
     let taken = match tokio::time::timeout(SERVERS_TIME, &mut part.accepted).await {
         Ok(Ok(accepted)) => accepted,
-        Ok(Err(_)) => BTreeSet::new(),
+        Ok(Err(_)) => Filter::default(),
         Err(_) => asked,
     };
     (part, taken)

@@ -11,9 +11,10 @@ mod server;
 use asyncmcp_delivery::id::JobId;
 use asyncmcp_protocol::initialize::TASKS_EXTENSION;
 use asyncmcp_protocol::version::Era;
-use asyncmcp_protocol::{Id, Request};
+use asyncmcp_protocol::{Id, RawObject, Request};
 
 use super::Context;
+use super::task_ids::ServerTask;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
@@ -67,6 +68,26 @@ pub(super) async fn answer(context: &Context, request: Request, operation: Opera
         },
     };
     answered.unwrap_or_else(|error| refused(error, request.id, operation))
+}
+
+/// A task of a caller.
+pub(super) enum Found {
+    Job(JobId),
+    OfServer(ServerTask),
+}
+
+/// The task that the caller knows by this id.
+pub(super) async fn find(context: &Context, id: &str) -> Result<Found, Error> {
+    Ok(match id.parse::<JobId>() {
+        Ok(id) => Found::Job(job::find(context, id).await?.id),
+        Err(_) => Found::OfServer(server::find(context, id)?),
+    })
+}
+
+/// What `tasks/get` says of a job.
+pub(super) async fn detailed(context: &Context, id: JobId) -> Result<RawObject, Error> {
+    let job = job::find(context, id).await?;
+    job::get(context, &job).await
 }
 
 fn task_id(request: &Request) -> Option<String> {

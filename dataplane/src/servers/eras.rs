@@ -71,6 +71,7 @@ impl Upstream {
         let said = Said {
             instructions: server.instructions.clone(),
             offers: server.offers,
+            task_extension: server.tasks,
             ..Said::default()
         };
         Ok(Some(ServerSession::modern(

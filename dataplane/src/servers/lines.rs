@@ -47,7 +47,7 @@ use self::entry::{Entry, lock};
 pub use self::line::{About, Line};
 pub use self::loan::Loan;
 use self::modern_line::ModernLine;
-pub use self::own::{OwnLines, discard, visiting};
+pub use self::own::{OwnLines, discard, visiting, with_tasks};
 pub use self::progress::InUse;
 pub use self::questions::Question;
 use self::questions::Questions;

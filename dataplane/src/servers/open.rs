@@ -63,6 +63,7 @@ impl Upstream {
         let version = version(&result)?;
         let said = Said {
             tasks: tasks::offered(&result.capabilities),
+            task_extension: false,
             offers: Offers::of(&result.capabilities),
             logging: Some(result.capabilities.get("logging").is_some()),
             instructions: result.instructions,

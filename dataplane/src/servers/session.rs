@@ -47,8 +47,10 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) instructions: Option<String>,
-    /// Whether it offers tools as tasks.
+    /// Whether it offers tools as tasks (2025-11-25).
     pub(super) tasks: bool,
+    /// Whether it offers the tasks extension (2026-07-28).
+    pub(super) task_extension: bool,
     /// What it offers beside tools.
     pub(super) offers: Offers,
     /// Whether it sends log messages.
@@ -154,6 +156,11 @@ impl ServerSession {
     /// Whether the server offers tools as tasks; not known of a session that an earlier process opened.
     pub fn offers_tasks(&self) -> bool {
         self.0.said.tasks
+    }
+
+    /// Whether the server is modern and offers the tasks extension.
+    pub fn offers_task_extension(&self) -> bool {
+        self.0.said.task_extension
     }
 
     /// What the server offers beside tools; not known of a session that an earlier process opened.

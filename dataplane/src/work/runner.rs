@@ -154,12 +154,10 @@ fn after(run: &Run<'_>, error: &Error, interruptions: u32) -> Result<Executed, b
 }
 
 fn replied(call: &Call, reply: Reply) -> Executed {
-    if let Reply::Result(result) = &reply
-        && rounds::is_input_required(result)
-    {
-        let (end, body) = (End::Error, response::asking(call));
-        return Executed::Ended { end, body };
-    }
+    let reply = match reply {
+        Reply::Result(result) if rounds::is_input_required(&result) => Reply::Error(response::asking(call)),
+        reply => reply,
+    };
     let end = match reply {
         Reply::Result(_) => End::Result,
         Reply::Error(_) => End::Error,

@@ -40,6 +40,14 @@ impl Server {
         Self::start(command, port, dir.join("fast.log")).await
     }
 
+    /// `FastMCP` with the tools crunch, maybe and broken, which run as tasks of 2026-07-28.
+    pub async fn fast_tasks(peers: &Peers, dir: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = peers.python("fastmcp", "fast_tasks_server.py");
+        command.arg(port.to_string());
+        Self::start(command, port, dir.join("fast-tasks.log")).await
+    }
+
     /// `server-everything` of the MCP project.
     pub async fn everything(peers: &Peers, dir: &Path) -> Result<Self> {
         let port = free_port()?;

@@ -47,7 +47,7 @@ async fn a_list_that_changed_is_notified_to_those_who_asked_for_it() -> Result<(
         let server = changing(speaks).await;
         let scene = Scene::before(server.clone(), "").await?;
         let client = scene.client()?;
-        let wanted = json!({"toolsListChanged": true, "taskIds": ["t"]});
+        let wanted = json!({"toolsListChanged": true, "unheardOf": ["t"]});
         let mut tools = listening(&client, "one", &wanted).await?;
         let mut prompts = listening(&client, "two", &json!({"promptsListChanged": true})).await?;
         let acknowledged = on(&mut tools, "one").await;

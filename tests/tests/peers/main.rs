@@ -5,6 +5,7 @@
 
 mod asking;
 mod asyncmcp;
+mod background;
 mod conformance;
 mod content;
 mod malformed;

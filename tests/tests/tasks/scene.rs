@@ -97,7 +97,7 @@ pub(crate) enum Client {
 static IDS: AtomicU64 = AtomicU64::new(1000);
 
 /// The extension, as a modern client declares it.
-fn declared() -> Value {
+pub(crate) fn declared() -> Value {
     json!({"io.modelcontextprotocol/clientCapabilities":
         {"extensions": {"io.modelcontextprotocol/tasks": {}}}})
 }

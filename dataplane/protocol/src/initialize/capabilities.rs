@@ -41,6 +41,12 @@ impl ClientCapabilities {
     /// No capabilities: declared in the gateway's own sessions.
     pub const NONE: Self = Self(0);
 
+    /// Creates the set of the member at `path` alone; empty if there is no such member.
+    pub fn only(path: &[&str]) -> Self {
+        let bit = MEMBERS.iter().position(|member| *member == path);
+        Self(bit.map_or(0, |bit| 1 << bit))
+    }
+
     /// Creates a set from its bits; unknown bits are dropped.
     pub fn from_bits(bits: u16) -> Self {
         Self(bits & ((1 << MEMBERS.len()) - 1))

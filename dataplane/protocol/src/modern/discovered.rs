@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::offers::Offers;
 use crate::raw::RawObject;
+use crate::tasks;
 use crate::version::{Era, Version};
 
 /// A modern server.
@@ -19,6 +20,8 @@ pub struct Discovered {
     pub instructions: Option<String>,
     /// What it offers.
     pub offers: Offers,
+    /// Whether it offers the tasks extension.
+    pub tasks: bool,
 }
 
 impl Discovered {
@@ -27,10 +30,13 @@ impl Discovered {
         let result = RawObject::parse(result.get().as_bytes()).ok()?;
         let names: Vec<String> = serde_json::from_str(result.get("supportedVersions")?.get()).ok()?;
         let known = names.iter().filter_map(|name| Version::parse(name));
+        let capabilities = result.object("capabilities").ok().flatten().unwrap_or_default();
+        let extensions = capabilities.object("extensions").ok().flatten();
         Some(Self {
+            tasks: extensions.is_some_and(|all| all.get(tasks::EXTENSION).is_some()),
             version: known.filter(|version| version.era() == Era::Modern).max()?,
             instructions: result.text("instructions").filter(|text| !text.is_empty()),
-            offers: Offers::of(&result.object("capabilities").ok().flatten().unwrap_or_default()),
+            offers: Offers::of(&capabilities),
         })
     }
 }
@@ -42,6 +48,23 @@ mod tests {
     fn version(result: &str) -> Option<Version> {
         let result: Box<RawValue> = serde_json::from_str(result).unwrap();
         Discovered::parse(&result).map(|server| server.version)
+    }
+
+    #[test]
+    fn tasks_are_offered_as_an_extension() {
+        for (capabilities, offered) in [
+            (r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#, true),
+            (r#"{"extensions":{"io.modelcontextprotocol/ui":{}}}"#, false),
+            (r#"{"tasks":{}}"#, false),
+        ] {
+            let result = format!(r#"{{"supportedVersions":["2026-07-28"],"capabilities":{capabilities}}}"#);
+            let result: Box<RawValue> = serde_json::from_str(&result).unwrap();
+            assert_eq!(
+                Discovered::parse(&result).unwrap().tasks,
+                offered,
+                "{capabilities}"
+            );
+        }
     }
 
     #[test]

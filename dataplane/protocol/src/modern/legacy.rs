@@ -20,7 +20,10 @@ pub fn translate(method: &str, response: &mut Response) -> bool {
             let Some(mut object) = parse(result) else {
                 return false;
             };
-            if object.text("resultType").as_deref() == Some("input_required") {
+            if matches!(
+                object.text("resultType").as_deref(),
+                Some("input_required" | "task")
+            ) {
                 return false; // no answer yet, and nothing that a legacy client would read
             }
             let before = object.len();

@@ -6,7 +6,8 @@
 //! and a call has at most [`ROUNDS`] rounds after the first.
 
 use asyncmcp_protocol::modern::rounds::{InputRequired, Kind, Question};
-use asyncmcp_protocol::{Notification, Outcome, RawObject, RawValue, Request, Response};
+use asyncmcp_protocol::tasks::named;
+use asyncmcp_protocol::{Era, Notification, Outcome, RawObject, RawValue, Request, Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -34,6 +35,10 @@ impl Call {
     pub(super) fn needed(&self, response: &Response) -> Result<Option<InputRequired>, Error> {
         match &response.outcome {
             Outcome::Result(result) if !self.ends_with_client => {
+                let is_across = self.way.loan().is_across_eras();
+                if is_across && named::created(result, Era::Modern, str::to_owned).is_some() {
+                    return Err(self.protocol("a task that the client did not ask for"));
+                }
                 InputRequired::parse(result).map_err(|error| {
                     tracing::info!(server = self.target.server, %error, "a server asked in a way that cannot be followed");
                     self.protocol("a result of type input_required cannot be followed")

@@ -36,7 +36,7 @@ pub(super) async fn answer(
 }
 
 /// The job, if it is the caller's.
-async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
+pub(super) async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
     let found = context.calls.engine.find(id).await?;
     let (job, call) = found.ok_or_else(|| task::Error::Unknown(id.to_string()))?;
     let owner = context.caller.owner().map(|owner| owner.0);
@@ -48,7 +48,7 @@ async fn find(context: &Context, id: JobId) -> Result<Job, Error> {
     Ok(job)
 }
 
-async fn get(context: &Context, job: &Job) -> Result<RawObject, Error> {
+pub(super) async fn get(context: &Context, job: &Job) -> Result<RawObject, Error> {
     let era = context.caller.version.era();
     let report = report(context, job);
     if era == Era::Legacy || matches!(report.status, Status::Working | Status::Cancelled) {

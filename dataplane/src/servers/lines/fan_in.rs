@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use asyncmcp_protocol::subscriptions::{self, List};
+use asyncmcp_protocol::subscriptions::{self, Filter, List};
 use asyncmcp_protocol::{Message, Notification};
 use bytes::Bytes;
 use futures::Stream;
@@ -121,7 +121,10 @@ impl Listener {
         let ends = self.feeds.child_token();
         let listening = Listening {
             line,
-            uris: uris.clone(),
+            wanted: Filter {
+                uris: uris.clone(),
+                ..Filter::default()
+            },
             updates: self.messages.clone(),
             written: Arc::new(|said: Notification| subscriptions::off(said).to_bytes().into()),
             lost: Some(Arc::clone(&self.lost)),

@@ -198,8 +198,8 @@ impl Line {
 
     /// By what another process could continue at `place`; `None` where nothing is open.
     pub fn token(&self, place: Place) -> Option<Bytes> {
-        let session = self.sessions.current()?;
-        Some(ResumeToken::new(&session, place).to_bytes())
+        let session = self.sessions.current();
+        Some(ResumeToken::at(place, session.as_ref())?.to_bytes())
     }
 
     /// Tells the server that nothing more will be sent.

@@ -1,5 +1,5 @@
-//! One server's resources, listened to for as long as somebody wants to hear of them: by `subscriptions/listen` where the
-//! server is modern, else by `resources/subscribe` in a session and its standalone stream.
+//! One server's resources and tasks, listened to for as long as somebody wants to hear of them: by `subscriptions/listen`
+//! where the server is modern, else by `resources/subscribe` in a session and its standalone stream.
 //!
 //! A client's standalone stream has one for each server that it subscribed to, and so has each `subscriptions/listen`.
 //! Invariant: a server that restarts, or is away, is asked again for as long as anybody waits; one that offers nothing of
@@ -33,7 +33,7 @@ pub(super) type Written = Arc<dyn Fn(Notification) -> Bytes + Send + Sync>;
 /// What is listened to, and who hears it.
 pub(super) struct Listening {
     pub(super) line: Line,
-    pub(super) uris: BTreeSet<String>,
+    pub(super) wanted: Filter,
     pub(super) updates: mpsc::Sender<Bytes>,
     pub(super) written: Written,
     /// The line's session is the client's own: what it set there is set again when it opens, and its stream is read
@@ -41,12 +41,12 @@ pub(super) struct Listening {
     pub(super) lost: Option<Arc<Notify>>,
 }
 
-/// Who is told which of the resources the server notifies of.
-type Accepted = Option<oneshot::Sender<BTreeSet<String>>>;
+/// Who gets to know what of it the server notifies of.
+type Accepted = Option<oneshot::Sender<Filter>>;
 
 impl Listening {
     /// Until nobody hears it any more, or the server has said that it offers nothing of it.
-    pub(super) async fn run(self, accepted: oneshot::Sender<BTreeSet<String>>) {
+    pub(super) async fn run(self, accepted: oneshot::Sender<Filter>) {
         let mut accepted = Some(accepted);
         let mut wait = FIRST_WAIT;
         loop {
@@ -70,7 +70,7 @@ impl Listening {
         let ended = match &self.lost {
             _ if session.is_modern() => self.modern(&session, accepted).await,
             Some(lost) => {
-                acknowledge(accepted, self.uris.clone());
+                acknowledge(accepted, self.wanted.clone());
                 until_lost(&session, lost).await;
                 Err(Error::SessionLost)
             }
@@ -82,10 +82,14 @@ impl Listening {
         ended
     }
 
-    /// The stream first, so that no change is missed between the two.
+    /// The stream first, so that no change is missed between the two. Such a server has no tasks to listen to.
     async fn legacy(&self, session: &ServerSession, accepted: &mut Accepted) -> Result<(), Error> {
+        if self.wanted.uris.is_empty() {
+            acknowledge(accepted, Filter::default());
+            return Ok(());
+        }
         let events = session.listen().await?;
-        let asking = self.uris.iter().cloned().map(|uri| async move {
+        let asking = self.wanted.uris.iter().cloned().map(|uri| async move {
             let is_taken = settings::subscribe(session, &uri).await?;
             Ok(is_taken.then_some(uri))
         });
@@ -94,16 +98,20 @@ impl Listening {
         let answers: Vec<_> = answers.into_iter().collect::<Result<_, _>>()?;
         let taken: BTreeSet<_> = answers.into_iter().flatten().collect();
         let (Some(events), false) = (events, taken.is_empty()) else {
-            acknowledge(accepted, BTreeSet::new());
+            acknowledge(accepted, Filter::default());
             return Ok(());
+        };
+        let taken = Filter {
+            uris: taken,
+            ..Filter::default()
         };
         acknowledge(accepted, taken);
         self.pass_on(events).await
     }
 
     async fn modern(&self, session: &ServerSession, accepted: &mut Accepted) -> Result<(), Error> {
-        let Some((taken, events)) = listen(session, &self.uris).await? else {
-            acknowledge(accepted, BTreeSet::new());
+        let Some((taken, events)) = listen(session, &self.wanted).await? else {
+            acknowledge(accepted, Filter::default());
             return Ok(());
         };
         acknowledge(accepted, taken);
@@ -113,7 +121,7 @@ impl Listening {
     async fn pass_on(&self, mut events: Events) -> Result<(), Error> {
         while let Some(incoming) = events.next().await {
             match incoming?.message {
-                Message::Notification(said) if subscriptions::updated(&said).is_some() => {
+                Message::Notification(said) if self.is_wanted(&said) => {
                     if self.updates.send((self.written)(said)).await.is_err() {
                         return Ok(()); // nobody hears it
                     }
@@ -124,6 +132,12 @@ impl Listening {
             }
         }
         Err(Error::Interrupted)
+    }
+
+    /// A server's own word is trusted for resources, which may be within one that was asked for; a task is somebody's.
+    fn is_wanted(&self, said: &Notification) -> bool {
+        let task = subscriptions::task(said);
+        subscriptions::updated(said).is_some() || task.is_some_and(|task| self.wanted.tasks.contains(&task))
     }
 }
 
@@ -139,30 +153,23 @@ async fn until_lost(session: &ServerSession, lost: &Notify) {
 
 /// Whether a modern server would notify of changes of the resource.
 pub(super) async fn is_offered(session: &ServerSession, uri: &str) -> Result<bool, Error> {
-    let uris = [uri.to_owned()].into();
-    let listening = listen(session, &uris).await?;
-    Ok(listening.is_some_and(|(taken, _)| taken.contains(uri)))
+    let wanted = Filter {
+        uris: [uri.to_owned()].into(),
+        ..Filter::default()
+    };
+    let listening = listen(session, &wanted).await?;
+    Ok(listening.is_some_and(|(taken, _)| taken.uris.contains(uri)))
 }
 
-/// The acknowledged resources, and what is said of them; `None` where the server takes none.
-async fn listen(
-    session: &ServerSession,
-    uris: &BTreeSet<String>,
-) -> Result<Option<(BTreeSet<String>, Events)>, Error> {
+/// What was acknowledged, and what is said of it; `None` where the server takes nothing.
+async fn listen(session: &ServerSession, wanted: &Filter) -> Result<Option<(Filter, Events)>, Error> {
     let limit = session.upstream().timeout().min(PATIENCE);
-    let beginning = tokio::time::timeout(limit, begin(session, uris)).await;
+    let beginning = tokio::time::timeout(limit, begin(session, wanted)).await;
     beginning.unwrap_or(Err(Error::Silent(limit)))
 }
 
-async fn begin(
-    session: &ServerSession,
-    uris: &BTreeSet<String>,
-) -> Result<Option<(BTreeSet<String>, Events)>, Error> {
-    let filter = Filter {
-        uris: uris.clone(),
-        ..Filter::default()
-    };
-    let request = Request::new(session.upstream().own_id(), LISTEN, Some(filter.to_params()));
+async fn begin(session: &ServerSession, wanted: &Filter) -> Result<Option<(Filter, Events)>, Error> {
+    let request = Request::new(session.upstream().own_id(), LISTEN, Some(wanted.to_params()));
     let message = Outgoing {
         id: Some(request.id.clone()),
         ..Outgoing::new(LISTEN, request.to_bytes())
@@ -172,16 +179,20 @@ async fn begin(
     };
     match events.next().await.ok_or(Error::Interrupted)??.message {
         Message::Notification(first) => {
-            let taken = Filter::acknowledged(&first).unwrap_or_default().uris;
-            let taken: BTreeSet<_> = taken.intersection(uris).cloned().collect();
-            Ok((!taken.is_empty()).then_some((taken, *events)))
+            let taken = Filter::acknowledged(&first).unwrap_or_default();
+            let taken = Filter {
+                uris: taken.uris.intersection(&wanted.uris).cloned().collect(),
+                tasks: taken.tasks.intersection(&wanted.tasks).cloned().collect(),
+                ..Filter::default()
+            };
+            Ok((taken != Filter::default()).then_some((taken, *events)))
         }
         _ => Ok(None),
     }
 }
 
-fn acknowledge(accepted: &mut Accepted, uris: BTreeSet<String>) {
+fn acknowledge(accepted: &mut Accepted, taken: Filter) {
     if let Some(accepted) = accepted.take() {
-        let _ = accepted.send(uris); // nobody waits for it
+        let _ = accepted.send(taken); // nobody waits for it
     }
 }

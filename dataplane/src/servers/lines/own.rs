@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use asyncmcp_delivery::job::Key;
-use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams};
+use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, InitializeParams, TASKS_EXTENSION};
 use asyncmcp_protocol::modern::Envelope;
 use asyncmcp_protocol::{Era, Version};
 use tokio::sync::Mutex as Gate;
@@ -64,10 +64,10 @@ impl OwnLines {
     }
 
     /// A line for one job of `client`: on a session that is idle and was its own, else on one that is opened with the first
-    /// message. On it nobody can be asked, and its result is delivered in the one form that all receivers read.
+    /// message. On it nobody can be asked, a modern server may answer with a task, and its result is delivered in the one
+    /// form that all receivers read.
     pub fn take(&self, server: &str, client: &str) -> Result<Line, Error> {
-        let modern = eras::gateway(ClientCapabilities::NONE);
-        self.on_idle(server, client, (Era::Legacy, modern, Era::Legacy))
+        self.on_idle(server, client, of_jobs(Era::Legacy))
     }
 
     /// The same for one exchange of a modern caller, whom a modern server gets to know by `envelope`.
@@ -100,14 +100,19 @@ impl OwnLines {
     pub fn resumed(&self, server: &str, token: &[u8]) -> Option<(Line, Place)> {
         let token = ResumeToken::read(token)?;
         let upstream = self.upstreams.get(server)?;
-        let session = upstream.known(token.session.as_deref(), token.version()?)?;
+        let (prefers, session) = match token.place {
+            Place::ModernTask(_) => (Era::Modern, None),
+            Place::Task(_) | Place::Stream { .. } => {
+                let session = upstream.known(token.session.as_deref(), token.version()?)?;
+                (Era::Legacy, Some(session))
+            }
+        };
         let lease = Lease {
             replaceable: false,
-            ..Lease::holding(Some(session))
+            ..Lease::holding(session)
         };
-        let modern = (Era::Legacy, eras::gateway(ClientCapabilities::NONE), Era::Legacy);
         Some((
-            own_line(upstream, ClientCapabilities::NONE, modern, lease),
+            own_line(upstream, ClientCapabilities::NONE, of_jobs(prefers), lease),
             token.place,
         ))
     }
@@ -180,6 +185,16 @@ pub fn visiting(upstream: &Upstream) -> Line {
     own_line(upstream.clone(), everything, modern, Lease::holding(None))
 }
 
+/// A line for a job to the modern side of a server that offers tasks there, whatever sessions it offers beside.
+pub async fn with_tasks(upstream: &Upstream) -> Result<Option<Line>, Error> {
+    let modern = of_jobs(Era::Modern);
+    let way = upstream.modern(&modern.1, modern.2).await;
+    let way = way.map_err(|error| Error::NotOpened(Box::new(error)))?;
+    let offered = way.filter(ServerSession::offers_task_extension);
+    let lease = Lease::holding(None);
+    Ok(offered.map(|_| own_line(upstream.clone(), ClientCapabilities::NONE, modern, lease)))
+}
+
 /// Ends the session of a line that should not be used again. Nobody waits for it.
 pub fn discard(line: Line) {
     tokio::spawn(async move { end(line.sessions().current().into_iter().collect()).await });
@@ -187,6 +202,12 @@ pub fn discard(line: Line) {
 
 /// The preferred era, who speaks to a modern server, and the era of who reads its answers.
 type ModernSide = (Era, Envelope, Era);
+
+/// What modern servers get to know of a job's line: that a call may become a task, and that nobody can be asked.
+fn of_jobs(prefers: Era) -> ModernSide {
+    let capabilities = ClientCapabilities::only(TASKS_EXTENSION);
+    (prefers, eras::gateway(capabilities), Era::Legacy)
+}
 
 fn own_line(
     upstream: Upstream,

@@ -3,12 +3,12 @@
 //! Calls subscribe here. Invariant: what a legacy caller was told it subscribed to is in its row, so it is subscribed to again
 //! in each session that opens; no session of one client's subscriptions is used for another's.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asyncmcp_delivery::store;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Notification, RawObject, subscriptions};
+use asyncmcp_protocol::subscriptions::Filter;
+use asyncmcp_protocol::{Notification, RawObject};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,8 +39,8 @@ pub enum Unsubscribed {
 pub struct Part {
     /// The server.
     pub server: String,
-    /// Which of the resources the server notifies of, once it has said so.
-    pub accepted: oneshot::Receiver<BTreeSet<String>>,
+    /// What of it the server notifies of, once it has said so.
+    pub accepted: oneshot::Receiver<Filter>,
     _ends_it: DropGuard,
 }
 
@@ -111,21 +111,21 @@ impl Lines {
         self.0.watchers.add()
     }
 
-    /// Listens to resources of `server` for a modern caller; what it says goes to `updates`, as of the stream `id`.
+    /// Listens to resources or tasks of `server` for a modern caller; what it says goes to `updates`, as `written`.
     pub fn listen(
         &self,
-        (caller, id): (&Caller, &Id),
-        (server, uris): (&str, BTreeSet<String>),
+        caller: &Caller,
+        (server, wanted): (&str, Filter),
         updates: &mpsc::Sender<Bytes>,
+        written: impl Fn(Notification) -> Bytes + Send + Sync + 'static,
     ) -> Result<Part, Error> {
         let own = Arc::clone(&self.0.own);
         let line = own.take_for(server, &caller.account, caller.envelope())?;
-        let id = id.clone();
         let listening = Listening {
             line: line.clone(),
-            uris,
+            wanted,
             updates: updates.clone(),
-            written: Arc::new(move |said: Notification| subscriptions::on(said, &id).to_bytes().into()),
+            written: Arc::new(written),
             lost: None,
         };
         let (accepting, accepted) = oneshot::channel();

@@ -25,8 +25,10 @@ pub(super) struct ResumeToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
-    /// A task of the server, by its id.
+    /// A task of the server (2025-11-25), by its id.
     Task(String),
+    /// A task of a modern server, by its id. It needs no session.
+    ModernTask(String),
     /// The stream that the answer to a request comes on.
     Stream {
         /// The request's id, raw.
@@ -37,7 +39,19 @@ pub enum Place {
 }
 
 impl ResumeToken {
-    pub(super) fn new(session: &ServerSession, place: Place) -> Self {
+    /// `None` where the place is in a session and there is none.
+    pub(super) fn at(place: Place, session: Option<&ServerSession>) -> Option<Self> {
+        if matches!(place, Place::ModernTask(_)) {
+            return Some(Self {
+                session: None,
+                version: Version::MODERN[0].to_string(),
+                place,
+            });
+        }
+        Some(Self::new(session?, place))
+    }
+
+    fn new(session: &ServerSession, place: Place) -> Self {
         Self {
             session: session.id().map(str::to_owned),
             version: session.version().to_string(),

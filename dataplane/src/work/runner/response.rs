@@ -8,7 +8,7 @@ use asyncmcp_delivery::job::Call;
 use asyncmcp_delivery::state::End;
 use asyncmcp_protocol::code::{Code, ErrorObject};
 use asyncmcp_protocol::raw::RawObject;
-use asyncmcp_protocol::{Id, Message, Outcome, Response, tool_result};
+use asyncmcp_protocol::{Id, Message, Outcome, RawValue, Response, tool_result};
 use bytes::Bytes;
 
 use crate::servers::Reply;
@@ -74,15 +74,20 @@ pub(super) fn unreadable(call: &Call) -> Bytes {
         .into()
 }
 
-/// The response of a call whose server needs something of a client before it answers: there is none that could be asked.
-pub(super) fn asking(call: &Call) -> Bytes {
+/// The error of a call whose server needs something of a client before it answers: there is none that could be asked.
+pub(super) fn asking(call: &Call) -> Box<RawValue> {
     let message = format!(
         "{} did not run to its end: server {} asked for input of its client, and nobody can be asked in a call whose result \
          goes by webhook; take the tool out of webhookTools",
         call.shown_as, call.server
     );
-    let error = ErrorObject::new(Code::MissingClientCapability, message);
-    Response::error(id(call), &error).to_bytes().into()
+    ErrorObject::new(Code::MissingClientCapability, message).to_raw()
+}
+
+/// The error of a call that became a task of its server's, which nobody here cancelled.
+pub(super) fn cancelled_by_server(call: &Call) -> Box<RawValue> {
+    let message = format!("server {} cancelled the call of {}", call.server, call.shown_as);
+    ErrorObject::new(Code::Cancelled, message).to_raw()
 }
 
 /// The response of a call that was interrupted so often that it is not tried again.

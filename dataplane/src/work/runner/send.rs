@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asyncmcp_delivery::engine::{Room, Run};
-use asyncmcp_protocol::tasks::{Status, Task};
-use asyncmcp_protocol::{Id, Notification, Request};
+use asyncmcp_protocol::tasks::{Task, extension};
+use asyncmcp_protocol::{Era, Id, Notification, Request};
 use bytes::Bytes;
 use tokio::time::timeout;
 use tracing::Span;
 
-use super::{NOTIFY_TIME, request, task};
+use super::task::{self, Begun, Followed};
+use super::{NOTIFY_TIME, request, response};
 use crate::caller::trace::TraceHeaders;
-use crate::servers::lines::{Line, Place};
+use crate::servers::lines::{self, About, Line, Place};
 use crate::servers::{Error, Noted, Outgoing, Reply, RequestOptions};
 
 /// How much longer than the call may take a server is asked to keep its task: we may be away for a while.
@@ -24,10 +25,10 @@ const KEPT: Duration = Duration::from_hours(1);
 
 /// Sends the call. When cancelled the server is notified, and the call counts as interrupted.
 pub(super) async fn send(line: &Line, run: &Run<'_>, params: Bytes) -> Result<Reply, Error> {
-    let call = run.call;
+    let (other, kinds) = until_cancelled(run, fitting(line, run)).await?;
+    let (line, call) = (other.as_ref().unwrap_or(line), run.call);
     let within = TraceHeaders::of_stored(&call.trace).within(&Span::current());
-    let as_task = call.as_task && until_cancelled(run, line.about()).await?.tasks;
-    let task = as_task.then(|| call.timeout.saturating_add(KEPT));
+    let task = kinds.requested.then(|| call.timeout.saturating_add(KEPT));
     let request = request::request(call, &params, (line.own_id(), task), &within);
     let request = request.map_err(|_| Error::Protocol("the accepted params cannot be read"))?;
     let options = RequestOptions {
@@ -43,9 +44,29 @@ pub(super) async fn send(line: &Line, run: &Run<'_>, params: Bytes) -> Result<Re
             return Err(Error::Interrupted);
         }
     };
-    match begun(&reply).filter(|_| as_task) {
-        Some(task) => follow(line, run, task).await,
-        None => Ok(reply),
+    kinds.ended(line, run, reply).await
+}
+
+/// The line to send on, if it is another one, and what the call may become there. A server of both eras is used in a session,
+/// but for a tool that can be a task where sessions know none.
+async fn fitting(line: &Line, run: &Run<'_>) -> Result<(Option<Line>, Kinds), Error> {
+    let about = line.about().await?;
+    let kinds = Kinds::of(run, &about);
+    if !run.call.as_task || kinds.requested || kinds.by_server {
+        return Ok((None, kinds));
+    }
+    match lines::with_tasks(line.upstream()).await {
+        Ok(None) => Ok((None, kinds)),
+        Ok(other) => Ok((
+            other,
+            Kinds {
+                by_server: true,
+                ..kinds
+            },
+        )),
+        // It answers nothing that it does not know, so it is called as it always was.
+        Err(Error::NotOpened(cause)) if matches!(*cause, Error::Silent(_)) => Ok((None, kinds)),
+        Err(error) => Err(error),
     }
 }
 
@@ -65,23 +86,18 @@ async fn dispatch(
 
 /// Continues a call from where another process left it.
 pub(super) async fn resume(line: &Line, run: &Run<'_>, place: Place) -> Result<Reply, Error> {
-    match place {
-        Place::Task(id) => {
-            let task = Task {
-                id,
-                status: Status::Working,
-                poll_interval: Some(Duration::ZERO), // it may have ended long ago
-            };
-            follow(line, run, task).await
+    let (request, event) = match place {
+        Place::Stream { request, event } => (request, event),
+        place => {
+            let begun = Begun::earlier(place).expect("all but a stream is a task");
+            return follow(line, run, begun).await;
         }
-        Place::Stream { request, event } => {
-            let id = serde_json::from_str(&request)
-                .ok()
-                .and_then(|raw| Id::parse(raw).ok());
-            let id = id.ok_or(Error::Protocol("the request id of a resume token cannot be read"))?;
-            resume_stream(line, run, &id, &event).await
-        }
-    }
+    };
+    let id = serde_json::from_str(&request)
+        .ok()
+        .and_then(|raw| Id::parse(raw).ok());
+    let id = id.ok_or(Error::Protocol("the request id of a resume token cannot be read"))?;
+    resume_stream(line, run, &id, &event).await
 }
 
 async fn resume_stream(line: &Line, run: &Run<'_>, id: &Id, event: &str) -> Result<Reply, Error> {
@@ -93,31 +109,72 @@ async fn resume_stream(line: &Line, run: &Run<'_>, id: &Id, event: &str) -> Resu
         }
     };
     // The stream may have been interrupted before it named the task that the call had become.
-    match begun(&reply).filter(|_| run.call.as_task) {
-        Some(task) => follow(line, run, task).await,
-        None => Ok(reply),
-    }
+    let kinds = Kinds {
+        requested: run.call.as_task,
+        by_server: false, // a modern server's stream cannot be resumed
+    };
+    kinds.ended(line, run, reply).await
 }
 
-fn begun(reply: &Reply) -> Option<Task> {
-    match reply {
-        Reply::Result(result) => Task::created(result),
-        Reply::Error(_) => None,
-    }
+/// What kinds of tasks the call may become.
+#[derive(Clone, Copy)]
+struct Kinds {
+    /// Of 2025-11-25: the tool and its server offer them, and the call asks for one.
+    requested: bool,
+    /// Of the extension: a modern server chooses by itself.
+    by_server: bool,
 }
 
-async fn follow(line: &Line, run: &Run<'_>, task: Task) -> Result<Reply, Error> {
-    let id = task.id.clone();
-    if let Some(token) = line.token(Place::Task(id.clone())) {
-        run.tokens.keep_at_once(token);
-    }
-    tokio::select! {
-        reply = task::follow(line, task, &run.room) => reply,
-        () = run.cancel.cancelled() => {
-            task::cancel(line, &id).await;
-            Err(Error::Interrupted)
+impl Kinds {
+    fn of(run: &Run<'_>, server: &About) -> Self {
+        Self {
+            requested: run.call.as_task && server.tasks,
+            by_server: server.version.era() == Era::Modern,
         }
     }
+
+    /// The reply that the call ends with.
+    async fn ended(self, line: &Line, run: &Run<'_>, reply: Reply) -> Result<Reply, Error> {
+        match self.begun(&reply)? {
+            Some(begun) => follow(line, run, begun).await,
+            None => Ok(reply),
+        }
+    }
+
+    fn begun(self, reply: &Reply) -> Result<Option<Begun>, Error> {
+        let Reply::Result(result) = reply else {
+            return Ok(None);
+        };
+        if self.by_server {
+            let task = extension::created(result);
+            let task = task.map_err(|_| Error::Protocol("a task that a call became cannot be read"))?;
+            return Ok(task.map(Begun::by_server));
+        }
+        let task = Task::created(result).filter(|_| self.requested);
+        Ok(task.map(Begun::requested))
+    }
+}
+
+async fn follow(line: &Line, run: &Run<'_>, begun: Begun) -> Result<Reply, Error> {
+    let id = begun.id().to_owned();
+    if let Some(token) = line.token(begun.place()) {
+        run.tokens.keep_at_once(token);
+    }
+    let followed = tokio::select! {
+        followed = task::follow(line, begun, &run.room) => followed?,
+        () = run.cancel.cancelled() => {
+            task::cancel(line, &id).await;
+            return Err(Error::Interrupted);
+        }
+    };
+    Ok(match followed {
+        Followed::Replied(reply) => reply,
+        Followed::Cancelled => Reply::Error(response::cancelled_by_server(run.call)),
+        Followed::Asks => {
+            task::cancel(line, &id).await;
+            Reply::Error(response::asking(run.call))
+        }
+    })
 }
 
 fn options(line: &Line, run: &Run<'_>, id: &Id) -> RequestOptions {
