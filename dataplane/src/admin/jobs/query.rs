@@ -217,12 +217,18 @@ fn ids(id: Option<&str>, webhook: Option<&str>) -> Result<(Option<JobId>, Option
 }
 
 fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>, Problem> {
-    match value {
-        Some(text) if text.is_empty() || text.chars().count() > most => {
-            Err(Problem::field(name, format!("must have 1 to {most} characters")))
-        }
-        value => Ok(value),
+    if let Some(text) = &value {
+        check_text(name, text, most)?;
     }
+    Ok(value)
+}
+
+/// Whether a text is not empty and not too long.
+pub(super) fn check_text(name: &str, text: &str, most: usize) -> Result<(), Problem> {
+    if text.is_empty() || text.chars().count() > most {
+        return Err(Problem::field(name, format!("must have 1 to {most} characters")));
+    }
+    Ok(())
 }
 
 fn stage_of(text: &str) -> Result<Stage, Problem> {
