@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{call, check, completion, demo, jobs, keys, print, receive, status, tools};
+use command::{call, check, completion, console, demo, jobs, keys, print, receive, status, tools};
 
 /// What the command's exit codes mean.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the tool reported an error; 2 wrong arguments; 4 no result in time \
@@ -40,6 +40,8 @@ enum Command {
     Receive(receive::Args),
     /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
+    /// Open the console of a data plane in a browser, signed in.
+    Console(console::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
     /// Print a completion script for a shell.
@@ -64,6 +66,7 @@ async fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Receive(args) => receive::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
+        Command::Console(args) => console::run(args).await,
         Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };

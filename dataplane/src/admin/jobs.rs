@@ -7,13 +7,13 @@
 mod act;
 mod bulk;
 mod list;
-mod problem;
-mod query;
+pub(super) mod problem;
+pub(super) mod query;
 mod show;
-mod times;
+pub(super) mod times;
 pub mod token;
-mod view;
-mod waiting;
+pub(super) mod view;
+pub(super) mod waiting;
 
 use std::sync::Arc;
 
