@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use command::{
-    call, check, completion, demo, jobs, keys, print, receive, receivers, status, tools, trial, why,
+    call, check, completion, console, demo, jobs, keys, print, receive, receivers, status, tools, trial, why,
 };
 
 /// What the command's exit codes mean.
@@ -48,6 +48,8 @@ enum Command {
     Why(why::Args),
     /// Send one signed test delivery to a receiver.
     Try(trial::Args),
+    /// Open the console of a data plane in a browser, signed in.
+    Console(console::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
     /// Print a completion script for a shell.
@@ -75,6 +77,7 @@ async fn main() -> ExitCode {
         Command::Receivers(args) => receivers::run(args).await,
         Command::Why(args) => why::run(args).await,
         Command::Try(args) => trial::run(args).await,
+        Command::Console(args) => console::run(args).await,
         Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };
