@@ -12,16 +12,20 @@ mod cookie;
 mod failure;
 mod form;
 mod guard;
+mod hour;
 mod job;
 mod jobs;
 mod layout;
 mod overview;
 mod payload;
+mod receivers;
 mod sessions;
 mod shield;
 mod sign_in;
 mod text;
 mod timeline;
+mod trial;
+mod why;
 
 use std::sync::Arc;
 
@@ -71,13 +75,17 @@ pub(super) fn router(console: Console) -> Router {
         .route("/console", get(overview::page))
         .route("/console/jobs", get(jobs::page))
         .route("/console/jobs/{id}", get(job::page))
+        .route("/console/receivers", get(receivers::page))
+        .route("/console/why", get(why::page))
         .route("/console/session", get(sign_in::session))
         .route("/console/sign-out", post(sign_in::sign_out))
         .layer(guard(Role::View));
     let administered = Router::new()
         .route("/console/jobs/{id}/result", get(payload::result))
         .route("/console/jobs/{id}/act/{action}", get(act::ask).post(act::run))
+        .route("/console/jobs/{id}/request", get(payload::request))
         .route("/console/bulk/{action}", get(bulk::ask).post(bulk::run))
+        .route("/console/try", post(trial::send))
         .layer(guard(Role::Admin));
     let open = Router::new()
         .route("/console/", get(|| async { Redirect::permanent("/console") }))

@@ -70,6 +70,9 @@ fn heading(job: &Job, role: Role) -> Markup {
                     @for action in Action::possible(&state) {
                         li { a.button href={ "/console/jobs/" (job.id) "/act/" (action.as_str()) } { (action.label()) } }
                     }
+                    @if job.outcome.is_none() {
+                        li { a.button href={ "/console/jobs/" (job.id) "/request" } { "Show the request" } }
+                    }
                     @if job.outcome.is_some() {
                         li { a.button href={ "/console/jobs/" (job.id) "/result" } { "Show the response" } }
                     }
@@ -116,6 +119,7 @@ fn facts(job: &Job) -> Markup {
             dt { "Executions" } dd { (job.executions) }
             dt { "Attempts" } dd { (job.attempts) " since it was accepted or last replayed" }
             dt { "Replays" } dd { (job.replays) }
+            dt { "Trace" } dd { @match &job.trace_id { Some(id) => (copied(id)), None => (text::optional(None, 0)) } }
             dt { "Last failure" } dd { (text::optional(reason.as_deref(), 40)) }
         }
     }
@@ -133,7 +137,7 @@ fn attempts(history: &[Attempt]) -> Markup {
             @if history.is_empty() {
                 p.hint { "None yet." }
             } @else {
-                div.wide tabindex="0" role="region" aria-labelledby="attempts" {
+                div.wide tabindex="0" role="group" aria-labelledby="attempts" {
                     table {
                         thead { tr {
                             th.number scope="col" { "No." } th scope="col" { "Began" } th.number scope="col" { "Took" }

@@ -21,7 +21,12 @@ pub(super) struct Page<'a> {
 }
 
 /// The navigation: path and label.
-const SECTIONS: [(&str, &str); 2] = [("/console", "Overview"), ("/console/jobs", "Jobs")];
+const SECTIONS: [(&str, &str); 4] = [
+    ("/console", "Overview"),
+    ("/console/jobs", "Jobs"),
+    ("/console/receivers", "Receivers"),
+    ("/console/why", "Why?"),
+];
 
 /// A page with its navigation.
 pub(super) fn page(console: &Console, visitor: &Visitor, page: &Page<'_>, content: &Markup) -> Response {

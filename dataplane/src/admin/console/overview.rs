@@ -10,7 +10,8 @@ use maud::{Markup, html};
 
 use super::guard::Visitor;
 use super::layout::{self, Page};
-use super::{Console, text};
+use super::{Console, hour, text};
+use crate::admin::jobs::last_hour;
 use crate::admin::status;
 
 /// The page.
@@ -22,6 +23,7 @@ pub(super) async fn page(State(console): State<Console>, Extension(visitor): Ext
         h1 { "Overview" }
         (problems(&report))
         (counts(console.store.counts(), &report))
+        (hour::section(&last_hour::read(&console.engine, &console.clock)))
         (waiting(&report))
         (servers(&report))
         (tools(&report))
@@ -135,7 +137,7 @@ fn servers(report: &StatusReport) -> Markup {
     html! {
         section aria-labelledby="servers" {
             h2 #servers { "Servers" }
-            div.wide tabindex="0" role="region" aria-labelledby="servers" {
+            div.wide tabindex="0" role="group" aria-labelledby="servers" {
                 table {
                     thead { tr {
                         th scope="col" { "Server" } th scope="col" { "State" } th scope="col" { "MCP" }
