@@ -10,6 +10,7 @@ pub(crate) mod check;
 mod cluster;
 pub(crate) mod completion;
 mod connection;
+pub(crate) mod console;
 pub(crate) mod demo;
 mod endpoint;
 mod explain;

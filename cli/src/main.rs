@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use command::{
-    call, check, completion, demo, jobs, keys, print, receive, receivers, reference, status, store, suggest,
-    tools, trial, why,
+    call, check, completion, console, demo, jobs, keys, print, receive, receivers, reference, status, store,
+    suggest, tools, trial, why,
 };
 
 /// What the command's exit codes mean.
@@ -49,6 +49,8 @@ enum Command {
     Why(why::Args),
     /// Send one signed test delivery to a receiver.
     Try(trial::Args),
+    /// Open the console of a data plane in a browser, signed in.
+    Console(console::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
     /// Check, export, import or compact a store on this machine's disk.
@@ -89,6 +91,7 @@ async fn main() -> ExitCode {
         Command::Receivers(args) => receivers::run(args).await,
         Command::Why(args) => why::run(args).await,
         Command::Try(args) => trial::run(args).await,
+        Command::Console(args) => console::run(args).await,
         Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };

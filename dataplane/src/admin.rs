@@ -1,9 +1,10 @@
-//! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`, and the jobs API behind its token.
+//! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`, and the jobs API and the console behind a token.
 //!
-//! The kubelet, Prometheus and the operator call it, and people through [`jobs`]. Here lives what the process reports of
+//! The kubelet, Prometheus and the operator call it, and people through [`jobs`] and [`console`]. Here lives what the process reports of
 //! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
 //! no job, and no page in a browser reads any of it (`door`).
 
+mod console;
 mod door;
 pub mod health;
 pub mod jobs;
@@ -23,6 +24,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::{Registry, TextEncoder};
 
+use self::console::Console;
 use self::door::Door;
 use self::health::Health;
 use self::jobs::Jobs;
@@ -48,8 +50,10 @@ pub struct Admin {
     pub auth: Arc<Auth>,
     /// The servers' tools.
     pub catalogue: Catalogue,
-    /// What opens the jobs API.
+    /// What opens the jobs API and the console.
     pub token: Arc<Token>,
+    /// Whether there is a console.
+    pub console: bool,
     /// Whether the process lives and is ready.
     pub health: Health,
     /// Whether the listener is bound to loopback only.
@@ -71,6 +75,8 @@ pub fn router(admin: Admin) -> Router {
         live: admin.live.clone(),
         loopback: admin.loopback,
     };
+    let console = admin.console.then(|| console(&admin));
+    let guarded = jobs.merge(console.unwrap_or_default());
     Router::new()
         .route("/", get(|| async { INDEX }))
         .route("/livez", get(livez))
@@ -79,7 +85,20 @@ pub fn router(admin: Admin) -> Router {
         .route("/status", get(status))
         .with_state(admin)
         .layer(middleware::from_fn_with_state(door.clone(), door::admit_reader))
-        .merge(jobs.layer(middleware::from_fn_with_state(door, door::admit)))
+        .merge(guarded.layer(middleware::from_fn_with_state(door, door::admit)))
+}
+
+fn console(admin: &Admin) -> Router {
+    console::router(Console {
+        live: admin.live.clone(),
+        store: Arc::clone(&admin.store),
+        engine: Arc::clone(&admin.engine),
+        clock: admin.clock.clone(),
+        auth: Arc::clone(&admin.auth),
+        catalogue: admin.catalogue.clone(),
+        token: Arc::clone(&admin.token),
+        sessions: Arc::default(),
+    })
 }
 
 async fn livez(State(admin): State<Admin>) -> Response {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::state::State;
 use crate::admin::Admin;
 use crate::admin::health::Health;
-use crate::args::Args;
+use crate::args::{Args, Switch};
 use crate::auth::{self, Auth};
 use crate::caller::operation;
 use crate::calls::{Calls, InProgress, Rates, TaskIds};
@@ -89,7 +89,6 @@ impl App {
     pub fn start(args: &Args, live: Live, registry: Registry) -> Result<Self> {
         let config = Arc::clone(&live.borrow());
         let State { store, failed, ring } = state::open(args, &live, &registry)?;
-        let token = Arc::new(state::token(args)?);
         let clock = clock(&*store, args);
         let upstreams = Upstreams::new(live.clone(), servers::Metrics::register(&registry)?);
         let wrap = Wrap::new(Arc::clone(&ring), config.identity());
@@ -135,7 +134,8 @@ impl App {
             clock,
             auth,
             catalogue,
-            token,
+            token: Arc::new(state::token(args)?),
+            console: args.console == Switch::On,
             health,
             loopback: args.admin_listen.ip().is_loopback(),
         };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 use asyncmcp_crds::Overrides;
 
@@ -17,6 +17,15 @@ pub enum Command {
     /// Maintain an offline store.
     #[command(subcommand)]
     Store(StoreCommand),
+}
+
+/// Whether something is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// An MCP endpoint in front of MCP servers that answers calls of webhook tools by webhook.
@@ -65,9 +74,13 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Admin address. /livez, /readyz, /metrics and /status are open; /jobs requires the admin token.
+    /// Admin address. /livez, /readyz, /metrics and /status are open; /jobs and /console require a token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464", value_parser = address)]
     pub admin_listen: SocketAddr,
+
+    /// Whether the admin address serves /console.
+    #[arg(long, value_enum, default_value = "on")]
+    pub console: Switch,
 
     /// File with the admin token. Default: `keys/adminToken` in --config-dir, or `adminToken` in --state-dir, which is
     /// created if missing.

@@ -96,9 +96,14 @@ impl Process {
 
     /// SIGINT, as Ctrl-C.
     pub fn interrupt(&self) -> Result<()> {
+        self.signal("INT")
+    }
+
+    /// Sends it the signal of this name.
+    pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.pid().to_string();
-        let status = Command::new("kill").args(["-INT", &pid]).status()?;
-        anyhow::ensure!(status.success(), "kill -INT {pid}");
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        anyhow::ensure!(status.success(), "kill -s {name} {pid}");
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! HTTP client of a data plane's admin port.
 //!
-//! Used by `jobs` and `status`.
+//! Used by `jobs`, `status` and `console`.
 //!
 //! Invariant: the token is sent to the given URL only (no proxy, no redirect), and appears in no error.
 
@@ -70,7 +70,8 @@ impl Admin {
         self.answer(self.client.delete(self.at(path))).await.map(drop)
     }
 
-    fn at(&self, path: &str) -> Url {
+    /// The URL of `path`.
+    pub(crate) fn at(&self, path: &str) -> Url {
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{path}"));

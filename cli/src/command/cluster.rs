@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 /// How long kubectl may take to forward the port.
@@ -24,7 +24,17 @@ pub(crate) struct Forwarded {
     pub(crate) url: String,
     /// The admin token of the route.
     pub(crate) token: String,
-    _kubectl: Child,
+    kubectl: Child,
+}
+
+impl Forwarded {
+    /// Waits until kubectl ends, and gives its status.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.kubectl.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
 }
 
 /// Where a route is.
@@ -53,11 +63,7 @@ impl Place {
         let url = url
             .await
             .context("kubectl port-forward did not start within 30 s; does the cluster respond?")??;
-        Ok(Forwarded {
-            url,
-            token,
-            _kubectl: kubectl,
-        })
+        Ok(Forwarded { url, token, kubectl })
     }
 
     async fn token(&self) -> Result<String> {
@@ -122,6 +128,11 @@ async fn forwarded_to(kubectl: &mut Child) -> Result<String> {
     let mut lines = BufReader::new(out).lines();
     while let Some(line) = lines.next_line().await? {
         if let Some(port) = port_of(&line) {
+            // kubectl writes a line for each connection. Nobody reads them, but a closed or full pipe would stop it.
+            tokio::spawn(drain(lines.into_inner()));
+            if let Some(err) = kubectl.stderr.take() {
+                tokio::spawn(drain(err));
+            }
             return Ok(format!("http://127.0.0.1:{port}"));
         }
     }
@@ -130,6 +141,12 @@ async fn forwarded_to(kubectl: &mut Child) -> Result<String> {
         err.read_to_string(&mut said).await?;
     }
     bail!("kubectl port-forward ended: {}", said.trim())
+}
+
+/// Reads until the end.
+async fn drain(mut pipe: impl AsyncRead + Unpin) {
+    // What kubectl says after it began is of no use; that it ended is seen otherwise.
+    let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
 }
 
 /// `Forwarding from 127.0.0.1:41234 -> 9464`.

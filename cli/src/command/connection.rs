@@ -1,6 +1,6 @@
 //! Which data plane a command is about: one at a URL, or a route's in a cluster.
 //!
-//! Used by `jobs` and `status`. Invariant: flags for one way are refused beside the other.
+//! Used by `jobs`, `status` and `console`. Invariant: flags for one way are refused beside the other.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,8 @@ pub(crate) struct Connection {
 /// An admin port, and what keeps it open.
 pub(crate) struct Open {
     pub(crate) admin: Admin,
-    _forwarded: Option<Forwarded>,
+    /// What forwards it, where it is in a cluster.
+    pub(crate) forwarded: Option<Forwarded>,
 }
 
 impl Connection {
@@ -66,7 +67,7 @@ impl Connection {
             let admin = Admin::new(&self.admin, self.token, self.token_file.as_deref())?;
             return Ok(Open {
                 admin,
-                _forwarded: None,
+                forwarded: None,
             });
         };
         let namespace = self.namespace;
@@ -74,7 +75,7 @@ impl Connection {
         let admin = Admin::new(&forwarded.url, Some(forwarded.token.clone()), None)?;
         Ok(Open {
             admin,
-            _forwarded: Some(forwarded),
+            forwarded: Some(forwarded),
         })
     }
 

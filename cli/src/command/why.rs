@@ -13,8 +13,9 @@ use super::print::{self, text};
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// URL of a receiver (its query may be left out), or the id of a job, or the webhook-id of its attempts.
-    #[arg(value_name = "URL|ID")]
+    /// URL of a receiver (its query may be left out), or the id of a job, or the webhook-id of its attempts; the route's
+    /// default receiver if absent.
+    #[arg(value_name = "URL|ID", default_value = "default")]
     what: String,
     /// Output format.
     #[arg(short, long, default_value = "table", value_parser = output::one_of(&["table", "json", "yaml"]))]
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// A URL and a receiver's id (32 digits) name a receiver, everything else a job.
 fn parameter(what: &str) -> &'static str {
     let is_id = what.len() == 32 && what.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id || what.contains("://") {
+    if is_id || what == "default" || what.contains("://") {
         "receiver"
     } else {
         "job"

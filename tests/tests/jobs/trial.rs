@@ -92,7 +92,7 @@ async fn what_goes_wrong_is_named() -> Result<()> {
     );
     let said = scene.command(&["try", "nonsense"]).await?;
     assert!(
-        !said.succeeded && said.err.contains("receiver: must be an absolute"),
+        !said.succeeded && said.out.contains("not an absolute http or https URL"),
         "{said:?}"
     );
     assert_eq!(scene.receiver.count(), 1, "one of them reached it");

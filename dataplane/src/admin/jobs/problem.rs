@@ -21,7 +21,7 @@ const VIEW_ONLY: &str = r#"Bearer realm="asyncmcp jobs", error="insufficient_sco
 
 /// Something is wrong (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(in crate::admin) struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -29,19 +29,19 @@ pub(in crate::admin) struct Problem {
     title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
-    status: u16,
+    pub(crate) status: u16,
     /// What is wrong and what to do about it.
-    detail: String,
+    pub(crate) detail: String,
     /// The parameter or field that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    field: Option<String>,
+    pub(crate) field: Option<String>,
     #[serde(skip)]
     challenge: Option<&'static str>,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -58,12 +58,12 @@ impl Problem {
     }
 
     /// The job is not where it would have to be.
-    pub(super) fn conflict(detail: String) -> Self {
+    pub(crate) fn conflict(detail: String) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
     /// A parameter or field is not as it should be.
-    pub(super) fn field(field: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn field(field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: Some(field.to_owned()),
             ..Self::new(StatusCode::BAD_REQUEST, detail)

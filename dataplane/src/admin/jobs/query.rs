@@ -24,55 +24,55 @@ const USUAL_LIMIT: usize = 50;
 /// Which jobs, as whoever asks wrote it. What is absent asks for nothing.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// `queued`, `running`, `due`, `sending`, `delivered`, `dead`, `stopped` or `ended`.
     #[schema(value_type = Option<super::view::State>)]
-    pub(super) state: Option<String>,
+    pub(crate) state: Option<String>,
     /// The tool's name as clients see it.
     #[schema(min_length = 1, max_length = 128)]
-    pub(super) tool: Option<String>,
+    pub(crate) tool: Option<String>,
     /// The server's name in the route.
     #[schema(min_length = 1, max_length = 63)]
-    pub(super) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// The client, as `client` of a job names it.
     #[schema(pattern = "^[0-9a-f]{16}$")]
-    pub(super) client: Option<String>,
+    pub(crate) client: Option<String>,
     /// The receiver's host, or its whole URL.
     #[schema(min_length = 1, max_length = 2048)]
-    pub(super) receiver: Option<String>,
+    pub(crate) receiver: Option<String>,
     /// Why the delivery is a dead letter.
     #[schema(value_type = Option<super::view::Category>)]
-    pub(super) dead_reason: Option<String>,
+    pub(crate) dead_reason: Option<String>,
     /// Why the last attempt failed.
     #[schema(value_type = Option<super::view::Category>)]
-    pub(super) last_failure: Option<String>,
+    pub(crate) last_failure: Option<String>,
     /// Accepted at this time or later (RFC 3339).
     #[schema(format = DateTime)]
-    pub(super) since: Option<String>,
+    pub(crate) since: Option<String>,
     /// Accepted before this time (RFC 3339).
     #[schema(format = DateTime)]
-    pub(super) until: Option<String>,
+    pub(crate) until: Option<String>,
     /// The `webhook-id` of its attempts.
     #[schema(pattern = "^msg_[0-9a-f]{32}$")]
-    pub(super) webhook_id: Option<String>,
+    pub(crate) webhook_id: Option<String>,
     /// `call`, or `notification` (of a dead letter).
     #[schema(value_type = Option<super::view::Kind>)]
-    pub(super) kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The job's id, or the `webhook-id` of its attempts.
     #[schema(pattern = "^([0-7][0-9a-hjkmnp-tv-z]{25}|msg_[0-9a-f]{32})$")]
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
 }
 
 /// Which part of the answer, as whoever asks wrote it.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
-    pub(super) order: Order,
-    pub(super) cursor: Option<Cursor>,
-    pub(super) limit: usize,
+pub(crate) struct Pages {
+    pub(crate) order: Order,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) limit: usize,
 }
 
 /// Reads the query string of a list.
-pub(super) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
+pub(crate) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
     if query.len() > MAX_QUERY {
         let detail = format!("the query is longer than {MAX_QUERY} bytes");
         return Err(Problem::field("query", detail));
@@ -100,7 +100,7 @@ pub(super) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
 }
 
 /// A parameter of the path.
-pub(super) fn id(text: &str) -> Result<JobId, Problem> {
+pub(crate) fn id(text: &str) -> Result<JobId, Problem> {
     of("id", text)
 }
 
@@ -111,7 +111,7 @@ pub(super) fn of<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> 
 }
 
 /// Where an earlier answer stopped.
-pub(super) fn cursor_of(text: &str) -> Result<Cursor, Problem> {
+pub(crate) fn cursor_of(text: &str) -> Result<Cursor, Problem> {
     of("cursor", text)
 }
 
@@ -138,7 +138,7 @@ fn order_of(text: &str) -> Result<Order, Problem> {
 }
 
 /// How many; 5.0 is an integer too, as in JSON Schema.
-pub(super) fn limit_of(text: &str) -> Result<usize, Problem> {
+pub(crate) fn limit_of(text: &str) -> Result<usize, Problem> {
     let digits = text.strip_suffix(".0").unwrap_or(text);
     let limit = digits.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| Problem::field("limit", format!("must be a number from 1 to {MOST}")))
@@ -164,7 +164,7 @@ impl Selection {
     }
 
     /// What the engine is asked for.
-    pub(super) fn query(self) -> Result<Query, Problem> {
+    pub(crate) fn query(self) -> Result<Query, Problem> {
         let tool = text("tool", self.tool, 128)?;
         let server = text("server", self.server, 63)?;
         let receiver = text("receiver", self.receiver, 2048)?;
@@ -222,12 +222,18 @@ fn ids(id: Option<&str>, webhook: Option<&str>) -> Result<(Option<JobId>, Option
 }
 
 fn text(name: &str, value: Option<String>, most: usize) -> Result<Option<String>, Problem> {
-    match value {
-        Some(text) if text.is_empty() || text.chars().count() > most => {
-            Err(Problem::field(name, format!("must have 1 to {most} characters")))
-        }
-        value => Ok(value),
+    if let Some(text) = &value {
+        check_text(name, text, most)?;
     }
+    Ok(value)
+}
+
+/// Whether a text is not empty and not too long.
+pub(super) fn check_text(name: &str, text: &str, most: usize) -> Result<(), Problem> {
+    if text.is_empty() || text.chars().count() > most {
+        return Err(Problem::field(name, format!("must have 1 to {most} characters")));
+    }
+    Ok(())
 }
 
 fn stage_of(text: &str) -> Result<Stage, Problem> {

@@ -8,7 +8,7 @@ use asyncmcp_delivery::engine::jobs::{Listed, Query, Shown};
 use asyncmcp_delivery::history::Entry;
 
 /// A job as it is shown.
-pub(super) fn listed(clock: &Clock, mut listed: Listed) -> Listed {
+pub(crate) fn listed(clock: &Clock, mut listed: Listed) -> Listed {
     let job = &mut listed.job;
     for at in [&mut job.accepted, &mut job.turn] {
         *at = clock.shown(*at);
@@ -20,7 +20,7 @@ pub(super) fn listed(clock: &Clock, mut listed: Listed) -> Listed {
 }
 
 /// A job and its attempts as they are shown.
-pub(super) fn shown(clock: &Clock, shown: Shown) -> Shown {
+pub(crate) fn shown(clock: &Clock, shown: Shown) -> Shown {
     let entry = |entry: Entry| Entry {
         started: clock.shown(entry.started),
         next: entry.next.map(|at| clock.shown(at)),
@@ -36,7 +36,7 @@ pub(super) fn shown(clock: &Clock, shown: Shown) -> Shown {
 }
 
 /// What is asked for, in the store's times.
-pub(super) fn stored(clock: &Clock, mut query: Query) -> Query {
+pub(crate) fn stored(clock: &Clock, mut query: Query) -> Query {
     let filter = &mut query.filter;
     filter.since = filter.since.map(|since| clock.since(since));
     filter.until = filter.until.map(|until| clock.until(until));

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(crate) enum State {
     /// Waits for execution.
     Queued,
     /// Executes on its server.
@@ -38,7 +38,7 @@ pub(super) enum State {
 /// What was wrong with an attempt or a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Category {
+pub(crate) enum Category {
     /// The receiver refused the connection.
     ConnectionRefused,
     /// The connection broke.
@@ -76,7 +76,7 @@ pub(super) enum Category {
 /// What a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// An accepted call of a webhook tool.
     Call,
     /// The event of a dead letter (`webhook.deadLetter.notify`); `tool` and `server` are those of the dead letter.
@@ -86,113 +86,113 @@ pub(super) enum Kind {
 /// A job: one accepted call of a webhook tool, or the event of a dead letter.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Job {
+pub(crate) struct Job {
     /// Its id.
     #[schema(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$")]
-    id: String,
+    pub(crate) id: String,
     /// The `webhook-id` of every attempt (Standard Webhooks).
-    webhook_id: String,
+    pub(crate) webhook_id: String,
     /// What it is.
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// Where it is.
-    state: State,
+    pub(crate) state: State,
     /// How the call ended: `result`, `error`, `timeout`, `unknown`, `cancelled` or `too_large`; null before.
-    outcome: Option<&'static str>,
+    pub(crate) outcome: Option<&'static str>,
     /// The tool as clients see it; null while the key that seals it is missing from the key ring.
-    tool: Option<String>,
+    pub(crate) tool: Option<String>,
     /// The server's name in the route; null as `tool` is.
-    server: Option<String>,
+    pub(crate) server: Option<String>,
     /// A name that stands for the client.
-    client: String,
+    pub(crate) client: String,
     /// Where the result goes; null where it is polled only, and as `tool` is.
-    receiver: Option<Receiver>,
+    pub(crate) receiver: Option<Receiver>,
     /// When it was accepted.
     #[schema(format = DateTime)]
-    accepted_at: String,
+    pub(crate) accepted_at: String,
     /// When its execution began last.
     #[schema(format = DateTime)]
-    started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     /// When the call ended.
     #[schema(format = DateTime)]
-    ended_at: Option<String>,
+    pub(crate) ended_at: Option<String>,
     /// When it was delivered, stopped or given up.
     #[schema(format = DateTime)]
-    settled_at: Option<String>,
+    pub(crate) settled_at: Option<String>,
     /// When the next attempt is due.
     #[schema(format = DateTime)]
-    next_attempt_at: Option<String>,
+    pub(crate) next_attempt_at: Option<String>,
     /// What it waits for; null while it is being worked on, or is over.
-    waiting_for: Option<WaitingFor>,
+    pub(crate) waiting_for: Option<WaitingFor>,
     /// How often its execution began, or was resumed after the data plane had ended. A resumed execution does not run the
     /// tool again.
-    executions: u8,
+    pub(crate) executions: u8,
     /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
-    poisoned: bool,
+    pub(crate) poisoned: bool,
     /// The trace of the call (W3C Trace Context); null where the client and this process made none.
     #[schema(pattern = "^[0-9a-f]{32}$")]
-    trace_id: Option<String>,
+    pub(crate) trace_id: Option<String>,
     /// Bytes of its arguments, once the call ended of its result; 0 once the result was deleted early.
-    size: u32,
+    pub(crate) size: u32,
     /// Attempts since it was accepted or last replayed that count against `webhook.retry`.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// How often it was replayed.
-    replays: u32,
+    pub(crate) replays: u32,
     /// Why the last attempt failed.
-    last_failure: Option<Category>,
+    pub(crate) last_failure: Option<Category>,
     /// Why it is a dead letter.
-    dead_reason: Option<Category>,
+    pub(crate) dead_reason: Option<Category>,
     /// Its attempts, oldest first, the newest 64; only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    history: Option<Vec<Attempt>>,
+    pub(crate) history: Option<Vec<Attempt>>,
 }
 
 /// Where a result goes.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     /// Its URL without query and user info.
-    url: String,
+    pub(crate) url: String,
     /// Who named it: `session`, `call`, `route`, or `notify` (`webhook.deadLetter.notify`).
-    named_by: &'static str,
+    pub(crate) named_by: &'static str,
 }
 
 /// What a job waits for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct WaitingFor {
+pub(crate) struct WaitingFor {
     /// `retry`, `breaker`, `receiver` (it asked for a pause), `rate`, `in_flight`, `signing_key`, `header`, `store_key`,
     /// `server`, `server_gone`, `store_space`, `running` (limits of running calls), `shutting_down` or `turn`.
-    pub(super) reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Until when at least, where that is known.
     #[schema(format = DateTime)]
-    pub(super) until: Option<String>,
+    pub(crate) until: Option<String>,
     /// The same for people.
-    pub(super) message: &'static str,
+    pub(crate) message: &'static str,
 }
 
 /// One attempt at a delivery.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     /// 1 is the job's first.
-    number: u32,
+    pub(crate) number: u32,
     /// How often the job had been replayed by then.
-    replay: u32,
+    pub(crate) replay: u32,
     /// `delivered`, `retry`, `dead` or `interrupted` (by a shutdown of the data plane, which does not use up a retry).
-    outcome: &'static str,
+    pub(crate) outcome: &'static str,
     /// When it began; null for a first attempt that delivered.
     #[schema(format = DateTime)]
-    started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     /// How long it took, in milliseconds; null where it is not known.
-    duration_ms: Option<u64>,
+    pub(crate) duration_ms: Option<u64>,
     /// What was wrong: a category, or `resolver`, `descriptors`, `client` for a fault on this side.
-    category: Option<&'static str>,
+    pub(crate) category: Option<&'static str>,
     /// The answer's HTTP status; null where there was none, or for a first attempt that delivered.
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// When the next attempt was to be.
     #[schema(format = DateTime)]
-    next_attempt_at: Option<String>,
+    pub(crate) next_attempt_at: Option<String>,
 }
 
 impl From<Stage> for State {
@@ -276,7 +276,7 @@ impl From<Listed> for Job {
 
 impl Job {
     /// The same job, with what it waits for.
-    pub(super) fn that_waits_for(self, waiting_for: Option<WaitingFor>) -> Self {
+    pub(crate) fn that_waits_for(self, waiting_for: Option<WaitingFor>) -> Self {
         Self { waiting_for, ..self }
     }
 }

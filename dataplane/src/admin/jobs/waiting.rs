@@ -11,13 +11,13 @@ use super::view::WaitingFor;
 use super::{times, view};
 
 /// A job as it is shown in lists.
-pub(super) fn listed(engine: &Engine, clock: &Clock, listed: Listed) -> view::Job {
+pub(crate) fn listed(engine: &Engine, clock: &Clock, listed: Listed) -> view::Job {
     let waiting = engine.waiting_for(&listed).map(|waiting| of(clock, waiting));
     view::Job::from(times::listed(clock, listed)).that_waits_for(waiting)
 }
 
 /// A job as it is shown alone.
-pub(super) fn shown(engine: &Engine, clock: &Clock, shown: Shown) -> view::Job {
+pub(crate) fn shown(engine: &Engine, clock: &Clock, shown: Shown) -> view::Job {
     let waiting = engine
         .waiting_for(&shown.listed)
         .map(|waiting| of(clock, waiting));

@@ -91,7 +91,8 @@ fn word(reason: Reason) -> &'static str {
     operation_id = "why",
     params(
         ("receiver" = Option<String>, Query, nullable = false, min_length = 1, max_length = 2048,
-            description = "The receiver's URL, with or without its query, or its `id` of `/receivers`. Give this or `job`."),
+            description = "The receiver's URL, with or without its query, its `id` of `/receivers`, or `default`: the route's own, \
+                           which is meant, too, where neither parameter is given."),
         ("job" = Option<String>, Query, nullable = false,
             pattern = "^([0-7][0-9a-hjkmnp-tv-z]{25}|msg_[0-9a-f]{32})$",
             description = "The job's id, or the `webhook-id` of its attempts."),
@@ -101,7 +102,8 @@ fn word(reason: Reason) -> &'static str {
         (status = 400, description = "A parameter is not as it should be.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job, or the route has no receiver of its own.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Both parameters are given.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -150,8 +152,11 @@ fn asked(query: &str) -> Result<Asked, Problem> {
         }
     }
     match (receiver, job) {
+        (None, None) => Ok(Asked::Receiver("default".to_owned())),
         (Some(receiver), None) => Ok(Asked::Receiver(receiver)),
         (None, Some(job)) => Ok(Asked::Job(job)),
-        _ => Err(Problem::field("receiver", "give either receiver or job")),
+        (Some(_), Some(_)) => Err(Problem::conflict(
+            "receiver and job are both given; give one of them".to_owned(),
+        )),
     }
 }

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::super::problem::Problem;
 use super::super::receivers::{self, ReceiverState};
-use super::super::waiting;
+use super::super::{query, waiting};
 use super::{Sources, Why, job, word};
 
 /// Jobs of the same host that are compared to find a URL's query.
@@ -38,7 +38,7 @@ pub(in crate::admin) async fn of_receiver(sources: Sources<'_>, text: &str) -> R
     let url = target.map(|target| target.url.clone()).or(found.url);
     let named_by = target.map_or(found.named_by, |target| target.named_by);
     let base = Why {
-        receiver: url.as_deref().map(shown_url),
+        receiver: url.as_deref().map(shown_url).filter(|url| !url.is_empty()),
         status: known.last.as_ref().and_then(|last| last.status),
         category: known
             .last
@@ -233,27 +233,29 @@ async fn find(sources: Sources<'_>, text: &str) -> Result<Found, Problem> {
             named_by: NamedBy::Call,
         });
     }
-    let url = Url::parse(text)
-        .ok()
-        .filter(Url::has_host)
-        .filter(|_| text.len() <= 2048);
-    let Some(url) = url else {
-        let fix = "must be an absolute URL of at most 2048 bytes, or the id of a receiver";
-        return Err(Problem::field("receiver", fix));
+    query::check_text("receiver", text, 2048)?;
+    let default = default_url(sources);
+    let text = match (text, &default) {
+        ("default", Some(url)) => url,
+        ("default", None) => {
+            return Err(Problem::not_found(
+                "the route has no webhook.receivers.default; name a receiver or a job",
+            ));
+        }
+        (text, _) => text,
     };
-    if url.query().is_none()
+    if let Some(url) = Url::parse(text).ok().filter(Url::has_host)
+        && url.query().is_none()
         && let Some(found) = by_shown_url(sources, &url).await?
     {
         return Ok(found);
     }
     let config = Arc::clone(&sources.live.borrow());
-    let default = config.route.webhook.receivers.default.as_ref();
-    let is_default = default.is_some_and(|default| default.url == text);
     let notify = config.route.webhook.notify.as_ref();
     Ok(Found {
         receiver: Receiver::of(text),
         url: Some(text.to_owned()),
-        named_by: if is_default {
+        named_by: if default.as_deref() == Some(text) {
             NamedBy::Default
         } else if notify.is_some_and(|notify| notify.url == text) {
             NamedBy::Notify
@@ -261,6 +263,13 @@ async fn find(sources: Sources<'_>, text: &str) -> Result<Found, Problem> {
             NamedBy::Call
         },
     })
+}
+
+/// The route's own receiver.
+fn default_url(sources: Sources<'_>) -> Option<String> {
+    let config = Arc::clone(&sources.live.borrow());
+    let default = config.route.webhook.receivers.default.as_ref();
+    default.map(|default| default.url.clone())
 }
 
 fn of_id(text: &str) -> Option<Receiver> {
