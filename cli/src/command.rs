@@ -18,12 +18,15 @@ pub(crate) mod keys;
 mod output;
 pub(crate) mod print;
 pub(crate) mod receive;
+pub(crate) mod receivers;
 pub(crate) mod reference;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod suggest;
 mod table;
 pub(crate) mod tools;
+pub(crate) mod trial;
+pub(crate) mod why;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use command::{
-    call, check, completion, demo, jobs, keys, print, receive, reference, status, store, suggest, tools,
+    call, check, completion, demo, jobs, keys, print, receive, receivers, reference, status, store, suggest, tools, trial,
+    why,
 };
 
 /// What the command's exit codes mean.
@@ -42,6 +43,12 @@ enum Command {
     Receive(receive::Args),
     /// List, inspect, replay, stop and cancel jobs.
     Jobs(jobs::Args),
+    /// Show which receivers get deliveries, which do not and why.
+    Receivers(receivers::Args),
+    /// Say why nothing has arrived at a receiver, or where a call's result is.
+    Why(why::Args),
+    /// Send one signed test delivery to a receiver.
+    Try(trial::Args),
     /// Derive the keys that receivers verify with.
     Keys(keys::Args),
     /// Check, export, import or compact a store on this machine's disk.
@@ -79,6 +86,9 @@ async fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Receive(args) => receive::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
+        Command::Receivers(args) => receivers::run(args).await,
+        Command::Why(args) => why::run(args).await,
+        Command::Try(args) => trial::run(args).await,
         Command::Keys(args) => keys::run(&args),
         Command::Demo(args) => demo::run(args).await,
     };

@@ -62,6 +62,7 @@ pub fn router(admin: Admin) -> Router {
         engine: Arc::clone(&admin.engine),
         clock: admin.clock.clone(),
         token: Arc::clone(&admin.token),
+        live: admin.live.clone(),
     });
     let door = Door {
         live: admin.live.clone(),

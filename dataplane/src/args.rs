@@ -70,6 +70,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
 
+    /// File with the view token, which reads jobs without payloads and changes nothing. Default: `viewToken` beside the
+    /// default admin token.
+    #[arg(long, value_name = "FILE", requires = "admin_token_file")]
+    pub view_token_file: Option<PathBuf>,
+
     /// Format of log lines. auto: text on a terminal, else JSON.
     #[arg(long, value_enum, default_value = "auto")]
     pub log_format: LogFormat,

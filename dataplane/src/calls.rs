@@ -149,10 +149,17 @@ impl Context {
         }
     }
 
-    async fn method(&self, request: Request, mut operation: Operation) -> Answer {
+    async fn method(&self, request: Request, operation: Operation) -> Answer {
         match request.method.as_str() {
             "ping" => Answer::result(request.id, &RawObject::new().to_raw()),
             "tools/call" => call::answer(self, request, operation).await,
+            // Their futures are large, and need not be a part of every call's.
+            _ => Box::pin(self.other(request, operation)).await,
+        }
+    }
+
+    async fn other(&self, request: Request, mut operation: Operation) -> Answer {
+        match request.method.as_str() {
             "logging/setLevel" => level::set(self, request, operation).await,
             "resources/subscribe" | "resources/unsubscribe" => {
                 subscribe::answer(self, request, operation).await

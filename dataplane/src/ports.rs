@@ -140,9 +140,10 @@ async fn accept((stream, peer): (TcpStream, Peer), mode: Mode, router: Router, c
     match mode {
         Mode::Clear => connection::serve(stream, peer, router, closing).await,
         Mode::Tls(config) => {
-            let shaken = closing.run_until_cancelled(tls::handshake(stream, config)).await;
-            if let Some(stream) = shaken.flatten() {
-                connection::serve(stream, peer, router, closing).await;
+            // Boxed: a connection in the clear, which may be open for days, has no room for the state of TLS.
+            let shaken = closing.run_until_cancelled(Box::pin(tls::handshake(stream, config)));
+            if let Some(stream) = shaken.await.flatten() {
+                Box::pin(connection::serve(stream, peer, router, closing)).await;
             }
         }
         Mode::Closed => {}

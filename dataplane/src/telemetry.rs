@@ -2,7 +2,8 @@
 //!
 //! A span is made through `tracing`; the OpenTelemetry layer is always there, and what it
 //! exports to is behind a `Switch`, so that `telemetry.otlp` can come, go and change without
-//! a restart. Invariant: with no OTLP endpoint nothing is sampled and nothing is queued.
+//! a restart. Invariant: with no OTLP endpoint nothing is sampled and nothing is queued, and a call makes no span; with one,
+//! spans are made whatever the level of log lines is.
 
 mod exporter;
 mod switch;
@@ -78,7 +79,7 @@ impl Telemetry {
             .with_span_processor(switch.clone())
             .with_resource(Resource::builder().with_service_name(service_name).build())
             .build();
-        let (filter, level) = reload::Layer::new(filter("info"));
+        let (filter, level) = reload::Layer::new(filter("info", false));
         let is_terminal = std::io::stderr().is_terminal();
         let lines = match format {
             LogFormat::Auto | LogFormat::Json if format == LogFormat::Json || !is_terminal => fmt::layer()
@@ -108,7 +109,7 @@ impl Telemetry {
     /// Follows the route: the level of log lines, and where spans go.
     pub fn follow(&self, level: &str, otlp: Option<&Otlp>) -> Result<(), Error> {
         // The handle is gone only when the process is: there is nobody left to notify.
-        let _ = self.level.reload(filter(level));
+        let _ = self.level.reload(filter(level, otlp.is_some()));
         let exporter = otlp.map(exporter::of).transpose()?;
         self.switch
             .turn(exporter, otlp.map_or(0, |otlp| otlp.sampling_percent));
@@ -123,10 +124,16 @@ impl Telemetry {
     }
 }
 
-/// Our own lines at `level`; of our dependencies only what needs a person.
+/// Our own lines at `level`; of our dependencies only what needs a person. Spans are on where they are exported; of the
+/// others only deliveries', which say in log lines which job they are about.
 /// `RUST_LOG` in the environment adds to it.
-fn filter(level: &str) -> EnvFilter {
-    let ours = format!("warn,asyncmcp={level},asyncmcp_dataplane={level},asyncmcp_delivery={level}");
+fn filter(level: &str, is_exporting: bool) -> EnvFilter {
+    let spans = if is_exporting {
+        "asyncmcp::span=info"
+    } else {
+        "asyncmcp::span::operation=off"
+    };
+    let ours = format!("warn,asyncmcp={level},asyncmcp_dataplane={level},asyncmcp_delivery={level},{spans}");
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     asked
         .split(',')

@@ -67,6 +67,9 @@ struct Show {
     /// Print the delivered body instead, unmodified.
     #[arg(long)]
     result: bool,
+    /// Print the params of the call instead, unmodified; they are kept until it has ended.
+    #[arg(long, conflicts_with = "result")]
+    request: bool,
 }
 
 #[derive(clap::Args)]
@@ -156,9 +159,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn show_job(admin: &Admin, show: Show, output: Output) -> anyhow::Result<ExitCode> {
     let path = format!("/jobs/{}", ids::job(admin, &show.id).await?);
-    if show.result {
-        print::line(admin.text(&format!("{path}/result")).await?)?;
-        return Ok(ExitCode::SUCCESS);
+    for (is_asked, payload) in [(show.result, "result"), (show.request, "request")] {
+        if is_asked {
+            print::line(admin.text(&format!("{path}/{payload}")).await?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     let job = admin.get(&path, &[]).await?;
     match output {

@@ -24,6 +24,9 @@ mod finish;
 mod hints;
 mod holds;
 pub mod jobs;
+mod known_receivers;
+mod last_attempts;
+mod last_hour;
 mod log;
 mod memory_budget;
 mod metrics;
@@ -34,6 +37,7 @@ mod running;
 mod scheduler;
 mod shares;
 mod sweep;
+pub mod trial;
 mod unreadable;
 pub mod waiting;
 
@@ -51,7 +55,12 @@ pub use self::drain::Grace;
 pub use self::executor::{Begin, Executed, Executor, Run};
 use self::finish::Ending;
 use self::hints::Hint;
+pub use self::known_receivers::{DUE_COUNTED, Known, KnownReceivers};
+pub use self::last_attempts::LastAttempt;
+use self::last_hour::Event;
+pub use self::last_hour::Minute;
 pub use self::memory_budget::{Room, Stalled};
+pub use self::receivers::BreakerState;
 pub use self::resume_token::ResumeTokens;
 use crate::clock::Clock;
 use crate::egress::{NamedBy, Refusal};
@@ -171,9 +180,21 @@ impl Engine {
             .inspect_err(|refusal| self.core.metrics.blocked(*refusal))
     }
 
+    /// Why the policy refuses a receiver, for people; nothing is counted.
+    pub fn refusal(&self, named_by: NamedBy, url: &str) -> Option<Refusal> {
+        self.core.policy().egress.check_url(named_by, url).err()
+    }
+
     /// Receivers that get no attempts for now because they asked for none (`webhook-delivery: disable`).
     pub fn disabled_receivers(&self) -> usize {
         self.core.receivers.disabled(self.core.now())
+    }
+
+    /// The last hour, minute by minute; shorter where the process is younger.
+    pub fn last_hour(&self) -> Vec<Minute> {
+        let (core, now) = (&self.core, self.core.now());
+        core.last_hour.count(core.store.counts(), now);
+        core.last_hour.read(now)
     }
 
     /// Unfinished jobs.
@@ -222,6 +243,7 @@ async fn accept(core: &Core, job: NewJob) -> Result<Acceptance, store::Error> {
     let accepted = core.store.accept(job).await;
     if let Ok(Acceptance::New(_)) = accepted {
         core.metrics.accepted(&server, &tool);
+        core.last_hour.note(Event::Accepted, core.now());
     }
     // A commit that reported failure may have happened: its call is not acknowledged, but runs.
     core.hint(Hint::Queued);

@@ -53,6 +53,27 @@ pub struct Post<'a> {
     pub trace: &'a Trace,
     /// The policy in force.
     pub policy: &'a Policy,
+    /// What it brings.
+    pub kind: Kind,
+}
+
+/// What an attempt brings to a receiver, as the `ce-type` of its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The result of a call.
+    Result,
+    /// Nothing but proof that webhooks arrive: a person asked for it.
+    Test,
+}
+
+impl Kind {
+    /// The `ce-type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Result => "dev.asyncmcp.tool.result.v1",
+            Self::Test => "dev.asyncmcp.test.v1",
+        }
+    }
 }
 
 /// The result of one attempt.

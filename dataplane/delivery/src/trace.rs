@@ -18,7 +18,7 @@ use crate::job::{Call, Job, Trace};
 /// `resumed`: whether it continues what an earlier process began.
 pub(crate) fn execution(job: JobId, call: &Call, resumed: bool) -> Span {
     let span = tracing::info_span!(
-        target: "asyncmcp::delivery",
+        target: "asyncmcp::span::delivery",
         parent: None,
         "execute",
         otel.name = format!("execute {}", call.shown_as),
@@ -33,7 +33,7 @@ pub(crate) fn execution(job: JobId, call: &Call, resumed: bool) -> Span {
 /// The span of one attempt; `http.request.resend_count` counts the ones before it.
 pub(crate) fn attempt(job: &Job, call: &Call) -> Span {
     let span = tracing::info_span!(
-        target: "asyncmcp::delivery",
+        target: "asyncmcp::span::delivery",
         parent: None,
         "deliver",
         otel.name = "POST",

@@ -128,21 +128,27 @@ fn ring(args: &Args, store: &effective::Store) -> Result<Ring> {
     keys.map(Ring::of_file).context("the session keys")
 }
 
-/// What opens the jobs API: the file that is named, in a pod the operator's, on a laptop one in the state
-/// directory. Without any of them nobody gets in.
+/// What opens the jobs API and the console: the files that are named, in a pod the operator's, on a laptop those in the
+/// state directory. Without any of them nobody gets in.
 pub(super) fn token(args: &Args) -> Result<Token> {
     let token = match (&args.admin_token_file, &args.config_dir, &args.state_dir) {
-        (Some(file), ..) => Token::File(file.clone()),
-        (None, Some(mounted), _) => Token::File(mounted.join("keys").join(token::NAME)),
+        (Some(admin), ..) => Token::Files {
+            admin: admin.clone(),
+            view: args.view_token_file.clone(),
+        },
+        (None, Some(mounted), _) => Token::Files {
+            admin: mounted.join("keys").join(token::NAME),
+            view: Some(mounted.join("keys").join(token::VIEW_NAME)),
+        },
         (None, None, Some(dir)) => {
             directory::make(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
-            Token::open_or_create(dir).context("the token of the jobs API")?
+            Token::open_or_create(dir).context("the tokens of the jobs API")?
         }
         (None, None, None) => Token::None,
     };
     match &token {
-        Token::File(path) => {
-            tracing::info!(path = %path.display(), "the jobs API takes the token in this file");
+        Token::Files { admin, .. } => {
+            tracing::info!(path = %admin.display(), "the jobs API takes the token in this file");
         }
         Token::None => tracing::info!("no --state-dir and no --admin-token-file: the jobs API is closed"),
     }

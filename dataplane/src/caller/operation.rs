@@ -127,6 +127,7 @@ impl Operation {
     pub fn begin(metrics: &Metrics, method: &str, trace: &TraceHeaders) -> Self {
         let method = method_label(method);
         let span = tracing::info_span!(
+            target: "asyncmcp::span::operation",
             "mcp.server",
             otel.name = method,
             otel.kind = "server",
@@ -150,6 +151,9 @@ impl Operation {
     /// It calls this tool, a name from the catalogue.
     pub fn calls(&mut self, tool: &str) {
         tool.clone_into(&mut self.tool);
+        if self.span.is_disabled() {
+            return;
+        }
         self.span.record("gen_ai.tool.name", tool);
         // Recording `otel.name` is of no use here: the span began when it took its parent.
         let name = format!("{} {tool}", self.method);

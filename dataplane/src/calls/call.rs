@@ -36,7 +36,7 @@ pub(super) async fn answer(context: &Context, request: Request, mut operation: O
         return Answer::Forbidden(refusal.into(), request.id);
     }
     let accepted = match Webhook::of(context, &tool, &request) {
-        Ok(Some(webhook)) => webhook.accept(context, &request, &operation.trace()).await,
+        Ok(Some(webhook)) => Box::pin(webhook.accept(context, &request, &operation.trace())).await,
         Ok(None) => {
             log(Decision::Relayed);
             let target = target(&context.caller, &tool, &request);

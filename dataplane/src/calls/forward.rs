@@ -4,6 +4,7 @@
 //! Invariant: a call that may have reached its server is never sent again, unless the server asks for another round; when its
 //! client goes away a legacy call runs on and a modern one is cancelled; how many are in progress is bounded.
 
+mod attended;
 mod elsewhere;
 mod reply;
 mod rounds;
@@ -18,8 +19,10 @@ use asyncmcp_protocol::code::Code;
 use asyncmcp_protocol::version::Era;
 use asyncmcp_protocol::{Message, Outcome, Request, Response, tool_result};
 use bytes::Bytes;
+use futures::TryFutureExt as _;
 use tracing::Instrument as _;
 
+use self::attended::Attended;
 use self::elsewhere::{Elsewhere, Next};
 use self::reply::AnswerSender;
 use self::tasks::Names;
@@ -87,8 +90,8 @@ pub(super) async fn first_of(
         rounds: 0,
         held,
     };
-    tokio::spawn(call.run().instrument(span));
-    pending.answer().await
+    let running = Attended::new(call.run().instrument(span));
+    running.until(pending.answer()).await
 }
 
 /// The way to the target's server. Where the client reads nothing but the response, a server should know that it cannot ask.
@@ -100,7 +103,7 @@ fn way_to(context: &Context, target: &Target, request: &Request) -> Result<Way, 
     Ok(Way::of(request, loan))
 }
 
-/// A call on its way. A task of its own: it ends with the server's response, not with a legacy client's connection.
+/// A call on its way. It ends with the server's response, not with a legacy client's connection.
 struct Call {
     context: Context,
     way: Way,
@@ -193,7 +196,7 @@ impl Call {
     /// would leave a session behind at the server.
     async fn open(&self) -> Result<(), Error> {
         if let Tasks::Wanted(tool) = &self.target.tasks {
-            let about = self.patient(self.way.loan().about()).await?;
+            let about = self.patient(Box::pin(self.way.loan().about())).await?;
             return match about.map_err(|error| self.failed(&error))?.version.era() {
                 Era::Legacy => Ok(()),
                 Era::Modern => Err(task::Error::NotOffered(tool.clone()).into()),
@@ -312,10 +315,10 @@ impl Call {
         response.to_bytes().into()
     }
 
-    /// Waits for the server as long as it may be silent.
-    async fn patient<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Error> {
+    /// Waits for the server as long as it may be silent. Not an `async fn`, which would keep room for `waiting` twice.
+    fn patient<T>(&self, waiting: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
         let waiting = tokio::time::timeout(self.limit, waiting);
-        waiting.await.map_err(|_| Error::Silent {
+        waiting.map_err(|_| Error::Silent {
             server: self.target.server.clone(),
             limit: self.limit,
             asked: self.target.asked(),

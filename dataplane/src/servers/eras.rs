@@ -52,7 +52,7 @@ impl Upstream {
         if let Some(verdict) = &*known {
             return Ok(verdict.clone());
         }
-        let verdict = self.probe().await?;
+        let verdict = Box::pin(self.probe()).await?;
         *known = Some(verdict.clone());
         Ok(verdict)
     }

@@ -248,7 +248,7 @@ impl Lines {
 
     /// Whether the caller ended its session.
     pub async fn is_revoked(&self, caller: &Caller) -> Result<bool, store::Error> {
-        Ok(self.entry(caller).row().await?.revoked)
+        self.entry(caller).is_revoked().await
     }
 
     fn line(&self, caller: &Caller, upstream: Upstream) -> Line {

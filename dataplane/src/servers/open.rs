@@ -146,14 +146,33 @@ impl Upstream {
     }
 }
 
-/// A session id as the transport allows it: visible ASCII (MCP 2025-11-25, "Session Management").
+/// A session id as the transport allows it: visible ASCII (MCP 2025-11-25, "Session Management"). A copy: a header's value
+/// is a part of what was read of its connection, and would keep all of that for as long as the session lasts.
 fn session_id(value: &HeaderValue) -> Option<HeaderValue> {
-    let visible = value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte));
-    (visible && !value.is_empty()).then(|| value.clone())
+    let id = value.as_bytes();
+    let visible = id.iter().all(|byte| (0x21..=0x7e).contains(byte));
+    (visible && !id.is_empty()).then(|| HeaderValue::from_bytes(id).ok())?
 }
 
 fn version(result: &InitializeResult) -> Result<Version, Error> {
     Version::parse(&result.protocol_version)
         .filter(|version| version.era() == Era::Legacy)
         .ok_or_else(|| Error::Version(result.protocol_version.chars().take(32).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_session_id_keeps_nothing_of_the_answer_it_came_in() {
+        let read = Bytes::from(vec![b'x'; 8192]);
+        let header = HeaderValue::from_maybe_shared(read.slice(..8)).unwrap();
+        let id = session_id(&header).unwrap();
+        drop(header);
+        assert!(read.is_unique(), "nothing else holds it");
+        assert_eq!(id, "xxxxxxxx");
+    }
 }

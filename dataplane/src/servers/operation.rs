@@ -90,6 +90,7 @@ impl Operation {
 /// Only within another: the gateway's own visits to its servers are not traced.
 fn span(server: &str, method: &'static str, tool: &str) -> Span {
     tracing::info_span!(
+        target: "asyncmcp::span::operation",
         "mcp.client",
         otel.name = format!("{method} {tool}").trim_end(),
         otel.kind = "client",

@@ -89,6 +89,7 @@ pub(crate) async fn keys(
         let random = RandomBytes {
             sessions: rand::random(),
             token: rand::random(),
+            view: rand::random(),
         };
         keys::of_route(names, &account, &random)
     })

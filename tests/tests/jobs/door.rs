@@ -8,10 +8,15 @@ use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-const GUARDED: [(&str, &str); 7] = [
+const GUARDED: [(&str, &str); 12] = [
     ("GET", "/jobs"),
     ("GET", "/jobs/0000000000000000000000000a"),
+    ("GET", "/jobs/0000000000000000000000000a/request"),
     ("GET", "/jobs/0000000000000000000000000a/result"),
+    ("GET", "/receivers"),
+    ("GET", "/why?job=0000000000000000000000000a"),
+    ("GET", "/history"),
+    ("POST", "/try"),
     ("POST", "/jobs/replay"),
     ("POST", "/jobs/0000000000000000000000000a/replay"),
     ("POST", "/jobs/0000000000000000000000000a/stop"),
@@ -53,6 +58,41 @@ async fn only_the_tokens_holder_sees_jobs() -> Result<()> {
         let answer = send(&scene, ("GET", open), None).await?;
         assert_eq!(answer.status(), StatusCode::OK, "{open}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_view_token_reads_jobs_and_nothing_else() -> Result<()> {
+    let scene = Scene::open(400, "{max: 1}").await?;
+    let id = scene.call(&scene.session().await?, 1, 0.0).await?;
+    let dead = scene.once(&id, "dead").await;
+    let view = std::fs::read_to_string(scene.dir.path().join("state/viewToken"))?;
+    let job = format!("/jobs/{id}");
+    for path in ["/jobs", &job] {
+        let answer = send(&scene, ("GET", path), Some(&view)).await?;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+    let changes = ["replay", "stop", "cancel"].map(|verb| ("POST", format!("{job}/{verb}")));
+    let others = [
+        ("GET", format!("{job}/result")),
+        ("DELETE", job.clone()),
+        ("POST", "/jobs/replay".to_owned()),
+        ("POST", "/jobs/delete".to_owned()),
+    ];
+    for (method, path) in changes.into_iter().chain(others) {
+        let answer = send(&scene, (method, &path), Some(&view)).await?;
+        let challenge = answer.headers()["www-authenticate"].to_str()?.to_owned();
+        assert!(challenge.contains("insufficient_scope"), "{challenge}");
+        let problem = problem(answer, 403).await?;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(
+            detail.contains("use the admin token"),
+            "{method} {path}: {detail}"
+        );
+    }
+    assert_eq!(scene.once(&id, "dead").await, dead, "nothing changed");
+    let admin = send(&scene, ("POST", &format!("{job}/replay")), Some(&scene.token()?)).await?;
+    assert_eq!(admin.status(), StatusCode::OK);
     Ok(())
 }
 

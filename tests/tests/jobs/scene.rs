@@ -113,8 +113,12 @@ impl Scene {
 
     /// Runs `asyncmcp jobs` with the token of this data plane.
     pub(crate) async fn jobs(&self, args: &[&str]) -> Result<Said> {
+        self.command(&[&["jobs"], args].concat()).await
+    }
+
+    /// Runs `asyncmcp` with the token of this data plane.
+    pub(crate) async fn command(&self, args: &[&str]) -> Result<Said> {
         let output = Command::new(binary("asyncmcp")?)
-            .arg("jobs")
             .args(args)
             .args(["--admin", &self.gateway.admin("")])
             .arg("--token-file")

@@ -32,7 +32,7 @@ async fn every_answer_is_one_that_the_document_promises() -> Result<()> {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    ensure!(said.contains("Tested: 9\n"), "{said}");
+    ensure!(said.contains("Tested: 14\n"), "{said}");
     ensure!(!said.contains("Unresolvable references"), "{said}");
     Ok(())
 }

@@ -28,6 +28,9 @@ pub(super) struct Filter {
     /// Only dead letters with this reason, such as `http_4xx`.
     #[arg(long, value_name = "CATEGORY")]
     dead_reason: Option<String>,
+    /// Only jobs whose last attempt failed with this reason, such as `http_5xx`.
+    #[arg(long, value_name = "CATEGORY")]
+    last_failure: Option<String>,
     /// Only jobs accepted at or after this time (RFC 3339), or in this span before now, such as 30m, 1h or 7d.
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
@@ -48,6 +51,7 @@ impl Filter {
             ("client", &self.client),
             ("receiver", &self.receiver),
             ("deadReason", &self.dead_reason),
+            ("lastFailure", &self.last_failure),
             ("since", &self.since),
             ("until", &self.until),
             ("webhookId", &self.webhook_id),

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::command::print::text;
+use crate::command::print::{text, time};
 use crate::command::table::table;
 
 /// A table of jobs, one line each.
@@ -64,6 +64,7 @@ pub(super) fn job(job: &Value) -> String {
         ),
         ("delivery ended", time(&job["settledAt"])),
         ("next attempt", time(&job["nextAttemptAt"])),
+        ("trace", text(&job["traceId"])),
         ("executions", text(&job["executions"])),
         ("replays", text(&job["replays"])),
     ];
@@ -123,14 +124,6 @@ fn host(url: &Value) -> String {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
         (None, _) => "-".to_owned(),
-    }
-}
-
-/// A time without fractions of a second.
-fn time(at: &Value) -> String {
-    match text(at).split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => text(at),
     }
 }
 

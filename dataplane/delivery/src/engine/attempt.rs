@@ -13,6 +13,7 @@ use super::core::Core;
 use super::damage;
 use super::delivery::Delivery;
 use super::holds::Hold;
+use super::last_hour::Event;
 use super::log;
 use super::memory_budget::Held;
 use super::receivers::{Sample, Slot};
@@ -21,7 +22,7 @@ use crate::history::{Entry, Outcome};
 use crate::id::JobId;
 use crate::job::{Applied, Call, Change, Expect, Job};
 use crate::policy::Policy;
-use crate::sender::{Attempt, Post};
+use crate::sender::{Attempt, Kind, Post};
 use crate::state::Category;
 use crate::verdict::Verdict;
 use crate::{schedule, store, trace};
@@ -153,6 +154,7 @@ async fn send(core: &Core, hold: &Hold, Delivery { job, call }: &Delivery, body:
         ended: core.clock.shown(job.ended.unwrap_or(job.accepted)),
         trace: &trace::outgoing(&call.trace),
         policy: &policy,
+        kind: Kind::Result,
     };
     let attempt = tokio::select! {
         biased;
@@ -174,6 +176,7 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
+    core.last_attempts.note(delivery, (&attempt, outcome), core.now());
     log::attempt(&policy, delivery, (&attempt, outcome), &change);
     let entry = entry(job, &attempt, outcome, &change);
     let is_told = outcome != Outcome::Delivered || job.attempts > 1 || job.replays > 0;
@@ -182,10 +185,26 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     match core.apply_surely(job.id, delivery.held(), changes).await {
         Some(Applied::Applied(after)) => {
             core.metrics.settled(job, &change, attempt.verdict, core.now());
+            note(core, job, outcome);
             core.schedule(&after);
         }
         Some(Applied::Moved(_)) => came_late(core, job, entry).await,
         Some(Applied::Gone | Applied::Fenced) | None => {}
+    }
+}
+
+/// Counts the attempt for the overview of the last hour.
+fn note(core: &Core, job: &Job, outcome: Outcome) {
+    let now = core.now();
+    let since = now.since(job.undelivered_since().unwrap_or(job.accepted));
+    match outcome {
+        Outcome::Delivered => core.last_hour.note(Event::Delivered(since), now),
+        Outcome::Retry => core.last_hour.note(Event::Failed, now),
+        Outcome::Dead => {
+            core.last_hour.note(Event::Failed, now);
+            core.last_hour.note(Event::Dead, now);
+        }
+        Outcome::Interrupted => {}
     }
 }
 

@@ -18,10 +18,13 @@ use super::backoff::Backoff;
 use super::executor::Executor;
 use super::hints::{Hint, Hints};
 use super::holds::Holds;
+use super::last_attempts::LastAttempts;
+use super::last_hour::LastHour;
 use super::memory_budget::MemoryBudget;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
+use super::trial::Trials;
 use super::{Parts, Rng};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;
@@ -52,6 +55,11 @@ pub(super) struct Core {
     pub(super) backoff: Backoff,
     /// Receivers with due deliveries or attempts in progress.
     pub(super) receivers: Arc<Receivers>,
+    /// How the last attempt at each of them went.
+    pub(super) last_attempts: LastAttempts,
+    pub(super) last_hour: LastHour,
+    /// Test deliveries of the last minute.
+    pub(super) trials: Trials,
     /// No more calls are begun once this fires.
     pub(super) stop: CancellationToken,
     /// The calls that still run are interrupted once this fires.
@@ -100,6 +108,9 @@ impl Core {
             running: Arc::default(),
             backoff: Backoff::default(),
             receivers: Arc::default(),
+            last_attempts: LastAttempts::default(),
+            last_hour: LastHour::default(),
+            trials: Trials::default(),
             stop: CancellationToken::new(),
             cut_calls: CancellationToken::new(),
             last: CancellationToken::new(),

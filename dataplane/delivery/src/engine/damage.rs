@@ -4,6 +4,7 @@
 //! key, which the next process may have; damaged values never come back. Invariant: one such job holds up no other.
 
 use super::core::Core;
+use super::last_hour::Event;
 use crate::id::JobId;
 use crate::job::{Applied, Change, Expect, Job};
 use crate::state::{Category, Push};
@@ -40,5 +41,6 @@ pub(super) async fn bury(core: &Core, job: &Job, mut changes: Vec<Change>) {
     let applied = core.apply_surely(job.id, expect, changes).await;
     if dies && matches!(applied, Some(Applied::Applied(_))) {
         core.metrics.dead(why);
+        core.last_hour.note(Event::Dead, core.now());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use futures::future::try_join_all;
 
 use super::core::Core;
+use super::last_hour::Event;
 use super::log;
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -56,6 +57,7 @@ async fn expire(
     let expect = Expect::Version(job.version);
     if core.apply(job.id, expect, vec![bury]).await?.job().is_some() {
         core.metrics.dead(Category::Expired);
+        core.last_hour.note(Event::Dead, core.now());
         log::expired(&core.policy(), &job);
     }
     Ok(())

@@ -198,6 +198,11 @@ impl Engine {
         self.core.store.body(id).await
     }
 
+    /// The raw `params` of the call, until it ended; `None` afterwards, or if there is no such job.
+    pub async fn request(&self, id: JobId) -> Result<Option<bytes::Bytes>, store::Error> {
+        self.core.store.params(id).await
+    }
+
     /// Replays a dead or stopped delivery: the same webhook-id, all retries again, the history kept. It comes after all
     /// live deliveries that are due for its receiver.
     pub async fn replay(&self, id: JobId) -> Result<Job, ActError> {

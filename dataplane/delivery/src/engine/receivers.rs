@@ -8,6 +8,7 @@
 
 mod breaker;
 mod rate;
+mod snapshot;
 mod state;
 mod waits;
 
@@ -18,6 +19,8 @@ use tokio::sync::Notify;
 
 use self::breaker::Term;
 pub(super) use self::breaker::{BreakerChange, Sample};
+pub use self::snapshot::BreakerState;
+pub(super) use self::snapshot::Snapshot;
 use self::state::{OriginState, ReceiverState};
 use super::shares;
 use crate::clock::Millis;

@@ -35,6 +35,7 @@ pub(super) async fn run(core: &Core) {
             tracing::warn!(target: "asyncmcp::delivery", %error, "failed to delete the bodies of dead letters");
         }
         core.metrics.open_breakers(core.receivers.open_breakers());
+        core.last_hour.count(core.store.counts(), core.now());
         if tick % SWEEP_EVERY == 0
             && let Err(error) = sweep(core).await
         {

@@ -12,6 +12,7 @@ mod faults;
 mod flaky;
 mod holding;
 mod jobs;
+mod known;
 mod memory;
 mod receivers;
 mod recovery;

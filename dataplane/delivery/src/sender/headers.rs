@@ -70,7 +70,7 @@ fn cloud_event(headers: &mut HeaderMap, post: &Post<'_>) {
     set(headers, "ce-specversion", "1.0");
     set(headers, "ce-id", &post.job.id.webhook_id());
     set(headers, "ce-source", &encoded(&source));
-    set(headers, "ce-type", "dev.asyncmcp.tool.result.v1");
+    set(headers, "ce-type", post.kind.as_str());
     set(headers, "ce-subject", &encoded(&post.call.shown_as));
     set(headers, "ce-time", &post.ended.to_string());
 }

@@ -142,6 +142,7 @@ impl World {
                 ended: self.job.ended.unwrap(),
                 trace: &trace,
                 policy: &self.policy,
+                kind: Kind::Result,
             })
             .await
     }

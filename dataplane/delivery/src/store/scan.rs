@@ -27,6 +27,10 @@ pub struct Filter {
     pub receiver: Option<Receiver>,
     /// Why they are dead letters.
     pub dead: Option<Category>,
+    /// Why their last attempt failed.
+    pub last: Option<Category>,
+    /// The one with this id.
+    pub id: Option<JobId>,
     /// Accepted at this time or later.
     pub since: Option<Millis>,
     /// Accepted before this time.
@@ -126,14 +130,20 @@ impl Filter {
         let client = self.client.is_none_or(|client| client == job.client);
         let receiver = self.receiver.is_none_or(|key| job.receiver == Some(key));
         let dead = self.dead.is_none_or(|why| job.state.push == Push::Dead(why));
-        let seen = stage && server && client && receiver && dead && self.accepted().contains(&job.id);
+        let last = self.last.is_none_or(|why| job.last == Some(why));
+        let is_asked = stage && server && client && receiver && dead && last;
+        let seen = is_asked && self.accepted().contains(&job.id);
         seen && self.webhook.is_none_or(|webhook| job.id.webhook() == webhook)
     }
 
-    /// The ids of jobs accepted in the filter's time span.
+    /// The ids of jobs accepted in the filter's time span, or of the one job that is asked for.
     fn accepted(&self) -> Range<JobId> {
         let from = self.since.map_or(JobId::MIN, JobId::first_at);
         let to = self.until.map_or(JobId::MAX, JobId::first_at);
+        let (from, to) = match self.id {
+            Some(id) => (from.max(id), to.min(id.next())),
+            None => (from, to),
+        };
         from..to.max(from)
     }
 }
@@ -142,6 +152,7 @@ impl Scan {
     /// Which rows to read.
     pub(super) fn walk(&self) -> Walk {
         match self.filter.stage {
+            _ if self.filter.id.is_some() => Walk::Jobs(self.ids()),
             Some(Stage::Dead) => Walk::Dead(self.times()),
             Some(Stage::Running | Stage::Sending) => Walk::Inflight(self.ids()),
             _ if self.filter.dead.is_some() => Walk::Dead(self.times()),

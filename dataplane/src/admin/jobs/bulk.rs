@@ -10,21 +10,17 @@ use asyncmcp_delivery::engine::Engine;
 use asyncmcp_delivery::engine::jobs::Query;
 use asyncmcp_delivery::state::Stage;
 use asyncmcp_delivery::store::scan::Cursor;
-use asyncmcp_protocol::media;
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::query::{self, Selection};
-use super::times;
+use super::{body, times};
 
-/// The largest body.
-const MAX_BODY: usize = 16 << 10;
 /// Jobs that a request changes, if no limit is given.
 const USUAL_LIMIT: usize = 100;
 
@@ -78,7 +74,7 @@ struct Asked {
         (status = 200, description = "How many were, and where to go on.", body = BulkReplayed),
         (status = 400, description = "The body is not as it should be.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Jobs in the filter's state are not replayed.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not announced as JSON.", body = Problem, content_type = "application/problem+json"),
@@ -111,7 +107,7 @@ pub(super) async fn replay_all(
         (status = 200, description = "How many were deleted, and where to continue.", body = BulkDeleted),
         (status = 400, description = "The body is not as it should be.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Jobs in the filter's state are not deleted.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not announced as JSON.", body = Problem, content_type = "application/problem+json"),
@@ -140,7 +136,7 @@ async fn asked(
     body: Body,
     (states, done): (&[Stage], &str),
 ) -> Result<Asked, Problem> {
-    let asked = read(headers, body).await?;
+    let asked: Bulk = body::read(headers, body).await?;
     let query = asked.filter.unwrap_or_default().query()?;
     if query.filter.stage.is_some_and(|stage| !states.contains(&stage)) {
         let states: Vec<&str> = states.iter().map(|stage| stage.as_str()).collect();
@@ -154,24 +150,4 @@ async fn asked(
         cursor: asked.cursor.map(|cursor| query::cursor_of(&cursor)).transpose()?,
         limit: limit.unwrap_or(Ok(USUAL_LIMIT))?,
     })
-}
-
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bulk, Problem> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if media::essence(kind.unwrap_or_default()) != "application/json" {
-        let detail = "Content-Type must be application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let detail = format!("the body is larger than {MAX_BODY} bytes, or did not come whole");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    })?;
-    let mut json = serde_json::Deserializer::from_slice(&body);
-    let asked = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let (path, why) = (error.path().to_string(), error.into_inner());
-        Problem::field(&path, why.to_string())
-    })?;
-    json.end()
-        .map_err(|error| Problem::field("body", error.to_string()))?;
-    Ok(asked)
 }

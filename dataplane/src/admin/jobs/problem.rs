@@ -17,10 +17,11 @@ use super::token;
 /// The challenge of RFC 6750, section 3.
 const CHALLENGE: &str = r#"Bearer realm="asyncmcp jobs""#;
 const WRONG_TOKEN: &str = r#"Bearer realm="asyncmcp jobs", error="invalid_token""#;
+const VIEW_ONLY: &str = r#"Bearer realm="asyncmcp jobs", error="insufficient_scope""#;
 
 /// Something is wrong (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(in crate::admin) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -49,6 +50,11 @@ impl Problem {
             field: None,
             challenge: None,
         }
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
     }
 
     /// The job is not where it would have to be.
@@ -84,6 +90,7 @@ impl From<token::Error> for Problem {
         let (status, challenge) = match &error {
             token::Error::Missing => (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
             token::Error::Wrong => (StatusCode::UNAUTHORIZED, Some(WRONG_TOKEN)),
+            token::Error::ViewOnly => (StatusCode::FORBIDDEN, Some(VIEW_ONLY)),
             token::Error::Closed => (StatusCode::FORBIDDEN, None),
             token::Error::Read { .. } | token::Error::Empty(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         };

@@ -43,6 +43,9 @@ pub(super) struct Selection {
     /// Why the delivery is a dead letter.
     #[schema(value_type = Option<super::view::Category>)]
     pub(super) dead_reason: Option<String>,
+    /// Why the last attempt failed.
+    #[schema(value_type = Option<super::view::Category>)]
+    pub(super) last_failure: Option<String>,
     /// Accepted at this time or later (RFC 3339).
     #[schema(format = DateTime)]
     pub(super) since: Option<String>,
@@ -52,6 +55,9 @@ pub(super) struct Selection {
     /// The `webhook-id` of its attempts.
     #[schema(pattern = "^msg_[0-9a-f]{32}$")]
     pub(super) webhook_id: Option<String>,
+    /// The job's id, or the `webhook-id` of its attempts.
+    #[schema(pattern = "^([0-7][0-9a-hjkmnp-tv-z]{25}|msg_[0-9a-f]{32})$")]
+    pub(super) id: Option<String>,
 }
 
 /// Which part of the answer, as whoever asks wrote it.
@@ -92,13 +98,18 @@ pub(super) fn parse(query: &str) -> Result<(Query, Pages), Problem> {
 
 /// A parameter of the path.
 pub(super) fn id(text: &str) -> Result<JobId, Problem> {
+    of("id", text)
+}
+
+/// A value that is read from its text as it stands; the error names the parameter.
+pub(super) fn of<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
     text.parse()
-        .map_err(|error: asyncmcp_delivery::id::ParseError| Problem::field("id", error.to_string()))
+        .map_err(|error: T::Err| Problem::field(name, error.to_string()))
 }
 
 /// Where an earlier answer stopped.
 pub(super) fn cursor_of(text: &str) -> Result<Cursor, Problem> {
-    Cursor::from_str(text).map_err(|error| Problem::field("cursor", error.to_string()))
+    of("cursor", text)
 }
 
 #[derive(Default)]
@@ -110,8 +121,8 @@ struct Given {
 
 fn unknown(name: &str) -> Problem {
     let name: String = name.chars().take(64).collect();
-    let known =
-        "state, tool, server, client, receiver, deadReason, since, until, webhookId, order, limit and cursor";
+    let known = "state, tool, server, client, receiver, deadReason, lastFailure, since, until, webhookId, id, order, limit \
+                 and cursor";
     Problem::field(&name, format!("is not a parameter; the parameters are {known}"))
 }
 
@@ -139,9 +150,11 @@ impl Selection {
             "client" => Some(&mut self.client),
             "receiver" => Some(&mut self.receiver),
             "deadReason" => Some(&mut self.dead_reason),
+            "lastFailure" => Some(&mut self.last_failure),
             "since" => Some(&mut self.since),
             "until" => Some(&mut self.until),
             "webhookId" => Some(&mut self.webhook_id),
+            "id" => Some(&mut self.id),
             _ => None,
         }
     }
@@ -157,23 +170,22 @@ impl Selection {
         } else {
             (None, receiver)
         };
+        let (id, webhook) = ids(self.id.as_deref(), self.webhook_id.as_deref())?;
         let filter = Filter {
-            stage: self.state.as_deref().map(stage_of).transpose()?,
+            stage: read(self.state.as_deref(), stage_of)?,
             server: server.as_deref().map(Key::of),
-            client: self.client.as_deref().map(client_of).transpose()?,
+            client: read(self.client.as_deref(), client_of)?,
             receiver: url.as_deref().map(Receiver::of),
-            dead: self.dead_reason.as_deref().map(reason_of).transpose()?,
-            since: self
-                .since
-                .as_deref()
-                .map(|text| time_of("since", text))
-                .transpose()?,
-            until: self
-                .until
-                .as_deref()
-                .map(|text| time_of("until", text))
-                .transpose()?,
-            webhook: self.webhook_id.as_deref().map(webhook_of).transpose()?,
+            dead: read(self.dead_reason.as_deref(), |text| {
+                category_of("deadReason", text)
+            })?,
+            last: read(self.last_failure.as_deref(), |text| {
+                category_of("lastFailure", text)
+            })?,
+            id,
+            since: read(self.since.as_deref(), |text| time_of("since", text))?,
+            until: read(self.until.as_deref(), |text| time_of("until", text))?,
+            webhook,
         };
         Ok(Query {
             filter,
@@ -181,6 +193,26 @@ impl Selection {
             host,
             ..Query::default()
         })
+    }
+}
+
+/// A value that may be absent.
+fn read<T>(text: Option<&str>, of: impl Fn(&str) -> Result<T, Problem>) -> Result<Option<T>, Problem> {
+    text.map(of).transpose()
+}
+
+/// A job by either of its ids; `id` may be both kinds.
+fn ids(id: Option<&str>, webhook: Option<&str>) -> Result<(Option<JobId>, Option<WebhookId>), Problem> {
+    let given = read(webhook, |text| of("webhookId", text))?;
+    match id {
+        Some(text) if text.starts_with("msg_") => {
+            if given.is_some() {
+                return Err(Problem::field("id", "is a webhook-id; leave out webhookId"));
+            }
+            Ok((None, Some(of("id", text)?)))
+        }
+        Some(text) => Ok((Some(self::id(text)?), given)),
+        None => Ok((None, given)),
     }
 }
 
@@ -198,9 +230,9 @@ fn stage_of(text: &str) -> Result<Stage, Problem> {
     found.ok_or_else(|| Problem::field("state", one_of(&Stage::ALL.map(Stage::as_str))))
 }
 
-fn reason_of(text: &str) -> Result<Category, Problem> {
+fn category_of(name: &str, text: &str) -> Result<Category, Problem> {
     let found = Category::ALL.into_iter().find(|why| why.as_str() == text);
-    found.ok_or_else(|| Problem::field("deadReason", one_of(&Category::ALL.map(Category::as_str))))
+    found.ok_or_else(|| Problem::field(name, one_of(&Category::ALL.map(Category::as_str))))
 }
 
 fn one_of(words: &[&str]) -> String {
@@ -213,11 +245,6 @@ fn client_of(text: &str) -> Result<Key, Problem> {
     let key = u64::from_str_radix(text, 16).ok().filter(|_| digits);
     let key = key.map(|key| Key(key.to_be_bytes()));
     key.ok_or_else(|| Problem::field("client", "must be 16 hexadecimal digits, like `client` of a job"))
-}
-
-fn webhook_of(text: &str) -> Result<WebhookId, Problem> {
-    text.parse()
-        .map_err(|error: asyncmcp_delivery::id::NoWebhookId| Problem::field("webhookId", error.to_string()))
 }
 
 fn time_of(name: &str, text: &str) -> Result<Millis, Problem> {

@@ -1,4 +1,7 @@
-//! `GET /jobs/{id}`: one job with its attempts; `GET /jobs/{id}/result`: what is delivered.
+//! `GET /jobs/{id}`: one job with its attempts; `/jobs/{id}/request`: what was asked; `/jobs/{id}/result`: what is
+//! delivered.
+//!
+//! Invariant: payloads pass byte for byte, and only where they are asked for.
 
 use std::sync::Arc;
 
@@ -48,7 +51,7 @@ pub(super) async fn show(
         (status = 200, description = "The JSON-RPC response.", body = Object),
         (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job, or it has no result: not yet, or it was deleted early.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down, or lacks the key of this result.", body = Problem, content_type = "application/problem+json"),
     )
@@ -66,4 +69,34 @@ pub(super) async fn result(
         )
     };
     body.map(json).ok_or_else(none)
+}
+
+/// Gives what was asked: the `params` of the call as its server gets them, byte for byte. They are kept until the call has
+/// ended.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/request",
+    operation_id = "showRequest",
+    params(("id" = String, Path, pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The job's id.")),
+    responses(
+        (status = 200, description = "The params of `tools/call`.", body = Object),
+        (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job, or its call has ended.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is down, or lacks the key of this request.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn request(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let params = engine.request(query::id(&id)?).await?;
+    let none = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such job, or its call has ended: what was asked is kept until then",
+        )
+    };
+    params.map(json).ok_or_else(none)
 }

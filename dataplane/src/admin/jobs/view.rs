@@ -116,6 +116,9 @@ pub(super) struct Job {
     executions: u8,
     /// Its executions were interrupted so often that the call is assumed to be the cause; its outcome is `unknown`.
     poisoned: bool,
+    /// The trace of the call (W3C Trace Context); null where the client and this process made none.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    trace_id: Option<String>,
     /// Bytes of its arguments, once the call ended of its result; 0 once the result was deleted early.
     size: u32,
     /// Attempts since it was accepted or last replayed that count against `webhook.retry`.
@@ -145,7 +148,7 @@ pub(super) struct Receiver {
 /// What a job waits for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct WaitingFor {
+pub(in crate::admin) struct WaitingFor {
     /// `retry`, `breaker`, `receiver` (it asked for a pause), `rate`, `in_flight`, `signing_key`, `header`, `store_key`,
     /// `server`, `server_gone`, `store_space`, `running` (limits of running calls), `shutting_down` or `turn`.
     pub(super) reason: &'static str,
@@ -246,6 +249,7 @@ impl From<Listed> for Job {
                 Push::Dead(why) => Some(why.into()),
                 _ => None,
             },
+            trace_id: call.as_ref().and_then(trace_id),
             tool: call.as_ref().map(|call| call.shown_as.clone()),
             server: call.map(|call| call.server),
             history: None,
@@ -314,7 +318,15 @@ fn client(Key(key): Key) -> String {
 
 fn receiver(call: &Call) -> Option<Receiver> {
     let target = call.target.as_ref()?;
-    let url = match Url::parse(&target.url) {
+    Some(Receiver {
+        url: shown_url(&target.url),
+        named_by: named_by(target.named_by),
+    })
+}
+
+/// A receiver's URL without query and user info.
+pub(super) fn shown_url(text: &str) -> String {
+    match Url::parse(text) {
         Ok(mut url) => {
             url.set_query(None);
             url.set_fragment(None);
@@ -324,13 +336,23 @@ fn receiver(call: &Call) -> Option<Receiver> {
             url.to_string()
         }
         Err(_) => String::new(), // never accepted
-    };
-    let named_by = match target.named_by {
+    }
+}
+
+/// Who named a receiver.
+pub(super) fn named_by(named_by: NamedBy) -> &'static str {
+    match named_by {
         NamedBy::Session => "session",
         NamedBy::Call => "call",
         NamedBy::Default => "route",
-    };
-    Some(Receiver { url, named_by })
+    }
+}
+
+/// The second part of a `traceparent`.
+fn trace_id(call: &Call) -> Option<String> {
+    let id = call.trace.parent.split('-').nth(1)?;
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
 }
 
 #[cfg(test)]

@@ -24,11 +24,19 @@ pub(super) fn shown(engine: &Engine, clock: &Clock, shown: Shown) -> view::Job {
     view::Job::from(times::shown(clock, shown)).that_waits_for(waiting)
 }
 
-fn of(clock: &Clock, Waiting { reason, until }: Waiting) -> WaitingFor {
+pub(super) fn of(clock: &Clock, Waiting { reason, until }: Waiting) -> WaitingFor {
     WaitingFor {
         reason: reason.as_str(),
         until: until.map(|until| clock.shown(until).to_string()),
         message: message(reason),
+    }
+}
+
+/// The message as the end of a sentence about something that waits.
+pub(super) fn sentence(reason: Reason) -> String {
+    match reason {
+        Reason::Retry | Reason::Breaker | Reason::Rate | Reason::Turn => format!(" for {}", message(reason)),
+        _ => format!(": {}", message(reason)),
     }
 }
 

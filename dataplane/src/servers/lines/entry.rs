@@ -150,16 +150,27 @@ impl Entry {
 
     /// What the store remembers.
     pub(super) async fn row(&self) -> Result<Row, store::Error> {
+        self.known(Row::clone).await
+    }
+
+    /// Whether the caller ended its session.
+    pub(super) async fn is_revoked(&self) -> Result<bool, store::Error> {
+        self.known(|row| row.revoked).await
+    }
+
+    async fn known<T>(&self, read: impl FnOnce(&Row) -> T) -> Result<T, store::Error> {
         let Some((scope, _)) = self.place else {
-            return Ok(Row::default());
+            return Ok(read(&Row::default()));
         };
         let mut cached = self.row.lock().await;
-        let (_, row) = match &mut *cached {
-            Some(known) => known,
-            empty => empty.insert(self.read(scope).await?),
-        };
+        if let Some((_, row)) = &*cached {
+            return Ok(read(row));
+        }
+        let (version, row) = Box::pin(self.read(scope)).await?;
         *lock(&self.level) = row.level();
-        Ok(row.clone())
+        let known = read(&row);
+        *cached = Some((version, row));
+        Ok(known)
     }
 
     /// Changes what the store remembers; returns when it does.

@@ -267,7 +267,10 @@ impl Line {
     {
         let session = self.connection().await?;
         match send(session.clone()).await {
-            Err(Error::SessionLost) => send(self.sessions.replace(&session).await?).await,
+            Err(Error::SessionLost) => {
+                let again = async { send(self.sessions.replace(&session).await?).await };
+                Box::pin(again).await
+            }
             result => result,
         }
     }

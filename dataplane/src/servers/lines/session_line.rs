@@ -58,13 +58,17 @@ impl SessionLine {
         self.keeper.open_on(&self.upstream)
     }
 
-    /// The session to send in; opened now if there is none.
+    /// The session to send in; opened now if there is none. Opening one takes a large future, which only who needs it
+    /// allocates.
     pub(super) async fn get(&self) -> Result<ServerSession, Error> {
         match self.current() {
-            Some(session) if session.is_lost() => return self.replace(&session).await,
-            Some(session) => return Ok(session),
-            None => {}
+            Some(session) if session.is_lost() => Box::pin(self.replace(&session)).await,
+            Some(session) => Ok(session),
+            None => Box::pin(self.first()).await,
         }
+    }
+
+    async fn first(&self) -> Result<ServerSession, Error> {
         let gate = self.keeper.gate(self.upstream.name());
         let _open_by_one = gate.lock().await;
         match self.current() {

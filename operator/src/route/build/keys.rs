@@ -1,4 +1,4 @@
-//! The Secrets with keys: a route's (the key that encrypts session ids, the admin token) and a volume's (the key that
+//! The Secrets with keys: a route's (the key that encrypts session ids, the tokens of the admin port) and a volume's (the key that
 //! encrypts the data on it).
 //!
 //! Called by `ensure`, once per route and once per volume.
@@ -28,6 +28,9 @@ pub(crate) const STORE: &str = "store.json";
 /// The token for the jobs API on the admin port.
 pub(crate) const ADMIN_TOKEN: &str = "adminToken";
 
+/// The token that reads jobs without payloads. Secrets of routes that are older than it lack it.
+pub(crate) const VIEW_TOKEN: &str = "viewToken";
+
 /// Random bytes for the Secret of a route.
 #[derive(Clone, Copy)]
 pub(crate) struct RandomBytes {
@@ -35,11 +38,13 @@ pub(crate) struct RandomBytes {
     pub(crate) sessions: [u8; KEY],
     /// The bytes that [`ADMIN_TOKEN`] encodes.
     pub(crate) token: [u8; KEY],
+    /// The bytes that [`VIEW_TOKEN`] encodes.
+    pub(crate) view: [u8; KEY],
 }
 
 /// The Secret of a new route, owned by the `ServiceAccount` with this uid.
 pub(crate) fn of_route(names: &Names, account: &str, random: &RandomBytes) -> Secret {
-    let token = BASE64_URL_SAFE_NO_PAD.encode(random.token);
+    let token = |bytes: &[u8; KEY]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let first = NonZeroU32::MIN;
     let metadata = ObjectMeta {
         owner_references: Some(vec![owner("ServiceAccount", &names.dataplane(), account)]),
@@ -49,7 +54,8 @@ pub(crate) fn of_route(names: &Names, account: &str, random: &RandomBytes) -> Se
         metadata,
         [
             (SESSIONS, key_ring(first, &random.sessions)),
-            (ADMIN_TOKEN, token),
+            (ADMIN_TOKEN, token(&random.token)),
+            (VIEW_TOKEN, token(&random.view)),
         ],
     )
 }

@@ -193,11 +193,19 @@ fn one_projected_volume_holds_everything_a_pod_reads() {
         (json!("analytics-keys"), json!("keys/sessions.json"))
     );
     assert_eq!(sources[1]["secret"]["items"][1]["path"], "keys/adminToken");
+    assert_eq!(
+        keys(&sources[2]),
+        (json!("analytics-keys"), json!("keys/viewToken"))
+    );
+    assert_eq!(
+        sources[2]["secret"]["optional"], true,
+        "a Secret of an older version lacks it, and its pod must start"
+    );
     let claim = &pod["volumes"][1]["persistentVolumeClaim"]["claimName"];
     let of_volume = json!(format!("{}-keys", claim.as_str().unwrap()));
-    assert_eq!(keys(&sources[2]), (of_volume, json!("keys/store.json")));
+    assert_eq!(keys(&sources[3]), (of_volume, json!("keys/store.json")));
     assert_eq!(
-        sources[3]["secret"],
+        sources[4]["secret"],
         json!({"name": "sign", "optional": true, "items": [
             {"key": "a", "path": "secrets/sign/a"},
             {"key": "b", "path": "secrets/sign/b"},
@@ -258,6 +266,7 @@ fn each_key_ring_holds_one_key() {
     let random = keys::RandomBytes {
         sessions: [1; 32],
         token: [3; 32],
+        view: [4; 32],
     };
     let secret = keys::of_route(&fixture::valid(&fixture::minimal()).names, "sa-1", &random);
     let owners = secret.metadata.owner_references.unwrap();
@@ -273,6 +282,8 @@ fn each_key_ring_holds_one_key() {
         "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
     );
     assert_eq!(data[keys::ADMIN_TOKEN].0.len(), 43);
+    assert_eq!(data[keys::VIEW_TOKEN].0.len(), 43);
+    assert_ne!(data[keys::VIEW_TOKEN], data[keys::ADMIN_TOKEN]);
 }
 
 #[test]

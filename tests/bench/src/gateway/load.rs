@@ -101,7 +101,9 @@ impl Client {
             wire.send(&Form::initialize()).await?;
             let answer = wire.response().await?;
             let id = answer.header("mcp-session-id");
-            session = id.with_context(|| format!("no session: {:?}", answer.body))?.to_owned();
+            session = id
+                .with_context(|| format!("no session: {:?}", answer.body))?
+                .to_owned();
             wire.send(&Form::initialized(&session)).await?;
             wire.response().await?;
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::breaker::{Breaker, BreakerChange, Sample, Term};
 use super::rate::Rate;
+use super::snapshot::BreakerState;
 use crate::clock::Millis;
 use crate::engine::waiting::{Reason, Waiting};
 use crate::job::{Key, Rank};
@@ -230,6 +231,19 @@ impl ReceiverState {
     fn is_idle(&self, now: Millis, limits: &PerReceiver) -> bool {
         let nothing_to_do = self.next.is_none() && self.replayed.is_none() && self.in_flight == 0;
         nothing_to_do && self.free_at(limits) <= now && self.breaker.is_forgettable(now)
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Its breaker as people see it.
+    pub(super) fn breaker(&self, now: Millis, limits: &PerReceiver) -> BreakerState {
+        match self.breaker.until() {
+            _ if !limits.breaker || !self.breaker.is_open() => BreakerState::Closed,
+            Some(until) if until > now => BreakerState::Open { until },
+            _ => BreakerState::HalfOpen,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -17,6 +17,8 @@ const EVERYTHING: Scan = Scan {
         client: None,
         receiver: None,
         dead: None,
+        last: None,
+        id: None,
         since: None,
         webhook: None,
         until: None,
@@ -154,6 +156,18 @@ pub(in crate::store) async fn filters_by_everything_a_header_says(store: Arc<dyn
     for (why, expected) in [(Category::Http5xx, vec![three]), (Category::Timeout, vec![])] {
         let dead = Some(why);
         assert_eq!(list(&*store, Filter { dead, ..any() }).await, expected, "{why}");
+    }
+    for id in [one, three] {
+        let of_id = Filter {
+            id: Some(id),
+            ..any()
+        };
+        assert_eq!(list(&*store, of_id).await, [id]);
+        let dead = Filter {
+            stage: Some(Stage::Dead),
+            ..of_id
+        };
+        assert_eq!(list(&*store, dead).await.contains(&id), id == three);
     }
     let (since, until) = (Some(Millis(1002)), Some(Millis(1004)));
     let then = Filter {

@@ -74,7 +74,8 @@ fn sources(plan: &Plan<'_>) -> Vec<VolumeProjection> {
     let claim = pvc::name(plan.names(), &plan.valid.route.store);
     let of_volume = claim.map(|claim| keys_of(Names::keys_of(&claim), &[keys::STORE]));
     let of_route = keys_of(plan.names().keys(), &[keys::SESSIONS, keys::ADMIN_TOKEN]);
-    [document, of_route]
+    let view_token = optional(keys_of(plan.names().keys(), &[keys::VIEW_TOKEN]));
+    [document, of_route, view_token]
         .into_iter()
         .chain(of_volume)
         .chain(referenced(&plan.valid.keys))
@@ -91,6 +92,15 @@ fn keys_of(secret: String, keys: &[&str]) -> VolumeProjection {
         }),
         ..VolumeProjection::default()
     }
+}
+
+/// The same for a key that the Secret may lack.
+fn optional(projection: VolumeProjection) -> VolumeProjection {
+    let secret = projection.secret.map(|secret| SecretProjection {
+        optional: Some(true),
+        ..secret
+    });
+    VolumeProjection { secret, ..projection }
 }
 
 /// `optional`: a missing Secret or ConfigMap must not keep the rest of the route from being served.
