@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use command::{
-    call, check, completion, demo, jobs, keys, print, receive, receivers, reference, status, store, suggest, tools, trial,
-    why,
+    call, check, completion, demo, jobs, keys, print, receive, receivers, reference, status, store, suggest,
+    tools, trial, why,
 };
 
 /// What the command's exit codes mean.
@@ -70,10 +70,12 @@ async fn main() -> ExitCode {
     // This fails only if a provider is installed already, and that provider works as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::try_parse().unwrap_or_else(|error| {
-        if let Some(meant) = suggest::elsewhere(&error, Cli::command()) {
-            print::note(meant);
-        }
-        error.exit()
+        let Some(meant) = suggest::elsewhere(&error, Cli::command()) else {
+            error.exit()
+        };
+        let _ = error.print(); // standard error is closed, so there is nobody to tell
+        print::note(meant);
+        std::process::exit(error.exit_code())
     });
     let ended = match cli.command {
         Command::Call(args) => call::run(args).await,
