@@ -72,10 +72,12 @@ async fn main() -> ExitCode {
     // This fails only if a provider is installed already, and that provider works as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::try_parse().unwrap_or_else(|error| {
-        if let Some(meant) = suggest::elsewhere(&error, Cli::command()) {
-            print::note(meant);
-        }
-        error.exit()
+        let Some(meant) = suggest::elsewhere(&error, Cli::command()) else {
+            error.exit()
+        };
+        let _ = error.print(); // standard error is closed, so there is nobody to tell
+        print::note(meant);
+        std::process::exit(error.exit_code())
     });
     let ended = match cli.command {
         Command::Call(args) => call::run(args).await,

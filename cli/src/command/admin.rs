@@ -115,14 +115,14 @@ fn token_of(token: Option<String>, file: Option<&Path>) -> Result<String> {
 }
 
 fn json(text: &str) -> Result<Value> {
-    serde_json::from_str(text).context("the response is not from the jobs API; see --admin")
+    serde_json::from_str(text).context("the response is not from a data plane's admin port; see --admin")
 }
 
 /// The message of a problem document (RFC 9457).
 fn wrong(status: StatusCode, text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
     let Some(detail) = problem["detail"].as_str() else {
-        return format!("HTTP {status}: the response is not from the jobs API; see --admin");
+        return format!("HTTP {status}: the response is not from a data plane's admin port; see --admin");
     };
     match problem["field"].as_str() {
         Some(field) => format!("{field}: {detail}"),

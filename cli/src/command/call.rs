@@ -45,7 +45,8 @@ pub(crate) struct Args {
     /// Receiver of the result, sent with initialize.
     #[arg(long, value_name = "URL", value_parser = http_url)]
     webhook_url: Option<String>,
-    /// Start a receiver, use it as the webhook URL (unless --webhook-url is given), and wait for the result.
+    /// Start a receiver, use it as the webhook URL (unless --webhook-url is given), and wait for the result. The route must allow
+    /// it: `webhook.receivers.fromClients`.
     #[arg(long)]
     wait: bool,
     /// Address for --wait to listen on; port 0 picks a free port.

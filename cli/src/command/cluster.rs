@@ -110,7 +110,7 @@ impl Place {
             .await
             .context("failed to run kubectl; is it installed and on PATH?")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl: {}", said.trim());
+        ensure!(output.status.success(), "kubectl: {}", reason(&said));
         Ok(String::from_utf8(output.stdout)?)
     }
 
@@ -140,7 +140,12 @@ async fn forwarded_to(kubectl: &mut Child) -> Result<String> {
     if let Some(mut err) = kubectl.stderr.take() {
         err.read_to_string(&mut said).await?;
     }
-    bail!("kubectl port-forward ended: {}", said.trim())
+    bail!("kubectl port-forward ended: {}", reason(&said))
+}
+
+/// kubectl's last line is its reason; what comes before are log lines of its libraries.
+fn reason(said: &str) -> &str {
+    said.trim().lines().next_back().unwrap_or("it gave no reason")
 }
 
 /// Reads until the end.
@@ -158,6 +163,13 @@ fn port_of(line: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_is_kubectls_last_line() {
+        let said = "E1128 memcache.go:265] \"Unhandled Error\"\nerror: the connection was refused\n\n";
+        assert_eq!(reason(said), "error: the connection was refused");
+        assert_eq!(reason("\n"), "it gave no reason");
+    }
 
     #[test]
     fn the_port_is_read_from_kubectls_line() {

@@ -48,6 +48,14 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// A time without fractions of a second.
+pub(crate) fn time(at: &Value) -> String {
+    match text(at).split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text(at),
+    }
+}
+
 /// Formats an attempt as a line.
 pub(crate) fn attempt(attempt: &Attempt) -> String {
     let id = attempt.webhook_id.as_deref().unwrap_or("no webhook-id");

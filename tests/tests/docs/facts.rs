@@ -151,7 +151,7 @@ fn every_alert_links_its_runbook() -> Result<()> {
         let name = rule["alert"].as_str().context("no name")?.to_lowercase();
         assert_eq!(anchor, Some(name.as_str()), "runbook_url of {}", rule["alert"]);
         assert!(
-            anchors.iter().any(|known| *known == name),
+            anchors.contains(&name),
             "{ALERTS} has no section {name}"
         );
     }

@@ -103,10 +103,9 @@ async fn a_cursor_continues(scene: &Scene) -> Result<()> {
         assert_eq!(page.len(), expected, "{said:?}");
         ids.extend(page);
         let rest = said.err.split_once("--cursor ").map(|(_, rest)| rest);
-        cursor = rest
-            .and_then(|rest| rest.split('`').next())
+        rest.and_then(|rest| rest.split('`').next())
             .unwrap_or_default()
-            .to_owned();
+            .clone_into(&mut cursor);
         assert_eq!(cursor.is_empty(), expected == 10, "{said:?}");
     }
     assert_eq!(ids.len(), 60);
