@@ -3,6 +3,7 @@
 //! Invariant: what a client gets is asserted beside what its server saw.
 
 mod asking;
+mod between;
 mod bytes;
 mod calls;
 mod client;

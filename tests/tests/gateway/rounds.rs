@@ -12,7 +12,7 @@ use crate::asking::{DONE, NEEDS_BOTH, scene};
 use crate::scene::{SOON, Scene};
 
 /// The next round of a call of `tool`, with this member of `_meta`.
-fn next_round(id: u64, tool: &str, more: &Value) -> Value {
+pub(crate) fn next_round(id: u64, tool: &str, more: &Value) -> Value {
     let params = json!({
         "name": tool, "arguments": {}, "_meta": meta(more),
         "inputResponses": {"name": {"action": "accept"}, "where": {"roots": []}}, "requestState": "state/ ",
@@ -89,7 +89,8 @@ async fn a_job_whose_server_needs_its_client_ends_with_an_error() -> Result<()> 
     assert_eq!(calls.len(), 2);
     for seen in calls {
         let declared = &seen.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
-        assert_eq!(declared, &json!({}), "a server should know before");
+        let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+        assert_eq!(*declared, tasks, "a server should know before");
     }
     Ok(())
 }

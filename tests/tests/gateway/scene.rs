@@ -21,6 +21,9 @@ pub(crate) const TWO: &str = "token-of-the-second-client";
 pub(crate) const AUTH: &str =
     "  auth: {bearerSecretRefs: [{name: clients, key: one}, {name: clients, key: two}]}\n";
 
+/// With it, sessions outlive the process: the store is a file.
+pub(crate) const LASTING: &str = "  store: {embedded: {}}\n";
+
 /// What is running. Dropped in this order.
 pub(crate) struct Scene {
     pub(crate) gateway: DataPlane,
@@ -42,9 +45,13 @@ impl Scene {
             DataPlane::write_secret(dir.path(), "clients", key, value)?;
         }
         let receiver = Receiver::willing().await?;
+        let store = match more {
+            LASTING => "",
+            _ => "  store: {memory: {}}\n",
+        };
         let route = format!(
             "apiVersion: asyncmcp.dev/v1alpha1\nkind: McpWebhookRoute\nmetadata: {{name: eras}}\nspec:\n  \
-             servers: [{{name: a, url: '{}'}}]\n  webhookTools: [{{name: slow}}]\n  store: {{memory: {{}}}}\n  \
+             servers: [{{name: a, url: '{}'}}]\n  webhookTools: [{{name: slow}}]\n{store}  \
              webhook: {{receivers: {{default: {{url: '{}'}}, fromClients: {{allowedHosts: ['127.0.0.1'], \
              allowedCidrs: [127.0.0.0/8], schemes: [http]}}}}}}\n{more}",
             server.url(),
