@@ -170,14 +170,6 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// A time without fractions of a second.
-pub(crate) fn time(at: &Value) -> String {
-    match text(at).split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => text(at),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

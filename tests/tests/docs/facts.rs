@@ -150,10 +150,7 @@ fn every_alert_links_its_runbook() -> Result<()> {
         let anchor = link.strip_prefix(ALERTS).and_then(|rest| rest.strip_prefix('#'));
         let name = rule["alert"].as_str().context("no name")?.to_lowercase();
         assert_eq!(anchor, Some(name.as_str()), "runbook_url of {}", rule["alert"]);
-        assert!(
-            anchors.contains(&name),
-            "{ALERTS} has no section {name}"
-        );
+        assert!(anchors.contains(&name), "{ALERTS} has no section {name}");
     }
     Ok(())
 }

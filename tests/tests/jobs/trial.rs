@@ -100,13 +100,9 @@ async fn what_goes_wrong_is_named() -> Result<()> {
     // It says so where the breaker would let nothing through, and counts for nothing.
     let metrics = scene.gateway.metrics().await?;
     assert!(metrics.contains("asyncmcp_breaker_open"), "{metrics}");
-    assert_eq!(
-        scene
-            .gateway
-            .metric("asyncmcp_delivery_attempts_total", &[r#"status_class="5xx""#])
-            .await?,
-        0.0
-    );
+    let failed = [r#"status_class="5xx""#];
+    let failed = scene.gateway.metric("asyncmcp_delivery_attempts_total", &failed);
+    assert!(failed.await? < 1.0);
     Ok(())
 }
 
