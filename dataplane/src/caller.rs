@@ -118,6 +118,11 @@ impl Caller {
         }
     }
 
+    /// Whether it reads the ids of events. A client with a receiver of its own (asyncmcp) does not.
+    pub fn can_resume(&self) -> bool {
+        self.session.is_some() && self.acknowledges == Acknowledges::ToolResult
+    }
+
     /// Whom idempotency keys and jobs belong to: the principal, in whatever session; without credentials the scope.
     pub fn owner(&self) -> Option<Scope> {
         let principal = self.principal.map(|principal| Scope(principal.0));

@@ -16,6 +16,7 @@ mod lists;
 mod outgoing;
 mod permit;
 mod rate;
+mod resume;
 mod subscribe;
 mod target;
 mod task_ids;
@@ -36,6 +37,7 @@ use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
+pub use self::resume::Resumable;
 pub use self::task_ids::TaskIds;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
@@ -71,6 +73,8 @@ pub struct Calls {
     pub clock: Clock,
     /// The ids of servers' tasks.
     pub task_ids: TaskIds,
+    /// The answers that clients can read on.
+    pub resumable: Resumable,
     /// Fires when this process ends: what waits for a client's sake ends then.
     pub closing: CancellationToken,
 }

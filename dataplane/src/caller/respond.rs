@@ -55,6 +55,17 @@ pub enum Error {
     /// The session id is of no session.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The event id is of no stream of this session.
+    #[error(
+        "Last-Event-ID is of no stream of this session; send the request again, or GET without this header"
+    )]
+    EventId,
+    /// The call's response is not there any more.
+    #[error(
+        "the response is not kept any more: the gateway restarted, it was too large, or it was not fetched for 5 minutes; the \
+         call may have run"
+    )]
+    NotKept,
     /// The version is not served here.
     #[error("protocol version {} is not supported", echo(.0))]
     Version(String),
@@ -249,9 +260,12 @@ impl Error {
         match self {
             Self::Guard(error) => error.status(),
             Self::Access(refusal) => refusal.error.status(),
-            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Message(_)
+            | Self::Batch
+            | Self::NoSession
+            | Self::EventId
+            | Self::Version(_)
+            | Self::Envelope(_) => StatusCode::BAD_REQUEST,
             Self::Task(error) => error.status(),
             Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
@@ -277,6 +291,7 @@ impl Error {
             | Self::Access(_)
             | Self::Batch
             | Self::NoSession
+            | Self::EventId
             | Self::Session(_)
             | Self::InitializeInBatch
             | Self::ListedInBatch => Code::InvalidRequest,
@@ -300,7 +315,7 @@ impl Error {
             Self::Server { failure, .. } => failure.code(),
             Self::Silent { .. } | Self::Unanswered { .. } => Code::Timeout,
             Self::CannotAsk { .. } | Self::JsonOnly { .. } => Code::MissingClientCapability,
-            Self::Rounds(..) => Code::OutcomeUnknown,
+            Self::Rounds(..) | Self::NotKept => Code::OutcomeUnknown,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
             | Self::ClientStoreFull(_)

@@ -16,6 +16,7 @@ mod lists;
 mod logging;
 mod pairings;
 mod refusals;
+mod resuming;
 mod rounds;
 mod scene;
 mod unanswered;

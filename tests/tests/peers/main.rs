@@ -7,6 +7,7 @@ mod asking;
 mod asyncmcp;
 mod conformance;
 mod content;
+mod cut;
 mod malformed;
 mod merged;
 mod oauth;

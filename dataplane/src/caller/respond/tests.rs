@@ -112,6 +112,7 @@ fn before_the_session() -> Vec<Row> {
         (unreadable("{}"), 400, -32600, "jsonrpc"),
         (Error::Batch, 400, -32600, "2025-03-26"),
         (Error::NoSession, 400, -32600, "initialize"),
+        (Error::EventId, 400, -32600, "Last-Event-ID"),
         (session::Error::Unknown.into(), 404, -32600, "initialize again"),
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
         (session::Error::Revoked.into(), 404, -32600, "initialize again"),
@@ -175,6 +176,7 @@ fn json_only() -> Error {
 
 fn behind_the_session() -> Vec<Row> {
     vec![
+        (Error::NotKept, 200, -31003, "may have run"),
         (Error::InitializeInBatch, 200, -32600, "batch"),
         (Error::ListedInBatch, 200, -32600, "one list of each kind"),
         (Error::Method("no/such".into()), 200, -32601, "no/such"),
@@ -359,9 +361,11 @@ fn each_error_has_a_row() {
         Error::Unanswered { .. } => 43,
         Error::Rounds(..) => 44,
         Error::Task(_) => 45,
+        Error::EventId => 46,
+        Error::NotKept => 47,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=45).collect());
+    assert_eq!(places, (0..=47).collect());
 }
 
 #[test]
