@@ -99,6 +99,15 @@ impl Caller {
         }
     }
 
+    /// The caller of a legacy request on a route without sessions: it is asked nothing, and nothing is kept for it.
+    pub fn stateless(version: Version, access: &Access) -> Self {
+        let envelope = Envelope::new(Implementation::default(), ClientCapabilities::NONE);
+        Self {
+            version,
+            ..Self::without_session(envelope, access)
+        }
+    }
+
     /// The caller of a modern request. Nothing ties it to the next one: two clients of one principal count their ids from
     /// the same number.
     pub fn without_session(envelope: Envelope, access: &Access) -> Self {

@@ -189,6 +189,7 @@ impl Context {
         match notification.method.as_str() {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
+            _ if self.is_stateless() => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
             "notifications/cancelled" => {
                 cancel::call(self, notification);
@@ -196,6 +197,12 @@ impl Context {
             }
             _ => self.pass_on(notification),
         }
+    }
+
+    /// Whether nothing of a client's can find its way to what is in progress, so that its messages without a response are
+    /// accepted and mean nothing.
+    fn is_stateless(&self) -> bool {
+        self.caller.scope.is_none()
     }
 
     /// Passes a notification on to every server that the caller has a session on. In the
@@ -211,6 +218,9 @@ impl Context {
 
     /// Brings an answer to the server that asked. In the background, as above.
     fn response(&self, response: Response) -> Result<(), Error> {
+        if self.is_stateless() {
+            return Ok(());
+        }
         let size = response.to_bytes().len();
         let context = self.clone();
         self.in_background(size, async move {

@@ -66,6 +66,12 @@ pub enum Error {
          call may have run"
     )]
     NotKept,
+    /// A receiver is named for a session, where there are none.
+    #[error(
+        "params._meta.webhookUrl of initialize names a receiver for a session, and this route has no sessions \
+         (transport.stateless): leave it out"
+    )]
+    StatelessReceiver,
     /// The version is not served here.
     #[error("protocol version {} is not supported", echo(.0))]
     Version(String),
@@ -301,6 +307,7 @@ impl Error {
             Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
             Self::Task(error) => error.code(),
             Self::Initialize(_)
+            | Self::StatelessReceiver
             | Self::Params(_)
             | Self::Filter(_)
             | Self::NoStream
@@ -371,7 +378,7 @@ impl Error {
         }
         let allowed = match self {
             Self::Guard(door::Error::Method) => Some(door::METHODS),
-            Self::Guard(door::Error::NoSessions) => Some(door::MODERN_METHODS),
+            Self::Guard(door::Error::NoSessions | door::Error::Stateless) => Some(door::MODERN_METHODS),
             _ => None,
         };
         if let Some(allowed) = allowed {

@@ -31,6 +31,7 @@ async fn open(edge: &Arc<Edge>, headers: &HeaderMap, access: &Access) -> Result<
     door::has_sessions(headers)?;
     door::get(headers)?;
     let config = edge.live.borrow().clone();
+    door::keeps_sessions(&config.route)?;
     let caller = legacy::caller(edge, &config, (headers, access)).await?;
     if let Some(last) = headers.get(header::LAST_EVENT_ID).filter(|last| !last.is_empty()) {
         let last = last.to_str().map_err(|_| Error::EventId)?;

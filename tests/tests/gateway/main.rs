@@ -19,4 +19,5 @@ mod refusals;
 mod resuming;
 mod rounds;
 mod scene;
+mod stateless;
 mod unanswered;

@@ -119,7 +119,7 @@ impl Lines {
         updates: &mpsc::Sender<Bytes>,
     ) -> Result<Part, Error> {
         let own = Arc::clone(&self.0.own);
-        let line = own.take_for(server, &caller.account, caller.envelope())?;
+        let line = own.take_for(server, caller)?;
         let id = id.clone();
         let listening = Listening {
             line: line.clone(),
