@@ -19,6 +19,7 @@ use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, Initiali
 use asyncmcp_protocol::log::Level;
 use asyncmcp_protocol::modern::Envelope;
 use asyncmcp_protocol::{Era, Version};
+use tokio::time::Instant;
 
 use self::access::Access;
 use self::grants::Grants;
@@ -52,6 +53,8 @@ pub enum Acknowledges {
 pub struct Caller {
     /// Who it is by its credentials; `None` on a route without `auth`.
     pub principal: Option<Principal>,
+    /// When its token expires, and a stream that was opened with it ends.
+    pub expires: Option<Instant>,
     /// What its credentials let it call, beyond what needs no scope.
     pub grants: Grants,
     /// `None` where nothing ties one request of the caller to the next.
@@ -81,6 +84,7 @@ impl Caller {
         let scope = Scope(session.sid);
         Self {
             principal: access.principal,
+            expires: access.expires,
             grants: access.grants.clone(),
             // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
@@ -113,6 +117,7 @@ impl Caller {
     pub fn without_session(envelope: Envelope, access: &Access) -> Self {
         Self {
             principal: access.principal,
+            expires: access.expires,
             grants: access.grants.clone(),
             scope: None,
             // A request that came by no connection; only tests make one.

@@ -14,7 +14,7 @@ use http::HeaderMap;
 
 use super::accept::Kinds;
 use super::{Edge, door, legacy, stream};
-use crate::caller::access::Access;
+use crate::caller::access::{self, Access};
 use crate::caller::respond::Error;
 
 pub(super) async fn answer(
@@ -44,8 +44,9 @@ async fn open(edge: &Arc<Edge>, headers: &HeaderMap, access: &Access) -> Result<
     }
     let messages = edge.calls.lines.stream(&caller);
     let closing = edge.closing.clone().cancelled_owned();
+    let ends = futures::future::select(Box::pin(closing), Box::pin(access::expired(access.expires)));
     Ok(stream::stream(
-        messages.take_until(closing),
+        messages.take_until(ends),
         edge.calls.metrics.stream(),
     ))
 }

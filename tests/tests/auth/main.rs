@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is refused is asserted beside the same request with the right credentials, which is answered.
 
+mod expiry;
 mod issuers;
 mod limits;
 mod metadata;
