@@ -17,6 +17,7 @@ mod logging;
 mod pairings;
 mod refusals;
 mod resuming;
+mod rotation;
 mod rounds;
 mod scene;
 mod stateless;
