@@ -131,9 +131,8 @@ mod tests {
     #[test]
     fn the_page_in_the_documentation_is_of_this_command() {
         let page = include_str!("../../docs/reference/cli.md");
-        assert_eq!(
-            page.trim_end(),
-            reference::page(Cli::command()).trim_end(),
+        assert!(
+            page.trim_end() == reference::page(Cli::command()).trim_end(),
             "docs/reference/cli.md is stale: run `make generate`"
         );
     }

@@ -128,6 +128,8 @@ pub struct Transport {
     pub timeout: Duration,
     /// Maximum age of a client's session.
     pub lifetime: Duration,
+    /// Whether clients up to 2025-11-25 get no session.
+    pub stateless: bool,
     /// Origins that are allowed besides the route's own host.
     pub allowed_origins: Vec<String>,
     /// Allowed hosts; empty means loopback names on a loopback listener, otherwise any.

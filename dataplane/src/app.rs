@@ -25,7 +25,7 @@ use crate::admin::health::Health;
 use crate::args::{Args, Switch};
 use crate::auth::{self, Auth};
 use crate::caller::operation;
-use crate::calls::{Calls, InProgress, Rates, TaskIds};
+use crate::calls::{Calls, InProgress, Rates, Resumable, TaskIds};
 use crate::config::Live;
 use crate::edge::Edge;
 use crate::servers::catalogue::{Catalogue, Cursors};
@@ -113,6 +113,7 @@ impl App {
             metrics: operation::Metrics::register(&registry, clock.clone())?,
             clock: clock.clone(),
             task_ids,
+            resumable: Resumable::start(Arc::clone(&ring), config.identity()),
             closing: ending.clone(),
         };
         let auth = Arc::new(Auth::start(live.clone(), auth::Metrics::register(&registry)?)?);

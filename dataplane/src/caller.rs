@@ -19,6 +19,7 @@ use asyncmcp_protocol::initialize::{ClientCapabilities, Implementation, Initiali
 use asyncmcp_protocol::log::Level;
 use asyncmcp_protocol::modern::Envelope;
 use asyncmcp_protocol::{Era, Version};
+use tokio::time::Instant;
 
 use self::access::Access;
 use self::grants::Grants;
@@ -52,6 +53,8 @@ pub enum Acknowledges {
 pub struct Caller {
     /// Who it is by its credentials; `None` on a route without `auth`.
     pub principal: Option<Principal>,
+    /// When its token expires, and a stream that was opened with it ends.
+    pub expires: Option<Instant>,
     /// What its credentials let it call, beyond what needs no scope.
     pub grants: Grants,
     /// `None` where nothing ties one request of the caller to the next.
@@ -81,6 +84,7 @@ impl Caller {
         let scope = Scope(session.sid);
         Self {
             principal: access.principal,
+            expires: access.expires,
             grants: access.grants.clone(),
             // Not the principal: ids of requests are unique in a session, and one session's end is not that of others.
             scope: Some(scope),
@@ -99,11 +103,21 @@ impl Caller {
         }
     }
 
+    /// The caller of a legacy request on a route without sessions: it is asked nothing, and nothing is kept for it.
+    pub fn stateless(version: Version, access: &Access) -> Self {
+        let envelope = Envelope::new(Implementation::default(), ClientCapabilities::NONE);
+        Self {
+            version,
+            ..Self::without_session(envelope, access)
+        }
+    }
+
     /// The caller of a modern request. Nothing ties it to the next one: two clients of one principal count their ids from
     /// the same number.
     pub fn without_session(envelope: Envelope, access: &Access) -> Self {
         Self {
             principal: access.principal,
+            expires: access.expires,
             grants: access.grants.clone(),
             scope: None,
             // A request that came by no connection; only tests make one.
@@ -116,6 +130,11 @@ impl Caller {
             log_level: envelope.log_level,
             session: None,
         }
+    }
+
+    /// Whether it reads the ids of events. A client with a receiver of its own (asyncmcp) does not.
+    pub fn can_resume(&self) -> bool {
+        self.session.is_some() && self.acknowledges == Acknowledges::ToolResult
     }
 
     /// Whom idempotency keys and jobs belong to: the principal, in whatever session; without credentials the scope.

@@ -16,6 +16,7 @@ mod lists;
 mod outgoing;
 mod permit;
 mod rate;
+mod resume;
 mod subscribe;
 mod target;
 mod task_ids;
@@ -36,6 +37,7 @@ use tracing::Instrument as _;
 
 pub use self::bound::InProgress;
 pub use self::rate::Rates;
+pub use self::resume::Resumable;
 pub use self::task_ids::TaskIds;
 use crate::caller::Caller;
 use crate::caller::answer::Answer;
@@ -71,6 +73,8 @@ pub struct Calls {
     pub clock: Clock,
     /// The ids of servers' tasks.
     pub task_ids: TaskIds,
+    /// The answers that clients can read on.
+    pub resumable: Resumable,
     /// Fires when this process ends: what waits for a client's sake ends then.
     pub closing: CancellationToken,
 }
@@ -185,6 +189,7 @@ impl Context {
         match notification.method.as_str() {
             // Servers' sessions are opened, and initialized, when they are needed.
             "notifications/initialized" => Ok(()),
+            _ if self.is_stateless() => Ok(()),
             "notifications/cancelled" if cancel::job(self, notification).await => Ok(()),
             "notifications/cancelled" => {
                 cancel::call(self, notification);
@@ -192,6 +197,12 @@ impl Context {
             }
             _ => self.pass_on(notification),
         }
+    }
+
+    /// Whether nothing of a client's can find its way to what is in progress, so that its messages without a response are
+    /// accepted and mean nothing.
+    fn is_stateless(&self) -> bool {
+        self.caller.scope.is_none()
     }
 
     /// Passes a notification on to every server that the caller has a session on. In the
@@ -207,6 +218,9 @@ impl Context {
 
     /// Brings an answer to the server that asked. In the background, as above.
     fn response(&self, response: Response) -> Result<(), Error> {
+        if self.is_stateless() {
+            return Ok(());
+        }
         let size = response.to_bytes().len();
         let context = self.clone();
         self.in_background(size, async move {

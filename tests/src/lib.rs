@@ -22,6 +22,7 @@ pub mod pile;
 pub mod process;
 pub mod prometheus;
 pub mod readme;
+pub mod relay;
 pub mod session;
 pub mod sync_fault;
 pub mod usage;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use asyncmcp_protocol::sse;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
@@ -74,8 +75,12 @@ impl Session {
 
     /// Opens a session of a client that declares these capabilities.
     pub async fn open_capable(url: &str, capabilities: &Value) -> Result<Self> {
-        let client = Self::nowhere(url)?;
-        client.introduced(initialize(None, capabilities)).await
+        Self::nowhere(url)?.begin_capable(capabilities).await
+    }
+
+    /// Opens a session as this client, which declares these capabilities.
+    pub async fn begin_capable(self, capabilities: &Value) -> Result<Self> {
+        self.introduced(initialize(None, capabilities)).await
     }
 
     async fn introduced(self, initialize: String) -> Result<Self> {
@@ -178,6 +183,12 @@ impl Session {
         Ok(messages(request.send().await?.error_for_status()?))
     }
 
+    /// A GET for what came after the event `last` of an answer.
+    pub fn resume(&self, last: &str) -> RequestBuilder {
+        let request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
+        self.identified(request).header("last-event-id", last)
+    }
+
     fn identified(&self, request: RequestBuilder) -> RequestBuilder {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -202,6 +213,17 @@ pub fn messages(response: reqwest::Response) -> impl Stream<Item = Value> + Send
         futures::stream::iter(parsed)
     });
     messages.flatten()
+}
+
+/// The events of a stream, without its comments, until it ends.
+pub fn events(response: reqwest::Response) -> impl Stream<Item = sse::Event> + Send + use<> {
+    let mut decoder = sse::Decoder::new(usize::MAX);
+    let events = response.bytes_stream().map(move |chunk| {
+        let _ = decoder.push(&chunk.unwrap_or_default()); // nothing is too large
+        let ready: Vec<_> = std::iter::from_fn(|| decoder.next_event()).collect();
+        futures::stream::iter(ready)
+    });
+    events.flatten()
 }
 
 /// Each client has a loopback address of its own: by its address the data plane tells clients without credentials apart.

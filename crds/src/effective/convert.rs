@@ -110,6 +110,7 @@ pub(super) fn transport(given: api::Transport) -> Transport {
         json_response: set(given.json_response),
         timeout: span(given.timeout),
         lifetime: span(given.lifetime),
+        stateless: set(given.stateless),
         allowed_origins: given.allowed_origins.unwrap_or_default(),
         hostnames: given.hostnames.unwrap_or_default(),
         certificate: given.tls.map(|tls| tls.certificate_ref.name),

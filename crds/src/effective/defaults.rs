@@ -48,6 +48,7 @@ fn server(server: &mut Server) {
 }
 
 fn transport(transport: &mut Transport) {
+    transport.stateless.get_or_insert(false);
     text(&mut transport.path, "/mcp");
     transport.json_response.get_or_insert(false);
     duration(&mut transport.timeout, "30s");

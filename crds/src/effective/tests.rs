@@ -90,6 +90,7 @@ fn transport_defaults() -> Transport {
         json_response: false,
         timeout: seconds(30),
         lifetime: seconds(168 * 3600),
+        stateless: false,
         allowed_origins: vec![],
         hostnames: vec![],
         certificate: None,

@@ -29,6 +29,12 @@ pub struct Transport {
     /// value applies to open sessions as well, a longer one to new sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Duration>,
+    /// Serve clients of versions up to 2025-11-25 without sessions, as if any request could reach another replica. They get no
+    /// `Mcp-Session-Id`, GET and DELETE answer 405, and what needs a session is refused: subscriptions, log levels, a
+    /// receiver named at `initialize`, and anything that a server asks of the client. Sessions that are open stay usable for
+    /// requests until they end. Clients of 2026-07-28 and later never have sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stateless: Option<bool>,
     /// Allowed values of the `Origin` header, at most 128, for example `https://app.example.com`. Other origins get a
     /// 403. Requests without the header are allowed, because browsers always send it. Absent: only the route's own
     /// host, if it is listed in `hostnames` or is a loopback name.

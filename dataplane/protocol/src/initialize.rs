@@ -160,6 +160,16 @@ impl InitializeResult {
         }
     }
 
+    /// The same without what needs a session: log levels, subscriptions and notifications of changed lists.
+    #[must_use]
+    pub fn without_sessions(mut self) -> Self {
+        for offered in ["tools", "prompts", "resources"] {
+            self.capabilities.set(offered, RawObject::new().to_raw());
+        }
+        self.capabilities.remove("logging");
+        self
+    }
+
     /// Offers to run calls of tools as tasks, as the result's version knows it; `lists` is whether a client may list its own.
     /// Versions before 2025-11-25 know no tasks.
     #[must_use]

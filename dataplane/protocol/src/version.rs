@@ -88,6 +88,12 @@ impl Version {
         matches!(self, Self::V2025_11_25)
     }
 
+    /// Whether a stream may begin with an event that has an id and no data, from which it can be resumed. Clients of older
+    /// versions take it for a message that cannot be read.
+    pub const fn has_priming_events(self) -> bool {
+        matches!(self, Self::V2025_11_25)
+    }
+
     /// Whether a body may be a batch of messages.
     pub const fn has_batches(self) -> bool {
         matches!(self, Self::V2025_03_26)

@@ -13,6 +13,7 @@ use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::crypto::ALGORITHMS;
 use super::issuers::Issuers;
@@ -67,9 +68,12 @@ pub(super) async fn verify(
     if !jwt.scopes.iter().all(|scope| scopes.contains(scope)) {
         return Err(Error::Scope(jwt.scopes.clone()));
     }
-    claims
-        .access(&jwt.issuer, scopes)
-        .ok_or(Error::Token(Flaw::Claims))
+    let access = claims.access(&jwt.issuer, scopes);
+    Ok(Access {
+        // What is further away than time can be counted never comes.
+        expires: Instant::now().checked_add(claims.left(now)),
+        ..access.ok_or(Error::Token(Flaw::Claims))?
+    })
 }
 
 /// The header, and the issuer that it may be of.
@@ -132,6 +136,11 @@ impl Claims {
         }
     }
 
+    /// For how long requests with the token are admitted from `now` on.
+    fn left(&self, now: Millis) -> Duration {
+        Duration::from_millis(at(self.exp).plus(SKEW).0.saturating_sub(now.0))
+    }
+
     fn scopes(&self) -> BTreeSet<String> {
         let words = |scopes: &Scopes| -> Vec<String> {
             match scopes {
@@ -152,6 +161,7 @@ impl Claims {
             principal: Some(principal),
             account: Some(Principal::of("account", &[issuer, subject]).to_string()),
             grants: Grants::of(scopes),
+            expires: None,
         })
     }
 }

@@ -3,6 +3,8 @@
 //! [`crate::auth`] makes one for each request before anything of it is read; the edge of an era makes a
 //! [`super::Caller`] with it. Invariant: only what was verified is in it, and never the credentials themselves.
 
+use tokio::time::Instant;
+
 use super::grants::Grants;
 use super::principal::Principal;
 
@@ -15,6 +17,8 @@ pub struct Access {
     pub account: Option<String>,
     /// What it may call.
     pub grants: Grants,
+    /// When its token expires, and what was opened with it ends.
+    pub expires: Option<Instant>,
 }
 
 impl Access {
@@ -33,6 +37,7 @@ impl Access {
             principal: None,
             account: None,
             grants: Grants::default(),
+            expires: None,
         }
     }
 
@@ -42,6 +47,15 @@ impl Access {
             principal: Some(principal),
             account: Some(principal.to_string()),
             grants: Grants::default(),
+            expires: None,
         }
+    }
+}
+
+/// Returns when a token expires; never where it does not.
+pub async fn expired(expires: Option<Instant>) {
+    match expires {
+        Some(expires) => tokio::time::sleep_until(expires).await,
+        None => std::future::pending().await,
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! [`crate::calls`] returns an `Answer`, the edge turns it into HTTP. Invariant: the response is the last message.
 
+use asyncmcp_protocol::sse::Event;
 use asyncmcp_protocol::{Id, RawValue, Response};
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 
 use super::operation::Operation;
 use super::respond::Error;
 
 /// What a client gets for one message.
-#[derive(Debug)]
 pub(crate) enum Answer {
     /// 202, no body: there is no response.
     Accepted,
@@ -25,6 +27,8 @@ pub(crate) enum Answer {
     Json(Bytes),
     /// Messages, the response last.
     Stream(mpsc::Receiver<Bytes>),
+    /// The same as events, after each of which the client can read the stream on.
+    Resumable(BoxStream<'static, Event>),
 }
 
 impl Answer {
@@ -40,6 +44,10 @@ impl Answer {
                     last = Some(message);
                 }
                 last
+            }
+            Self::Resumable(events) => {
+                let messages = events.filter_map(async |event| event.message().cloned());
+                messages.fold(None, async |_, message| Some(message)).await
             }
         }
     }

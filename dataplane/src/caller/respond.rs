@@ -55,6 +55,23 @@ pub enum Error {
     /// The session id is of no session.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The event id is of no stream of this session.
+    #[error(
+        "Last-Event-ID is of no stream of this session; send the request again, or GET without this header"
+    )]
+    EventId,
+    /// The call's response is not there any more.
+    #[error(
+        "the response is not kept any more: the gateway restarted, it was too large, or it was not fetched for 5 minutes; the \
+         call may have run"
+    )]
+    NotKept,
+    /// A receiver is named for a session, where there are none.
+    #[error(
+        "params._meta.webhookUrl of initialize names a receiver for a session, and this route has no sessions \
+         (transport.stateless): leave it out"
+    )]
+    StatelessReceiver,
     /// The version is not served here.
     #[error("protocol version {} is not supported", echo(.0))]
     Version(String),
@@ -249,9 +266,12 @@ impl Error {
         match self {
             Self::Guard(error) => error.status(),
             Self::Access(refusal) => refusal.error.status(),
-            Self::Message(_) | Self::Batch | Self::NoSession | Self::Version(_) | Self::Envelope(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Message(_)
+            | Self::Batch
+            | Self::NoSession
+            | Self::EventId
+            | Self::Version(_)
+            | Self::Envelope(_) => StatusCode::BAD_REQUEST,
             Self::Task(error) => error.status(),
             Self::Session(_) | Self::NoMethod(_) => StatusCode::NOT_FOUND,
             // DELETE, and a message without a response, can be refused only by the status.
@@ -277,6 +297,7 @@ impl Error {
             | Self::Access(_)
             | Self::Batch
             | Self::NoSession
+            | Self::EventId
             | Self::Session(_)
             | Self::InitializeInBatch
             | Self::ListedInBatch => Code::InvalidRequest,
@@ -286,6 +307,7 @@ impl Error {
             Self::Method(_) | Self::NoMethod(_) => Code::MethodNotFound,
             Self::Task(error) => error.code(),
             Self::Initialize(_)
+            | Self::StatelessReceiver
             | Self::Params(_)
             | Self::Filter(_)
             | Self::NoStream
@@ -300,7 +322,7 @@ impl Error {
             Self::Server { failure, .. } => failure.code(),
             Self::Silent { .. } | Self::Unanswered { .. } => Code::Timeout,
             Self::CannotAsk { .. } | Self::JsonOnly { .. } => Code::MissingClientCapability,
-            Self::Rounds(..) => Code::OutcomeUnknown,
+            Self::Rounds(..) | Self::NotKept => Code::OutcomeUnknown,
             Self::Receiver(_) => Code::ReceiverRefused,
             Self::ClientFull(_)
             | Self::ClientStoreFull(_)
@@ -356,7 +378,7 @@ impl Error {
         }
         let allowed = match self {
             Self::Guard(door::Error::Method) => Some(door::METHODS),
-            Self::Guard(door::Error::NoSessions) => Some(door::MODERN_METHODS),
+            Self::Guard(door::Error::NoSessions | door::Error::Stateless) => Some(door::MODERN_METHODS),
             _ => None,
         };
         if let Some(allowed) = allowed {

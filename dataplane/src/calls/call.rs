@@ -73,7 +73,9 @@ fn target(caller: &Caller, tool: &Tool, request: &Request) -> Target {
     };
     let tasks = match caller.version.era() {
         Era::Modern if caller.capabilities.has(TASKS_EXTENSION) => Tasks::Welcome(tool.shown_as.clone()),
-        Era::Legacy if caller.version.has_requested_tasks() && asks() => Tasks::Wanted(tool.shown_as.clone()),
+        Era::Legacy if caller.scope.is_some() && caller.version.has_requested_tasks() && asks() => {
+            Tasks::Wanted(tool.shown_as.clone())
+        }
         _ => Tasks::None,
     };
     Target::of_tool(tool).with(tasks)

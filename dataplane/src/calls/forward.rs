@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 
 use self::attended::Attended;
 use self::elsewhere::{Elsewhere, Next};
-use self::reply::AnswerSender;
+use self::reply::{AnswerSender, Form, Inlet};
 use self::tasks::Names;
 use self::way::{End, Way};
 use super::Context;
@@ -69,7 +69,10 @@ pub(super) async fn first_of(
         way.end(End::Answered); // nothing was sent, so its session is as good as before
         return Answer::refusal(&Error::Busy, request.id, &mut operation);
     };
-    let (sender, pending) = reply::channel();
+    let resumes = !ends_with_client && !context.json_only;
+    let resumable = context.calls.resumable.clone();
+    let recorded = resumes.then(|| resumable.record(&context.caller, &request.id));
+    let (sender, pending) = reply::channel(recorded.flatten());
     let span = operation.span().clone();
     let call = Call {
         context: context.clone(),
@@ -91,7 +94,11 @@ pub(super) async fn first_of(
         held,
     };
     let running = Attended::new(call.run().instrument(span));
-    running.until(pending.answer()).await
+    match running.until(pending.form()).await {
+        Form::Json(response) => Answer::Json(response),
+        Form::Stream(Inlet::Once(messages)) => Answer::Stream(messages),
+        Form::Stream(Inlet::Kept(reader)) => resumable.answer(&context.caller, reader),
+    }
 }
 
 /// The way to the target's server. Where the client reads nothing but the response, a server should know that it cannot ask.

@@ -15,11 +15,13 @@ use asyncmcp_protocol::{Id, Request};
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::bound::Held;
 use super::{Context, subscribe};
+use crate::caller::access::expired;
 use crate::caller::answer::Answer;
 use crate::caller::operation::Operation;
 use crate::caller::respond::{Error, task};
@@ -31,7 +33,7 @@ const SERVERS_TIME: Duration = Duration::from_secs(5);
 /// Messages that wait for the client before servers' streams wait.
 const WAITING: usize = 64;
 
-/// Opens the stream. It ends with its client, or with a response when the process ends (`closing`).
+/// Opens the stream. It ends with its client, or with a response when its token expires or the process ends (`closing`).
 pub(super) fn answer(
     context: &Context,
     request: Request,
@@ -111,8 +113,10 @@ impl Stream {
         drop((parts, tasks));
     }
 
-    /// Until the client leaves or the process ends.
+    /// Until the client leaves, its token expires or the process ends.
     async fn pass_on(&self, wanted: &Filter, mut heard: mpsc::Receiver<Bytes>) {
+        let ends = ends(self.context.caller.expires, self.closing.clone());
+        tokio::pin!(ends);
         loop {
             let messages: Vec<Bytes> = tokio::select! {
                 lists = self.changes.next() => lists
@@ -120,7 +124,7 @@ impl Stream {
                     .map(|list| subscriptions::on(list.changed(), &self.id).to_bytes().into())
                     .collect(),
                 Some(update) = heard.recv() => vec![update],
-                () = self.closing.cancelled() => {
+                () = &mut ends => {
                     let last = subscriptions::ended(&self.id).to_bytes();
                     let _ = self.messages.try_send(last.into()); // a client that is far behind sees the stream end
                     return;
@@ -130,7 +134,7 @@ impl Stream {
             for message in messages {
                 tokio::select! {
                     sent = self.messages.send(message) => if sent.is_err() { return },
-                    () = self.closing.cancelled() => return,
+                    () = &mut ends => return,
                 }
             }
         }
@@ -174,6 +178,13 @@ impl Stream {
     }
 }
 
+async fn ends(expires: Option<Instant>, closing: CancellationToken) {
+    tokio::select! {
+        () = expired(expires) => tracing::debug!("a stream ends with the token that opened it"),
+        () = closing.cancelled_owned() => {}
+    }
+}
+
 /// The next server of each resource that is still open, with the resources that it is to be asked for.
 fn next_of_each(open: &mut BTreeMap<String, Vec<String>>) -> Option<BTreeMap<String, BTreeSet<String>>> {
     let mut servers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
@@ -193,4 +204,21 @@ async fn taken(mut part: Part, asked: Filter) -> (Part, Filter) {
         Err(_) => asked,
     };
     (part, taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_its_token_or_with_the_process_and_not_before() {
+        let hour = Duration::from_hours(1);
+        let (begin, closing) = (Instant::now(), CancellationToken::new());
+        ends(Some(begin + hour), closing.clone()).await;
+        assert_eq!(begin.elapsed(), hour);
+        let lasting = ends(None, closing.clone());
+        assert!(tokio::time::timeout(1000 * hour, lasting).await.is_err());
+        closing.cancel();
+        ends(None, closing).await;
+    }
 }

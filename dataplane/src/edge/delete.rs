@@ -28,6 +28,7 @@ pub(super) async fn answer(
 async fn end(edge: &Edge, headers: &HeaderMap, access: &Access) -> Result<(), Error> {
     door::has_sessions(headers)?;
     let config = edge.live.borrow().clone();
+    door::keeps_sessions(&config.route)?;
     let caller = legacy::caller(edge, &config, (headers, access)).await?;
     let revoking = edge.calls.lines.revoke(&caller);
     revoking.await.map_err(Error::Revocation)

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use asyncmcp_crds::HostPattern;
+use asyncmcp_crds::effective::Route;
 use asyncmcp_protocol::{era, header, media};
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
@@ -105,6 +106,14 @@ pub fn has_sessions(headers: &HeaderMap) -> Result<(), Error> {
         Some(named) if era::is_modern_date(named) => Err(Error::NoSessions),
         _ => Ok(()),
     }
+}
+
+/// Whether the route has sessions, without which there is neither GET nor DELETE.
+pub fn keeps_sessions(route: &Route) -> Result<(), Error> {
+    if route.transport.stateless {
+        return Err(Error::Stateless);
+    }
+    Ok(())
 }
 
 /// Whether a GET's headers allow a stream.

@@ -1,5 +1,5 @@
 //! The legacy era (MCP 2025-03-26 to 2025-11-25): `initialize` opens a session, and every
-//! later message carries its id.
+//! later message carries its id; with `transport.stateless` there are none.
 //!
 //! [`super::post`] hands it every body of that era; GET and DELETE ask it whose session it is. Invariant: behind the
 //! session every outcome of a request is a JSON-RPC message with status 200, or 202; there is no caller for an id that is unknown,
@@ -74,7 +74,10 @@ pub(super) async fn caller(
     (headers, access): (&HeaderMap, &Access),
 ) -> Result<Caller, Error> {
     check_version(headers)?;
-    let id = headers.get(header::SESSION_ID).ok_or(Error::NoSession)?;
+    let id = match headers.get(header::SESSION_ID) {
+        None if config.route.transport.stateless => return Ok(stateless(headers, access)),
+        id => id.ok_or(Error::NoSession)?,
+    };
     let id = id.to_str().map_err(|_| session::Error::Unknown)?;
     let age = (edge.calls.clock.now(), config.route.transport.lifetime);
     let session = LegacySession::open(&edge.ring, &config.identity(), id, age)?;
@@ -102,6 +105,12 @@ pub(super) async fn caller(
     Ok(caller)
 }
 
+/// A version that is not named is the oldest (2025-11-25, "Protocol Version Header").
+fn stateless(headers: &HeaderMap, access: &Access) -> Caller {
+    let version = door::version(headers).and_then(Version::parse);
+    Caller::stateless(version.unwrap_or(Version::V2025_03_26), access)
+}
+
 /// Absent, the version is the session's; a version with which there are no sessions is refused.
 fn check_version(headers: &HeaderMap) -> Result<(), Error> {
     match door::version(headers) {
@@ -125,6 +134,9 @@ fn initialize(
         Ok((session, result)) => {
             let answer = Answer::result(request.id.clone(), &result.to_raw());
             let mut response = stream::http(answer, kinds, &edge.calls.metrics);
+            if config.route.transport.stateless {
+                return response;
+            }
             let id = session.seal(&edge.ring, &config.identity(), rand::random());
             let id = HeaderValue::from_str(&id).expect("base64url and a dot");
             response.headers_mut().insert(header::SESSION_ID, id);
@@ -147,7 +159,11 @@ fn open(
     }
     let none = RawObject::new();
     let params = InitializeParams::parse(request.params.as_ref().unwrap_or(&none))?;
+    let is_stateless = config.route.transport.stateless;
     if let Some(url) = &params.webhook_url {
+        if is_stateless {
+            return Err(Error::StatelessReceiver);
+        }
         edge.calls.engine.check_receiver(NamedBy::Session, url)?;
     }
     let (now, lifetime) = (edge.calls.clock.now(), config.route.transport.lifetime);
@@ -158,6 +174,11 @@ fn open(
         edge.calls.catalogue.instructions(),
     )
     .offering_tasks(access.principal.is_some());
+    let result = if is_stateless {
+        result.without_sessions()
+    } else {
+        result
+    };
     Ok((session, result))
 }
 

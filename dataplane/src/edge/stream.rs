@@ -48,6 +48,7 @@ pub(super) fn rewritten(
         Answer::Json(body) if kinds.json => respond::json(rewrite(body)),
         Answer::Json(body) => stream(futures::stream::once(ready(rewrite(body))), metrics.stream()),
         Answer::Stream(messages) => stream(received(messages).map(rewrite), metrics.stream()),
+        Answer::Resumable(events) => frames(events.map(|event| sse::encode(&event)), metrics.stream()),
     }
 }
 
@@ -59,13 +60,18 @@ fn received(messages: mpsc::Receiver<Bytes>) -> impl Stream<Item = Bytes> {
 
 /// An event stream of `messages`, with a comment wherever they pause.
 pub(super) fn stream(messages: impl Stream<Item = Bytes> + Send + 'static, open: OpenStream) -> Response {
-    let state = (Box::pin(messages), open);
-    let events = futures::stream::unfold(state, |(mut messages, open)| async {
-        let bytes = match tokio::time::timeout(KEEP_ALIVE, messages.next()).await {
-            Ok(message) => sse::message(&message?),
+    frames(messages.map(|message| sse::message(&message)), open)
+}
+
+/// The same of events as they are written.
+fn frames(frames: impl Stream<Item = Bytes> + Send + 'static, open: OpenStream) -> Response {
+    let state = (Box::pin(frames), open);
+    let events = futures::stream::unfold(state, |(mut frames, open)| async {
+        let bytes = match tokio::time::timeout(KEEP_ALIVE, frames.next()).await {
+            Ok(frame) => frame?,
             Err(_) => sse::comment("keep-alive"),
         };
-        Some((Ok::<_, Infallible>(bytes), (messages, open)))
+        Some((Ok::<_, Infallible>(bytes), (frames, open)))
     });
     let mut response = Response::new(Body::from_stream(events));
     let headers = response.headers_mut();

@@ -130,7 +130,7 @@ impl Lines {
             return Ok(Loan::of_caller(self.of(caller, server)?));
         }
         let own = Arc::clone(&self.0.own);
-        let line = own.take_for(server, &caller.account, caller.envelope())?;
+        let line = own.take_for(server, caller)?;
         Ok(Loan::of_gateway(line, own, caller.account.clone()))
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: what is refused is asserted beside the same request with the right credentials, which is answered.
 
 mod command;
+mod expiry;
 mod issuers;
 mod limits;
 mod metadata;

@@ -80,7 +80,7 @@ impl Scene {
 pub(crate) fn events(reply: &Reply) -> Vec<String> {
     let text = String::from_utf8_lossy(&reply.body);
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(str::to_owned).collect()
+    data.filter(|data| !data.is_empty()).map(str::to_owned).collect()
 }
 
 /// The session that a request came in.

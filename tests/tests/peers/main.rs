@@ -8,6 +8,7 @@ mod asyncmcp;
 mod background;
 mod conformance;
 mod content;
+mod cut;
 mod malformed;
 mod merged;
 mod oauth;

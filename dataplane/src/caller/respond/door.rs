@@ -32,6 +32,9 @@ pub enum Error {
         "method not allowed: from protocol version 2026-07-28 on there are no sessions; use {MODERN_METHODS}"
     )]
     NoSessions,
+    /// The same where the route has no sessions.
+    #[error("method not allowed: this route has no sessions (transport.stateless); use {MODERN_METHODS}")]
+    Stateless,
     /// The client would not understand the answer.
     #[error("not acceptable: the client must accept {0}")]
     Accept(&'static str),
@@ -58,7 +61,7 @@ impl Error {
         match self {
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
-            Self::Method | Self::NoSessions => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method | Self::NoSessions | Self::Stateless => StatusCode::METHOD_NOT_ALLOWED,
             Self::Accept(_) => StatusCode::NOT_ACCEPTABLE,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

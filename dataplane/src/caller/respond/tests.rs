@@ -98,6 +98,7 @@ fn before_the_session() -> Vec<Row> {
         ),
         (refused(access::Error::NoKeys), 503, -32600, "try again"),
         (door::Error::Method.into(), 405, -32600, "POST"),
+        (door::Error::Stateless.into(), 405, -32600, "transport.stateless"),
         (door::Error::Accept("both").into(), 406, -32600, "both"),
         (door::Error::ContentType.into(), 415, -32600, "application/json"),
         (
@@ -112,6 +113,7 @@ fn before_the_session() -> Vec<Row> {
         (unreadable("{}"), 400, -32600, "jsonrpc"),
         (Error::Batch, 400, -32600, "2025-03-26"),
         (Error::NoSession, 400, -32600, "initialize"),
+        (Error::EventId, 400, -32600, "Last-Event-ID"),
         (session::Error::Unknown.into(), 404, -32600, "initialize again"),
         (session::Error::Expired.into(), 404, -32600, "transport.lifetime"),
         (session::Error::Revoked.into(), 404, -32600, "initialize again"),
@@ -175,6 +177,8 @@ fn json_only() -> Error {
 
 fn behind_the_session() -> Vec<Row> {
     vec![
+        (Error::StatelessReceiver, 200, -32602, "transport.stateless"),
+        (Error::NotKept, 200, -31003, "may have run"),
         (Error::InitializeInBatch, 200, -32600, "batch"),
         (Error::ListedInBatch, 200, -32600, "one list of each kind"),
         (Error::Method("no/such".into()), 200, -32601, "no/such"),
@@ -359,9 +363,12 @@ fn each_error_has_a_row() {
         Error::Unanswered { .. } => 43,
         Error::Rounds(..) => 44,
         Error::Task(_) => 45,
+        Error::EventId => 46,
+        Error::NotKept => 47,
+        Error::StatelessReceiver => 48,
     };
     let places: std::collections::BTreeSet<u8> = table().map(|(error, ..)| place(&error)).collect();
-    assert_eq!(places, (0..=45).collect());
+    assert_eq!(places, (0..=48).collect());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! JSON body and a stream, then the stream.
 //!
 //! [`super`] gives one end to the task that calls the server and waits on the other.
-//! Invariant: the task never waits for a client that is gone or no longer reads.
+//! A legacy client that resumes reads a recording (`calls/resume.rs`) instead. Invariant: the task never waits for a client that is gone or no longer reads.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::caller::answer::Answer;
+use crate::calls::resume::{Reader, Recorder};
 
 /// How long an answer may keep the form of one JSON body.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -23,15 +23,40 @@ const BACKLOG: usize = 16;
 #[derive(Debug)]
 pub(super) struct AnswerSender {
     head: Option<oneshot::Sender<Head>>,
-    messages: mpsc::Sender<Bytes>,
-    stuck: bool,
+    outlet: Outlet,
+}
+
+/// Where the messages of a stream go.
+#[derive(Debug)]
+enum Outlet {
+    /// To whom they are sent once.
+    Once {
+        messages: mpsc::Sender<Bytes>,
+        stuck: bool,
+    },
+    /// To whom may come back for them.
+    Kept(Recorder),
 }
 
 /// The client's end.
 #[derive(Debug)]
 pub(super) struct PendingAnswer {
     head: oneshot::Receiver<Head>,
-    messages: mpsc::Receiver<Bytes>,
+    inlet: Inlet,
+}
+
+/// Where they come from.
+#[derive(Debug)]
+pub(super) enum Inlet {
+    Once(mpsc::Receiver<Bytes>),
+    Kept(Reader),
+}
+
+/// What the client gets.
+#[derive(Debug)]
+pub(super) enum Form {
+    Json(Bytes),
+    Stream(Inlet),
 }
 
 #[derive(Debug)]
@@ -40,17 +65,24 @@ enum Head {
     Stream,
 }
 
-pub(super) fn channel() -> (AnswerSender, PendingAnswer) {
+/// The two ends; the stream is kept where it is recorded.
+pub(super) fn channel(recorded: Option<(Recorder, Reader)>) -> (AnswerSender, PendingAnswer) {
+    let (outlet, inlet) = match recorded {
+        Some((recorder, reader)) => (Outlet::Kept(recorder), Inlet::Kept(reader)),
+        None => {
+            let (messages, pending) = mpsc::channel(BACKLOG);
+            let stuck = false;
+            (Outlet::Once { messages, stuck }, Inlet::Once(pending))
+        }
+    };
     let (head, pending_head) = oneshot::channel();
-    let (messages, pending) = mpsc::channel(BACKLOG);
     let reply = AnswerSender {
         head: Some(head),
-        messages,
-        stuck: false,
+        outlet,
     };
     let pending = PendingAnswer {
         head: pending_head,
-        messages: pending,
+        inlet,
     };
     (reply, pending)
 }
@@ -65,9 +97,16 @@ impl AnswerSender {
 
     /// One message on the stream.
     pub(super) async fn send(&mut self, message: Bytes) {
+        self.put(message, false).await;
+    }
+
+    async fn put(&mut self, message: Bytes, is_response: bool) {
         self.begin();
-        if !self.is_gone() {
-            self.stuck = self.messages.send_timeout(message, STUCK).await.is_err();
+        match &mut self.outlet {
+            Outlet::Once { messages, stuck } => {
+                *stuck = *stuck || messages.send_timeout(message, STUCK).await.is_err();
+            }
+            Outlet::Kept(recorder) => recorder.send(message, is_response).await,
         }
     }
 
@@ -81,28 +120,39 @@ impl AnswerSender {
             },
         };
         if let Some(response) = unsent {
-            self.send(response).await;
+            self.put(response, true).await;
         }
     }
 
-    /// Returns when the client has gone away.
+    /// Returns when the client has gone away for good.
     pub(super) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        let messages = self.messages.clone();
-        async move { messages.closed().await }
+        let messages = match &self.outlet {
+            Outlet::Once { messages, .. } => Some(messages.clone()),
+            Outlet::Kept(_) => None,
+        };
+        async move {
+            match messages {
+                Some(messages) => messages.closed().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Whether nobody reads any more.
     pub(super) fn is_gone(&self) -> bool {
-        self.stuck || self.messages.is_closed()
+        match &self.outlet {
+            Outlet::Once { messages, stuck } => *stuck || messages.is_closed(),
+            Outlet::Kept(recorder) => recorder.is_away(),
+        }
     }
 }
 
 impl PendingAnswer {
     /// Waits until the form of the answer is known.
-    pub(super) async fn answer(self) -> Answer {
+    pub(super) async fn form(self) -> Form {
         match timeout(HEAD_TIME, self.head).await {
-            Ok(Ok(Head::Json(response))) => Answer::Json(response),
-            _ => Answer::Stream(self.messages),
+            Ok(Ok(Head::Json(response))) => Form::Json(response),
+            _ => Form::Stream(self.inlet),
         }
     }
 }
@@ -115,17 +165,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quick_response_is_one_body() {
-        let (reply, pending) = channel();
+        let (reply, pending) = channel(None);
         reply.finish(JSON).await;
-        assert!(matches!(pending.answer().await, Answer::Json(body) if body == JSON));
+        assert!(matches!(pending.form().await, Form::Json(body) if body == JSON));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_response_is_the_last_event_of_a_stream() {
-        let (reply, pending) = channel();
-        let answer = tokio::spawn(pending.answer());
+        let (reply, pending) = channel(None);
+        let answer = tokio::spawn(pending.form());
         tokio::time::sleep(HEAD_TIME + Duration::from_millis(1)).await;
-        let Answer::Stream(mut messages) = answer.await.unwrap() else {
+        let Form::Stream(Inlet::Once(mut messages)) = answer.await.unwrap() else {
             panic!("not a stream")
         };
         reply.finish(JSON).await;
@@ -135,10 +185,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_makes_it_a_stream() {
-        let (mut reply, pending) = channel();
+        let (mut reply, pending) = channel(None);
         reply.send(JSON).await;
         reply.finish(JSON).await;
-        let Answer::Stream(mut messages) = pending.answer().await else {
+        let Form::Stream(Inlet::Once(mut messages)) = pending.form().await else {
             panic!("not a stream")
         };
         assert!(messages.recv().await.is_some() && messages.recv().await.is_some());
@@ -146,13 +196,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_gone_or_stuck_holds_nothing_up() {
-        let (mut reply, pending) = channel();
+        let (mut reply, pending) = channel(None);
         for _ in 0..2 * BACKLOG {
             reply.send(JSON).await;
         }
         assert!(reply.is_gone());
         drop(pending);
-        let (mut reply, pending) = channel();
+        let (mut reply, pending) = channel(None);
         drop(pending);
         reply.send(JSON).await;
         assert!(reply.is_gone());

@@ -33,7 +33,7 @@ use super::example;
 use crate::auth::{self, Auth};
 use crate::caller::operation::Metrics;
 use crate::caller::session::seal::Ring;
-use crate::calls::{Calls, InProgress, Rates, TaskIds};
+use crate::calls::{Calls, InProgress, Rates, Resumable, TaskIds};
 use crate::config::{Config, Refs};
 use crate::edge::{Edge, router};
 use crate::servers::catalogue::{Catalogue, Cursors};
@@ -162,6 +162,7 @@ impl Gateway {
             metrics: Metrics::register(&registry, clock.clone()).unwrap(),
             clock,
             task_ids,
+            resumable: Resumable::start(ring.clone(), live.borrow().identity()),
             closing: CancellationToken::new(),
         };
         let edge = Arc::new(Edge {
@@ -346,6 +347,12 @@ impl Reply {
             self.status.as_u16(),
             self.json()["error"]["code"].as_i64().unwrap_or_default(),
         )
+    }
+
+    /// The messages of a stream, as they were written.
+    pub(super) fn messages(&self) -> Vec<&str> {
+        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.filter(|message| !message.is_empty()).collect()
     }
 
     pub(super) fn is_stream(&self) -> bool {

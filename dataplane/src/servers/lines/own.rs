@@ -22,6 +22,7 @@ use super::line::Line;
 use super::modern_line::ModernLine;
 use super::session_line::{Keeper, SessionLine};
 use super::token::{Place, ResumeToken};
+use crate::caller::Caller;
 use crate::servers::{Error, ServerSession, Upstream, Upstreams, eras};
 
 /// A session without a job for this long is ended.
@@ -70,9 +71,10 @@ impl OwnLines {
         self.on_idle(server, client, of_jobs(Era::Legacy))
     }
 
-    /// The same for one exchange of a modern caller, whom a modern server gets to know by `envelope`.
-    pub(super) fn take_for(&self, server: &str, client: &str, envelope: Envelope) -> Result<Line, Error> {
-        self.on_idle(server, client, (Era::Modern, envelope, Era::Modern))
+    /// The same for one exchange of a caller without a session, whom a modern server gets to know by its envelope.
+    pub(super) fn take_for(&self, server: &str, caller: &Caller) -> Result<Line, Error> {
+        let era = caller.version.era();
+        self.on_idle(server, &caller.account, (era, caller.envelope(), era))
     }
 
     fn on_idle(&self, server: &str, client: &str, modern: ModernSide) -> Result<Line, Error> {

@@ -120,7 +120,7 @@ impl Lines {
         written: impl Fn(Notification) -> Bytes + Send + Sync + 'static,
     ) -> Result<Part, Error> {
         let own = Arc::clone(&self.0.own);
-        let line = own.take_for(server, &caller.account, caller.envelope())?;
+        let line = own.take_for(server, caller)?;
         let listening = Listening {
             line: line.clone(),
             wanted,

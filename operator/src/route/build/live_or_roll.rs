@@ -44,7 +44,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
         (
             "`transport`",
             "transport",
-            json!({"path": "/tools", "timeout": "5s", "jsonResponse": true}),
+            json!({"path": "/tools", "timeout": "5s", "jsonResponse": true, "stateless": true}),
         ),
         (
             "`transport.tls`: another Secret",
