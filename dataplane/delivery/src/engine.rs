@@ -39,6 +39,7 @@ mod scheduler;
 mod shares;
 mod sweep;
 pub mod trial;
+mod trials;
 mod unreadable;
 pub mod waiting;
 

@@ -180,7 +180,8 @@ async fn settle(core: &Core, slot: &Slot, delivery: &Delivery, attempt: Attempt)
     let next = wait(core, delivery, &attempt).map(|wait| core.now().plus(wait));
     let (change, outcome) = step(attempt.verdict, next, deadline(core, job, attempt.verdict));
     core.metrics.attempted(&attempt, outcome);
-    core.last_attempts.note(delivery, (&attempt, outcome), core.now());
+    core.last_attempts
+        .note((job, &delivery.call), (&attempt, outcome), core.now());
     log::attempt(&policy, delivery, (&attempt, outcome), &change);
     let entry = entry(job, &attempt, outcome, &change);
     let is_told = outcome != Outcome::Delivered || job.attempts > 1 || job.replays > 0;

@@ -24,7 +24,7 @@ use super::memory_budget::MemoryBudget;
 use super::metrics::Metrics;
 use super::receivers::Receivers;
 use super::running::Running;
-use super::trial::Trials;
+use super::trials::Trials;
 use super::{Parts, Rng};
 use crate::clock::{Clock, Millis};
 use crate::id::JobId;

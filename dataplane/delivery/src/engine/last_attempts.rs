@@ -6,10 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::delivery::Delivery;
 use crate::clock::Millis;
 use crate::history::Outcome;
-use crate::job::{Receiver, Target};
+use crate::job::{Call, Job, Receiver, Target};
 use crate::sender::Attempt;
 use crate::verdict::Verdict;
 
@@ -43,8 +42,13 @@ struct State {
 }
 
 impl LastAttempts {
-    pub(super) fn note(&self, delivery: &Delivery, (attempt, outcome): (&Attempt, Outcome), now: Millis) {
-        let (Some(receiver), Some(target)) = (delivery.job.receiver, &delivery.call.target) else {
+    pub(super) fn note(
+        &self,
+        (job, call): (&Job, &Call),
+        (attempt, outcome): (&Attempt, Outcome),
+        now: Millis,
+    ) {
+        let (Some(receiver), Some(target)) = (job.receiver, &call.target) else {
             return;
         };
         let target = Target {

@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use self::breaker::BreakerState;
 use self::breaker::Term;
 pub(super) use self::breaker::{BreakerChange, Sample};
-pub use self::snapshot::BreakerState;
 pub(super) use self::snapshot::Snapshot;
 use self::state::{OriginState, ReceiverState};
 use super::shares;

@@ -3,14 +3,13 @@
 //! The admin port calls [`Engine::try_receiver`]. Invariant: it goes the way of every attempt (egress rules, resolver,
 //! headers, signature, timeout), and leaves nothing behind: no job, no sample for the breaker, no count for a limit.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::core::Core;
+use super::trials::MOST;
 use super::waiting::Reason;
 use crate::clock::Millis;
 use crate::id::JobId;
@@ -18,14 +17,6 @@ use crate::job::{Call, Dedupe, Job, NewJob, OnInterruption, Retry, Target, Trace
 use crate::policy::Signing;
 use crate::sender::{Attempt, Kind, Post};
 use crate::verdict::Verdict;
-
-/// Test deliveries in [`SPAN`].
-const MOST: usize = 10;
-const SPAN: Duration = Duration::from_mins(1);
-
-/// The test deliveries of the last minute.
-#[derive(Default)]
-pub(super) struct Trials(Mutex<VecDeque<Millis>>);
 
 /// A test delivery.
 #[derive(Clone, Debug)]
@@ -47,23 +38,6 @@ pub enum TrialError {
     /// Nothing can be sent at present.
     #[error("nothing can be sent: {}", .0.as_str())]
     Waiting(Reason),
-}
-
-impl Trials {
-    /// One more, or how long until there may be one.
-    fn take(&self, now: Millis) -> Result<(), Duration> {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while sent.front().is_some_and(|first| first.plus(SPAN) <= now) {
-            sent.pop_front();
-        }
-        match sent.front() {
-            Some(first) if sent.len() >= MOST => Err(first.plus(SPAN).since(now)),
-            _ => {
-                sent.push_back(now);
-                Ok(())
-            }
-        }
-    }
 }
 
 impl Engine {
@@ -152,28 +126,5 @@ fn nobodys_job(now: Millis, target: Target) -> NewJob {
         max_pending: 0,
         max_queued: 0,
         kept_longer: Duration::ZERO,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_minute_allows_ten() {
-        let trials = Trials::default();
-        let start = Millis(1_800_000_000_000);
-        for second in 0..10 {
-            assert_eq!(trials.take(start.plus(Duration::from_secs(second))), Ok(()));
-        }
-        let later = start.plus(Duration::from_secs(20));
-        assert_eq!(trials.take(later), Err(Duration::from_secs(40)));
-        let later = start.plus(Duration::from_mins(1));
-        assert_eq!(trials.take(later), Ok(()));
-        assert_eq!(
-            trials.take(later),
-            Err(Duration::from_secs(1)),
-            "the second one is kept"
-        );
     }
 }

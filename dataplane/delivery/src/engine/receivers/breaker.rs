@@ -24,6 +24,21 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Attempts at once in the last step before the limit is lifted.
 const LAST_STEP: usize = 8;
 
+/// The circuit breaker of a receiver, as people see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Attempts are made.
+    #[default]
+    Closed,
+    /// No attempts until then; a few after it.
+    Open {
+        /// When the next attempt may begin.
+        until: Millis,
+    },
+    /// A few attempts at once show whether it works again.
+    HalfOpen,
+}
+
 /// What an attempt said about its receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Sample {

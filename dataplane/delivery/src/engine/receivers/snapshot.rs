@@ -2,27 +2,13 @@
 //!
 //! [`crate::engine::known_receivers`] asks for it. Invariant: only read here; whose turn it is, is decided in [`super`].
 
+use super::breaker::BreakerState;
 use super::state::OriginState;
 use super::{Receivers, State};
 use crate::clock::Millis;
 use crate::engine::waiting::{Reason, Waiting};
 use crate::job::{Key, Rank, Receiver};
 use crate::policy::PerReceiver;
-
-/// The circuit breaker of a receiver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Attempts are made.
-    #[default]
-    Closed,
-    /// No attempts until then; a few after it.
-    Open {
-        /// When the next attempt may begin.
-        until: Millis,
-    },
-    /// A few attempts at once show whether it works again.
-    HalfOpen,
-}
 
 /// One receiver.
 #[derive(Clone, Copy, Debug, Default)]

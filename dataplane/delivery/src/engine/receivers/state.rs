@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::breaker::{Breaker, BreakerChange, Sample, Term};
+use super::breaker::{Breaker, BreakerChange, BreakerState, Sample, Term};
 use super::rate::Rate;
-use super::snapshot::BreakerState;
 use crate::clock::Millis;
 use crate::engine::waiting::{Reason, Waiting};
 use crate::job::{Key, Rank};
