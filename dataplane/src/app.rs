@@ -98,12 +98,8 @@ impl App {
         let cursors = Cursors::new(Arc::clone(&ring), config.identity());
         let catalogue = Catalogue::start(upstreams, lines.clone(), cursors);
         let runner = Arc::new(Runner::new(lines.own()));
-        let engine = engine(
-            (Arc::clone(&store), Arc::clone(&runner)),
-            &live,
-            &clock,
-            &registry,
-        )?;
+        let parts = (Arc::clone(&store), Arc::clone(&runner));
+        let engine = engine(parts, &live, &clock, &registry)?;
         let calls = Calls {
             lines,
             catalogue: catalogue.clone(),

@@ -68,6 +68,7 @@ fn table() -> impl Iterator<Item = Row> {
 
 fn before_the_session() -> Vec<Row> {
     let initialize = InitializeParams::parse(&RawObject::new()).unwrap_err();
+    let expired = access::Error::Token(access::Flaw::Expired);
     vec![
         (door::Error::Path("/mcp".into()).into(), 404, -32600, "/mcp"),
         (
@@ -84,12 +85,7 @@ fn before_the_session() -> Vec<Row> {
         ),
         (refused(access::Error::Missing), 401, -32600, "Authorization"),
         (refused(access::Error::Unknown), 401, -32600, "not valid"),
-        (
-            refused(access::Error::Token(access::Flaw::Expired)),
-            401,
-            -32600,
-            "has expired",
-        ),
+        (refused(expired), 401, -32600, "has expired"),
         (
             refused(access::Error::Scope(vec!["a".into(), "b".into()])),
             403,

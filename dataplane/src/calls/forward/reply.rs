@@ -67,13 +67,12 @@ enum Head {
 
 /// The two ends; the stream is kept where it is recorded.
 pub(super) fn channel(recorded: Option<(Recorder, Reader)>) -> (AnswerSender, PendingAnswer) {
-    let (outlet, inlet) = match recorded {
-        Some((recorder, reader)) => (Outlet::Kept(recorder), Inlet::Kept(reader)),
-        None => {
-            let (messages, pending) = mpsc::channel(BACKLOG);
-            let stuck = false;
-            (Outlet::Once { messages, stuck }, Inlet::Once(pending))
-        }
+    let (outlet, inlet) = if let Some((written, read)) = recorded {
+        (Outlet::Kept(written), Inlet::Kept(read))
+    } else {
+        let (messages, pending) = mpsc::channel(BACKLOG);
+        let stuck = false;
+        (Outlet::Once { messages, stuck }, Inlet::Once(pending))
     };
     let (head, pending_head) = oneshot::channel();
     let reply = AnswerSender {

@@ -375,7 +375,7 @@ mod tests {
         let kept = Kept::within(LIMITS);
         let over = ended(&kept, (1, "a"), 1).await;
         let (running, _recorder) = one(&kept, (1, "a"), 1).await;
-        tokio::time::sleep(KEPT_FOR - Duration::from_secs(1)).await;
+        tokio::time::sleep(KEPT_FOR.saturating_sub(Duration::from_secs(1))).await;
         assert!(kept.state().all.contains_key(&over));
         tokio::time::sleep(2 * CHECK_EVERY).await;
         assert!(!kept.state().all.contains_key(&over));
