@@ -368,18 +368,14 @@ pub fn effective(route: &McpWebhookRoute) -> Route {
         .clone()
         .unwrap_or_else(|| "default".to_owned());
     let transport = convert::transport(convert::set(spec.transport));
+    let webhook_tools = spec.webhook_tools.into_iter().flatten();
     let server = |given| convert::server(given, &namespace, transport.timeout);
     Route {
         name: route.metadata.name.clone().unwrap_or_default(),
         uid: route.metadata.uid.clone(),
         deleting: route.metadata.deletion_timestamp.is_some(),
         servers: spec.servers.into_iter().map(server).collect(),
-        webhook_tools: spec
-            .webhook_tools
-            .into_iter()
-            .flatten()
-            .map(convert::webhook_tool)
-            .collect(),
+        webhook_tools: webhook_tools.map(convert::webhook_tool).collect(),
         auth: spec.auth.map(convert::auth),
         webhook: convert::webhook(convert::set(spec.webhook), &namespace),
         store: convert::store(convert::set(spec.store)),

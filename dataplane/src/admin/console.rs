@@ -25,6 +25,7 @@ mod sign_in;
 mod text;
 mod timeline;
 mod trial;
+mod visitor;
 mod why;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod door;
+mod http_answer;
 pub mod server;
 pub mod task;
 #[cfg(test)]
@@ -17,13 +18,10 @@ use std::time::Duration;
 
 use asyncmcp_delivery::egress::Refusal;
 use asyncmcp_protocol::code::{Code, ErrorObject};
-use asyncmcp_protocol::{Id, Response as RpcResponse, Version, initialize, message, modern, subscriptions};
-use axum::body::Body;
-use axum::response::Response;
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use asyncmcp_protocol::{Version, initialize, message, modern, subscriptions};
+use http::StatusCode;
 
+pub use self::http_answer::json;
 use self::server::{Asked, Failure};
 use super::session;
 
@@ -358,36 +356,6 @@ impl Error {
             _ => ErrorObject::new(self.code(), self.to_string()),
         }
     }
-
-    /// The JSON-RPC response to the request `id`.
-    pub fn to_response(&self, id: Option<Id>) -> Bytes {
-        RpcResponse::error(id, &self.object()).to_bytes().into()
-    }
-
-    /// The HTTP response to the request `id`.
-    pub fn answer(&self, id: Option<Id>) -> Response {
-        let mut response = json(self.to_response(id));
-        *response.status_mut() = self.status();
-        if let Some(pause) = self.retry_after() {
-            let seconds = HeaderValue::from(millis(pause).div_ceil(1000));
-            response.headers_mut().insert(RETRY_AFTER, seconds);
-        }
-        if let Self::Access(refusal) = self {
-            let challenge = refusal.challenge.clone();
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
-        let allowed = match self {
-            Self::Guard(door::Error::Method) => Some(door::METHODS),
-            Self::Guard(door::Error::NoSessions | door::Error::Stateless) => Some(door::MODERN_METHODS),
-            _ => None,
-        };
-        if let Some(allowed) = allowed {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(allowed));
-        }
-        response
-    }
 }
 
 impl From<modern::Error> for Error {
@@ -397,15 +365,6 @@ impl From<modern::Error> for Error {
             error => Self::Envelope(error),
         }
     }
-}
-
-/// A JSON body with status 200.
-pub fn json(body: Bytes) -> Response {
-    let mut response = Response::new(Body::from(body));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 fn echo(text: &str) -> String {

@@ -10,8 +10,8 @@ use maud::html;
 
 use super::action::Action;
 use super::failure::Failure;
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, job, text};
 use crate::admin::jobs::query;
 

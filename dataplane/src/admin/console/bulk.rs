@@ -13,8 +13,8 @@ use maud::{Markup, html};
 use super::action::Action;
 use super::failure::Failure;
 use super::form::Form;
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, text};
 use crate::admin::jobs::{query, times};
 

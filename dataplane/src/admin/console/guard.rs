@@ -14,20 +14,10 @@ use tokio::time::Instant;
 use super::Console;
 use super::failure::Failure;
 use super::form::Form;
+use super::visitor::Visitor;
 use super::{cookie, sessions, shield};
 use crate::admin::jobs::token::Role;
 use crate::ports::{bearer, host};
-
-/// Who looks at a page.
-#[derive(Clone)]
-pub(super) struct Visitor {
-    /// What they may do.
-    pub(super) role: Role,
-    /// What their forms carry.
-    pub(super) form_token: String,
-    /// Their session.
-    pub(super) id: String,
-}
 
 /// What a route asks for.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::Console;
-use super::guard::Visitor;
 use super::text;
+use super::visitor::Visitor;
 use crate::admin::jobs::token::Role;
 
 /// A page of the console.

@@ -8,8 +8,8 @@ use axum::extract::{Extension, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, hour, text};
 use crate::admin::jobs::last_hour;
 use crate::admin::status;

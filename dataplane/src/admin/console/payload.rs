@@ -9,8 +9,8 @@ use axum::response::Response;
 use maud::html;
 
 use super::failure::Failure;
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, text};
 use crate::admin::jobs::problem::Problem;
 use crate::admin::jobs::query;

@@ -8,8 +8,8 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::failure::Failure;
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, text, trial, why};
 use crate::admin::jobs::receivers::{self, KnownReceiver, Receivers};
 use crate::admin::jobs::token::Role;

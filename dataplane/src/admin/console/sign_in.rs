@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::form::Form;
-use super::guard::{self, Visitor};
+use super::guard;
 use super::sessions::CODE_AGE;
+use super::visitor::Visitor;
 use super::{Console, cookie, layout};
 use crate::admin::jobs::problem::Problem;
 use crate::admin::jobs::token::{self, Grant, Role, Token};

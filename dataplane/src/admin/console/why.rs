@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use super::failure::Failure;
 use super::form::Form;
-use super::guard::Visitor;
 use super::layout::{self, Page};
+use super::visitor::Visitor;
 use super::{Console, text};
 use crate::admin::jobs::why::{Sources, Why, of_job, of_receiver};
 

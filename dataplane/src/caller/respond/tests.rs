@@ -7,6 +7,7 @@ use asyncmcp_delivery::store;
 use asyncmcp_protocol::batch::Body as Parsed;
 use asyncmcp_protocol::initialize::InitializeParams;
 use asyncmcp_protocol::{Message, RawObject};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http_body_util::BodyExt as _;
 
 use self::tasks::about_tasks;

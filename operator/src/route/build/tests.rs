@@ -225,15 +225,15 @@ fn a_config_map_and_a_secret_of_one_name_are_mounted_apart() {
     let sources = &pod["volumes"][0]["projected"]["sources"];
     let file = |directory: &str| json!([{"key": "ca.crt", "path": format!("{directory}/ca/ca.crt")}]);
     assert_eq!(
-        sources[3]["configMap"],
+        sources[4]["configMap"],
         json!({"name": "ca", "optional": true, "items": file("configmaps")})
     );
     assert_eq!(
-        sources[4]["secret"],
+        sources[5]["secret"],
         json!({"name": "ca", "optional": true, "items": file("secrets")})
     );
     assert_eq!(
-        sources[5]["secret"],
+        sources[6]["secret"],
         json!({"name": "me", "optional": true, "items": [
             {"key": "tls.crt", "path": "secrets/me/tls.crt"},
             {"key": "tls.key", "path": "secrets/me/tls.key"},
