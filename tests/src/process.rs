@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -36,13 +37,35 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The locks of this process's ports.
+static PORT_LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
 /// A loopback port that is free now, below the ports that the kernel gives to outgoing connections: while
-/// a process is down, one of these could take its port, or a client that knocks there meet itself.
+/// a process is down, one of these could take its port, or a client that knocks there meet itself. No other test gets the
+/// same port as long as this test process runs, even while nobody listens on it.
 pub fn free_port() -> Result<u16> {
+    let locks = std::env::temp_dir().join("asyncmcp-test-ports");
+    std::fs::create_dir_all(&locks)?;
     let mut tries = (0..100).map(|_| rand::random_range(PORTS));
     tries
-        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .find(|port| is_free(*port) && lock(&locks.join(port.to_string())))
         .context("no port is free")
+}
+
+fn is_free(port: u16) -> bool {
+    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+/// Locks a file until this process ends; `false` if somebody else has.
+fn lock(path: &Path) -> bool {
+    let file = File::options().create(true).append(true).open(path);
+    let locked = file.ok().filter(|file| file.try_lock().is_ok());
+    let is_locked = locked.is_some();
+    PORT_LOCKS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(locked);
+    is_locked
 }
 
 impl Process {

@@ -43,7 +43,7 @@ async fn a_killed_store_is_checked_exported_and_made_again() -> Result<()> {
 
     let checked = store("check", &state, None)?;
     assert!(checked.status.success(), "{}", words(&checked));
-    for line in ["due 5", "jobs 5", "findings 0"] {
+    for line in ["delivered 0", "dead 0", "jobs 5", "findings 0"] {
         let is_there = words(&checked).lines().any(|found| found == line);
         assert!(is_there, "{}", words(&checked));
     }
