@@ -64,6 +64,7 @@ pub(super) struct Jobs {
         (status = 400, description = "A parameter is not as it should be.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Both `id` and `webhookId` are a webhook-id.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down.", body = Problem, content_type = "application/problem+json"),
     )
 )]

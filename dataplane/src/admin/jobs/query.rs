@@ -212,7 +212,8 @@ fn ids(id: Option<&str>, webhook: Option<&str>) -> Result<(Option<JobId>, Option
     match id {
         Some(text) if text.starts_with("msg_") => {
             if given.is_some() {
-                return Err(Problem::field("id", "is a webhook-id; leave out webhookId"));
+                let detail = "id is a webhook-id, and webhookId is given, too; give one of them";
+                return Err(Problem::conflict(detail.to_owned()));
             }
             Ok((None, Some(of("id", text)?)))
         }
