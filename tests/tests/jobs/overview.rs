@@ -83,7 +83,7 @@ async fn jobs_are_found_by_either_id_and_by_their_last_failure() -> Result<()> {
     let answer = reqwest::Client::new()
         .get(scene.gateway.admin(&both))
         .bearer_auth(&token);
-    assert_eq!(answer.send().await?.status(), 400);
+    assert_eq!(answer.send().await?.status(), 409);
     Ok(())
 }
 
