@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -15,8 +15,12 @@ use tokio::task::{AbortHandle, JoinSet};
 pub struct Relay {
     address: SocketAddr,
     connections: Arc<Mutex<JoinSet<()>>>,
+    /// What came back over it.
+    answers: Answers,
     listening: AbortHandle,
 }
+
+type Answers = Arc<Mutex<Vec<u8>>>;
 
 impl Relay {
     /// A wire to a loopback port.
@@ -24,16 +28,18 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let connections: Arc<Mutex<JoinSet<()>>> = Arc::default();
-        let all = Arc::clone(&connections);
+        let answers = Answers::default();
+        let (all, back) = (Arc::clone(&connections), Arc::clone(&answers));
         let listening = tokio::spawn(async move {
             while let Ok((from, _)) = listener.accept().await {
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all.spawn(pass(from, port));
+                all.spawn(pass(from, port, Arc::clone(&back)));
             }
         });
         Ok(Self {
             address,
             connections,
+            answers,
             listening: listening.abort_handle(),
         })
     }
@@ -41,6 +47,12 @@ impl Relay {
     /// Where it begins.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Whether `text` has come back over it.
+    pub fn has_answered(&self, text: &str) -> bool {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.windows(text.len()).any(|part| part == text.as_bytes())
     }
 
     /// Ends all connections.
@@ -56,8 +68,24 @@ impl Drop for Relay {
     }
 }
 
-async fn pass(mut from: TcpStream, port: u16) {
-    if let Ok(mut to) = TcpStream::connect(("127.0.0.1", port)).await {
-        let _ = copy_bidirectional(&mut from, &mut to).await; // either side ended it
+async fn pass(from: TcpStream, port: u16, answers: Answers) {
+    let Ok(to) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
+    let (mut asks, mut hears) = from.into_split();
+    let (mut says, mut takes) = to.into_split();
+    let back = async {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = says.read(&mut buffer).await {
+            if hears.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+            let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.extend_from_slice(&buffer[..count]);
+        }
+    };
+    tokio::select! { // either side ended it
+        _ = tokio::io::copy(&mut asks, &mut takes) => {}
+        () = back => {}
     }
 }

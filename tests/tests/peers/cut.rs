@@ -1,6 +1,6 @@
 //! A stock client whose connection is cut in the middle of a call comes back by itself and gets the answer.
 //!
-//! Invariant: the tool runs once, and the cut is not before it has begun.
+//! Invariant: the tool runs once, and the cut is not before it has begun and the client has an event to continue after.
 
 use std::time::Duration;
 
@@ -42,7 +42,9 @@ async fn called(client: &mut Client, server: &Server, relay: &Relay) -> Result<s
         eventually(PATIENCE, || async {
             let output = server.process.output();
             let has_begun = output.lines().any(|said| said == "begun stream a");
-            has_begun.then_some(()).ok_or(output)
+            (has_begun && relay.has_answered("retry: "))
+                .then_some(())
+                .ok_or(output)
         })
         .await;
         relay.cut();
