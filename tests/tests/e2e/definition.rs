@@ -51,10 +51,12 @@ async fn an_older_definition_is_named_and_status_gets_through_and_a_deleted_one_
     run("kubectl", &["delete", "crd", CRD, "--timeout=60s"])?;
     release.renewals(&space.cluster, 15).await?;
     run("kubectl", &["apply", "--server-side", "--filename", FILE])?;
-    run(
-        "kubectl",
-        &["wait", "--for=condition=Established", "crd", CRD, "--timeout=30s"],
-    )?;
+    // kubectl fails at once where there are no conditions yet.
+    eventually(Duration::from_secs(30), || async {
+        let wait = ["wait", "--for=condition=Established", "crd", CRD, "--timeout=10s"];
+        run("kubectl", &wait).map_err(|error| error.to_string())
+    })
+    .await;
     space.apply(&space::route(|_| {})?)?;
     // Its finalizer is the first thing that the operator writes.
     eventually(Duration::from_secs(20), || async {
