@@ -1,6 +1,6 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics` and `/status`, and the jobs API and the console behind a token.
 //!
-//! The kubelet, Prometheus and the operator call it, and people through [`jobs`] and [`console`]. Here lives what the process reports of
+//! The kubelet, Prometheus and the operator call it, and people through [`jobs`] and `console`. Here lives what the process reports of
 //! itself; clients and servers have no business here. Invariant: what asks for no token names no client, no receiver and
 //! no job, and no page in a browser reads any of it (`door`).
 
