@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use self::switch::Switch;
+use crate::caller::operation::SPANS;
 
 /// Telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -129,9 +130,9 @@ impl Telemetry {
 /// `RUST_LOG` in the environment adds to it.
 fn filter(level: &str, is_exporting: bool) -> EnvFilter {
     let spans = if is_exporting {
-        "asyncmcp::span=info"
+        "asyncmcp::span=info".to_owned()
     } else {
-        "asyncmcp::span::operation=off"
+        format!("{SPANS}=off")
     };
     let ours = format!("warn,asyncmcp={level},asyncmcp_dataplane={level},asyncmcp_delivery={level},{spans}");
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
@@ -140,4 +141,24 @@ fn filter(level: &str, is_exporting: bool) -> EnvFilter {
         .filter(|word| !word.is_empty())
         .filter_map(|word| word.parse().ok())
         .fold(EnvFilter::new(ours), EnvFilter::add_directive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn makes_spans(level: &str, is_exporting: bool) -> bool {
+        let subscriber = tracing_subscriber::registry().with(filter(level, is_exporting));
+        tracing::subscriber::with_default(subscriber, || {
+            !tracing::info_span!(target: SPANS, "call").is_disabled()
+        })
+    }
+
+    #[test]
+    fn calls_make_spans_where_they_are_exported_and_nowhere_else() {
+        for level in ["debug", "info", "warn"] {
+            assert!(makes_spans(level, true), "{level}");
+            assert!(!makes_spans(level, false), "{level}");
+        }
+    }
 }

@@ -116,7 +116,7 @@ async fn tools_that_are_hidden_and_names_that_match_nothing_are_warned_of_once()
         "{include}"
     );
 
-    // An edit of something else does not say it again.
+    // An edit of another field does not log the warning again.
     let edited = route(
         &servers,
         "  webhookTools: [{name: \"misspelt_*\"}]\n  transport: {timeout: 20s}\n",

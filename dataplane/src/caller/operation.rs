@@ -22,6 +22,8 @@ use super::trace::TraceHeaders;
 pub(crate) const BUCKETS: [f64; 14] = [
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
+/// The target of the spans of calls, on both sides: off where no traces are exported.
+pub(crate) const SPANS: &str = "asyncmcp::span::operation";
 /// The methods that are labels as they are.
 const METHODS: [&str; 23] = [
     "initialize",
@@ -127,7 +129,7 @@ impl Operation {
     pub fn begin(metrics: &Metrics, method: &str, trace: &TraceHeaders) -> Self {
         let method = method_label(method);
         let span = tracing::info_span!(
-            target: "asyncmcp::span::operation",
+            target: SPANS,
             "mcp.server",
             otel.name = method,
             otel.kind = "server",

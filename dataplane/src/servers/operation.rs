@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{Span, field};
 
 use super::Error;
-use crate::caller::operation::{BUCKETS, mark_failed, method_label};
+use crate::caller::operation::{BUCKETS, SPANS, mark_failed, method_label};
 
 /// The metrics of the side that faces servers.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ impl Operation {
 /// Only within another: the gateway's own visits to its servers are not traced.
 fn span(server: &str, method: &'static str, tool: &str) -> Span {
     tracing::info_span!(
-        target: "asyncmcp::span::operation",
+        target: SPANS,
         "mcp.client",
         otel.name = format!("{method} {tool}").trim_end(),
         otel.kind = "client",

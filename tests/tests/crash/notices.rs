@@ -1,6 +1,6 @@
 //! The process is cut right before and right after the commit that makes a dead letter, and the one that ends its event.
 //!
-//! Invariant: one death, one event: none is lost, and none is there twice.
+//! Invariant: each death has exactly one event.
 
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt as _;

@@ -7,7 +7,7 @@ use asyncmcp_tests::modern::call;
 use serde_json::json;
 
 use crate::asking::{self, Calling, DONE, NEEDS_BOTH, NEEDS_ROOTS, capable, scene};
-use crate::rounds::next_round;
+use crate::rounds::{assert_second_round, next_round};
 use crate::scene::LASTING;
 
 /// A modern client holds the state of its call, so that it need not notice.
@@ -21,14 +21,7 @@ async fn a_modern_client_sends_the_next_round_to_the_next_process() -> Result<()
     let round = next_round(7, "quick", &json!({}));
     let last = scene.client()?.send(&round).await?.json();
     assert_eq!(last["result"]["content"], json!([]), "{last}");
-    let seen = scene.calls();
-    assert_eq!(seen.len(), 2);
-    for member in ["inputResponses", "requestState"] {
-        assert_eq!(
-            seen[1].body["params"][member], round["params"][member],
-            "{member}"
-        );
-    }
+    assert_second_round(&scene, &round);
     Ok(())
 }
 

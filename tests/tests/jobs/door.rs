@@ -74,13 +74,15 @@ async fn the_view_token_reads_jobs_and_nothing_else() -> Result<()> {
     let dead = scene.once(&id, "dead").await;
     let view = std::fs::read_to_string(scene.dir.path().join("state/viewToken"))?;
     let job = format!("/jobs/{id}");
-    for path in ["/jobs", &job] {
+    for path in ["/jobs", &job, "/receivers", "/why", "/history"] {
         let answer = send(&scene, ("GET", path), Some(&view)).await?;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
     }
     let changes = ["replay", "stop", "cancel"].map(|verb| ("POST", format!("{job}/{verb}")));
     let others = [
         ("GET", format!("{job}/result")),
+        ("GET", format!("{job}/request")),
+        ("POST", "/try".to_owned()),
         ("DELETE", job.clone()),
         ("POST", "/jobs/replay".to_owned()),
         ("POST", "/jobs/delete".to_owned()),

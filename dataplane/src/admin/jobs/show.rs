@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use bytes::Bytes;
 
 use super::problem::Problem;
 use super::{json, query, view, waiting};
@@ -60,15 +61,11 @@ pub(super) async fn result(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let body = engine.result(query::id(&id)?).await?;
-    let none = || {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "there is no such job, or it has no result: the call has not ended, or the result was deleted to make room in \
-             the store",
-        )
-    };
-    body.map(json).ok_or_else(none)
+    payload(
+        engine.result(query::id(&id)?).await?,
+        "there is no such job, or it has no result: the call has not ended, or the result was deleted to make room in the \
+         store",
+    )
 }
 
 /// Gives what was asked: the `params` of the call as its server gets them, byte for byte. They are kept until the call has
@@ -82,7 +79,7 @@ pub(super) async fn result(
         (status = 200, description = "The params of `tools/call`.", body = Object),
         (status = 400, description = "This is not a job id.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job, or its call has ended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store is down, or lacks the key of this request.", body = Problem, content_type = "application/problem+json"),
     )
@@ -91,12 +88,15 @@ pub(super) async fn request(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let params = engine.request(query::id(&id)?).await?;
-    let none = || {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "there is no such job, or its call has ended: what was asked is kept until then",
-        )
-    };
-    params.map(json).ok_or_else(none)
+    payload(
+        engine.request(query::id(&id)?).await?,
+        "there is no such job, or its call has ended: what was asked is kept until then",
+    )
+}
+
+/// A payload as it is, or why there is none.
+fn payload(bytes: Option<Bytes>, missing: &'static str) -> Result<Response, Problem> {
+    bytes
+        .map(json)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
 }

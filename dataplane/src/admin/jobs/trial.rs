@@ -54,7 +54,7 @@ pub(in crate::admin) struct Tried {
 
 /// Sends one signed test delivery: `ce-type` is `dev.asyncmcp.test.v1`, the body a JSON-RPC response. It goes through the
 /// same policy, resolver, signature and timeout as every delivery, also where the receiver's circuit breaker is open; it
-/// is no job, is never retried, and counts neither for the breaker nor for a limit. At most 10 a minute.
+/// is not a job, is never retried, and counts neither for the breaker nor for a limit. At most 10 per minute.
 #[utoipa::path(
     post,
     path = "/try",
@@ -64,7 +64,7 @@ pub(in crate::admin) struct Tried {
         (status = 200, description = "How it went; also where the receiver failed or the policy refuses it.", body = Tried),
         (status = 400, description = "The body is not as it should be.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The token is missing or wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "This process has no token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "This token only views, or this process has none.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Nothing can be sent: a key is missing, or the process is shutting down.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not announced as JSON.", body = Problem, content_type = "application/problem+json"),
